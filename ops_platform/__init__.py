@@ -1,0 +1,1 @@
+"""The deployable project: settings from the environment, urls, tokens, `manage.py serve`."""

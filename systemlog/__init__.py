@@ -1,0 +1,1 @@
+"""Correlation ids, problem bodies and a system log for any Django API."""

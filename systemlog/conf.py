@@ -1,0 +1,104 @@
+"""Every setting of the app: its default, its meaning and its rule, in one place.
+
+A project sets `SYSTEMLOG = {...}`; what it leaves out has the default given here. `conf()` gives the
+values in force; `problems_with()` is what the system checks say about a bad one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, get_type_hints
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+NAME = "SYSTEMLOG"
+
+Rule = Callable[[Any], str | None]
+"""Takes a value of the right type; says what is wrong with it, or None."""
+
+
+def option(default: Any, doc: str, rule: Rule | None = None) -> Any:
+    """A field of `Settings`: its default, what it means, and what else than its type must hold."""
+    metadata = {"doc": doc, "rule": rule}
+    if callable(default):
+        return dataclasses.field(default_factory=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def at_least(minimum: float) -> Rule:
+    """A rule: the number is `minimum` or more."""
+    return lambda value: None if value >= minimum else f"must be at least {minimum}"
+
+
+def one_of(*choices: object) -> Rule:
+    """A rule: the value is one of `choices`."""
+    return lambda value: None if value in choices else "must be one of " + ", ".join(map(repr, choices))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The keys of `SYSTEMLOG`, with their types and defaults."""
+
+    DATABASE: str = option("default", "Alias of the database that holds `system_logs`.")
+    LEAF: str = option(
+        "day",
+        "Span of one PostgreSQL partition of the present: `day`, `week` or `month`.",
+        one_of("day", "week", "month"),
+    )
+    SEARCH_BUDGET: float = option(
+        1.0, "Seconds that one search may take before it answers with what it has found.", at_least(0.01)
+    )
+    MAX_BODY_BYTES: int = option(10 * 2**20, "Largest request body of a POST of logs, as sent.", at_least(1024))
+    MAX_DECODED_BYTES: int = option(100 * 2**20, "Largest request body of a POST of logs, decompressed.", at_least(1024))
+
+
+@functools.cache
+def conf() -> Settings:
+    """The settings in force. Unknown or ill-typed keys are the system checks' business, and ignored here."""
+    return Settings(**{name: value for name, value in _given().items() if name in _types()})
+
+
+def problems_with(given: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with a `SYSTEMLOG` dictionary: (key, what is wrong, what to do), one for each bad key."""
+    fields = {field.name: field for field in dataclasses.fields(Settings)}
+    for name, value in given.items():
+        if name not in fields:
+            near = difflib.get_close_matches(name.upper(), fields, n=1)
+            yield name, "is not a setting", f"Did you mean {near[0]!r}?" if near else "Remove it."
+            continue
+        hint = f"See {name} in the documentation: {fields[name].metadata['doc']}"
+        wanted = _types()[name]
+        if not _fits(value, wanted):
+            yield name, f"must be of type {getattr(wanted, '__name__', wanted)}", hint
+        elif (rule := fields[name].metadata["rule"]) and (wrong := rule(value)):
+            yield name, wrong, hint
+
+
+def _given() -> Mapping[str, object]:
+    given = getattr(settings, NAME, {})
+    return given if isinstance(given, Mapping) else {}
+
+
+@functools.cache
+def _types() -> dict[str, Any]:
+    return get_type_hints(Settings)
+
+
+def _fits(value: object, wanted: Any) -> bool:
+    if wanted is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if wanted is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, getattr(wanted, "__origin__", wanted))
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == NAME:
+        conf.cache_clear()
+
+
+setting_changed.connect(_forget)
