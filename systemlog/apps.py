@@ -13,4 +13,9 @@ class SystemLogConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
+        from django.db.backends.signals import connection_created
+
         from systemlog import checks  # noqa: F401  (importing registers them)
+        from systemlog.storage.sqlite import register_functions
+
+        connection_created.connect(register_functions)

@@ -1,0 +1,151 @@
+"""The table of the system log, with its indexes, the guard against changes, and (on PostgreSQL) its first leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+import systemlog.identity
+import systemlog.models
+import systemlog.storage.defaults
+from systemlog.storage.leaves import make_leaves
+from systemlog.storage.operations import CreatePartitionedModel, VendorSQL
+
+REFUSE_CHANGES_POSTGRESQL = """
+    CREATE FUNCTION system_logs_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'Records of the system log are never changed.' USING ERRCODE = 'restrict_violation';
+    END $$;
+    CREATE TRIGGER system_logs_never_changed BEFORE UPDATE ON system_logs
+        FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION system_logs_refuse_change()
+"""
+ALLOW_CHANGES_POSTGRESQL = """
+    DROP TRIGGER system_logs_never_changed ON system_logs;
+    DROP FUNCTION system_logs_refuse_change()
+"""
+COLUMNS = (
+    "timestamp",
+    "id",
+    "level",
+    "category",
+    "source",
+    "message",
+    "correlation_id",
+    "user_id",
+    "context",
+    "trace_id",
+    "subject",
+    "recorded_by",
+)
+REFUSE_CHANGES_SQLITE = f"""
+    CREATE TRIGGER system_logs_never_changed BEFORE UPDATE ON system_logs
+    WHEN {" OR ".join(f'OLD."{column}" IS NOT NEW."{column}"' for column in COLUMNS)}
+    BEGIN SELECT RAISE(ABORT, 'Records of the system log are never changed.'); END
+"""
+
+
+def make_first_leaves(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Make room for what is inserted now, by plain SQL too; what is older gets its leaf when it comes."""
+    if schema_editor.connection.vendor == "postgresql" and not schema_editor.collect_sql:
+        with schema_editor.connection.cursor() as cursor:
+            make_leaves(cursor, [])
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = []
+
+    operations = [
+        CreatePartitionedModel(
+            name="SystemLog",
+            fields=[
+                (
+                    "id",
+                    systemlog.models.RecordId(
+                        db_default=systemlog.storage.defaults.MintedId(),
+                        default=None,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "timestamp",
+                    models.DateTimeField(
+                        db_default=systemlog.storage.defaults.NowText(), default=systemlog.identity.next_instant
+                    ),
+                ),
+                (
+                    "level",
+                    models.TextField(
+                        choices=[
+                            ("DEBUG", "Debug"),
+                            ("INFO", "Info"),
+                            ("WARNING", "Warning"),
+                            ("ERROR", "Error"),
+                            ("CRITICAL", "Critical"),
+                        ],
+                        db_default="INFO",
+                        default="INFO",
+                    ),
+                ),
+                ("category", models.TextField(db_default="general", default="general")),
+                ("source", models.TextField(blank=True, db_default="", default="")),
+                ("message", models.TextField()),
+                ("correlation_id", models.TextField(blank=True, null=True)),
+                ("user_id", models.TextField(blank=True, null=True)),
+                (
+                    "context",
+                    models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict),
+                ),
+                ("trace_id", models.TextField(blank=True, null=True)),
+                ("subject", models.TextField(blank=True, null=True)),
+                ("recorded_by", models.TextField(blank=True, editable=False, null=True)),
+            ],
+            options={
+                "verbose_name": "system log record",
+                "db_table": "system_logs",
+                "ordering": ["-timestamp", "-id"],
+                "default_permissions": ("add", "view"),
+                "indexes": [
+                    models.Index(fields=["id"], name="system_logs_id"),
+                    models.Index(
+                        condition=models.Q(("correlation_id__isnull", False)),
+                        fields=["correlation_id"],
+                        name="system_logs_correlation",
+                    ),
+                    models.Index(
+                        condition=models.Q(("trace_id__isnull", False)), fields=["trace_id"], name="system_logs_trace"
+                    ),
+                    models.Index(
+                        condition=models.Q(("user_id__isnull", False)),
+                        fields=["user_id", "timestamp"],
+                        name="system_logs_user",
+                    ),
+                    models.Index(
+                        condition=models.Q(("subject__isnull", False)),
+                        fields=["subject", "timestamp"],
+                        name="system_logs_subject",
+                    ),
+                    models.Index(fields=["category", "timestamp"], name="system_logs_category"),
+                    models.Index(
+                        condition=models.Q(("level__in", ["ERROR", "CRITICAL"])),
+                        fields=["timestamp"],
+                        name="system_logs_grave",
+                    ),
+                ],
+            },
+            partition_by="timestamp",
+        ),
+        VendorSQL(
+            "postgresql",
+            ["CREATE INDEX system_logs_context ON system_logs USING gin (context jsonb_path_ops)"],
+            ["DROP INDEX system_logs_context"],
+        ),
+        VendorSQL("postgresql", [REFUSE_CHANGES_POSTGRESQL], [ALLOW_CHANGES_POSTGRESQL]),
+        VendorSQL("sqlite", [REFUSE_CHANGES_SQLITE], ["DROP TRIGGER system_logs_never_changed"]),
+        migrations.RunPython(make_first_leaves, migrations.RunPython.noop),
+    ]

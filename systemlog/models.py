@@ -1,0 +1,124 @@
+"""The one table: a record of the system log, and the queryset that guards it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from django.db import models
+from django.db.models import Q, Value
+
+from systemlog.identity import mint_id, next_instant
+from systemlog.storage import storage_of
+from systemlog.storage.defaults import MintedId, NowText
+from systemlog.storage.rows import TABLE
+
+
+class Level(models.TextChoices):
+    """How grave a record is, in rising order."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"
+
+    @classmethod
+    def from_severity(cls, minimum: str) -> list[str]:
+        """The levels as grave as `minimum` and graver."""
+        return cls.values[cls.values.index(minimum) :]
+
+
+class RecordsAreNeverChanged(TypeError):
+    """Records of the system log are never changed, and deleted by retention only: use `prune_system_logs`."""
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__doc__)
+
+
+class RecordId(models.UUIDField):  # type: ignore[type-arg]  # Django's field is not subscriptable
+    """A UUID key that, where none is given, is minted from the record's own timestamp when it is saved."""
+
+    def get_pk_value_on_save(self, instance: models.Model) -> uuid.UUID:
+        """One instant makes both: the id alone then tells the key."""
+        return mint_id(instance.timestamp)  # type: ignore[attr-defined]  # a SystemLog
+
+
+class SystemLogQuerySet(models.QuerySet["SystemLog"]):
+    """Records, which can be added and read."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        """Raise `RecordsAreNeverChanged`."""
+        raise RecordsAreNeverChanged
+
+    def delete(self) -> NoReturn:
+        """Raise `RecordsAreNeverChanged`."""
+        raise RecordsAreNeverChanged
+
+    def bulk_create(self, objs: Iterable[SystemLog], *args: Any, **kwargs: Any) -> list[SystemLog]:
+        """As Django's; the partitions that the records need are made first."""
+        records = list(objs)
+        storage_of(self.db).make_room(record.timestamp for record in records)
+        return super().bulk_create(records, *args, **kwargs)
+
+    bulk_create.alters_data = True  # type: ignore[attr-defined]  # as Django marks its own, for templates
+
+
+class SystemLog(models.Model):
+    """A record: something that happened, when, how grave, and in which request.
+
+    The key in the database is `(timestamp, id)`; Django is told of `id`. A UUIDv7 carries the timestamp.
+    """
+
+    id = RecordId(primary_key=True, default=None, db_default=MintedId(), editable=False)
+    timestamp = models.DateTimeField(default=next_instant, db_default=NowText())
+    level = models.TextField(choices=Level.choices, default=Level.INFO, db_default=Level.INFO)
+    category = models.TextField(default="general", db_default="general")
+    source = models.TextField(default="", db_default="", blank=True)
+    message = models.TextField()
+    correlation_id = models.TextField(null=True, blank=True)
+    user_id = models.TextField(null=True, blank=True)
+    context = models.JSONField(default=dict, db_default=Value({}, models.JSONField()), blank=True)
+    trace_id = models.TextField(null=True, blank=True)
+    subject = models.TextField(null=True, blank=True)
+    recorded_by = models.TextField(null=True, blank=True, editable=False)
+
+    objects = models.Manager.from_queryset(SystemLogQuerySet)()
+
+    class Meta:
+        db_table = TABLE
+        ordering = ["-timestamp", "-id"]
+        default_permissions = ("add", "view")
+        verbose_name = "system log record"
+        indexes = [
+            models.Index(fields=["id"], name="system_logs_id"),
+            models.Index(
+                fields=["correlation_id"], name="system_logs_correlation", condition=Q(correlation_id__isnull=False)
+            ),
+            models.Index(fields=["trace_id"], name="system_logs_trace", condition=Q(trace_id__isnull=False)),
+            models.Index(
+                fields=["user_id", "timestamp"], name="system_logs_user", condition=Q(user_id__isnull=False)
+            ),
+            models.Index(
+                fields=["subject", "timestamp"], name="system_logs_subject", condition=Q(subject__isnull=False)
+            ),
+            models.Index(fields=["category", "timestamp"], name="system_logs_category"),
+            models.Index(
+                fields=["timestamp"], name="system_logs_grave", condition=Q(level__in=["ERROR", "CRITICAL"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.timestamp:%Y-%m-%d %H:%M:%S} {self.level} {self.category}: {self.message[:80]}"
+
+    def save_base(self, raw: bool = False, **kwargs: Any) -> None:
+        """Insert the record; raises `RecordsAreNeverChanged` for one that is stored. (`loaddata` comes here too.)"""
+        if not raw and not self._state.adding:
+            raise RecordsAreNeverChanged
+        storage_of(kwargs.get("using") or type(self).objects.db).make_room([self.timestamp])
+        super().save_base(raw=raw, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raise `RecordsAreNeverChanged`."""
+        raise RecordsAreNeverChanged

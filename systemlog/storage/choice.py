@@ -1,0 +1,26 @@
+"""Which storage a database alias has."""
+
+from __future__ import annotations
+
+from django.db import NotSupportedError, connections
+
+from systemlog.conf import conf
+from systemlog.storage.interface import Storage
+from systemlog.storage.postgresql import PostgreSQLStorage
+from systemlog.storage.sqlite import SQLiteStorage
+
+STORAGES: dict[str, type[Storage]] = {"postgresql": PostgreSQLStorage, "sqlite": SQLiteStorage}
+
+
+def storage_of(alias: str | None = None) -> Storage:
+    """The storage on this alias' connection; by default of `SYSTEMLOG["DATABASE"]`.
+
+    Raises `NotSupportedError` for another vendor than PostgreSQL and SQLite.
+    """
+    connection = connections[alias or conf().DATABASE]
+    try:
+        return STORAGES[connection.vendor](connection)
+    except KeyError:
+        raise NotSupportedError(
+            f"The system log cannot be stored in {connection.vendor}: point SYSTEMLOG['DATABASE'] at PostgreSQL or SQLite."
+        ) from None

@@ -1,0 +1,69 @@
+"""Conditions that each database says in its own way: a term in a text, a value in a context."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.db.models import BooleanField, F, Func, TextField, Value
+
+
+class HasTerm(Func):
+    """Whether the text has `term` in it, as a substring, in any case."""
+
+    output_field = BooleanField()
+    conditional = True
+
+    def __init__(self, expression: str, term: str) -> None:
+        escaped = term.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        super().__init__(F(expression), Value(f"%{escaped}%", TextField()))
+        self.term = term
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """ILIKE, which a trigram index can answer."""
+        return self.as_sql(compiler, connection, template="(%(expressions)s)", arg_joiner=" ILIKE ", **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """LIKE, which knows the cases of ASCII letters only; other texts are asked of a function of ours."""
+        if self.term.isascii():
+            template = "(%(expressions)s ESCAPE '\\')"
+            return self.as_sql(compiler, connection, template=template, arg_joiner=" LIKE ", **context)
+        lowered = self.copy()
+        lowered.set_source_expressions([self.source_expressions[0], Value(self.term.lower(), TextField())])
+        return lowered.as_sql(compiler, connection, function="systemlog_has_term", **context)
+
+
+class ContextHolds(Func):
+    """Whether the JSON object holds all members of `wanted`, nested ones too: PostgreSQL's `@>`."""
+
+    output_field = BooleanField()
+    conditional = True
+
+    def __init__(self, expression: str, wanted: dict[str, Any]) -> None:
+        super().__init__(F(expression), Value(json.dumps(wanted), TextField()))
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """The operator that the GIN index on `context` answers."""
+        return self.as_sql(compiler, connection, template="(%(expressions)s::jsonb)", arg_joiner=" @> ", **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """A function of ours, row by row."""
+        return self.as_sql(compiler, connection, function="systemlog_json_contains", **context)
+
+
+class KeyCompared(Func):
+    """Whether a record's key `(timestamp, id)` stands before (`<`) or after (`>`) another, as one row comparison."""
+
+    output_field = BooleanField()
+    conditional = True
+
+    def __init__(self, operator: str, timestamp: Any, record_id: Any) -> None:
+        super().__init__(F("timestamp"), F("id"), timestamp, record_id)
+        self.operator = operator
+
+    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> Any:  # type: ignore[override]
+        """`(timestamp, id) < (…, …)`: SQLite and PostgreSQL both answer it from the key's index."""
+        compiled = [compiler.compile(expression) for expression in self.source_expressions]
+        (at, key, other_at, other_key) = (sql for sql, _ in compiled)
+        params = [param for _, params in compiled for param in params]
+        return f"(({at}, {key}) {self.operator} ({other_at}, {other_key}))", params

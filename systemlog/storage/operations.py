@@ -1,0 +1,97 @@
+"""Migration operations: a table partitioned by time on PostgreSQL, plain elsewhere, and SQL for one vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import NotSupportedError, migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+VENDORS = ("postgresql", "sqlite")
+
+
+class CreatePartitionedModel(migrations.CreateModel):
+    """CreateModel whose table has the key `(partition_by, <pk>)`, and on PostgreSQL `PARTITION BY RANGE (partition_by)`.
+
+    The state is CreateModel's, with `<pk>` as the key. Raises `NotSupportedError` on other vendors. An operation
+    that rebuilds the table on SQLite (AlterField, say) goes by the state, and would lose the composite key there.
+    """
+
+    # Every argument is spelled out: migrations are written by signature, and **kwargs would lose `options`.
+    def __init__(
+        self,
+        name: str,
+        fields: list[tuple[str, models.Field[Any, Any]]],
+        options: dict[str, Any] | None = None,
+        bases: Sequence[type[models.Model] | str] | None = None,
+        managers: Sequence[tuple[str, models.Manager[Any]]] | None = None,
+        *,
+        partition_by: str,
+    ) -> None:
+        self.partition_by = partition_by
+        super().__init__(name, fields, options, bases, managers)
+
+    def deconstruct(self) -> Any:
+        """As CreateModel, with `partition_by`."""
+        name, args, kwargs = super().deconstruct()
+        return name, args, {**kwargs, "partition_by": self.partition_by}
+
+    def reduce(self, operation: Operation, app_label: str) -> Any:
+        """As CreateModel, but never into one: squashing would drop the partitioning without a word."""
+        reduced = super().reduce(operation, app_label)
+        if isinstance(reduced, list) and any(type(one) is migrations.CreateModel for one in reduced):
+            return False
+        return reduced
+
+    def database_forwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        """Create the table by Django's own schema editor, from a state whose key is composite."""
+        vendor = schema_editor.connection.vendor
+        if vendor not in VENDORS:
+            raise NotSupportedError(
+                f"The system log cannot be stored in {vendor}: point SYSTEMLOG['DATABASE'] at PostgreSQL or SQLite."
+            )
+        shadow = to_state.clone()
+        state = shadow.models[app_label, self.name_lower]
+        key = next(name for name, field in state.fields.items() if field.primary_key)
+        plain = state.fields[key].clone()
+        plain.primary_key = False
+        composite = models.CompositePrimaryKey(self.partition_by, key)
+        state.fields = {"pk": composite, **{**state.fields, key: plain}}
+        # A registry rendered before (`migrate zero`, then up again) would still hold the old key.
+        shadow.__dict__.pop("apps", None)
+        if vendor == "postgresql":
+            # An attribute of this editor alone: the class keeps its statement.
+            partitioning = f" PARTITION BY RANGE ({schema_editor.quote_name(self.partition_by)})"
+            schema_editor.sql_create_table += partitioning
+        super().database_forwards(app_label, schema_editor, from_state, shadow)
+        if vendor == "postgresql":
+            del schema_editor.sql_create_table
+
+
+class VendorSQL(migrations.RunPython):
+    """Statements that run on one vendor only; `reverse` undoes them."""
+
+    def __init__(self, vendor: str, forwards: Sequence[str], reverse: Sequence[str] = ()) -> None:
+        self.vendor, self.forwards, self.reverse = vendor, forwards, reverse
+        super().__init__(self._runner(forwards), self._runner(reverse))
+
+    def deconstruct(self) -> Any:
+        """The three arguments."""
+        return type(self).__name__, [self.vendor, self.forwards, self.reverse], {}
+
+    def _runner(self, statements: Sequence[str]) -> Any:
+        def run(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
+            if schema_editor.connection.vendor == self.vendor:
+                for statement in statements:
+                    schema_editor.execute(statement, params=None)
+
+        return run
