@@ -93,16 +93,19 @@ class PostgreSQLStorage(Storage):
     @contextmanager
     def budget(self) -> Iterator[Callable[[float], None]]:
         """`statement_timeout`, for this transaction alone; the caller's value comes back."""
+        inside = self.connection.in_atomic_block
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-            cursor.execute("SELECT current_setting('statement_timeout')")
-            before = cursor.fetchone()[0]
+            if inside:
+                cursor.execute("SELECT current_setting('statement_timeout')")
+                before = cursor.fetchone()[0]
             try:
                 yield lambda seconds: self._limit(cursor, f"{max(1, round(seconds * 1000))}ms")
             except OperationalError as error:
                 if _sqlstate(error) == QUERY_CANCELED:
                     raise BudgetSpent from error
                 raise
-            self._limit(cursor, before)
+            if inside:
+                self._limit(cursor, before)
 
     def prune(
         self,

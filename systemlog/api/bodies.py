@@ -1,0 +1,267 @@
+"""Reading the body of a POST of logs as it arrives: decompressed, bounded, record by record.
+
+Nothing here knows a database or a response. A body that ends in the wrong place raises, after everything that came
+before has been given out, so that the good records of a broken body are kept.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Any
+
+from django.http import HttpRequest
+
+from systemlog.conf import conf
+from systemlog.intake import Malformed, read_json, refuse_constant
+
+CHUNK_BYTES = 64 * 1024
+MAX_RECORD_CHARACTERS = 2**20
+"""One record in a body of many may be as long: message and context at their limits, with every character escaped."""
+
+DRAIN_BYTES = 64 * 2**20
+"""So much of a body that is too large is read and thrown away, so that its sender hears the answer."""
+
+_space = re.compile(r"[ \t\r\n]*")
+_structure = re.compile(r'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.DOTALL)
+_decoder = json.JSONDecoder(parse_constant=refuse_constant)
+
+
+class BodyBroken(Exception):
+    """The body breaks off, is not compressed as it says, or is no JSON array."""
+
+
+class BodyTooLarge(Exception):
+    """The body is larger than the limit, as sent or decompressed."""
+
+
+class UnknownEncoding(Exception):
+    """The body has a Content-Encoding other than gzip."""
+
+
+def read_body(request: HttpRequest) -> Iterator[str]:
+    """The text of the body, piece by piece; bytes that are no UTF-8 become lone surrogates, for the fields' rules to find.
+
+    Raises `UnknownEncoding` at once; `BodyTooLarge` and `BodyBroken` at the piece where it shows.
+    """
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "", "gzip", "x-gzip"):
+        raise UnknownEncoding
+    pieces = _bounded(_reader(request), conf().MAX_BODY_BYTES)
+    if encoding.endswith("gzip"):
+        pieces = _decompressed(pieces, conf().MAX_DECODED_BYTES)
+    return _decoded(pieces)
+
+
+def read_lines(pieces: Iterator[str]) -> Iterator[object]:
+    """The JSON value of each line that is not blank (NDJSON); `Malformed` in place of one that is none."""
+    kept = ""
+    too_long = False
+    for piece in pieces:
+        *lines, kept = (kept + piece).split("\n")
+        for line in lines:
+            if too_long:
+                too_long = False
+            elif line.strip():
+                yield _value(line)
+        if len(kept) > MAX_RECORD_CHARACTERS:
+            if not too_long:
+                yield Malformed(f"This line has more than {MAX_RECORD_CHARACTERS} characters.")
+            kept, too_long = "", True
+    if kept.strip() and not too_long:
+        yield _value(kept)
+
+
+def read_object(pieces: Iterator[str]) -> object:
+    """The one JSON value of a body; `Malformed` if there is none. Raises `BodyTooLarge` beyond MAX_BODY_BYTES."""
+    parts, size = [], 0
+    for piece in pieces:
+        parts.append(piece)
+        size += len(piece)
+        if size > conf().MAX_BODY_BYTES:
+            raise BodyTooLarge
+    try:
+        return read_json("".join(parts))
+    except Malformed:
+        return Malformed("The body is no JSON.")
+
+
+def first_character(pieces: Iterator[str]) -> tuple[str, Iterator[str]]:
+    """The first character that is no white space ("" if there is none), and all the pieces."""
+    seen = []
+    for piece in pieces:
+        seen.append(piece)
+        if stripped := piece.lstrip(" \t\r\n"):
+            return stripped[0], chain(seen, pieces)
+    return "", iter(seen)
+
+
+def read_array(pieces: Iterator[str]) -> Iterator[object]:
+    """The elements of a JSON array, each as soon as it is there; `Malformed` in place of one that JSON has no value for.
+
+    Raises `BodyBroken` where the text stops being an array.
+    """
+    text = _Text(pieces)
+    text.take("[")
+    if text.peek() == "]":
+        text.take("]")
+    else:
+        while True:
+            yield text.element()
+            if text.peek() == "]":
+                text.take("]")
+                break
+            text.take(",")
+    if text.peek():
+        raise BodyBroken("There is something behind the end of the JSON array.")
+
+
+class _Text:
+    """A text that grows at its end, as it is asked for, and is forgotten at its start."""
+
+    def __init__(self, pieces: Iterator[str]) -> None:
+        self.pieces = pieces
+        self.text = ""
+        self.at = 0
+
+    def peek(self) -> str:
+        """The next character that is no white space; "" at the end."""
+        while True:
+            match = _space.match(self.text, self.at)
+            self.at = match.end() if match else self.at
+            if self.at < len(self.text):
+                return self.text[self.at]
+            if not self.more():
+                return ""
+
+    def take(self, wanted: str) -> None:
+        if self.peek() != wanted:
+            raise BodyBroken("This is no JSON array, or it breaks off.")
+        self.at += 1
+
+    def element(self) -> object:
+        self.peek()
+        while True:
+            try:
+                value, end = _decoder.raw_decode(self.text, self.at)
+            except json.JSONDecodeError:
+                if len(self.text) - self.at > MAX_RECORD_CHARACTERS:
+                    raise BodyBroken(
+                        f"This is no JSON array, or a record has more than {MAX_RECORD_CHARACTERS} characters."
+                    ) from None
+                if not self.more():
+                    raise BodyBroken("This is no JSON array, or it breaks off.") from None
+            except (ValueError, RecursionError):
+                self.skip()
+                return Malformed("This is nested too deep, or has a number that JSON does not.")
+            else:
+                # A number could go on in the next piece.
+                if end < len(self.text) or not self.more():
+                    self.at = end
+                    return value
+
+    def skip(self) -> None:
+        """Go to the end of the element, by its brackets."""
+        while True:
+            depth = 0
+            for token in _structure.finditer(self.text, self.at):
+                kind = token.group()
+                if kind == '"':  # a string that goes on in the next piece
+                    break
+                if kind in "]," and depth == 0:
+                    self.at = token.start()
+                    return
+                depth += (kind in "[{") - (kind in "]}")
+            if len(self.text) - self.at > MAX_RECORD_CHARACTERS or not self.more():
+                raise BodyBroken("This is no JSON array, or it breaks off.")
+
+    def more(self) -> bool:
+        """Append the next piece, and drop what was read; False at the end."""
+        piece = next(self.pieces, "")
+        if piece:
+            self.text, self.at = self.text[self.at :] + piece, 0
+        return bool(piece)
+
+
+def _value(line: str) -> object:
+    try:
+        return read_json(line)
+    except Malformed:
+        return Malformed("This line is no JSON.")
+
+
+def _reader(request: HttpRequest) -> Callable[[int], bytes]:
+    environ: dict[str, Any] = getattr(request, "environ", {})
+    if not request.META.get("CONTENT_LENGTH") and environ.get("wsgi.input_terminated"):
+        # A chunked body: Django takes one without a length for empty, the server knows where it ends.
+        return environ["wsgi.input"].read  # type: ignore[no-any-return]
+    return request.read
+
+
+def _pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    while True:
+        try:
+            piece = read(CHUNK_BYTES)
+        except Exception as error:  # noqa: BLE001  (each server has its own for a peer that breaks off)
+            raise BodyBroken("The body breaks off.") from error
+        if not piece:
+            return
+        yield piece
+
+
+def _bounded(read: Callable[[int], bytes], limit: int) -> Iterator[bytes]:
+    size = 0
+    for piece in _pieces(read):
+        size += len(piece)
+        if size > limit:
+            _drain(read)
+            raise BodyTooLarge
+        yield piece
+
+
+def _drain(read: Callable[[int], bytes]) -> None:
+    size = 0
+    try:
+        for piece in _pieces(read):
+            size += len(piece)
+            if size > DRAIN_BYTES:
+                return
+    except BodyBroken:
+        return
+
+
+def _decompressed(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    inflate, size = zlib.decompressobj(wbits=31), 0
+    begun = False
+    for piece in pieces:
+        begun, rest, full = True, piece, False
+        while rest or full:
+            if inflate.eof:  # gzip allows one stream after another
+                inflate = zlib.decompressobj(wbits=31)
+            try:
+                data = inflate.decompress(rest, CHUNK_BYTES)
+            except zlib.error as error:
+                raise BodyBroken("The body is no gzip.") from error
+            rest = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+            full = len(data) == CHUNK_BYTES and not inflate.eof
+            size += len(data)
+            if size > limit:
+                deque(pieces, maxlen=0)  # the rest of the body is bounded: take it, so that the answer is heard
+                raise BodyTooLarge
+            yield data
+    if not begun or not inflate.eof:
+        raise BodyBroken("The body is no gzip, or it breaks off.")
+
+
+def _decoded(pieces: Iterator[bytes]) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
+    for piece in pieces:
+        if text := decoder.decode(piece):
+            yield text
+    if text := decoder.decode(b"", final=True):
+        yield text

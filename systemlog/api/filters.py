@@ -1,0 +1,229 @@
+"""The query parameters of the log list: what may be asked, and what is wrong with a question.
+
+A parameter that nobody knows is an error, like a bad value: a filter with a typing error in it must not answer
+with all records.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+from drf_spectacular.utils import extend_schema_field
+from systemlog.problems import InvalidParameters
+
+from systemlog.intake import MAX_CONTEXT_DEPTH, Malformed, parse_timestamp, read_json
+from systemlog.models import Level, SystemLog
+from systemlog.search import MICROSECOND, Search
+from systemlog.storage.lookups import ContextHolds, HasTerm
+
+CONTEXT_PREFIX = "context."
+MAX_CONTEXT_DOTS = 5
+"""A dot goes deeper or is part of a key; both are looked for, which doubles the ways with each dot."""
+
+MAX_CONTEXT_FILTERS = 5
+MAX_TERMS = 20
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
+SELECTIVE = {"correlation_id", "trace_id", "user_id", "subject"}
+
+_relative = re.compile(r"-(\d{1,6})([smhdw])", re.ASCII)
+_lost_plus = re.compile(r" (\d{2}:\d{2})$", re.ASCII)
+
+
+class LevelsField(forms.MultipleChoiceField):
+    """Levels in any case."""
+
+    def to_python(self, value: Any) -> list[str]:
+        """Upper case, as they are stored."""
+        return [level.upper() for level in super().to_python(value)]
+
+
+class LevelField(django_filters.fields.ChoiceField):
+    """One level in any case."""
+
+    def to_python(self, value: Any) -> str:
+        """Upper case, as it is stored."""
+        return str(super().to_python(value)).upper()
+
+
+class TextsField(forms.MultipleChoiceField):
+    """Any texts, repeated."""
+
+    def valid_value(self, value: str) -> bool:
+        """What the database can hold."""
+        return "\x00" not in value
+
+
+class LevelsFilter(django_filters.MultipleChoiceFilter):
+    """`level=ERROR&level=CRITICAL`."""
+
+    field_class = LevelsField
+
+
+class LevelFilter(django_filters.ChoiceFilter):
+    """`min_level=WARNING`."""
+
+    field_class = LevelField
+
+
+@extend_schema_field({"type": "array", "items": {"type": "string"}})
+class TextsFilter(django_filters.MultipleChoiceFilter):
+    """`category=billing&category=orders`."""
+
+    field_class = TextsField
+
+
+class SystemLogFilters(django_filters.FilterSet):
+    """The filters on columns. Times, paging and `context.<key>` are read by `read_search`."""
+
+    level = LevelsFilter(choices=Level.choices, method="filter_levels", label="Of these levels; repeatable.")
+    min_level = LevelFilter(
+        choices=Level.choices, method="filter_min_level", empty_label=None, label="Of this level or a graver one."
+    )
+    category = TextsFilter(method="filter_categories", label="Of these categories; repeatable.")
+    correlation_id = django_filters.CharFilter(strip=False, label="Of one request.")
+    user_id = django_filters.CharFilter(strip=False, label="Of one user.")
+    trace_id = django_filters.CharFilter(strip=False, label="Of one trace.")
+    source = django_filters.CharFilter(strip=False, label="Of one service or host.")
+    subject = django_filters.CharFilter(strip=False, label="About one thing: `app_label.model:pk`.")
+    q = django_filters.CharFilter(
+        method="filter_terms", label="Every term is in the message, as a substring, in any case."
+    )
+
+    class Meta:
+        model = SystemLog
+        fields: list[str] = []
+
+    def filter_levels(self, records: QuerySet[SystemLog], name: str, value: list[str]) -> QuerySet[SystemLog]:
+        """Of one of these levels."""
+        return records.filter(level__in=value)
+
+    def filter_min_level(self, records: QuerySet[SystemLog], name: str, value: str) -> QuerySet[SystemLog]:
+        """As grave as this, or graver."""
+        return records.filter(level__in=Level.from_severity(value))
+
+    def filter_categories(self, records: QuerySet[SystemLog], name: str, value: list[str]) -> QuerySet[SystemLog]:
+        """Of one of these categories."""
+        return records.filter(category__in=value)
+
+    def filter_terms(self, records: QuerySet[SystemLog], name: str, value: str) -> QuerySet[SystemLog]:
+        """With all of these terms."""
+        terms = value.split()
+        if len(terms) > MAX_TERMS:
+            raise InvalidParameters({name: f"There may be at most {MAX_TERMS} terms."})
+        return records.filter(*(HasTerm("message", term) for term in terms))
+
+
+WHAT_IS_WRONG = {
+    "level": f"This must be one of {', '.join(Level.values)}.",
+    "min_level": f"This must be one of {', '.join(Level.values)}.",
+}
+NUL = "This has a NUL character."
+NOT_A_TIME = "This must be a date and time as RFC 3339 has them (2026-11-24T08:30:00Z), or relative (-15m, -7d)."
+
+
+def read_search(query: QueryDict, *, known: set[str], now: datetime) -> Search:
+    """The search that the parameters ask for; `known` are those that somebody else reads.
+
+    Raises `InvalidParameters`, which names each parameter that is unknown or has a bad value.
+    """
+    wrong: dict[str, str] = {}
+    filters = SystemLogFilters(query, SystemLog.objects.all())
+    for name in query:
+        if name not in filters.filters and name not in known and not name.startswith(CONTEXT_PREFIX):
+            wrong[name[:100]] = "There is no such parameter."
+    for name in filters.form.errors:
+        wrong[name] = WHAT_IS_WRONG.get(name, NUL)
+    for name in WHAT_IS_WRONG:
+        if "" in query.getlist(name):
+            wrong[name] = WHAT_IS_WRONG[name]
+    since = _read_time(query, "since", now, wrong)
+    until = _read_time(query, "until", now, wrong)
+    if since and until and since > until:
+        wrong["since"] = "This lies after `until`."
+    conditions = list(_read_context(query, wrong))
+    if wrong:
+        raise InvalidParameters(wrong)
+    return Search(
+        records=filters.qs.filter(*conditions),
+        since=since,
+        until=until and _next(until),
+        selective=any(query.get(name) for name in SELECTIVE),
+    )
+
+
+def read_time(text: str, now: datetime) -> datetime | None:
+    """An instant, as RFC 3339 or relative to `now`; None if it is neither. A `+` that became a space is a `+` again."""
+    if match := _relative.fullmatch(text):
+        number, unit = match.groups()
+        try:
+            return now - timedelta(**{UNITS[unit]: int(number)})
+        except OverflowError:
+            return None
+    return parse_timestamp(_lost_plus.sub(r"+\1", text))
+
+
+def _read_time(query: QueryDict, name: str, now: datetime, wrong: dict[str, str]) -> datetime | None:
+    if name not in query:
+        return None
+    instant = read_time(query[name], now)
+    if instant is None:
+        wrong[name] = NOT_A_TIME
+    return instant
+
+
+def _read_context(query: QueryDict, wrong: dict[str, str]) -> Iterator[Q]:
+    names = [name for name in query if name.startswith(CONTEXT_PREFIX)]
+    for name in names:
+        path = name.removeprefix(CONTEXT_PREFIX)
+        if sum(len(query.getlist(each)) for each in names) > MAX_CONTEXT_FILTERS:
+            wrong[name[:100]] = f"There may be at most {MAX_CONTEXT_FILTERS} of these."
+        elif not path or path.count(".") > MAX_CONTEXT_DOTS:
+            wrong[name[:100]] = f"The key must not be empty, and have at most {MAX_CONTEXT_DOTS} dots."
+        elif any("\x00" in text for text in (path, *query.getlist(name))):
+            wrong[name[:100].replace("\x00", "\ufffd")] = NUL
+        else:
+            for value in query.getlist(name):
+                yield _holds(path, value)
+
+
+def _holds(path: str, text: str) -> Q:
+    """Whether the context has the value under the path: as text or as JSON, each dot a step deeper or part of a key."""
+    values: list[Any] = [text]
+    if "\\u" not in text and text.count("[") + text.count("{") <= MAX_CONTEXT_DEPTH:
+        with suppress(Malformed, ValueError):
+            parsed = read_json(text)
+            json.dumps(parsed, allow_nan=False)  # 1e999 is read as infinity, which JSON cannot say
+            values.append(parsed)
+    condition = Q()
+    for keys in _splits(path):
+        for value in values:
+            wanted = value
+            for key in reversed(keys):
+                wanted = {key: wanted}
+            condition |= Q(ContextHolds("context", wanted))
+    return condition
+
+
+def _splits(path: str) -> Iterator[list[str]]:
+    parts = path.split(".")
+    cuts = range(1, len(parts))
+    for count in range(len(parts)):
+        for chosen in combinations(cuts, count):
+            edges = [0, *chosen, len(parts)]
+            yield [".".join(parts[low:high]) for low, high in zip(edges, edges[1:], strict=False)]
+
+
+def _next(instant: datetime) -> datetime:
+    """Just after: a search's `until` is excluded, the parameter's is not."""
+    return instant + MICROSECOND if instant < LAST_INSTANT else instant

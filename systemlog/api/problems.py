@@ -1,0 +1,38 @@
+"""The problem types that the log API adds to those of `systemlog.problems`."""
+
+from __future__ import annotations
+
+from systemlog.problems import ProblemException
+
+
+class BrokenBody(ProblemException):
+    """The body of a request breaks off, is not compressed as its Content-Encoding says, or stops being what its
+    Content-Type says. The records that came before that place are stored: the member `accepted` counts them.
+    """
+
+    slug = "broken-body"
+    title = "The request body is broken"
+    status_code = 400
+    default_detail = "The request body cannot be read to its end."
+
+
+class BodyLimitExceeded(ProblemException):
+    """The body of a request is larger than the server takes, as it was sent or after decompression. The member
+    `accepted` counts the records that were stored all the same. Send the rest in smaller pieces.
+    """
+
+    slug = "body-too-large"
+    title = "The request body is too large"
+    status_code = 413
+    default_detail = "The request body is larger than the server takes."
+
+
+class LogStoreUnavailable(ProblemException):
+    """The database of the system log does not answer. The member `accepted` counts the records of this request that
+    were stored before. Send the request again later: records with an `id` are stored once.
+    """
+
+    slug = "log-store-unavailable"
+    title = "The log store is unavailable"
+    status_code = 503
+    default_detail = "The database of the system log does not answer."

@@ -1,0 +1,124 @@
+"""A record on the wire: what a client reads, what it may send, and what a bulk is answered. For the schema as well."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from systemlog.models import Level, SystemLog
+from systemlog.storage import Row
+
+
+def represent(record: SystemLog | Row) -> dict[str, Any]:
+    """The JSON object of a record, as `RecordSerializer` describes it."""
+    return {
+        "id": str(record.id),
+        "timestamp": represent_time(record.timestamp),
+        "level": record.level,
+        "category": record.category,
+        "message": record.message,
+        "correlation_id": record.correlation_id,
+        "user_id": record.user_id,
+        "context": record.context,
+        "trace_id": record.trace_id,
+        "source": record.source,
+        "subject": record.subject,
+        "recorded_by": record.recorded_by,
+    }
+
+
+def represent_time(instant: datetime) -> str:
+    """RFC 3339 in UTC, always with six digits of the second: as text, times sort as they are."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class RecordSerializer(serializers.ModelSerializer[SystemLog]):
+    """A record of the system log, as it is read."""
+
+    class Meta:
+        model = SystemLog
+        fields = [
+            "id",
+            "timestamp",
+            "level",
+            "category",
+            "message",
+            "correlation_id",
+            "user_id",
+            "context",
+            "trace_id",
+            "source",
+            "subject",
+            "recorded_by",
+        ]
+        read_only_fields = fields
+
+    context = serializers.DictField(help_text="Whatever else is known, as a JSON object.")  # type: ignore[assignment]
+
+
+class NewRecordSerializer(serializers.Serializer[Any]):
+    """A record to be stored; `systemlog.intake` holds the rules. Only `message` is required."""
+
+    message = serializers.CharField(help_text="At most 64 KiB.")
+    level = serializers.ChoiceField(choices=Level.choices, required=False, default=Level.INFO)
+    category = serializers.CharField(required=False, default="general", max_length=200)
+    correlation_id = serializers.CharField(
+        required=False, allow_null=True, max_length=200, help_text="By default that of this request."
+    )
+    user_id = serializers.CharField(required=False, allow_null=True, max_length=200)
+    context = serializers.DictField(  # type: ignore[assignment]
+        required=False, help_text="A JSON object of at most 64 KiB, nested at most 20 deep."
+    )
+    timestamp = serializers.DateTimeField(
+        required=False, help_text="By default now, or the instant in `id`; at most 5 minutes ahead, not before 1970."
+    )
+    trace_id = serializers.CharField(required=False, allow_null=True, max_length=200)
+    source = serializers.CharField(required=False, allow_blank=True, max_length=200)
+    subject = serializers.CharField(required=False, allow_null=True, max_length=200)
+    id = serializers.UUIDField(
+        required=False, help_text="Makes the request repeatable. Any version but 7 needs a `timestamp` beside it."
+    )
+
+
+class RecordKeySerializer(serializers.Serializer[Any]):
+    """What a writer who may not read is told of the record."""
+
+    id = serializers.UUIDField()
+    timestamp = serializers.DateTimeField()
+
+
+class RecordPageSerializer(serializers.Serializer[Any]):
+    """A page of records, newest first."""
+
+    items = RecordSerializer(many=True)
+    total = serializers.IntegerField(help_text="How many records match; at least so many, if `total_relation` is `gte`.")
+    total_relation = serializers.ChoiceField(choices=["eq", "gte"])
+    complete = serializers.BooleanField(help_text="False where the search ran out of its time budget.")
+    searched_until = serializers.DateTimeField(allow_null=True, help_text="Then: how far the search came.")
+    next = serializers.CharField(allow_null=True, help_text="URL of the next older page.")
+    previous = serializers.CharField(allow_null=True, help_text="URL of the next newer page.")
+
+
+class FieldErrorSerializer(serializers.Serializer[Any]):
+    """What is wrong with one field."""
+
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    pointer = serializers.CharField()
+
+
+class RefusedRecordSerializer(serializers.Serializer[Any]):
+    """A record of a bulk that was not stored, by its place in the body, counted from 0."""
+
+    index = serializers.IntegerField()
+    errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]
+
+
+class BulkResultSerializer(serializers.Serializer[Any]):
+    """What became of a bulk."""
+
+    accepted = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    errors = RefusedRecordSerializer(many=True)  # type: ignore[assignment]

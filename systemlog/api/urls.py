@@ -1,0 +1,31 @@
+"""The URLs of the log API, with and without the trailing slash: a redirect would lose a POST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connections, transaction
+from django.urls import re_path
+
+from systemlog.api.views import SystemLogViewSet
+
+
+def _outside_transactions(view: Any) -> Any:
+    """A bulk keeps the batches that it stored, also where the project wraps each request in a transaction."""
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
+
+
+urlpatterns = [
+    re_path(
+        r"^logs/?\Z",
+        _outside_transactions(SystemLogViewSet.as_view({"get": "list", "post": "create"})),
+        name="system-log-list",
+    ),
+    re_path(
+        r"^logs/(?P<pk>[^/]+)/?\Z",
+        _outside_transactions(SystemLogViewSet.as_view({"get": "retrieve"})),
+        name="system-log-detail",
+    ),
+]

@@ -1,0 +1,295 @@
+"""The endpoints of the system log: read pages and records, write one or many; nothing is ever changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema, extend_schema_view
+from rest_framework import status, viewsets
+from rest_framework.exceptions import ErrorDetail, NotFound, UnsupportedMediaType, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+
+from systemlog.api import bodies
+from systemlog.api.filters import SystemLogFilters, read_search
+from systemlog.api.pagination import BadCursor, Cursor, fingerprint
+from systemlog.api.permissions import VIEW, SystemLogPermission
+from systemlog.api.problems import BodyLimitExceeded, BrokenBody, LogStoreUnavailable
+from systemlog.api.serializers import (
+    BulkResultSerializer,
+    NewRecordSerializer,
+    RecordKeySerializer,
+    RecordPageSerializer,
+    RecordSerializer,
+    represent,
+    represent_time,
+)
+from systemlog.correlation import get_correlation_id
+from systemlog.intake import FieldError, Malformed, Refused, parse_id, read_record
+from systemlog.models import SystemLog
+from systemlog.problems import InvalidParameters, json_pointer
+from systemlog.search import Page, Position, Search, count, find_page, find_record
+from systemlog.storage import Row, storage_of
+
+DEFAULT_LIMIT = 200
+MAX_LIMIT = 2000
+BATCH_ROWS = 2000
+MAX_REFUSED = 100
+"""So many bad records of a bulk are named."""
+
+RETRY_AFTER_S = "5"
+PAGING = {"limit", "cursor", "since", "until"}
+NDJSON = ("application/x-ndjson", "application/ndjson")
+
+TIME_HELP = "RFC 3339 date and time, or relative to now: `-15m`, `-7d` (s, m, h, d, w)."
+PAGE_PARAMETERS = [
+    OpenApiParameter("since", OpenApiTypes.STR, description=f"Not before this. {TIME_HELP}"),
+    OpenApiParameter("until", OpenApiTypes.STR, description=f"Not after this. {TIME_HELP}"),
+    OpenApiParameter(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+        description="Records on a page.",
+    ),
+    OpenApiParameter("cursor", OpenApiTypes.STR, description="Where the page starts: from `next` or `previous`."),
+]
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="Read a page of records, newest first",
+        description="Every parameter narrows the search. `context.<key>=<value>` asks for a member of `context`: "
+        "dots go deeper or are part of a key, the value is compared as text and as JSON. Follow `next` for older records.",
+        parameters=PAGE_PARAMETERS,
+        filters=True,
+        responses={200: RecordPageSerializer},
+    ),
+    retrieve=extend_schema(summary="Read one record", responses={200: RecordSerializer}),
+    create=extend_schema(
+        summary="Write one record, or many",
+        description="A JSON object is one record, stored when this answers 201 (200, if its `id` and `timestamp` "
+        "were there before). A JSON array or NDJSON (also gzip-encoded) is a bulk: good records are stored, bad ones "
+        "named.",
+        request={
+            "application/json": PolymorphicProxySerializer(
+                "RecordOrRecords",
+                [NewRecordSerializer, NewRecordSerializer(many=True)],
+                resource_type_field_name=None,
+                many=False,
+            ),
+            "application/x-ndjson": OpenApiTypes.STR,
+        },
+        responses={
+            200: RecordSerializer,
+            201: PolymorphicProxySerializer(
+                "RecordOrKey", [RecordSerializer, RecordKeySerializer], resource_type_field_name=None
+            ),
+            202: BulkResultSerializer,
+        },
+    ),
+)
+class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
+    """`GET` and `POST /system/logs/`, `GET /system/logs/<id>/`."""
+
+    queryset = SystemLog.objects.all()
+    serializer_class = RecordSerializer
+    filterset_class = SystemLogFilters
+    pagination_class = None
+    permission_classes = [SystemLogPermission]
+
+    def list(self, request: Request) -> Response:
+        """A page of records; a cursor carries what the first page found out."""
+        query = request.query_params
+        search = read_search(query, known=PAGING, now=timezone.now())
+        limit = _read_limit(query.get("limit", str(DEFAULT_LIMIT)))
+        belongs_to = fingerprint(
+            (name, value) for name in query if name not in ("limit", "cursor") for value in query.getlist(name)
+        )
+        cursor = None
+        if "cursor" in query:
+            try:
+                cursor = Cursor.decode(query["cursor"], belongs_to)
+            except BadCursor:
+                raise InvalidParameters({"cursor": "This is no cursor of this search."}) from None
+            search = Search(search.records, cursor.since, cursor.until, search.selective)
+        page = find_page(
+            search,
+            limit=limit,
+            after=cursor and cursor.after,
+            backwards=cursor is not None and cursor.backwards,
+            first_slice=cursor and cursor.slice,
+        )
+        if cursor:
+            total, exact = cursor.total, cursor.exact
+        else:
+            total, exact = _total(search, page)
+
+        def url(after: Position | None, backwards: bool, goes_on: bool) -> str | None:
+            if after is None:
+                return None
+            slice_ = page.slice if goes_on else None
+            there = Cursor(after, backwards, search.since, search.until, total, exact, slice_)
+            parameters = query.copy()
+            parameters["cursor"] = there.encode(belongs_to)
+            return f"{request.build_absolute_uri(request.path)}?{parameters.urlencode()}"
+
+        backwards = cursor is not None and cursor.backwards
+        return Response(
+            {
+                "items": [represent(record) for record in page.items],
+                "total": total,
+                "total_relation": "eq" if exact else "gte",
+                "complete": page.complete,
+                "searched_until": page.searched_until and represent_time(page.searched_until),
+                "next": url(page.older, backwards=False, goes_on=not backwards),
+                "previous": url(page.newer, backwards=True, goes_on=backwards),
+            }
+        )
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """One record; the newest, should its id occur with several timestamps."""
+        record_id = parse_id(pk)
+        record = record_id and find_record(record_id)
+        if not record:
+            raise NotFound
+        return Response(represent(record))
+
+    def create(self, request: Request) -> Response:
+        """Store one record, or many: what the body is, its type and its first character say."""
+        content_type = request._request.content_type
+        if content_type not in ("application/json", *NDJSON):
+            # The type as sent is not repeated: it is the client's text.
+            raise UnsupportedMediaType("", detail="Send application/json or application/x-ndjson.")
+        try:
+            pieces = bodies.read_body(request._request)
+            if content_type in NDJSON:
+                return self._create_many(request, bodies.read_lines(pieces))
+            first, pieces = bodies.first_character(pieces)
+            if first == "[":
+                return self._create_many(request, bodies.read_array(pieces))
+            return self._create_one(request, bodies.read_object(pieces))
+        except bodies.UnknownEncoding:
+            raise UnsupportedMediaType(
+                "", detail="The only Content-Encoding taken is gzip."
+            ) from None
+        except bodies.BodyTooLarge:
+            raise BodyLimitExceeded(accepted=0) from None
+        except bodies.BodyBroken as error:
+            raise BrokenBody(str(error), accepted=0) from None
+
+    def _create_one(self, request: Request, given: object) -> Response:
+        if isinstance(given, Malformed):
+            raise BrokenBody(str(given), accepted=0)
+        try:
+            row = _read(request, given)
+        except Refused as refused:
+            raise ValidationError(_as_detail(refused)) from None
+        stored = _store([row], before=0)
+        answer: SystemLog | Row = row
+        if not stored:
+            answer = SystemLog.objects.get(timestamp=row.timestamp, id=row.id)
+        readable = request.user.has_perm(VIEW)
+        body = represent(answer)
+        if not readable:
+            body = {name: body[name] for name in ("id", "timestamp")}
+        location = request.build_absolute_uri(f"{request.path.rstrip('/')}/{row.id}/")
+        if not stored:
+            return Response(body, status=status.HTTP_200_OK, headers={"Content-Location": location})
+        return Response(body, status=status.HTTP_201_CREATED, headers={"Location": location})
+
+    def _create_many(self, request: Request, given: Iterable[object]) -> Response:
+        bulk = _Bulk(request)
+        try:
+            for batch in bulk.batches(given):
+                _store(batch, before=bulk.accepted)
+                bulk.accepted += len(batch)
+        except bodies.BodyTooLarge:
+            raise BodyLimitExceeded(accepted=bulk.accepted) from None
+        except bodies.BodyBroken as error:
+            raise BrokenBody(str(error), accepted=bulk.accepted) from None
+        return Response(
+            {"accepted": bulk.accepted, "rejected": bulk.rejected, "errors": bulk.errors},
+            status=status.HTTP_202_ACCEPTED,
+        )
+
+
+class _Bulk:
+    """A bulk on its way: sorts good records from bad, and counts."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.accepted = 0
+        self.rejected = 0
+        self.errors: list[dict[str, Any]] = []
+
+    def batches(self, given: Iterable[object]) -> Iterator[list[Row]]:
+        """The good records in batches; where reading raises, the last batch comes before the exception."""
+        batch: list[Row] = []
+        try:
+            for index, each in enumerate(given):
+                try:
+                    batch.append(_read(self.request, each))
+                except Refused as refused:
+                    self._refuse(index, refused)
+                if len(batch) == BATCH_ROWS:
+                    yield batch
+                    batch = []
+        except (bodies.BodyTooLarge, bodies.BodyBroken):
+            if batch:
+                yield batch
+            raise
+        if batch:
+            yield batch
+
+    def _refuse(self, index: int, refused: Refused) -> None:
+        self.rejected += 1
+        if len(self.errors) < MAX_REFUSED:
+            errors = [
+                {"detail": error.detail, "code": error.code, "pointer": pointer(index, error.field)}
+                for error in refused.errors
+            ]
+            self.errors.append({"index": index, "errors": errors})
+
+
+def pointer(index: int, field: str) -> str:
+    """A JSON pointer (RFC 6901) as a URI fragment, to a field of a record in a body of many."""
+    return json_pointer([index, field] if field else [index])
+
+
+def _read(request: Request, given: object) -> Row:
+    if isinstance(given, Malformed):
+        raise Refused([FieldError("", "malformed", str(given))])
+    return read_record(given, correlation_id=get_correlation_id(), recorded_by=request.user.get_username())
+
+
+def _store(rows: list[Row], before: int) -> int:
+    try:
+        return storage_of().insert(rows)
+    except (OperationalError, InterfaceError) as error:
+        raise LogStoreUnavailable(headers={"Retry-After": RETRY_AFTER_S}, accepted=before) from error
+
+
+def _as_detail(refused: Refused) -> dict[str, list[Any]]:
+    detail: dict[str, list[Any]] = {}
+    for error in refused.errors:
+        name = error.field or api_settings.NON_FIELD_ERRORS_KEY
+        detail.setdefault(name, []).append(ErrorDetail(error.detail, code=error.code))
+    return detail
+
+
+def _read_limit(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_LIMIT:
+        return int(text)
+    raise InvalidParameters({"limit": f"This must be a number from 1 to {MAX_LIMIT}."})
+
+
+def _total(search: Search, page: Page) -> tuple[int, bool]:
+    """How many records match, and whether that is exact; the first page itself may know."""
+    if page.complete and page.older is None:
+        return len(page.items), True
+    total, exact = count(search)
+    return max(total, len(page.items)), exact

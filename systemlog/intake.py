@@ -1,0 +1,298 @@
+"""What a record from outside must be: the rules for one JSON object, whoever brings it.
+
+The API and the import command ask here, so that both refuse and store the same. No request, no database.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from math import isfinite
+from typing import Any, NamedTuple
+
+from systemlog.identity import EPOCH, instant_of, mint_id, next_instant
+from systemlog.models import Level
+from systemlog.redaction import redact_text, redact_value
+from systemlog.storage import Row
+
+MAX_MESSAGE_BYTES = 64 * 1024
+MAX_CONTEXT_BYTES = 64 * 1024
+MAX_CONTEXT_DEPTH = 20
+MAX_TEXT_CHARACTERS = 200
+MAX_ERRORS = 20
+"""As many errors of one record are named; a record with a thousand unknown fields needs no thousand lines."""
+
+MAX_NAME_CHARACTERS = 100
+"""An unknown field's name is repeated up to here."""
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""So far ahead of ours may another host's clock be."""
+
+FIELDS = (
+    "id",
+    "timestamp",
+    "level",
+    "category",
+    "message",
+    "correlation_id",
+    "user_id",
+    "context",
+    "trace_id",
+    "source",
+    "subject",
+)
+
+_unstorable = re.compile("[\x00\ud800-\udfff]")
+_rfc3339 = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}):(\d{2})(?:\.(\d{1,6})\d*)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+
+
+class FieldError(NamedTuple):
+    """One thing wrong with a record: the field ("" for the record itself), a code for programs, a text for people."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class Refused(Exception):
+    """The object is no record; `errors` says why, and repeats no value."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__("; ".join(f"{error.field or 'record'}: {error.detail}" for error in errors))
+        self.errors = errors
+
+
+class Malformed(ValueError):
+    """The text is no JSON."""
+
+
+def read_json(text: str) -> Any:
+    """The JSON value in `text`. Raises `Malformed`, also for what JSON does not have: NaN, numbers of 5,000 digits."""
+    try:
+        return json.loads(text, parse_constant=refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise Malformed from error
+
+
+def parse_timestamp(text: str) -> datetime | None:
+    """The instant of an RFC 3339 date-time, in UTC, cut to microseconds; None if it is none. A leap second is 59.999999."""
+    match = _rfc3339.fullmatch(text)
+    if match is None:
+        return None
+    date, minutes, seconds, fraction, offset = match.groups()
+    if seconds == "60":
+        seconds, fraction = "59", "999999"
+    try:
+        instant = datetime.fromisoformat(f"{date}T{minutes}:{seconds}.{fraction or 0:0<6}{offset.upper()}")
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def parse_id(text: str) -> uuid.UUID | None:
+    """The UUID in 32 or 36 characters; None if it is none."""
+    try:
+        return uuid.UUID(text) if len(text) in (32, 36) else None
+    except ValueError:
+        return None
+
+
+def read_record(
+    given: object,
+    *,
+    correlation_id: str | None = None,
+    recorded_by: str | None = None,
+    derive_id: Callable[[datetime], uuid.UUID] = mint_id,
+    trusted: bool = False,
+) -> Row:
+    """The row that a JSON object stands for, redacted. Raises `Refused`.
+
+    `correlation_id` is what a record without one gets, `recorded_by` who brings it, `derive_id` makes the id of one
+    that has none from its instant. From a `trusted` source (an archive) `recorded_by` is read from the object.
+    """
+    if not isinstance(given, dict):
+        raise Refused([FieldError("", "invalid", "A record must be a JSON object.")])
+    reader = _Reader(given)
+    known = (*FIELDS, "recorded_by") if trusted else FIELDS
+    reader.refuse_unknown(known)
+    message = reader.text("message", limit=None) or ""
+    level = reader.level()
+    category = reader.text("category")
+    context = reader.context()
+    texts = {name: reader.text(name, nullable=True) for name in ("user_id", "trace_id", "subject")}
+    source = reader.text("source", blank=True)
+    if "correlation_id" in given:
+        correlation_id = reader.text("correlation_id", nullable=True)
+    if trusted:
+        recorded_by = reader.text("recorded_by", nullable=True)
+    timestamp, record_id = reader.key(derive_id)
+    if reader.errors:
+        raise Refused(reader.errors)
+    return Row(
+        timestamp=timestamp,
+        id=record_id,
+        level=level,
+        category=category or "general",
+        source=source or "",
+        message=redact_text(message),
+        correlation_id=correlation_id,
+        user_id=texts["user_id"],
+        context=redact_value(context),
+        trace_id=texts["trace_id"],
+        subject=texts["subject"],
+        recorded_by=recorded_by,
+    )
+
+
+class _Reader:
+    """Reads the fields of one object, and collects what is wrong with them."""
+
+    def __init__(self, given: Mapping[str, object]) -> None:
+        self.given = given
+        self.errors: list[FieldError] = []
+
+    def refuse(self, field: str, code: str, detail: str) -> None:
+        if len(self.errors) < MAX_ERRORS:
+            self.errors.append(FieldError(field, code, detail))
+
+    def refuse_unknown(self, known: tuple[str, ...]) -> None:
+        for name in self.given:
+            if name not in known:
+                shown = name if len(name) <= MAX_NAME_CHARACTERS else name[:MAX_NAME_CHARACTERS] + "…"
+                shown = _unstorable.sub("\ufffd", shown)
+                if name == "recorded_by":
+                    self.refuse(shown, "read_only", "This field is set by the server.")
+                else:
+                    self.refuse(shown, "unknown", "There is no such field.")
+
+    def text(
+        self, name: str, *, limit: int | None = MAX_TEXT_CHARACTERS, nullable: bool = False, blank: bool = False
+    ) -> str | None:
+        """The text of a field. `message` is the one without a limit in characters: it has one in bytes, and is required."""
+        value = self.given.get(name)
+        if value is None:
+            if name == "message" and name not in self.given:
+                self.refuse(name, "required", "This field is required.")
+            elif name in self.given and not nullable:
+                self.refuse(name, "null", "This field may not be null.")
+        elif not isinstance(value, str):
+            self.refuse(name, "invalid", "This must be a string.")
+        elif nullable and not value:
+            return None  # shippers write an empty text for what they do not know
+        elif not blank and not value.strip():
+            self.refuse(name, "blank", "This field may not be blank.")
+        elif _unstorable.search(value):
+            self.refuse(name, "invalid_characters", "This has a NUL character or a lone surrogate.")
+        elif limit is not None and len(value) > limit:
+            self.refuse(name, "max_length", f"This may have at most {limit} characters.")
+        elif limit is None and len(value.encode()) > MAX_MESSAGE_BYTES:
+            self.refuse(name, "max_length", f"This may have at most {MAX_MESSAGE_BYTES} bytes in UTF-8.")
+        else:
+            return value
+        return None
+
+    def level(self) -> str:
+        value = self.given.get("level", Level.INFO.value)
+        if isinstance(value, str) and value.upper() in Level.values:
+            return value.upper()
+        self.refuse("level", "invalid_choice", "This must be one of " + ", ".join(Level.values) + ".")
+        return ""
+
+    def context(self) -> dict[str, Any]:
+        value = self.given.get("context", {})
+        if not isinstance(value, dict):
+            self.refuse("context", "invalid", "This must be a JSON object.")
+            return {}
+        if wrong := _wrong_in(value):
+            self.refuse("context", *wrong)
+            return {}
+        return value
+
+    def key(self, derive_id: Callable[[datetime], uuid.UUID]) -> tuple[datetime, uuid.UUID]:
+        """The key `(timestamp, id)`: each given, or made from the other, or both from now."""
+        record_id = self._id()
+        timestamp = self._timestamp()
+        if timestamp is None and record_id is not None and "timestamp" not in self.given:
+            timestamp = instant_of(record_id)
+            if timestamp is None:
+                self.refuse(
+                    "timestamp", "required", "This field is required beside an id that is no UUID of version 7."
+                )
+            elif not self._plausible("id", timestamp):
+                timestamp = None
+        if timestamp is None:
+            timestamp = next_instant()
+        return timestamp, record_id or (timestamp >= EPOCH and derive_id(timestamp)) or uuid.UUID(int=0)
+
+    def _id(self) -> uuid.UUID | None:
+        if "id" not in self.given:
+            return None
+        value = self.given["id"]
+        record_id = parse_id(value) if isinstance(value, str) else None
+        if record_id is None:
+            self.refuse("id", "invalid", "This must be a UUID.")
+        return record_id
+
+    def _timestamp(self) -> datetime | None:
+        if "timestamp" not in self.given:
+            return None
+        value = self.given["timestamp"]
+        timestamp = parse_timestamp(value) if isinstance(value, str) else None
+        if timestamp is None:
+            self.refuse(
+                "timestamp", "invalid", "This must be a date and time as RFC 3339 has them: 2026-11-24T08:30:00.125Z."
+            )
+        elif not self._plausible("timestamp", timestamp):
+            return None
+        return timestamp
+
+    def _plausible(self, field: str, timestamp: datetime) -> bool:
+        if timestamp > datetime.now(UTC) + CLOCK_SKEW:
+            self.refuse(field, "future", "This lies more than 5 minutes in the future.")
+            return False
+        if timestamp < EPOCH:
+            self.refuse(field, "past", "This lies before 1970.")
+            return False
+        return True
+
+
+def _wrong_in(context: dict[str, Any]) -> tuple[str, str] | None:
+    """What makes a context unfit to be stored, as (code, detail)."""
+    level: list[Any] = [context]
+    for _ in range(MAX_CONTEXT_DEPTH):
+        deeper: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                if any(_unstorable.search(name) for name in value):
+                    return "invalid_characters", "A key in this has a NUL character or a lone surrogate."
+                deeper.extend(value.values())
+            elif isinstance(value, list):
+                deeper.extend(value)
+            elif isinstance(value, str):
+                if _unstorable.search(value):
+                    return "invalid_characters", "A text in this has a NUL character or a lone surrogate."
+            elif isinstance(value, float) and not isfinite(value):
+                return "invalid", "A number in this is too large."
+        if not deeper:
+            break
+        level = deeper
+    else:
+        if any(isinstance(value, dict | list) for value in level):
+            return "max_depth", f"This may be nested at most {MAX_CONTEXT_DEPTH} deep."
+    try:
+        size = len(json.dumps(context, ensure_ascii=False, separators=(",", ":")).encode())
+    except ValueError:  # an integer beyond sys.get_int_max_str_digits()
+        return "invalid", "A number in this is too large."
+    if size > MAX_CONTEXT_BYTES:
+        return "max_length", f"This may have at most {MAX_CONTEXT_BYTES} bytes as JSON."
+    return None
+
+
+def refuse_constant(name: str) -> float:
+    """For `json`: NaN and Infinity are no JSON. Raises `ValueError`."""
+    raise ValueError(name)

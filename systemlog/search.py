@@ -1,0 +1,215 @@
+"""Pages of records, newest first, within a budget of time: complete, or honest about how far they came.
+
+A page is found by walking through time in slices that double, newest first (or oldest first, on the way back), until it
+is full, the log ends or the budget is spent. So every answer is bounded, with or without an index, and no query has
+to lock all partitions at once.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from django.db.models import DateTimeField, QuerySet, UUIDField, Value
+
+from systemlog.conf import conf
+from systemlog.identity import instant_of
+from systemlog.models import SystemLog
+from systemlog.storage import BudgetSpent, storage_of
+from systemlog.storage.lookups import KeyCompared
+from systemlog.storage.spans import Span
+
+MAX_COUNT = 10_000
+"""A total is exact up to here."""
+
+COUNT_BUDGET_S = 0.02
+FIRST_SLICE = timedelta(hours=1)
+SELECTIVE_SLICE = timedelta(days=35)
+"""Where a filter leaves a handful of records, and an index finds them, the first slice may be long."""
+
+SMALLEST_SLICE = timedelta(milliseconds=1)
+MICROSECOND = timedelta(microseconds=1)
+LOWEST_ID, HIGHEST_ID = uuid.UUID(int=0), uuid.UUID(int=(1 << 128) - 1)
+
+
+class Position(NamedTuple):
+    """A place in the order `(timestamp, id)`; a page starts just beyond it."""
+
+    timestamp: datetime
+    id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to look for: a filtered queryset, `since` (included) and `until` (excluded), and whether its filter is one
+    that leaves a handful of records.
+    """
+
+    records: QuerySet[SystemLog]
+    since: datetime | None = None
+    until: datetime | None = None
+    selective: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Up to `limit` records, newest first, and how to go on.
+
+    `older` and `newer` are where the next page in that direction starts, None where there is none. Where the budget
+    was spent, `searched_until` says how far the search came, and `slice` how long the next one's first slice should be.
+    """
+
+    items: list[SystemLog]
+    older: Position | None
+    newer: Position | None
+    searched_until: datetime | None = None
+    slice: timedelta | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything between the page's start and its end was seen."""
+        return self.searched_until is None
+
+
+def find_page(
+    search: Search,
+    *,
+    limit: int,
+    after: Position | None = None,
+    backwards: bool = False,
+    first_slice: timedelta | None = None,
+) -> Page:
+    """The page that starts beyond `after` (None: at the newest record), towards older or, `backwards`, newer records."""
+    storage = storage_of(search.records.db)
+    deadline = time.monotonic() + conf().SEARCH_BUDGET
+    found: list[SystemLog] = []
+    order = ("timestamp", "id") if backwards else ("-timestamp", "-id")
+    records = search.records.order_by(*order)
+    if after is not None:
+        records = records.filter(_beyond(after, backwards))
+    step = first_slice or (SELECTIVE_SLICE if search.selective else FIRST_SLICE)
+    if backwards:
+        walk = _slices_up(storage.spans(), _latest(search.since, after and after.timestamp), search.until, step)
+    else:
+        top = _earliest(search.until, after and after.timestamp + MICROSECOND)
+        walk = _slices_down(storage.spans(), search.since, top, step)
+    spent: Span | None = None
+    with suppress(BudgetSpent), storage.budget() as allow:
+        for piece in walk:
+            spent = piece
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise BudgetSpent
+            allow(left)
+            part = records.filter(timestamp__gte=piece.lower, timestamp__lt=piece.upper)
+            found.extend(part[: limit + 1 - len(found)])
+            spent = None
+            if len(found) > limit:
+                break
+    return _page(found, limit, after, backwards, spent)
+
+
+def count(search: Search) -> tuple[int, bool]:
+    """How many records there are, and whether that is exact: up to 10,000, and if counted within 20 ms."""
+    records = search.records.order_by()
+    if search.since:
+        records = records.filter(timestamp__gte=search.since)
+    if search.until:
+        records = records.filter(timestamp__lt=search.until)
+    try:
+        with storage_of(records.db).budget() as allow:
+            allow(COUNT_BUDGET_S)
+            counted = records[: MAX_COUNT + 1].count()
+    except BudgetSpent:
+        return 0, False
+    return min(counted, MAX_COUNT), counted <= MAX_COUNT
+
+
+def find_record(record_id: uuid.UUID) -> SystemLog | None:
+    """The record of this id; the newest, should there be several; None if there is none.
+
+    The instant inside a UUIDv7 spares the older partitions; they are asked only for an id that another clock made.
+    """
+    records = SystemLog.objects.filter(id=record_id).order_by("-timestamp")
+    instant = instant_of(record_id)
+    if instant is not None and (record := records.filter(timestamp__gte=instant).first()):
+        return record
+    return records.first()
+
+
+def _beyond(position: Position, backwards: bool) -> KeyCompared:
+    at = Value(position.timestamp, DateTimeField())
+    return KeyCompared(">" if backwards else "<", at, Value(position.id, UUIDField()))
+
+
+def _slices_down(
+    spans: list[Span], since: datetime | None, until: datetime | None, step: timedelta
+) -> Iterator[Span]:
+    now = datetime.now(UTC)
+    for span in spans:
+        top = _earliest(until, span.upper) or span.upper
+        floor = _latest(since, span.lower) or span.lower
+        while top > floor:
+            # What lies in the future (leaves are made ahead) goes with the first slice of the present.
+            bottom = max(floor, min(top, now) - step) if top - floor > step else floor
+            yield Span(bottom, top)
+            top, step = bottom, step * 2
+
+
+def _slices_up(
+    spans: list[Span], since: datetime | None, until: datetime | None, step: timedelta
+) -> Iterator[Span]:
+    for span in reversed(spans):
+        bottom = _latest(since, span.lower) or span.lower
+        ceiling = _earliest(until, span.upper) or span.upper
+        while bottom < ceiling:
+            top = min(ceiling, bottom + step)
+            yield Span(bottom, top)
+            bottom, step = top, step * 2
+
+
+def _page(
+    found: list[SystemLog], limit: int, after: Position | None, backwards: bool, spent: Span | None
+) -> Page:
+    """The page of what was `found` beyond `after`; `spent` is the slice in which the budget ran out."""
+    items = found[:limit]
+    onward = _position(items[-1]) if len(found) > limit else None
+    searched_until = slice_ = None
+    if spent is not None:
+        searched_until = spent.lower if backwards else spent.upper
+        slice_ = max(SMALLEST_SLICE, (spent.upper - spent.lower) / 4)
+        if backwards:
+            onward = max(filter(None, (after, Position(searched_until - MICROSECOND, HIGHEST_ID))))
+        else:
+            onward = min(filter(None, (after, Position(searched_until, LOWEST_ID))))
+    back = None
+    if after is not None:
+        back = _position(items[0]) if items else _just_before(after, backwards)
+    if backwards:
+        items.reverse()
+        return Page(items, older=back, newer=onward, searched_until=searched_until, slice=slice_)
+    return Page(items, older=onward, newer=back, searched_until=searched_until, slice=slice_)
+
+
+def _just_before(position: Position, backwards: bool) -> Position:
+    """From where an empty page's way back starts: so that the record at `position` itself is seen again."""
+    if backwards:
+        return Position(position.timestamp + MICROSECOND, LOWEST_ID)
+    return Position(position.timestamp - MICROSECOND, HIGHEST_ID)
+
+
+def _position(record: SystemLog) -> Position:
+    return Position(record.timestamp, record.id)
+
+
+def _earliest(*instants: datetime | None) -> datetime | None:
+    return min((instant for instant in instants if instant), default=None)
+
+
+def _latest(*instants: datetime | None) -> datetime | None:
+    return max((instant for instant in instants if instant), default=None)
