@@ -33,13 +33,13 @@ def mint_id(instant: datetime) -> uuid.UUID:
     return _assemble(instant, int.from_bytes(os.urandom(8), "big"))
 
 
-def derive_id(instant: datetime, content: bytes, ordinal: int) -> uuid.UUID:
-    """The id of `instant` that `content` always gets: its low bits are of SHA-256 over content and ordinal.
+def derive_id(instant: datetime, digest: bytes, ordinal: int) -> uuid.UUID:
+    """The id of `instant` that a text always gets: its low bits come of the text's SHA-256 `digest` and `ordinal`.
 
-    `ordinal` tells identical contents apart: 0 for the first, 1 for the second, and so on.
+    `ordinal` tells identical texts apart: 0 for the first, 1 for the second, and so on.
     """
-    digest = hashlib.sha256(content + b"\n" + str(ordinal).encode()).digest()
-    return _assemble(instant, int.from_bytes(digest[:8], "big"))
+    bits = hashlib.sha256(digest + ordinal.to_bytes(8, "big")).digest()
+    return _assemble(instant, int.from_bytes(bits[:8], "big"))
 
 
 def instant_of(record_id: uuid.UUID) -> datetime | None:

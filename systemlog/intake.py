@@ -107,18 +107,18 @@ def read_record(
     *,
     correlation_id: str | None = None,
     recorded_by: str | None = None,
-    derive_id: Callable[[datetime], uuid.UUID] = mint_id,
-    trusted: bool = False,
+    make_id: Callable[[datetime], uuid.UUID] = mint_id,
+    archived: bool = False,
 ) -> Row:
     """The row that a JSON object stands for, redacted. Raises `Refused`.
 
-    `correlation_id` is what a record without one gets, `recorded_by` who brings it, `derive_id` makes the id of one
-    that has none from its instant. From a `trusted` source (an archive) `recorded_by` is read from the object.
+    `correlation_id` is what a record without one gets, `recorded_by` who brings it, `make_id` makes the id of one that
+    has none from its instant. An `archived` record says itself who recorded it, and when: now is not its time.
     """
     if not isinstance(given, dict):
         raise Refused([FieldError("", "invalid", "A record must be a JSON object.")])
     reader = _Reader(given)
-    known = (*FIELDS, "recorded_by") if trusted else FIELDS
+    known = (*FIELDS, "recorded_by") if archived else FIELDS
     reader.refuse_unknown(known)
     message = reader.text("message", limit=None) or ""
     level = reader.level()
@@ -128,9 +128,9 @@ def read_record(
     source = reader.text("source", blank=True)
     if "correlation_id" in given:
         correlation_id = reader.text("correlation_id", nullable=True)
-    if trusted:
+    if archived:
         recorded_by = reader.text("recorded_by", nullable=True)
-    timestamp, record_id = reader.key(derive_id)
+    timestamp, record_id = reader.key(make_id, timestamp_required=archived)
     if reader.errors:
         raise Refused(reader.errors)
     return Row(
@@ -213,21 +213,28 @@ class _Reader:
             return {}
         return value
 
-    def key(self, derive_id: Callable[[datetime], uuid.UUID]) -> tuple[datetime, uuid.UUID]:
-        """The key `(timestamp, id)`: each given, or made from the other, or both from now."""
+    def key(
+        self, make_id: Callable[[datetime], uuid.UUID], *, timestamp_required: bool
+    ) -> tuple[datetime, uuid.UUID]:
+        """The key `(timestamp, id)`: each given, or made from the other, or both from now. Nonsense where errors are."""
         record_id = self._id()
         timestamp = self._timestamp()
-        if timestamp is None and record_id is not None and "timestamp" not in self.given:
-            timestamp = instant_of(record_id)
-            if timestamp is None:
-                self.refuse(
-                    "timestamp", "required", "This field is required beside an id that is no UUID of version 7."
-                )
-            elif not self._plausible("id", timestamp):
-                timestamp = None
+        if "timestamp" not in self.given:
+            if "id" in self.given:
+                timestamp = record_id and self._timestamp_of(record_id)
+            elif timestamp_required:
+                self.refuse("timestamp", "required", "This field is required.")
         if timestamp is None:
             timestamp = next_instant()
-        return timestamp, record_id or (timestamp >= EPOCH and derive_id(timestamp)) or uuid.UUID(int=0)
+        return timestamp, record_id or make_id(timestamp)
+
+    def _timestamp_of(self, record_id: uuid.UUID) -> datetime | None:
+        timestamp = instant_of(record_id)
+        if timestamp is None:
+            self.refuse("timestamp", "required", "This field is required beside an id that is no UUID of version 7.")
+        elif self._plausible("id", timestamp):
+            return timestamp
+        return None
 
     def _id(self) -> uuid.UUID | None:
         if "id" not in self.given:

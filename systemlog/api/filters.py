@@ -21,6 +21,7 @@ from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
 from systemlog.problems import InvalidParameters
 
+from systemlog.durations import parse_duration
 from systemlog.intake import MAX_CONTEXT_DEPTH, Malformed, parse_timestamp, read_json
 from systemlog.models import Level, SystemLog
 from systemlog.search import MICROSECOND, Search
@@ -32,11 +33,9 @@ MAX_CONTEXT_DOTS = 5
 
 MAX_CONTEXT_FILTERS = 5
 MAX_TERMS = 20
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 SELECTIVE = {"correlation_id", "trace_id", "user_id", "subject"}
 
-_relative = re.compile(r"-(\d{1,6})([smhdw])", re.ASCII)
 _lost_plus = re.compile(r" (\d{2}:\d{2})$", re.ASCII)
 
 
@@ -164,11 +163,10 @@ def read_search(query: QueryDict, *, known: set[str], now: datetime) -> Search:
 
 def read_time(text: str, now: datetime) -> datetime | None:
     """An instant, as RFC 3339 or relative to `now`; None if it is neither. A `+` that became a space is a `+` again."""
-    if match := _relative.fullmatch(text):
-        number, unit = match.groups()
+    if text.startswith("-"):
         try:
-            return now - timedelta(**{UNITS[unit]: int(number)})
-        except OverflowError:
+            return now - parse_duration(text[1:])
+        except (ValueError, OverflowError):
             return None
     return parse_timestamp(_lost_plus.sub(r"+\1", text))
 

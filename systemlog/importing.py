@@ -1,0 +1,115 @@
+"""Taking in logs from files: NDJSON, plain or gzip, stored once however often it is imported.
+
+A line without an id gets one that is made of its instant, its text and its ordinal among the identical lines of the
+file: the same file gives the same ids, so that a second import, or one that goes on after a crash, stores nothing twice.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from io import BufferedReader
+from typing import IO
+
+from systemlog.identity import derive_id
+from systemlog.intake import FieldError, Malformed, Refused, read_json, read_record
+from systemlog.storage import Row, storage_of
+
+BATCH_ROWS = 5000
+MAX_LINE_BYTES = 2**20
+GZIP_MAGIC = b"\x1f\x8b"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class BrokenFile(Exception):
+    """The file ends in the middle of its gzip data, or is damaged; the lines before that place were imported."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the lines of a file: `stored` new, `repeated` there before, `refused` as bad."""
+
+    stored: int = 0
+    repeated: int = 0
+    refused: int = 0
+
+    @property
+    def lines(self) -> int:
+        """All lines that were not blank."""
+        return self.stored + self.repeated + self.refused
+
+
+def import_file(
+    file: BufferedReader,
+    *,
+    refuse: Callable[[int, Refused], None],
+    progress: Callable[[Outcome], None] = lambda outcome: None,
+) -> Outcome:
+    """Store the records of an NDJSON file, plain or gzip.
+
+    `refuse` is told each bad line by its number, from 1; `progress` the outcome so far, after each batch. Raises
+    `BrokenFile` at the end of what can be read.
+    """
+    outcome = Outcome()
+    batch: list[Row] = []
+
+    def store() -> None:
+        stored = storage_of().insert(batch) if batch else 0
+        outcome.stored += stored
+        outcome.repeated += len(batch) - stored
+        batch.clear()
+        progress(outcome)
+
+    seen: Counter[bytes] = Counter()
+    try:
+        for number, line in _lines(file):
+            try:
+                batch.append(_read(line, seen))
+            except Refused as refused:
+                outcome.refused += 1
+                refuse(number, refused)
+            if len(batch) == BATCH_ROWS:
+                store()
+    except BrokenFile:
+        store()
+        raise
+    store()
+    return outcome
+
+
+def _read(line: bytes | None, seen: Counter[bytes]) -> Row:
+    if line is None:
+        raise Refused([FieldError("", "max_length", f"This line has more than {MAX_LINE_BYTES} bytes.")])
+    try:
+        given = read_json(line.decode("utf-8", "surrogateescape"))
+    except Malformed:
+        raise Refused([FieldError("", "malformed", "This line is no JSON.")]) from None
+    if isinstance(given, dict) and "id" in given:
+        return read_record(given, archived=True)
+    digest = hashlib.sha256(line).digest()
+    ordinal = seen[digest]
+    seen[digest] += 1
+    return read_record(given, archived=True, make_id=partial(derive_id, digest=digest, ordinal=ordinal))
+
+
+def _lines(file: BufferedReader) -> Iterator[tuple[int, bytes | None]]:
+    """Number and text of each line that is not blank; None for the text of one that is too long."""
+    number = 0
+    zipped = file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
+    lines: IO[bytes] = gzip.GzipFile(fileobj=file) if zipped else file
+    try:
+        while line := lines.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if len(line) > MAX_LINE_BYTES:
+                while line and not line.endswith(b"\n"):
+                    line = lines.readline(MAX_LINE_BYTES)
+                yield number, None
+            elif text := line.removeprefix(BYTE_ORDER_MARK).strip():
+                yield number, text
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BrokenFile(f"The gzip data breaks off or is damaged after line {number}.") from error

@@ -1,0 +1,69 @@
+"""`manage.py import_system_logs FILE…`: store records from NDJSON files, once however often they are imported."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, cast
+
+from django.core.management.base import BaseCommand, CommandError
+
+from systemlog.importing import BrokenFile, Outcome, import_file
+from systemlog.intake import Refused
+
+STDIN = "-"
+
+
+class Command(BaseCommand):
+    """Imports files; names each bad line on stderr, and counts them in the summary on stdout."""
+
+    help = (
+        "Store the records of NDJSON files, plain or gzip; a file that is imported again stores nothing more. "
+        "A bad line is named on stderr by its number, and skipped."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """One or more files."""
+        parser.add_argument("files", nargs="+", metavar="FILE", help="an NDJSON file, also .gz; - for standard input")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Import one file after the other; a file that cannot be read ends the command with an error."""
+        missing = [name for name in options["files"] if name != STDIN and not Path(name).is_file()]
+        if missing:
+            raise CommandError(f"There is no file {missing[0]}; nothing was imported.")
+        for name in options["files"]:
+            self._import(name, interactive=options["verbosity"] > 0 and self.stderr.isatty())
+
+    def _import(self, name: str, *, interactive: bool) -> None:
+        outcome = Outcome()
+
+        def progress(so_far: Outcome) -> None:
+            nonlocal outcome
+            outcome = so_far
+            if interactive:
+                self.stderr.write(f"\r{name}: {so_far.lines:,} lines", ending="")
+
+        def refuse(number: int, refused: Refused) -> None:
+            self.stderr.write(f"{name}:{number}: {refused}")
+
+        try:
+            if name == STDIN:
+                import_file(cast(BufferedReader, sys.stdin.buffer), refuse=refuse, progress=progress)
+            else:
+                with Path(name).open("rb") as file:
+                    import_file(file, refuse=refuse, progress=progress)
+        except BrokenFile as error:
+            raise CommandError(f"{name}: {error} {self._summary(outcome)}") from None
+        except OSError as error:
+            raise CommandError(f"{name} cannot be read: {error.strerror}. {self._summary(outcome)}") from None
+        if interactive:
+            self.stderr.write("\r", ending="")
+        self.stdout.write(f"{name}: {self._summary(outcome)}")
+
+    def _summary(self, outcome: Outcome) -> str:
+        return (
+            f"{outcome.lines} records read, {outcome.stored} stored, {outcome.repeated} stored before, "
+            f"{outcome.refused} refused."
+        )
