@@ -98,7 +98,7 @@ def find_page(
     else:
         top = _earliest(search.until, after and after.timestamp + MICROSECOND)
         walk = _slices_down(storage.spans(), search.since, top, step)
-    spent: Span | None = None
+    spent = done = None
     with suppress(BudgetSpent), storage.budget() as allow:
         for piece in walk:
             spent = piece
@@ -108,10 +108,10 @@ def find_page(
             allow(left)
             part = records.filter(timestamp__gte=piece.lower, timestamp__lt=piece.upper)
             found.extend(part[: limit + 1 - len(found)])
-            spent = None
+            spent, done = None, piece
             if len(found) > limit:
                 break
-    return _page(found, limit, after, backwards, spent)
+    return _page(found, limit, after, backwards, spent, done)
 
 
 def count(search: Search) -> tuple[int, bool]:
@@ -174,15 +174,23 @@ def _slices_up(
 
 
 def _page(
-    found: list[SystemLog], limit: int, after: Position | None, backwards: bool, spent: Span | None
+    found: list[SystemLog],
+    limit: int,
+    after: Position | None,
+    backwards: bool,
+    spent: Span | None,
+    done: Span | None,
 ) -> Page:
-    """The page of what was `found` beyond `after`; `spent` is the slice in which the budget ran out."""
+    """The page of what was `found` beyond `after`: `spent` is the slice in which the budget ran out, `done` the last
+    one that was searched to its end.
+    """
     items = found[:limit]
     onward = _position(items[-1]) if len(found) > limit else None
     searched_until = slice_ = None
     if spent is not None:
         searched_until = spent.lower if backwards else spent.upper
-        slice_ = max(SMALLEST_SLICE, (spent.upper - spent.lower) / 4)
+        slice_ = done.upper - done.lower if done else (spent.upper - spent.lower) / 4
+        slice_ = max(SMALLEST_SLICE, slice_)
         if backwards:
             onward = max(filter(None, (after, Position(searched_until - MICROSECOND, HIGHEST_ID))))
         else:

@@ -1,0 +1,176 @@
+"""Pages: every record once, in order, both ways; and honest when the budget is spent."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from systemlog import search
+from systemlog.conf import conf
+from systemlog.models import SystemLog
+from systemlog.search import Page, Search, count, find_page, find_record
+from systemlog.storage import Row, storage_of
+from systemlog.storage.lookups import ContextHolds, HasTerm
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime.now(UTC)
+
+
+def fill(instants: list[datetime], **columns: Any) -> list[Row]:
+    rows = [
+        Row(instant, uuid.uuid4(), "INFO", "c", "", f"m{n}", None, None, {}, None, None, None)._replace(**columns)
+        for n, instant in enumerate(instants)
+    ]
+    storage_of().insert(rows)
+    return sorted(rows, key=lambda row: row[:2], reverse=True)
+
+
+def walk(looked_for: Search, limit: int, *, backwards: bool = False, after: Any = None) -> Iterator[Page]:
+    while True:
+        page = find_page(looked_for, limit=limit, after=after, backwards=backwards)
+        yield page
+        after = page.newer if backwards else page.older
+        if after is None:
+            return
+
+
+@pytest.fixture
+def everywhere() -> list[Row]:
+    """Records of twenty years, in bursts, many of one instant, some of the near future."""
+    chance = random.Random(7)  # noqa: S311
+    instants = [NOW + timedelta(minutes=4)] * 3
+    for _ in range(12):
+        burst = NOW - timedelta(seconds=chance.randrange(1, 20 * 365 * 86400))
+        instants += [burst] * chance.randrange(1, 9)
+        instants += [burst + timedelta(microseconds=chance.randrange(10**9)) for _ in range(8)]
+    instants += [NOW - timedelta(seconds=n) for n in range(40)]
+    return fill(instants)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 1000])
+def test_walking_older_and_back_sees_every_record_once_in_order(everywhere: list[Row], limit: int) -> None:
+    keys = [row[:2] for row in everywhere]
+    pages = list(walk(Search(SystemLog.objects.all()), limit))
+    assert [(record.timestamp, record.id) for page in pages for record in page.items] == keys
+    assert all(page.complete for page in pages)
+    assert pages[0].newer is None
+    back = list(walk(Search(SystemLog.objects.all()), limit, backwards=True, after=pages[-1].newer)) if pages[1:] else []
+    seen = [(record.timestamp, record.id) for page in reversed(back) for record in page.items]
+    assert seen == keys[: len(keys) - len(pages[-1].items)] or not pages[1:]
+
+
+def test_the_bounds_of_a_search_include_since_and_exclude_until(everywhere: list[Row]) -> None:
+    since, until = everywhere[60].timestamp, everywhere[20].timestamp
+    found = [r.id for page in walk(Search(SystemLog.objects.all(), since, until), 10) for r in page.items]
+    assert found == [row.id for row in everywhere if since <= row.timestamp < until]
+
+
+def test_a_record_that_arrives_later_shifts_no_page(everywhere: list[Row]) -> None:
+    first = find_page(Search(SystemLog.objects.all()), limit=10)
+    fill([NOW + timedelta(minutes=3, seconds=30)] * 5)
+    second = find_page(Search(SystemLog.objects.all()), limit=10, after=first.older)
+    assert [record.id for record in second.items] == [row.id for row in everywhere[10:20]]
+
+
+def test_an_empty_log_and_an_empty_page_are_complete() -> None:
+    assert find_page(Search(SystemLog.objects.all()), limit=5) == Page([], None, None)
+    fill([NOW])
+    page = find_page(Search(SystemLog.objects.filter(category="none")), limit=5)
+    assert (page.items, page.complete, page.older) == ([], True, None)
+
+
+def test_a_search_that_runs_out_of_its_budget_says_how_far_it_came_and_goes_on(
+    everywhere: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = iter(range(10**6))
+    monkeypatch.setattr(search.time, "monotonic", lambda: next(ticks) * 0.2)  # four slices a page
+    looked_for = Search(SystemLog.objects.filter(message="m0"))
+    after, first_slice, answers = None, None, []
+    while True:
+        page = find_page(looked_for, limit=3, after=after, first_slice=first_slice)
+        answers.append(page)
+        after, first_slice = page.older, page.slice
+        if after is None:
+            break
+        assert len(answers) < 1000
+    assert len(answers) > 2
+    incomplete = [page for page in answers if not page.complete]
+    assert all(page.searched_until and page.older for page in incomplete)
+    borders = [page.searched_until for page in incomplete if page.searched_until]
+    assert borders == sorted(borders, reverse=True)
+    expected = [row.id for row in everywhere if row.message == "m0"]
+    assert [record.id for page in answers for record in page.items] == expected
+
+
+def test_the_database_itself_stops_a_statement_that_takes_too_long(settings: Any) -> None:
+    settings.SYSTEMLOG = {"DATABASE": conf().DATABASE, "SEARCH_BUDGET": 0.01}
+    fill([NOW - timedelta(milliseconds=n) for n in range(20_000)], message="x" * 500, context={"a": {"b": "c" * 200}})
+    slow = SystemLog.objects.filter(*(HasTerm("message", f"y{n}Ä") for n in range(30)))
+    page = find_page(Search(slow), limit=5, first_slice=timedelta(days=1))
+    assert not page.complete
+    assert page.searched_until is not None
+    assert SystemLog.objects.filter(category="c").count() == 20_000  # no limit stays behind
+
+
+def test_a_count_is_exact_up_to_ten_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "COUNT_BUDGET_S", 10)
+    monkeypatch.setattr(search, "MAX_COUNT", 30)
+    fill([NOW - timedelta(seconds=n) for n in range(31)])
+    assert count(Search(SystemLog.objects.all())) == (30, False)
+    assert count(Search(SystemLog.objects.exclude(message="m30"))) == (30, True)
+    assert count(Search(SystemLog.objects.all(), NOW - timedelta(seconds=4), NOW)) == (4, True)
+
+
+def test_an_id_is_looked_up_wherever_it_stands_and_the_newest_wins() -> None:
+    chosen = uuid.uuid4()
+    fill([NOW - timedelta(days=4000), NOW - timedelta(days=1), NOW - timedelta(days=700)], id=chosen)
+    record = find_record(chosen)
+    assert record is not None
+    assert record.timestamp == NOW - timedelta(days=1)
+    own = SystemLog.objects.create(message="own")
+    assert find_record(own.id) == own
+    assert find_record(uuid.uuid4()) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "term", "found"),
+    [
+        ("POSSIBLE BREAK-IN ATTEMPT!", "break-in", True),
+        ("Müller", "MÜLLER", True),
+        ("ΑΒΓ", "αβγ", True),
+        ("100% sure_ly \\o/", "% sure_LY \\O", True),
+        ("100 sure", "%", False),
+        ("abc", "a_c", False),
+        ("o'neil", "O'N", True),
+    ],
+)
+def test_a_term_is_found_as_a_substring_in_any_case(message: str, term: str, found: bool) -> None:
+    SystemLog.objects.create(message=message)
+    assert SystemLog.objects.filter(HasTerm("message", term)).exists() is found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"a": 1}, True),
+        ({"a": True}, False),
+        ({"a": "1"}, False),
+        ({"b": {"c": None}}, True),
+        ({"b": {}}, True),
+        ({"b": {"c": 0}}, False),
+        ({"t": ["x"]}, True),
+        ({"t": "x"}, False),
+        ({"d.e": 1.5}, True),
+        ({"yes": 1}, False),
+        ({"yes": True}, True),
+    ],
+)
+def test_a_context_is_asked_in_the_same_way_on_every_database(wanted: dict[str, Any], found: bool) -> None:
+    SystemLog.objects.create(message="m", context={"a": 1, "b": {"c": None}, "t": ["x", "y"], "d.e": 1.5, "yes": True})
+    assert SystemLog.objects.filter(ContextHolds("context", wanted)).exists() is found

@@ -1,0 +1,54 @@
+"""Which span of time a leaf covers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from systemlog.storage.spans import Span, span_for
+
+NOW = datetime(2026, 11, 24, 2, 30, tzinfo=UTC)
+instants = st.datetimes(datetime(1970, 1, 1), datetime(2026, 12, 1), timezones=st.just(UTC))  # noqa: DTZ001
+leaves = st.sampled_from(["day", "week", "month"])
+
+
+@pytest.mark.parametrize(
+    ("instant", "leaf", "lower", "upper"),
+    [
+        ("2026-11-24T02:30:00", "day", "2026-11-24", "2026-11-25"),
+        ("2026-11-24T02:30:00", "week", "2026-11-23", "2026-11-30"),
+        ("2026-11-24T02:30:00", "month", "2026-11-01", "2026-12-01"),
+        ("2026-12-31T23:59:59", "month", "2026-12-01", "2027-01-01"),
+        ("2026-09-01T00:00:00", "day", "2026-09-01", "2026-10-01"),
+        ("2020-02-29T12:00:00", "day", "2020-01-01", "2021-01-01"),
+        ("2003-08-06T09:52:50", "day", "2000-01-01", "2010-01-01"),
+        ("1970-01-01T00:00:00", "day", "1970-01-01", "1980-01-01"),
+    ],
+)
+def test_the_older_the_coarser(instant: str, leaf: str, lower: str, upper: str) -> None:
+    span = span_for(datetime.fromisoformat(instant + "+00:00"), now=NOW, leaf=leaf, taken=[])
+    assert [f"{bound:%Y-%m-%d}" for bound in span] == [lower, upper]
+
+
+def test_a_new_leaf_is_clipped_to_the_gap_between_its_neighbours() -> None:
+    taken = [
+        Span(datetime(2026, 9, 5, tzinfo=UTC), datetime(2026, 9, 6, tzinfo=UTC)),
+        Span(datetime(2026, 9, 20, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC)),
+    ]
+    span = span_for(datetime(2026, 9, 10, tzinfo=UTC), now=NOW, leaf="day", taken=taken)
+    assert span == Span(datetime(2026, 9, 6, tzinfo=UTC), datetime(2026, 9, 20, tzinfo=UTC))
+
+
+@given(st.lists(instants, max_size=300), leaves)
+def test_leaves_never_overlap_and_stay_below_a_hundred(wanted: list[datetime], leaf: str) -> None:
+    spans: list[Span] = []
+    for instant in wanted + [NOW + timedelta(days=day) for day in range(8)]:
+        if not any(instant in span for span in spans):
+            spans.append(span_for(instant, now=NOW, leaf=leaf, taken=spans))
+            assert instant in spans[-1]
+    spans.sort()
+    assert all(earlier.upper <= later.lower for earlier, later in zip(spans, spans[1:], strict=False))
+    assert len(spans) < 100

@@ -1,0 +1,120 @@
+"""The table itself: defaults for plain SQL, the guard against changes, keys, and room for any time."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import IntegrityError, connection, connections, transaction
+
+from systemlog.conf import conf
+from systemlog.identity import instant_of, mint_id
+from systemlog.models import RecordsAreNeverChanged, SystemLog
+from systemlog.storage import Row, storage_of
+from systemlog.storage.leaves import read_leaves
+
+pytestmark = pytest.mark.django_db
+
+LONG_AGO = datetime(2003, 8, 6, 9, 52, 50, tzinfo=UTC)
+
+
+def row(timestamp: datetime = LONG_AGO, record_id: uuid.UUID | None = None, message: str = "m") -> Row:
+    return Row(timestamp, record_id or mint_id(timestamp), "INFO", "c", "s", message, None, None, {}, None, None, None)
+
+
+def test_plain_sql_can_insert_and_its_records_are_like_ours() -> None:
+    with connections[conf().DATABASE].cursor() as cursor:
+        for number in range(3):
+            cursor.execute("INSERT INTO system_logs (message) VALUES (%s)", [f"from SQL {number}"])
+    SystemLog.objects.create(message="from Django")
+    records = list(SystemLog.objects.all())
+    assert len(records) == 4
+    for record in records:
+        assert (record.level, record.category, record.source, record.context) == ("INFO", "general", "", {})
+        assert instant_of(record.id) == record.timestamp
+        assert abs(record.timestamp - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_one_instant_makes_the_timestamp_and_the_id() -> None:
+    record = SystemLog.objects.create(message="m")
+    assert instant_of(record.id) == record.timestamp
+    stored = SystemLog.objects.get()
+    assert (stored.id, stored.timestamp) == (record.id, record.timestamp)
+
+
+def test_a_record_of_any_time_finds_room() -> None:
+    instants = [LONG_AGO, datetime(1970, 1, 1, tzinfo=UTC), datetime.now(UTC) - timedelta(days=40)]
+    SystemLog.objects.create(message="m", timestamp=LONG_AGO)
+    SystemLog.objects.bulk_create([SystemLog(message="m", timestamp=instant) for instant in instants[1:]])
+    assert set(SystemLog.objects.values_list("timestamp", flat=True)) == set(instants)
+
+
+def test_records_are_never_changed() -> None:
+    record = SystemLog.objects.create(message="as it was")
+    record.message = "as it never was"
+    for change in (
+        record.save,
+        record.delete,
+        SystemLog.objects.all().delete,
+        lambda: SystemLog.objects.update(message="x"),
+        lambda: SystemLog.objects.filter(pk=record.pk).update(message="x"),
+    ):
+        with pytest.raises(RecordsAreNeverChanged):
+            change()
+    alias = conf().DATABASE
+    with pytest.raises(IntegrityError), transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        cursor.execute("UPDATE system_logs SET message = 'x'")
+    assert SystemLog.objects.get().message == "as it was"
+    with pytest.raises(RecordsAreNeverChanged):
+        SystemLog.objects.bulk_update([record], ["message"])
+
+
+def test_a_row_whose_key_is_there_is_skipped_one_or_many() -> None:
+    rows = [row(LONG_AGO + timedelta(seconds=n)) for n in range(50)]
+    storage = storage_of()
+    assert storage.insert(rows[:1]) == 1
+    assert storage.insert(rows[:1]) == 0
+    assert storage.insert(rows[:5]) == 4
+    assert storage.insert(rows) == 45
+    assert storage.insert([*rows, rows[0]]) == 0
+    assert SystemLog.objects.count() == 50
+
+
+def test_one_id_may_stand_at_several_times() -> None:
+    chosen = uuid.uuid4()
+    assert storage_of().insert([row(LONG_AGO, chosen), row(LONG_AGO + timedelta(days=9000), chosen)]) == 2
+
+
+def test_every_text_that_the_rules_let_through_is_stored_as_it_is() -> None:
+    texts = ["tab\tnewline\nbackslash\\", "\\N", "\\.", "quote\"'", "ünï 😀 \u2028", "\x01\x7f"]
+    storage_of().insert([row(LONG_AGO + timedelta(seconds=n), message=text) for n, text in enumerate(texts * 5)])
+    assert set(SystemLog.objects.values_list("message", flat=True)) == set(texts)
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="only PostgreSQL has leaves")
+@pytest.mark.django_db(transaction=True)
+def test_many_writers_of_one_missing_leaf_make_it_once_beside_an_open_reader() -> None:
+    day = datetime(1999, 6, 1, tzinfo=UTC)
+    errors: list[Exception] = []
+
+    def write() -> None:
+        try:
+            storage_of().insert([row(day + timedelta(seconds=n)) for n in range(100)])
+        except Exception as error:  # noqa: BLE001  (told by the assertion below)
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM system_logs")  # holds its locks until the block ends
+        writers = [threading.Thread(target=write) for _ in range(6)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join(timeout=30)
+    assert not errors
+    assert SystemLog.objects.count() == 600
+    with connection.cursor() as cursor:
+        assert sum(day in leaf.span for leaf in read_leaves(cursor)) == 1
