@@ -1,0 +1,45 @@
+"""Who may do what with the log API, and clients for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+URL = "/system/logs/"
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+
+
+@pytest.fixture
+def client_with(db: None) -> Callable[..., Client]:
+    """Makes a client whose user has the named permissions of the app: `client_with("view", "add")`."""
+
+    def make(*permissions: str) -> Client:
+        user = User.objects.create_user("+".join(permissions) or "nobody")
+        names = [f"{permission}_systemlog" for permission in permissions]
+        user.user_permissions.set(Permission.objects.filter(content_type__app_label="systemlog", codename__in=names))
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return make
+
+
+@pytest.fixture
+def client(client_with: Callable[..., Client]) -> Client:
+    """Of a user who may read and write."""
+    return client_with("view", "add")
+
+
+@pytest.fixture
+def post(client: Client) -> Callable[..., Any]:
+    """Posts to the log API."""
+
+    def send(body: Any, content_type: str = JSON, **headers: str) -> Any:
+        return client.post(URL, body, content_type, headers=headers)
+
+    return send

@@ -1,0 +1,117 @@
+"""Who may read and who may write: nobody else sees a record, or leaves one."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from systemlog.models import SystemLog
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/system/logs/"
+SECRET = "nobody may read this"
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize(
+    ("permissions", "method", "status"),
+    [
+        (None, "GET", 401),
+        (None, "HEAD", 401),
+        (None, "POST", 401),
+        (None, "PUT", 401),
+        (None, "DELETE", 401),
+        ((), "GET", 403),
+        ((), "POST", 403),
+        (("add",), "GET", 403),
+        (("add",), "HEAD", 403),
+        (("add",), "POST", 201),
+        (("view",), "GET", 200),
+        (("view",), "HEAD", 200),
+        (("view",), "POST", 403),
+        (("view", "add"), "GET", 200),
+        (("view", "add"), "POST", 201),
+        (("view", "add"), "PUT", 405),
+        (("view", "add"), "PATCH", 405),
+        (("view", "add"), "DELETE", 405),
+        ((), "DELETE", 405),
+    ],
+)
+def test_the_list(
+    client_with: Callable[..., Client], permissions: Any, method: str, status: int, slash: str
+) -> None:
+    SystemLog.objects.create(message=SECRET)
+    client = Client() if permissions is None else client_with(*permissions)
+    response = client.generic(method, "/system/logs" + slash, json.dumps({"message": "m"}), "application/json")
+    assert response.status_code == status
+    assert (SECRET.encode() in response.content) == (method == "GET" and status == 200)
+    assert SystemLog.objects.count() == 1 + (status == 201)
+    assert response.headers["X-Request-ID"]
+    if status == 401:
+        assert response.headers["WWW-Authenticate"].startswith("Bearer")
+    if status == 405:
+        assert {"GET", "POST"} <= set(response.headers["Allow"].split(", "))
+    if status >= 400:
+        assert response.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("permissions", "method", "status"),
+    [
+        (None, "GET", 401),
+        ((), "GET", 403),
+        (("add",), "GET", 403),
+        (("view",), "GET", 200),
+        (("view", "add"), "PUT", 405),
+        (("view", "add"), "PATCH", 405),
+        (("view", "add"), "DELETE", 405),
+        (("view", "add"), "POST", 405),
+    ],
+)
+def test_one_record(client_with: Callable[..., Client], permissions: Any, method: str, status: int) -> None:
+    record = SystemLog.objects.create(message=SECRET)
+    client = Client() if permissions is None else client_with(*permissions)
+    response = client.generic(method, f"{LIST}{record.id}/", "{}", "application/json")
+    assert response.status_code == status
+    assert (SECRET.encode() in response.content) == (status == 200)
+
+
+def test_an_unknown_id_tells_nothing_to_those_who_may_not_read(client_with: Callable[..., Client]) -> None:
+    writer = client_with("add")
+    assert writer.get(f"{LIST}{uuid.uuid4()}/").status_code == 403
+    assert client_with("view").get(f"{LIST}{uuid.uuid4()}/").status_code == 404
+
+
+def test_a_writer_who_may_not_read_is_told_id_and_timestamp_alone(client_with: Callable[..., Client]) -> None:
+    record = SystemLog.objects.create(message=SECRET)
+    writer = client_with("add")
+    body = {"message": "mine", "id": str(record.id)}
+    repeated = writer.post(LIST, body, "application/json")
+    assert repeated.status_code == 200
+    assert set(repeated.json()) == {"id", "timestamp"}
+    created = writer.post(LIST, {"message": "mine"}, "application/json")
+    assert created.status_code == 201
+    assert set(created.json()) == {"id", "timestamp"}
+
+
+def test_a_session_needs_the_csrf_token_to_write(client_with: Callable[..., Client]) -> None:
+    user = User.objects.get(pk=client_with("add").session["_auth_user_id"])
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(user)
+    assert strict.post(LIST, {"message": "m"}, "application/json").status_code == 403
+    assert not SystemLog.objects.exists()
+
+
+def test_the_server_alone_says_who_recorded(client_with: Callable[..., Client]) -> None:
+    client = client_with("add", "view")
+    assert client.post(LIST, {"message": "m", "recorded_by": "root"}, "application/json").status_code == 400
+    assert client.post(LIST, {"message": "m"}, "application/json").json()["recorded_by"] == "add+view"
+    assert client.post(LIST, [{"message": "m"}], "application/json").status_code == 202
+    assert set(SystemLog.objects.values_list("recorded_by", flat=True)) == {"add+view"}
