@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from django.conf import settings
@@ -39,6 +39,12 @@ def one_of(*choices: object) -> Rule:
     return lambda value: None if value in choices else "must be one of " + ", ".join(map(repr, choices))
 
 
+def names(value: Any) -> str | None:
+    """A rule: a list of names, none of them blank."""
+    fits = not isinstance(value, str) and all(isinstance(name, str) and name.strip() for name in value)
+    return None if fits else "must be a list of names"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The keys of `SYSTEMLOG`, with their types and defaults."""
@@ -52,8 +58,17 @@ class Settings:
     SEARCH_BUDGET: float = option(
         1.0, "Seconds that one search may take before it answers with what it has found.", at_least(0.01)
     )
-    MAX_BODY_BYTES: int = option(10 * 2**20, "Largest request body of a POST of logs, as sent.", at_least(1024))
-    MAX_DECODED_BYTES: int = option(100 * 2**20, "Largest request body of a POST of logs, decompressed.", at_least(1024))
+    MAX_BODY_BYTES: int = option(
+        10 * 2**20, "Largest request body of a POST of logs, as sent.", at_least(1024)
+    )
+    MAX_DECODED_BYTES: int = option(
+        100 * 2**20, "Largest request body of a POST of logs, decompressed.", at_least(1024)
+    )
+    REDACT_KEYS: Sequence[str] = option(
+        (),
+        "Names of further keys whose values are never stored, beside passwords, tokens and their like.",
+        names,
+    )
 
 
 @functools.cache

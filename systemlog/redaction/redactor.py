@@ -1,0 +1,166 @@
+"""Redacting texts and JSON values: one scan decides that nothing is there, only a hit is taken apart."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import orjson
+from django.core.exceptions import ImproperlyConfigured
+
+from systemlog.conf import conf
+from systemlog.redaction import spans
+from systemlog.redaction.patterns import KINDS, Compile, build_pattern, compile_fastest, without_groups
+
+JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
+
+REDACTED = spans.REDACTED.decode()
+
+_MIN_CARD = 10**13
+
+
+def redact_text(text: str) -> str:
+    """`text` with each secret in it replaced by `[redacted]`; `text` itself if there is none."""
+    return _in_force().text(text)
+
+
+def redact_value(value: JSON) -> JSON:
+    """`value` with each secret in it replaced, whole values of sensitive keys too; `value` itself if there is none."""
+    return _in_force().value(value)
+
+
+def has_secret(serialised: bytes) -> bool:
+    """Whether JSON text may hold a secret. False means that redacting what it stands for would change nothing."""
+    return _in_force().hits(serialised)
+
+
+class Redactor:
+    """Finds and replaces secrets. `compile_pattern` chooses the engine: `patterns.compile_re2` or `compile_re`."""
+
+    __slots__ = ("_find", "_hits")
+
+    def __init__(self, more_keys: Iterable[str] = (), compile_pattern: Compile = compile_fastest) -> None:
+        pattern = build_pattern(more_keys)
+        self._find = compile_pattern(pattern).search
+        self._hits = compile_pattern(without_groups(pattern)).search
+
+    def hits(self, data: bytes) -> bool:
+        """See `has_secret`."""
+        return self._hits(data) is not None
+
+    def text(self, text: str) -> str:
+        """See `redact_text`."""
+        data = text.encode("utf-8", "surrogatepass")
+        if self._hits(data) is None:
+            return text
+        if text.lstrip()[:1] in ("{", "["):
+            try:
+                return self._json(text)
+            except (ValueError, RecursionError):
+                pass  # no JSON, or none that could be written back as it was: it is read as any text is
+        redacted = self._pieces(data)
+        return text if redacted is data else redacted.decode("utf-8", "surrogatepass")
+
+    def value(self, value: JSON) -> JSON:
+        """See `redact_value`."""
+        try:
+            if self._hits(orjson.dumps(value)) is None:
+                return value
+        except TypeError:
+            pass  # more than orjson takes: it is walked
+        return self._walk(value)
+
+    def is_sensitive(self, key: str) -> bool:
+        """Whether the value of `key` is a secret whatever it is."""
+        data = key.encode("utf-8", "surrogatepass") + b":"
+        position = 0
+        while hit := self._find(data, position):
+            if hit.lastindex == len(KINDS):
+                return True
+            position = hit.span(hit.lastindex or 0)[1]
+        return False
+
+    def _pieces(self, data: bytes) -> bytes:
+        kept: list[bytes] = []
+        position = copied = 0
+        while hit := self._find(data, position):
+            group = hit.lastindex or 0
+            start, position = hit.span(group)
+            if secret := spans.SPANS[KINDS[group - 1]](data, start, position):
+                kept += data[copied : secret[0]], spans.REDACTED
+                position = copied = secret[1]
+        return b"".join([*kept, data[copied:]]) if kept else data
+
+    def _json(self, text: str) -> str:
+        value = json.loads(text, object_pairs_hook=_without_twins)
+        redacted = self._walk(value)
+        if redacted is value:
+            return text
+        separators = None if '": ' in text else (",", ":")
+        return json.dumps(redacted, ensure_ascii=text.isascii() or "\\u" in text, separators=separators)
+
+    def _walk(self, root: JSON) -> JSON:
+        """A copy with the secrets replaced, made without recursion; `root` itself if nothing was."""
+        copies: dict[int, list[JSON] | dict[str, JSON]] = {}
+        todo: list[tuple[JSON, list[JSON] | dict[str, JSON]]] = []
+        changed = False
+
+        def copy(value: JSON) -> JSON:
+            nonlocal changed
+            if isinstance(value, str):
+                new: JSON = self.text(value)
+            elif type(value) is int and value >= _MIN_CARD:
+                new = REDACTED if value < _MIN_CARD * 10**6 and self.text(str(value)) == REDACTED else value
+            elif isinstance(value, dict | list | tuple):
+                if id(value) not in copies:
+                    copies[id(value)] = {} if isinstance(value, dict) else []
+                    todo.append((value, copies[id(value)]))
+                return copies[id(value)]
+            else:
+                return value
+            changed = changed or new is not value
+            return new
+
+        result = copy(root)
+        while todo:
+            source, target = todo.pop()
+            if isinstance(source, dict) and isinstance(target, dict):
+                for key, item in source.items():
+                    name = copy(key) if isinstance(key, str) else key
+                    if name in target:
+                        name = f"{name} #{len(target)}"
+                    if isinstance(key, str) and _tells(item) and self.is_sensitive(key):
+                        changed = changed or item != REDACTED
+                        target[name] = REDACTED
+                    else:
+                        target[name] = copy(item)
+            elif isinstance(target, list):
+                target.extend(copy(item) for item in source)
+        return result if changed else root
+
+
+def _tells(value: JSON) -> bool:
+    """Whether there is anything to hide: that a password is missing, empty or set is no secret."""
+    return not isinstance(value, bool) and value is not None and value not in ("", [], {})
+
+
+def _without_twins(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key occurs twice, and a dictionary would drop the first")
+    return found
+
+
+def _in_force() -> Redactor:
+    try:
+        names = conf().REDACT_KEYS
+    except ImproperlyConfigured:  # logging before, or without, Django's settings
+        names = ()
+    return _redactor(tuple(names))
+
+
+@functools.lru_cache(maxsize=8)
+def _redactor(more_keys: tuple[str, ...]) -> Redactor:
+    return Redactor(more_keys)

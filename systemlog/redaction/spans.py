@@ -1,0 +1,210 @@
+"""What exactly goes: for each kind of hit a function that judges it and says from where to where to redact.
+
+Each takes the text and the hit's span, and gives the span of the secret, or None if the hit is none. Each reads
+the text once, forwards, and what it read is not read again: the whole stays linear.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+
+Span = tuple[int, int]
+
+REDACTED = b"[redacted]"
+
+_PLAIN = frozenset(
+    b"a an and any are cannot changed empty error expected expired false for from has in incorrect invalid is "
+    b"malformed mismatch missing must nil no none not null of ok on or required set should the to too true undefined "
+    b"unset was were with wrong yes %s %r %d".split()
+)
+"""What stands behind `token:` or `password=` in prose and code, and is no secret."""
+
+_PRIVATE_KEY_END = re.compile(rb"-----END[ A-Z0-9]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_BACKSLASHES = re.compile(rb"\\+")
+_OPENING = re.compile(rb"(?:[ \t]|\\t)*(?:[bBfFrRuU]?(\\*)([\"'])|([\[{(]))?")
+_TOKEN = re.compile(rb"\\*[\"'\r\n]|[\[\](){}]")
+_WORD = re.compile(rb"[^ \t\r\n\f\v,;&\"'<>)}\]]+")
+_LINE = re.compile(rb"[^\r\n\"'\\]+")
+_REST_OF_LINE = re.compile(rb"[^\r\n]+")
+_SCHEME_AND_WORD = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]* +)?[^ \t\r\n\f\v,;\"'<>)}\]]+")
+_PARAMETERS = re.compile(rb"(?i:digest|hawk|oauth|signature|aws4-[a-z0-9-]*) ")
+_PORT = re.compile(rb"[0-9]+[?#]")
+_FIRST_OF_CARD = re.compile(rb"4|5[1-5]|2[2-7]|3[0-9]|6(?:011|2|4[4-9]|5|7)")
+_CARD_LENGTHS = {
+    ord("2"): (16,),
+    ord("3"): (14, 15, 16),
+    ord("4"): (16, 19),
+    ord("5"): (16,),
+    ord("6"): (16, 17, 18, 19),
+}
+_ALPHANUMERIC = re.compile(rb"[0-9A-Za-z]|\.[0-9]")
+
+
+def private_key(data: bytes, start: int, end: int) -> Span | None:
+    """The whole block; of one that was cut off, all that is left."""
+    last = _PRIVATE_KEY_END.search(data, end)
+    return start, last.end() if last else len(data)
+
+
+def issued(data: bytes, start: int, end: int) -> Span | None:
+    """A token with its issuer's prefix is one without further proof."""
+    return start, _up_to_escape(data, start, end)
+
+
+def jwt(data: bytes, start: int, end: int) -> Span | None:
+    """Base64 of `{"` is common (page cursors); with two dots or more behind it it is a signed or encrypted token."""
+    return (start, end) if data.count(b".", start, end) >= 2 else None
+
+
+def bearer(data: bytes, start: int, end: int) -> Span | None:
+    """The credential behind `Bearer`, unless it is a word of a sentence ("bearer authentication")."""
+    start = data.rindex(b" ", start, end) + 1
+    end = _up_to_escape(data, start, end)
+    token = data[start:end].rstrip(b".")
+    word = token.isalpha() and (token.islower() or token.isupper() or token.istitle()) and len(token) < 24
+    return None if word or len(token) < 8 or not _has_alphanumerics(token) else (start, end)
+
+
+def basic(data: bytes, start: int, end: int) -> Span | None:
+    """The credential behind `Basic`: base64 of `name:password`."""
+    start = data.rindex(b" ", start, end) + 1
+    end = _up_to_escape(data, start, end)
+    token = re.sub(rb"\\+/", b"/", data[start:end]).rstrip(b"=").translate(_URL_SAFE)
+    try:
+        decoded = base64.b64decode(token + b"=" * (-len(token) % 4), validate=True)
+    except binascii.Error:
+        return None
+    return (start, end) if b":" in decoded else None
+
+
+def url(data: bytes, start: int, end: int) -> Span | None:
+    """The password in `scheme://user:password@host`; the user's name stays."""
+    start = data.index(b":", data.rindex(b"/", start, end)) + 1
+    if _PORT.match(data, start, end):
+        return None
+    return start, end - 1
+
+
+def card(data: bytes, start: int, end: int) -> Span | None:
+    """A number of a card issuer's range and length whose check digit is right (Luhn)."""
+    digits = data[start:end].replace(b" ", b"").replace(b"-", b"")
+    fits = (
+        _FIRST_OF_CARD.match(digits)
+        and len(digits) in _CARD_LENGTHS[digits[0]]
+        and not _ALPHANUMERIC.match(data, end)
+        and _luhn(digits)
+    )
+    return (start, end) if fits else None
+
+
+def pair(data: bytes, start: int, end: int) -> Span | None:
+    """The value behind a sensitive key and its `=` or `:`, quoted, bracketed or plain."""
+    opening = _OPENING.match(data, end)
+    if opening is None:  # it matches the empty text
+        return None
+    begin = opening.end()
+    if opening[2]:
+        return _filled(data, begin, _end_of_quoted(data, begin, opening[2], len(opening[1])))
+    if opening[3]:
+        if data.startswith(REDACTED, begin - 1):
+            return None
+        last = _end_of_bracketed(data, begin)
+        return (begin - 1, last) if _has_alphanumerics(data[begin:last]) else None
+    key = data[start:end].lower()
+    if b"cookie" in key:
+        plain = _LINE.match(data, begin)
+    elif b"authori" in key:
+        plain = (_REST_OF_LINE if _PARAMETERS.match(data, begin) else _SCHEME_AND_WORD).match(data, begin)
+    else:
+        plain = _WORD.match(data, begin)
+    if plain is None:
+        return None
+    last = _up_to_line_escape(data, begin, plain.end())
+    word = data[begin:last].lower().rstrip(b".:!?")
+    code = data.startswith((b":", b"="), begin)  # Rust paths, comparisons
+    return None if code or word in _PLAIN or not word.strip(b"*") else (begin, last)
+
+
+def escape(data: bytes, start: int, end: int) -> Span | None:
+    """Nothing by itself; reading the JSON around it is the caller's."""
+    return None
+
+
+SPANS: dict[str, Callable[[bytes, int, int], Span | None]] = {
+    function.__name__: function
+    for function in (private_key, issued, jwt, bearer, basic, url, card, pair, escape)
+}
+"""By the name of the pattern's group."""
+
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+
+
+def _filled(data: bytes, begin: int, last: int) -> Span | None:
+    return None if begin == last or data[begin:last] == REDACTED else (begin, last)
+
+
+def _end_of_quoted(data: bytes, begin: int, quote: bytes, depth: int) -> int:
+    """Where the text ends that a quote behind `depth` backslashes opened: at its closing one, else with the line.
+
+    A closing quote has `depth` backslashes too, behind any number of escaped backslashes (of 2 * (depth + 1) each).
+    """
+    for token in _TOKEN.finditer(data, begin):
+        last = token.end() - 1
+        backslashes = last - token.start()
+        if data[last : last + 1] == quote:
+            if backslashes % (2 * (depth + 1)) == depth:
+                return last - depth
+        elif data[last] in b"\r\n":
+            return last
+    return len(data)
+
+
+def _end_of_bracketed(data: bytes, begin: int) -> int:
+    """Behind the bracket that closes the one before `begin`, quoted brackets not counted; else the end of all."""
+    depth = 1
+    position = begin
+    while token := _TOKEN.search(data, position):
+        position = token.end()
+        byte = data[position - 1]
+        if byte in b"\"'":
+            backslashes = position - 1 - token.start()
+            position = min(
+                _end_of_quoted(data, position, data[position - 1 : position], backslashes) + backslashes + 1,
+                len(data),
+            )
+        elif byte in b"[({":
+            depth += 1
+        elif byte in b"])}":
+            depth -= 1
+            if depth == 0:
+                return position
+    return len(data)
+
+
+def _up_to_escape(data: bytes, start: int, end: int) -> int:
+    """The end of a token in which JSON may spell a slash as `\\/`; any other escape is behind it."""
+    for run in _BACKSLASHES.finditer(data, start, end):
+        if data[run.end() : run.end() + 1] != b"/":
+            return run.start()
+    return end
+
+
+def _up_to_line_escape(data: bytes, start: int, end: int) -> int:
+    """The end of a plain value: before an escaped line break, tab or quote."""
+    for run in _BACKSLASHES.finditer(data, start, end):
+        if run.end() < len(data) and data[run.end()] in b"nrt\"'":
+            return run.start()
+    return end
+
+
+def _has_alphanumerics(data: bytes) -> bool:
+    return re.search(rb"[0-9A-Za-z\x80-\xff]", data) is not None
+
+
+def _luhn(digits: bytes) -> bool:
+    numbers = [digit - 48 for digit in digits]
+    doubled = sum(sum(divmod(2 * number, 10)) for number in numbers[-2::-2])
+    return (sum(numbers[-1::-2]) + doubled) % 10 == 0
