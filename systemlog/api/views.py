@@ -16,8 +16,6 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from systemlog.api import bodies
-from systemlog.api.filters import SystemLogFilters, read_search
-from systemlog.api.pagination import BadCursor, Cursor, fingerprint
 from systemlog.api.permissions import VIEW, SystemLogPermission
 from systemlog.api.problems import BodyLimitExceeded, BrokenBody, LogStoreUnavailable
 from systemlog.api.serializers import (
@@ -30,6 +28,8 @@ from systemlog.api.serializers import (
     represent_time,
 )
 from systemlog.correlation import get_correlation_id
+from systemlog.cursors import BadCursor, Cursor, fingerprint
+from systemlog.filters import SystemLogFilters, read_search
 from systemlog.intake import FieldError, Malformed, Refused, parse_id, read_record
 from systemlog.models import SystemLog
 from systemlog.problems import InvalidParameters, json_pointer
