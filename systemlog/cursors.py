@@ -20,7 +20,6 @@ MAX_MICROSECONDS = 6 * 10**16
 """From the year 68 to 3871: arithmetic on a time that a client made up must not leave the calendar."""
 
 
-
 class BadCursor(ValueError):
     """The text is no cursor, or one of another search."""
 

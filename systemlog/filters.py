@@ -10,8 +10,8 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from itertools import combinations
+from datetime import UTC, datetime
+from itertools import combinations, pairwise
 from typing import Any
 
 import django_filters
@@ -19,11 +19,11 @@ from django import forms
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
-from systemlog.problems import InvalidParameters
 
 from systemlog.durations import parse_duration
 from systemlog.intake import MAX_CONTEXT_DEPTH, Malformed, parse_timestamp, read_json
 from systemlog.models import Level, SystemLog
+from systemlog.problems import InvalidParameters
 from systemlog.search import MICROSECOND, Search
 from systemlog.storage.lookups import ContextHolds, HasTerm
 
@@ -47,7 +47,7 @@ class LevelsField(forms.MultipleChoiceField):
         return [level.upper() for level in super().to_python(value)]
 
 
-class LevelField(django_filters.fields.ChoiceField):
+class LevelField(django_filters.fields.ChoiceField):  # type: ignore[misc]  # the library is untyped
     """One level in any case."""
 
     def to_python(self, value: Any) -> str:
@@ -63,26 +63,26 @@ class TextsField(forms.MultipleChoiceField):
         return "\x00" not in value
 
 
-class LevelsFilter(django_filters.MultipleChoiceFilter):
+class LevelsFilter(django_filters.MultipleChoiceFilter):  # type: ignore[misc]  # the library is untyped
     """`level=ERROR&level=CRITICAL`."""
 
     field_class = LevelsField
 
 
-class LevelFilter(django_filters.ChoiceFilter):
+class LevelFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # the library is untyped
     """`min_level=WARNING`."""
 
     field_class = LevelField
 
 
 @extend_schema_field({"type": "array", "items": {"type": "string"}})
-class TextsFilter(django_filters.MultipleChoiceFilter):
+class TextsFilter(django_filters.MultipleChoiceFilter):  # type: ignore[misc]  # the library is untyped
     """`category=billing&category=orders`."""
 
     field_class = TextsField
 
 
-class SystemLogFilters(django_filters.FilterSet):
+class SystemLogFilters(django_filters.FilterSet):  # type: ignore[misc]  # the library is untyped
     """The filters on columns. Times, paging and `context.<key>` are read by `read_search`."""
 
     level = LevelsFilter(choices=Level.choices, method="filter_levels", label="Of these levels; repeatable.")
@@ -143,9 +143,9 @@ def read_search(query: QueryDict, *, known: set[str], now: datetime) -> Search:
             wrong[name[:100]] = "There is no such parameter."
     for name in filters.form.errors:
         wrong[name] = WHAT_IS_WRONG.get(name, NUL)
-    for name in WHAT_IS_WRONG:
+    for name, what in WHAT_IS_WRONG.items():
         if "" in query.getlist(name):
-            wrong[name] = WHAT_IS_WRONG[name]
+            wrong[name] = what
     since = _read_time(query, "since", now, wrong)
     until = _read_time(query, "until", now, wrong)
     if since and until and since > until:
@@ -174,7 +174,7 @@ def read_time(text: str, now: datetime) -> datetime | None:
 def _read_time(query: QueryDict, name: str, now: datetime, wrong: dict[str, str]) -> datetime | None:
     if name not in query:
         return None
-    instant = read_time(query[name], now)
+    instant = read_time(query.get(name, ""), now)
     if instant is None:
         wrong[name] = NOT_A_TIME
     return instant
@@ -219,7 +219,7 @@ def _splits(path: str) -> Iterator[list[str]]:
     for count in range(len(parts)):
         for chosen in combinations(cuts, count):
             edges = [0, *chosen, len(parts)]
-            yield [".".join(parts[low:high]) for low, high in zip(edges, edges[1:], strict=False)]
+            yield [".".join(parts[low:high]) for low, high in pairwise(edges)]
 
 
 def _next(instant: datetime) -> datetime:

@@ -58,6 +58,4 @@ def _assemble(instant: datetime, low_bits: int) -> uuid.UUID:
     milliseconds, microseconds = divmod((instant - EPOCH) // _MICROSECOND, 1000)
     # Rounded up, so that the floor in instant_of() gives back the very microsecond.
     fraction = (microseconds * 4096 + 999) // 1000
-    return uuid.UUID(
-        int=(milliseconds << 80) | (7 << 76) | (fraction << 64) | (2 << 62) | (low_bits & _RANDOM_BITS)
-    )
+    return uuid.UUID(int=(milliseconds << 80) | (7 << 76) | (fraction << 64) | (2 << 62) | (low_bits & _RANDOM_BITS))

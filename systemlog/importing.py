@@ -1,7 +1,7 @@
 """Taking in logs from files: NDJSON, plain or gzip, stored once however often it is imported.
 
 A line without an id gets one that is made of its instant, its text and its ordinal among the identical lines of the
-file: the same file gives the same ids, so that a second import, or one that goes on after a crash, stores nothing twice.
+file: the same file gives the same ids. So a second import, or one that goes on after a crash, stores nothing twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedReader
-from typing import IO
 
 from systemlog.identity import derive_id
 from systemlog.intake import FieldError, Malformed, Refused, read_json, read_record
@@ -101,7 +100,7 @@ def _lines(file: BufferedReader) -> Iterator[tuple[int, bytes | None]]:
     """Number and text of each line that is not blank; None for the text of one that is too long."""
     number = 0
     zipped = file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
-    lines: IO[bytes] = gzip.GzipFile(fileobj=file) if zipped else file
+    lines: gzip.GzipFile | BufferedReader = gzip.GzipFile(fileobj=file) if zipped else file
     try:
         while line := lines.readline(MAX_LINE_BYTES + 1):
             number += 1

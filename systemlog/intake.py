@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from systemlog.identity import EPOCH, instant_of, mint_id, next_instant
 from systemlog.models import Level
@@ -80,7 +80,10 @@ def read_json(text: str) -> Any:
 
 
 def parse_timestamp(text: str) -> datetime | None:
-    """The instant of an RFC 3339 date-time, in UTC, cut to microseconds; None if it is none. A leap second is 59.999999."""
+    """The instant of an RFC 3339 date-time, in UTC, cut to microseconds; None if it is none.
+
+    A leap second becomes the last microsecond before it.
+    """
     match = _rfc3339.fullmatch(text)
     if match is None:
         return None
@@ -142,7 +145,7 @@ def read_record(
         message=redact_text(message),
         correlation_id=correlation_id,
         user_id=texts["user_id"],
-        context=redact_value(context),
+        context=cast(dict[str, Any], redact_value(context)),
         trace_id=texts["trace_id"],
         subject=texts["subject"],
         recorded_by=recorded_by,
@@ -173,7 +176,7 @@ class _Reader:
     def text(
         self, name: str, *, limit: int | None = MAX_TEXT_CHARACTERS, nullable: bool = False, blank: bool = False
     ) -> str | None:
-        """The text of a field. `message` is the one without a limit in characters: it has one in bytes, and is required."""
+        """The text of a field. `message` alone has its limit in bytes instead of characters, and is required."""
         value = self.given.get(name)
         if value is None:
             if name == "message" and name not in self.given:
@@ -213,15 +216,13 @@ class _Reader:
             return {}
         return value
 
-    def key(
-        self, make_id: Callable[[datetime], uuid.UUID], *, timestamp_required: bool
-    ) -> tuple[datetime, uuid.UUID]:
-        """The key `(timestamp, id)`: each given, or made from the other, or both from now. Nonsense where errors are."""
+    def key(self, make_id: Callable[[datetime], uuid.UUID], *, timestamp_required: bool) -> tuple[datetime, uuid.UUID]:
+        """The key `(timestamp, id)`: each given, or made from the other, or both from now; void after errors."""
         record_id = self._id()
         timestamp = self._timestamp()
         if "timestamp" not in self.given:
             if "id" in self.given:
-                timestamp = record_id and self._timestamp_of(record_id)
+                timestamp = None if record_id is None else self._timestamp_of(record_id)
             elif timestamp_required:
                 self.refuse("timestamp", "required", "This field is required.")
         if timestamp is None:
@@ -271,30 +272,20 @@ class _Reader:
 def _wrong_in(context: dict[str, Any]) -> tuple[str, str] | None:
     """What makes a context unfit to be stored, as (code, detail)."""
     level: list[Any] = [context]
-    for _ in range(MAX_CONTEXT_DEPTH):
-        deeper: list[Any] = []
-        for value in level:
-            if isinstance(value, dict):
-                if any(_unstorable.search(name) for name in value):
-                    return "invalid_characters", "A key in this has a NUL character or a lone surrogate."
-                deeper.extend(value.values())
-            elif isinstance(value, list):
-                deeper.extend(value)
-            elif isinstance(value, str):
-                if _unstorable.search(value):
-                    return "invalid_characters", "A text in this has a NUL character or a lone surrogate."
-            elif isinstance(value, float) and not isfinite(value):
-                return "invalid", "A number in this is too large."
-        if not deeper:
-            break
-        level = deeper
-    else:
-        if any(isinstance(value, dict | list) for value in level):
+    depth = 0
+    while level:
+        containers = [value for value in level if isinstance(value, dict | list)]
+        depth += bool(containers)
+        if depth > MAX_CONTEXT_DEPTH:
             return "max_depth", f"This may be nested at most {MAX_CONTEXT_DEPTH} deep."
-    try:
-        size = len(json.dumps(context, ensure_ascii=False, separators=(",", ":")).encode())
-    except ValueError:  # an integer beyond sys.get_int_max_str_digits()
-        return "invalid", "A number in this is too large."
+        texts = [value for value in level if isinstance(value, str)]
+        texts += [name for value in containers if isinstance(value, dict) for name in value]
+        if any(map(_unstorable.search, texts)):
+            return "invalid_characters", "A text in this has a NUL character or a lone surrogate."
+        if not all(isfinite(value) for value in level if isinstance(value, float)):
+            return "invalid", "A number in this is too large."
+        level = [each for value in containers for each in (value.values() if isinstance(value, dict) else value)]
+    size = len(json.dumps(context, ensure_ascii=False, separators=(",", ":")).encode())
     if size > MAX_CONTEXT_BYTES:
         return "max_length", f"This may have at most {MAX_CONTEXT_BYTES} bytes as JSON."
     return None

@@ -97,22 +97,18 @@ class SystemLog(models.Model):
                 fields=["correlation_id"], name="system_logs_correlation", condition=Q(correlation_id__isnull=False)
             ),
             models.Index(fields=["trace_id"], name="system_logs_trace", condition=Q(trace_id__isnull=False)),
-            models.Index(
-                fields=["user_id", "timestamp"], name="system_logs_user", condition=Q(user_id__isnull=False)
-            ),
+            models.Index(fields=["user_id", "timestamp"], name="system_logs_user", condition=Q(user_id__isnull=False)),
             models.Index(
                 fields=["subject", "timestamp"], name="system_logs_subject", condition=Q(subject__isnull=False)
             ),
             models.Index(fields=["category", "timestamp"], name="system_logs_category"),
-            models.Index(
-                fields=["timestamp"], name="system_logs_grave", condition=Q(level__in=["ERROR", "CRITICAL"])
-            ),
+            models.Index(fields=["timestamp"], name="system_logs_grave", condition=Q(level__in=["ERROR", "CRITICAL"])),
         ]
 
     def __str__(self) -> str:
         return f"{self.timestamp:%Y-%m-%d %H:%M:%S} {self.level} {self.category}: {self.message[:80]}"
 
-    def save_base(self, raw: bool = False, **kwargs: Any) -> None:
+    def save_base(self, raw: bool = False, **kwargs: Any) -> None:  # type: ignore[override]  # passes the rest on
         """Insert the record; raises `RecordsAreNeverChanged` for one that is stored. (`loaddata` comes here too.)"""
         if not raw and not self._state.adding:
             raise RecordsAreNeverChanged

@@ -84,7 +84,7 @@ def find_page(
     backwards: bool = False,
     first_slice: timedelta | None = None,
 ) -> Page:
-    """The page that starts beyond `after` (None: at the newest record), towards older or, `backwards`, newer records."""
+    """The page that starts beyond `after` (None: at the newest record), towards older records or, `backwards`, newer ones."""
     storage = storage_of(search.records.db)
     deadline = time.monotonic() + conf().SEARCH_BUDGET
     found: list[SystemLog] = []
@@ -111,7 +111,7 @@ def find_page(
             spent, done = None, piece
             if len(found) > limit:
                 break
-    return _page(found, limit, after, backwards, spent, done)
+    return _page(found, limit, after, backwards=backwards, spent=spent, done=done)
 
 
 def count(search: Search) -> tuple[int, bool]:
@@ -147,9 +147,7 @@ def _beyond(position: Position, backwards: bool) -> KeyCompared:
     return KeyCompared(">" if backwards else "<", at, Value(position.id, UUIDField()))
 
 
-def _slices_down(
-    spans: list[Span], since: datetime | None, until: datetime | None, step: timedelta
-) -> Iterator[Span]:
+def _slices_down(spans: list[Span], since: datetime | None, until: datetime | None, step: timedelta) -> Iterator[Span]:
     now = datetime.now(UTC)
     for span in spans:
         top = _earliest(until, span.upper) or span.upper
@@ -161,9 +159,7 @@ def _slices_down(
             top, step = bottom, step * 2
 
 
-def _slices_up(
-    spans: list[Span], since: datetime | None, until: datetime | None, step: timedelta
-) -> Iterator[Span]:
+def _slices_up(spans: list[Span], since: datetime | None, until: datetime | None, step: timedelta) -> Iterator[Span]:
     for span in reversed(spans):
         bottom = _latest(since, span.lower) or span.lower
         ceiling = _earliest(until, span.upper) or span.upper
@@ -177,6 +173,7 @@ def _page(
     found: list[SystemLog],
     limit: int,
     after: Position | None,
+    *,
     backwards: bool,
     spent: Span | None,
     done: Span | None,

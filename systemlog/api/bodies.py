@@ -45,7 +45,7 @@ class UnknownEncoding(Exception):
 
 
 def read_body(request: HttpRequest) -> Iterator[str]:
-    """The text of the body, piece by piece; bytes that are no UTF-8 become lone surrogates, for the fields' rules to find.
+    """The text of the body, piece by piece. Bytes that are no UTF-8 become lone surrogates, which intake finds.
 
     Raises `UnknownEncoding` at once; `BodyTooLarge` and `BodyBroken` at the piece where it shows.
     """
@@ -102,7 +102,7 @@ def first_character(pieces: Iterator[str]) -> tuple[str, Iterator[str]]:
 
 
 def read_array(pieces: Iterator[str]) -> Iterator[object]:
-    """The elements of a JSON array, each as soon as it is there; `Malformed` in place of one that JSON has no value for.
+    """The elements of a JSON array, each as soon as it is there; `Malformed` in place of one that is no JSON.
 
     Raises `BodyBroken` where the text stops being an array.
     """
@@ -207,7 +207,7 @@ def _pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
     while True:
         try:
             piece = read(CHUNK_BYTES)
-        except Exception as error:  # noqa: BLE001  (each server has its own for a peer that breaks off)
+        except Exception as error:
             raise BodyBroken("The body breaks off.") from error
         if not piece:
             return

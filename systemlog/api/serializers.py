@@ -75,7 +75,7 @@ class NewRecordSerializer(serializers.Serializer[Any]):
         required=False, help_text="By default now, or the instant in `id`; at most 5 minutes ahead, not before 1970."
     )
     trace_id = serializers.CharField(required=False, allow_null=True, max_length=200)
-    source = serializers.CharField(required=False, allow_blank=True, max_length=200)
+    source = serializers.CharField(required=False, allow_blank=True, max_length=200)  # type: ignore[assignment]
     subject = serializers.CharField(required=False, allow_null=True, max_length=200)
     id = serializers.UUIDField(
         required=False, help_text="Makes the request repeatable. Any version but 7 needs a `timestamp` beside it."
@@ -93,7 +93,7 @@ class RecordPageSerializer(serializers.Serializer[Any]):
     """A page of records, newest first."""
 
     items = RecordSerializer(many=True)
-    total = serializers.IntegerField(help_text="How many records match; at least so many, if `total_relation` is `gte`.")
+    total = serializers.IntegerField(help_text="How many records match; or more, if `total_relation` is `gte`.")
     total_relation = serializers.ChoiceField(choices=["eq", "gte"])
     complete = serializers.BooleanField(help_text="False where the search ran out of its time budget.")
     searched_until = serializers.DateTimeField(allow_null=True, help_text="Then: how far the search came.")

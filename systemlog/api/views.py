@@ -63,7 +63,8 @@ PAGE_PARAMETERS = [
     list=extend_schema(
         summary="Read a page of records, newest first",
         description="Every parameter narrows the search. `context.<key>=<value>` asks for a member of `context`: "
-        "dots go deeper or are part of a key, the value is compared as text and as JSON. Follow `next` for older records.",
+        "dots go deeper or are part of a key, the value is compared as text and as JSON. Follow `next` for older "
+        "records.",
         parameters=PAGE_PARAMETERS,
         filters=True,
         responses={200: RecordPageSerializer},
@@ -116,12 +117,13 @@ class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
             except BadCursor:
                 raise InvalidParameters({"cursor": "This is no cursor of this search."}) from None
             search = Search(search.records, cursor.since, cursor.until, search.selective)
+        backwards = cursor is not None and cursor.backwards
         page = find_page(
             search,
             limit=limit,
-            after=cursor and cursor.after,
-            backwards=cursor is not None and cursor.backwards,
-            first_slice=cursor and cursor.slice,
+            after=cursor.after if cursor else None,
+            backwards=backwards,
+            first_slice=cursor.slice if cursor else None,
         )
         if cursor:
             total, exact = cursor.total, cursor.exact
@@ -137,7 +139,6 @@ class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
             parameters["cursor"] = there.encode(belongs_to)
             return f"{request.build_absolute_uri(request.path)}?{parameters.urlencode()}"
 
-        backwards = cursor is not None and cursor.backwards
         return Response(
             {
                 "items": [represent(record) for record in page.items],
@@ -173,9 +174,7 @@ class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
                 return self._create_many(request, bodies.read_array(pieces))
             return self._create_one(request, bodies.read_object(pieces))
         except bodies.UnknownEncoding:
-            raise UnsupportedMediaType(
-                "", detail="The only Content-Encoding taken is gzip."
-            ) from None
+            raise UnsupportedMediaType("", detail="The only Content-Encoding taken is gzip.") from None
         except bodies.BodyTooLarge:
             raise BodyLimitExceeded(accepted=0) from None
         except bodies.BodyBroken as error:

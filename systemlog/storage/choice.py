@@ -22,5 +22,6 @@ def storage_of(alias: str | None = None) -> Storage:
         return STORAGES[connection.vendor](connection)
     except KeyError:
         raise NotSupportedError(
-            f"The system log cannot be stored in {connection.vendor}: point SYSTEMLOG['DATABASE'] at PostgreSQL or SQLite."
+            f"The system log cannot be stored in {connection.vendor}: "
+            "point SYSTEMLOG['DATABASE'] at PostgreSQL or SQLite."
         ) from None

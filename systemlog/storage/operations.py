@@ -14,7 +14,7 @@ VENDORS = ("postgresql", "sqlite")
 
 
 class CreatePartitionedModel(migrations.CreateModel):
-    """CreateModel whose table has the key `(partition_by, <pk>)`, and on PostgreSQL `PARTITION BY RANGE (partition_by)`.
+    """CreateModel whose table has the key `(partition_by, <pk>)`; on PostgreSQL also `PARTITION BY RANGE (partition_by)`.
 
     The state is CreateModel's, with `<pk>` as the key. Raises `NotSupportedError` on other vendors. An operation
     that rebuilds the table on SQLite (AlterField, say) goes by the state, and would lose the composite key there.
@@ -65,7 +65,7 @@ class CreatePartitionedModel(migrations.CreateModel):
         plain = state.fields[key].clone()
         plain.primary_key = False
         composite = models.CompositePrimaryKey(self.partition_by, key)
-        state.fields = {"pk": composite, **{**state.fields, key: plain}}
+        state.fields = {"pk": composite, **state.fields, key: plain}
         # A registry rendered before (`migrate zero`, then up again) would still hold the old key.
         shadow.__dict__.pop("apps", None)
         if vendor == "postgresql":

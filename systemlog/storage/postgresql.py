@@ -133,7 +133,7 @@ class PostgreSQLStorage(Storage):
             marks = ", ".join(["(" + ", ".join(["%s"] * len(COLUMNS)) + ")"] * len(rows))
             with self.connection.cursor() as cursor:
                 cursor.execute(INSERT_SQL.format(values=marks), [value for row in rows for value in _values(row)])
-                return cursor.rowcount
+                return int(cursor.rowcount)
         try:
             with transaction.atomic(using=alias), self.connection.cursor() as cursor:
                 self._copy(cursor, TABLE, rows)
@@ -146,7 +146,7 @@ class PostgreSQLStorage(Storage):
             cursor.execute(f"TRUNCATE {STAGE}")
             self._copy(cursor, STAGE, rows)
             cursor.execute(UNSTAGE_SQL)
-            return cursor.rowcount
+            return int(cursor.rowcount)
 
     def _copy(self, cursor: CursorWrapper, table: str, rows: Sequence[Row]) -> None:
         with self.connection.wrap_database_errors, cursor.copy(COPY_SQL.format(table=table)) as copy:
@@ -175,7 +175,8 @@ class PostgreSQLStorage(Storage):
         categories: Sequence[str],
         progress: Callable[[int], None],
     ) -> int:
-        condition, values = "timestamp >= %s AND timestamp < %s", [span.lower, min(before, span.upper)]
+        condition = "timestamp >= %s AND timestamp < %s"
+        values: list[Any] = [span.lower, min(before, span.upper)]
         for column, chosen in (("level", levels), ("category", categories)):
             if chosen:
                 condition += f" AND {column} = ANY(%s)"
@@ -184,7 +185,7 @@ class PostgreSQLStorage(Storage):
         while True:
             with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
                 cursor.execute(PRUNE_SQL.format(condition=condition), [*values, before])
-                gone = cursor.rowcount
+                gone = int(cursor.rowcount)
             deleted += gone
             progress(deleted)
             if gone < PRUNE_BATCH:

@@ -45,9 +45,7 @@ class SQLiteStorage(Storage):
     def insert(self, rows: Sequence[Row]) -> int:
         """One statement, executed for all rows in one transaction."""
         adapt = self.connection.ops.adapt_datetimefield_value
-        values = [
-            (adapt(row.timestamp), row.id.hex, *row[2:8], context_as_json(row.context), *row[9:]) for row in rows
-        ]
+        values = [(adapt(row.timestamp), row.id.hex, *row[2:8], context_as_json(row.context), *row[9:]) for row in rows]
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             cursor.executemany(INSERT_SQL, values)
             return cursor.rowcount
@@ -55,9 +53,7 @@ class SQLiteStorage(Storage):
     def spans(self) -> list[Span]:
         """One span, from the oldest record to the newest."""
         with self.connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT (SELECT min(timestamp) FROM {TABLE}), (SELECT max(timestamp) FROM {TABLE})"
-            )
+            cursor.execute(f"SELECT (SELECT min(timestamp) FROM {TABLE}), (SELECT max(timestamp) FROM {TABLE})")
             oldest, newest = (parse_datetime(text) if text else None for text in cursor.fetchone())
         if oldest is None or newest is None:
             return []

@@ -44,9 +44,7 @@ SECRET = "nobody may read this"
         ((), "DELETE", 405),
     ],
 )
-def test_the_list(
-    client_with: Callable[..., Client], permissions: Any, method: str, status: int, slash: str
-) -> None:
+def test_the_list(client_with: Callable[..., Client], permissions: Any, method: str, status: int, slash: str) -> None:
     SystemLog.objects.create(message=SECRET)
     client = Client() if permissions is None else client_with(*permissions)
     response = client.generic(method, "/system/logs" + slash, json.dumps({"message": "m"}), "application/json")

@@ -14,6 +14,7 @@ from systemlog.models import SystemLog
 
 pytestmark = pytest.mark.django_db
 
+TIME = "2003-08-06T09:52:50Z"
 LINE = '{"message": "m", "timestamp": "2003-08-06T09:52:50Z"}'
 
 
@@ -29,7 +30,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_second_import_stores_nothing_more(file: Path) -> None:
-    file.write_text("".join(json.dumps({"message": str(n), "timestamp": "2003-08-06T09:52:50Z"}) + "\n" for n in range(60)))
+    file.write_text("".join(json.dumps({"message": str(n), "timestamp": TIME}) + "\n" for n in range(60)))
     assert "60 records read, 60 stored, 0 stored before, 0 refused" in run(file)[0]
     assert "60 records read, 0 stored, 60 stored before, 0 refused" in run(file)[0]
     assert SystemLog.objects.count() == 60
@@ -53,9 +54,10 @@ def test_a_compressed_file_gives_the_same_records_as_a_plain_one(file: Path, tmp
 
 def test_a_bad_line_is_named_skipped_and_counted(file: Path) -> None:
     file.write_bytes(
-        b"\xef\xbb\xbf" + LINE.encode() + b'\n\nno json\n{"message": "m"}\n{"message": "\xff", "timestamp": "2003-08-06T09:52:50Z"}\n'
-        b'{"message": "' + b"x" * 2**21 + b'"}\n' + LINE.encode()
-    )  # fmt: skip
+        b"\xef\xbb\xbf%(good)s\n\nno json\n"
+        b'{"message": "m"}\n{"message": "\xff", "timestamp": "%(time)s"}\n{"message": "%(long)s"}\n%(good)s'
+        % {b"good": LINE.encode(), b"time": TIME.encode(), b"long": b"x" * 2**21}
+    )
     out, err = run(file)
     assert "6 records read, 2 stored, 0 stored before, 4 refused" in out
     assert [line.removeprefix(f"{file}:").split(":")[0] for line in err.splitlines()] == ["3", "4", "5", "6"]
@@ -63,7 +65,7 @@ def test_a_bad_line_is_named_skipped_and_counted(file: Path) -> None:
 
 
 def test_a_file_that_breaks_off_keeps_what_came_before_and_fails(file: Path) -> None:
-    whole = gzip.compress("".join(f'{{"message": "{n}", "timestamp": "2003-08-06T09:52:50Z"}}\n' for n in range(5000)).encode())
+    whole = gzip.compress("".join(f'{{"message": "{n}", "timestamp": "{TIME}"}}\n' for n in range(5000)).encode())
     file.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CommandError, match=r"breaks off or is damaged after line \d+"):
         run(file)

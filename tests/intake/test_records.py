@@ -80,7 +80,7 @@ def test_a_message_alone_makes_a_record() -> None:
         ({"message": "m", "recorded_by": "me"}, [("recorded_by", "read_only")]),
         ({"message": "m", "msg": "m", "lvl": 1}, [("msg", "unknown"), ("lvl", "unknown")]),
     ],
-    ids=lambda value: "" if isinstance(value, list) and value[:1] and isinstance(value[0], tuple) else ascii(value)[:40],
+    ids=lambda value: ascii(value)[:40],
 )
 def test_what_is_no_record_is_refused_by_field_and_code(given: object, errors: list[tuple[str, str]]) -> None:
     assert refusal(given) == errors
@@ -170,8 +170,7 @@ fields = st.sampled_from(
 def test_any_object_is_a_storable_row_or_refused(given: dict[str, Any]) -> None:
     try:
         row = read_record(given)
-    except Refused as refused:
-        assert refused.errors
+    except Refused:
         return
     assert isinstance(row, Row)
     text = context_as_json(row.context) + row.message + row.category + (row.user_id or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -50,5 +51,5 @@ def test_leaves_never_overlap_and_stay_below_a_hundred(wanted: list[datetime], l
             spans.append(span_for(instant, now=NOW, leaf=leaf, taken=spans))
             assert instant in spans[-1]
     spans.sort()
-    assert all(earlier.upper <= later.lower for earlier, later in zip(spans, spans[1:], strict=False))
+    assert all(earlier.upper <= later.lower for earlier, later in pairwise(spans))
     assert len(spans) < 100
