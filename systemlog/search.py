@@ -84,7 +84,7 @@ def find_page(
     backwards: bool = False,
     first_slice: timedelta | None = None,
 ) -> Page:
-    """The page that starts beyond `after` (None: at the newest record), towards older records or, `backwards`, newer ones."""
+    """The page beyond `after` (None: from the newest on), towards older records or, `backwards`, newer ones."""
     storage = storage_of(search.records.db)
     deadline = time.monotonic() + conf().SEARCH_BUDGET
     found: list[SystemLog] = []

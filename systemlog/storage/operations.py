@@ -14,7 +14,7 @@ VENDORS = ("postgresql", "sqlite")
 
 
 class CreatePartitionedModel(migrations.CreateModel):
-    """CreateModel whose table has the key `(partition_by, <pk>)`; on PostgreSQL also `PARTITION BY RANGE (partition_by)`.
+    """CreateModel whose table has the key `(partition_by, <pk>)`, and on PostgreSQL is partitioned by that column.
 
     The state is CreateModel's, with `<pk>` as the key. Raises `NotSupportedError` on other vendors. An operation
     that rebuilds the table on SQLite (AlterField, say) goes by the state, and would lose the composite key there.
