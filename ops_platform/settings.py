@@ -34,11 +34,13 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "systemlog",
+    "health",
     "ops_platform",
 ]
 
 MIDDLEWARE = [
     "systemlog.correlation.CorrelationMiddleware",
+    "health.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -88,6 +90,8 @@ DATABASE_ROUTERS = ["systemlog.router.SystemLogRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SYSTEMLOG = {"DATABASE": "logs" if "logs" in DATABASES else "default"}
+
+HEALTH = {"TOKEN": env.str("HEALTH_TOKEN", default=""), "VERSION": env.str("VERSION", default="")}
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
