@@ -36,7 +36,7 @@ def needs_queries(request: HttpRequest) -> bool:
 
 
 def may_see_details(request: HttpRequest) -> bool:
-    """Whether the request brings the token, or a user whom MAY_SEE lets; nobody is looked up in a database that is down."""
+    """Whether the request brings the token, or a user whom MAY_SEE lets; no database is asked that is down."""
     if not needs_queries(request):
         return has_token(request)
     if has_token(request):

@@ -22,8 +22,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
     if not isinstance(given, dict):
         return [Error(f"{NAME} must be a dictionary.", hint=f"Write {NAME} = {{...}}.", id="health.E001")]
     return [
-        Error(f"{NAME}[{key!r}] {wrong}.", hint=hint, id="health.E001")
-        for key, wrong, hint in problems_with(given)
+        Error(f"{NAME}[{key!r}] {wrong}.", hint=hint, id="health.E001") for key, wrong, hint in problems_with(given)
     ]
 
 

@@ -78,19 +78,17 @@ class HealthMiddleware:
             response = self.get_response(request) if endpoint is None else self._probe(endpoint, request)  # type: ignore[assignment]  # sync here
             return response  # type: ignore[return-value]
         finally:
-            requests.finish(request, response, endpoint and endpoint.route, began)
+            requests.finish(request, response, endpoint.route if endpoint else None, began)
 
     async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
         endpoint = self._endpoints.get(request.path_info)
         began = requests.begin()
         response: HttpResponseBase | None = None
         try:
-            response = await (
-                self.get_response(request) if endpoint is None else self._probe_async(endpoint, request)
-            )  # type: ignore[misc]  # async here
+            response = await (self.get_response(request) if endpoint is None else self._probe_async(endpoint, request))  # type: ignore[misc]  # async here
             return response
         finally:
-            requests.finish(request, response, endpoint and endpoint.route, began)
+            requests.finish(request, response, endpoint.route if endpoint else None, began)
 
     def _probe(self, endpoint: Endpoint, request: HttpRequest) -> HttpResponse:
         if endpoint.runs_probes and request.method in READING:
@@ -107,14 +105,10 @@ class HealthMiddleware:
 
 def _reply(endpoint: Endpoint, request: HttpRequest) -> HttpResponse:
     if request.method not in READING:
-        return answers.refusal(
-            request, 405, "This resource is read with GET or HEAD.", {"Allow": ", ".join(READING)}
-        )
+        return answers.refusal(request, 405, "This resource is read with GET or HEAD.", {"Allow": ", ".join(READING)})
     details = endpoint.knows_readers and access.may_see_details(request)
     if endpoint.guarded and not details:
-        return answers.refusal(
-            request, 401, "Send the token as a bearer token.", {"WWW-Authenticate": "Bearer"}
-        )
+        return answers.refusal(request, 401, "Send the token as a bearer token.", {"WWW-Authenticate": "Bearer"})
     response = endpoint.answer(request, details)
     if request.method == "HEAD":
         response.content = b""  # Content-Length stays: it says what a GET would bring

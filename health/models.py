@@ -12,3 +12,7 @@ class Details(models.Model):
         managed = False
         default_permissions = ("view",)
         verbose_name = verbose_name_plural = "probe details"
+
+    def __str__(self) -> str:
+        """The name of what may be seen."""
+        return "probe details"
