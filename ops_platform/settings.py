@@ -26,11 +26,13 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "systemlog",
+    "health",
     "ops_platform",
 ]
 
 MIDDLEWARE = [
     "systemlog.correlation.CorrelationMiddleware",
+    "health.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -100,6 +102,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # -- the apps
 
 SYSTEMLOG = {"DATABASE": "logs" if "logs" in DATABASES else "default"}
+
+HEALTH = {"TOKEN": env.str("HEALTH_TOKEN", default=""), "VERSION": env.str("VERSION", default="")}
 
 REST_FRAMEWORK = {
     # The first one's WWW-Authenticate makes it 401 for the anonymous.

@@ -1,0 +1,82 @@
+"""System checks: configuration that would fail at run time is named at start-up, with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.apps.config import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.utils.module_loading import import_string
+
+from health.conf import NAME, conf, problems_with
+from health.probes.configuration import bad_probes
+
+MIDDLEWARE = "health.middleware.HealthMiddleware"
+
+
+@register(Tags.compatibility)
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """health.E001: `HEALTH` is a dictionary of known keys with fitting values."""
+    given = getattr(settings, NAME, {})
+    if not isinstance(given, dict):
+        return [Error(f"{NAME} must be a dictionary.", hint=f"Write {NAME} = {{...}}.", id="health.E001")]
+    return [
+        Error(f"{NAME}[{key!r}] {wrong}.", hint=hint, id="health.E001") for key, wrong, hint in problems_with(given)
+    ]
+
+
+@register(Tags.compatibility)
+def check_probes(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """health.E002: every entry of PROBES can be built."""
+    if not isinstance(conf().PROBES, dict):
+        return []  # E001 says so
+    return [
+        Error(
+            f"{NAME}['PROBES'][{name!r}] is no probe: {why}.",
+            hint="Name a callable that returns None or a warning, and raises to fail.",
+            id="health.E002",
+        )
+        for name, why in bad_probes()
+    ]
+
+
+@register(Tags.compatibility)
+def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """health.E003: the middleware is there; E004: nothing that could refuse a probe stands before it."""
+    if MIDDLEWARE not in settings.MIDDLEWARE:
+        return [
+            Error(
+                f"{MIDDLEWARE} is not in MIDDLEWARE: no probe would be answered.",
+                hint="Put it first, or second after the middleware that sets the correlation id.",
+                id="health.E003",
+            )
+        ]
+    before = settings.MIDDLEWARE[: settings.MIDDLEWARE.index(MIDDLEWARE)]
+    return [
+        Error(
+            f"{name} stands before {MIDDLEWARE} in MIDDLEWARE, and could refuse or break a probe.",
+            hint="Put the health middleware first, or second after the middleware that sets the correlation id.",
+            id="health.E004",
+        )
+        for name in before
+        if name.startswith(("django.", "whitenoise."))
+    ]
+
+
+@register(Tags.compatibility)
+def check_may_see(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """health.E005: MAY_SEE names a function."""
+    try:
+        if callable(import_string(conf().MAY_SEE)):
+            return []
+        wrong = "is not callable"
+    except (ImportError, AttributeError, TypeError) as error:
+        wrong = f"cannot be imported: {error}"
+    return [
+        Error(
+            f"{NAME}['MAY_SEE'], {conf().MAY_SEE!r}, {wrong}.",
+            hint="Name a function that takes a request and returns True or False.",
+            id="health.E005",
+        )
+    ]

@@ -1,0 +1,78 @@
+"""Draining: this instance takes no new traffic, and finishes what it has.
+
+`manage.py drain` says so by a file, which all workers of the instance see. SIGTERM says so to the one process that
+got it, for the connections that it still serves.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+from django.conf import settings
+
+from health.conf import conf
+
+FILE_NAME = "draining"
+
+_stopping = threading.Event()
+
+
+class NoDrainFile(Exception):
+    """There is no place for the file: set HEALTH['DRAIN_FILE'], STATE_DIRECTORY or BASE_DIR."""
+
+
+def drain_file() -> Path | None:
+    """The file whose presence means draining; None where no place for it is known."""
+    if conf().DRAIN_FILE:
+        return Path(conf().DRAIN_FILE)
+    if state := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return Path(state) / FILE_NAME
+    base = getattr(settings, "BASE_DIR", None)
+    return Path(base) / "var" / FILE_NAME if base else None
+
+
+def is_draining() -> bool:
+    """Whether this instance, or this process, is on its way out."""
+    if _stopping.is_set():
+        return True
+    file = drain_file()
+    return file is not None and os.path.exists(file)
+
+
+def start_draining() -> None:
+    """Take the instance out of service. Raises `NoDrainFile`, or `OSError` when the file cannot be written."""
+    file = drain_file()
+    if file is None:
+        raise NoDrainFile(NoDrainFile.__doc__)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+
+
+def stop_draining() -> None:
+    """Put it back into service."""
+    file = drain_file()
+    if file is not None:
+        file.unlink(missing_ok=True)
+
+
+def drain_on_sigterm() -> None:
+    """From SIGTERM on, this process is not ready; the server's own handler then does what it does.
+
+    Only where a server has a handler: without one the process ends at once, and there is nothing to drain.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return  # only the main thread may set handlers
+    server_handler = signal.getsignal(signal.SIGTERM)
+    if not callable(server_handler) or getattr(server_handler, "is_health", False):
+        return
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        _stopping.set()
+        server_handler(number, frame)
+
+    handler.is_health = True  # type: ignore[attr-defined]
+    signal.signal(signal.SIGTERM, handler)

@@ -1,0 +1,194 @@
+"""Runs the probes: each on a long-lived daemon thread of its own, one run at a time, under a hard deadline.
+
+A request asks for results that are not older than the cache allows, and waits for what must run anew; many
+requests wait for the same run. A probe that hangs costs one thread and the deadline once: as long as it hangs,
+its result is a failure at once, and nobody waits for it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, wait
+
+from django.core.signals import setting_changed
+
+from health.conf import NAME, conf
+from health.metrics import gauges
+from health.probes.configuration import ConfiguredProbe, configured_probes
+from health.states import Result, State
+
+logger = logging.getLogger("health.probes")
+
+Flight = Future[None]
+"""One run of a probe under way: done when its result is there."""
+
+MARGIN_S = 0.001
+"""A waiter wakes this long after the deadline, never before it."""
+
+
+class Lane:
+    """One probe, its thread and its latest result."""
+
+    def __init__(self, probe: ConfiguredProbe, *, deadline_s: float, cache_s: float) -> None:
+        self.probe = probe
+        self._deadline_s = deadline_s
+        self._cache_s = cache_s
+        self._lock = threading.Lock()
+        self._orders: queue.SimpleQueue[Flight | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._flight: Flight | None = None
+        self._started = 0.0
+        self._latest: Result | None = None
+        self._announced = State.PASS
+
+    def start(self, now: float) -> Flight | None:
+        """The run to wait for; None where the latest result is still good, or the run is overdue."""
+        with self._lock:
+            if self._flight is not None:
+                return None if self._overdue(now) else self._flight
+            if self._latest is not None and now - self._latest.finished < self._cache_s:
+                return None
+            flight: Flight = Future()
+            flight.set_running_or_notify_cancel()  # a waiter that goes away must not cancel it for the others
+            self._flight, self._started = flight, now
+            self._order(flight)
+            return flight
+
+    def deadline(self) -> float:
+        """When, on the monotonic clock, the run under way is overdue."""
+        return self._started + self._deadline_s
+
+    def result(self, now: float) -> Result | None:
+        """The latest result; a failure while a run is overdue; None before the first run has ended."""
+        with self._lock:
+            if self._flight is None or not self._overdue(now):
+                return self._latest
+            result = Result(State.FAIL, f"no answer for {now - self._started:.1f} s", now, now - self._started)
+        self._announce(result)
+        return result
+
+    def stop(self) -> None:
+        """Let the thread end when it has nothing to run."""
+        self._orders.put(None)
+
+    def _overdue(self, now: float) -> bool:
+        return now >= self._started + self._deadline_s
+
+    def _order(self, flight: Flight) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._work, name=f"health {self.probe.name}", daemon=True)
+            self._thread.start()
+        self._orders.put(flight)
+
+    def _work(self) -> None:
+        while (flight := self._orders.get()) is not None:
+            result = Result(State.FAIL, "ended its thread", time.monotonic(), 0.0)
+            try:
+                result = self._run()
+            finally:
+                with self._lock:
+                    self._latest, self._flight = result, None
+                flight.set_result(None)
+            self._announce(result)
+
+    def _run(self) -> Result:
+        try:
+            warning = self.probe.run()
+            state, detail = (State.WARN, warning) if warning else (State.PASS, "")
+        except Exception as error:  # noqa: BLE001  (whatever a probe raises is its finding)
+            state, detail = State.FAIL, f"{type(error).__name__}: {error}"
+        now = time.monotonic()
+        took_s = now - self._started
+        if took_s > self._deadline_s:
+            state, detail = State.FAIL, f"answered after {took_s:.1f} s; allowed are {self._deadline_s} s"
+        return Result(state, detail, now, took_s)
+
+    def _announce(self, result: Result) -> None:
+        gauges.record(self.probe.name, result)
+        with self._lock:
+            before, self._announced = self._announced, result.state
+        if before is not result.state:
+            level = logging.INFO if result.state is State.PASS else logging.WARNING
+            logger.log(
+                level,
+                "A health probe has changed its state.",
+                extra={
+                    "action": "health.probe_changed",
+                    "probe": self.probe.name,
+                    "state": result.state.value,
+                },
+            )
+
+
+class Runner:
+    """All configured probes of this process."""
+
+    def __init__(self, probes: Sequence[ConfiguredProbe], *, deadline_s: float, cache_s: float) -> None:
+        self.lanes = [Lane(probe, deadline_s=deadline_s, cache_s=cache_s) for probe in probes]
+
+    def refresh(self) -> None:
+        """Have a good result of every probe, or the deadline behind us."""
+        flights, seconds = self._start()
+        if flights:
+            wait(flights, timeout=seconds)
+
+    async def arefresh(self) -> None:
+        """The same on an event loop, which goes on with its other work meanwhile."""
+        flights, seconds = self._start()
+        if flights:
+            await asyncio.wait([asyncio.wrap_future(flight) for flight in flights], timeout=seconds)
+
+    def results(self) -> list[tuple[ConfiguredProbe, Result | None]]:
+        """What is known now, without running anything."""
+        now = time.monotonic()
+        return [(lane.probe, lane.result(now)) for lane in self.lanes]
+
+    def stop(self) -> None:
+        """Let all threads end; one that hangs ends when its probe returns."""
+        for lane in self.lanes:
+            lane.stop()
+
+    def _start(self) -> tuple[list[Flight], float]:
+        now = time.monotonic()
+        flights, until = [], now
+        for lane in self.lanes:
+            if (flight := lane.start(now)) is not None:
+                flights.append(flight)
+                until = max(until, lane.deadline())
+        return flights, until - now + MARGIN_S
+
+
+_runner: Runner | None = None
+_lock = threading.Lock()
+
+
+def runner() -> Runner:
+    """The runner of this process, made on first use: with new threads after a fork, anew when settings change."""
+    global _runner  # noqa: PLW0603  (one for each process is the point)
+    if _runner is None:
+        with _lock:
+            if _runner is None:
+                _runner = Runner(configured_probes(), deadline_s=conf().DEADLINE, cache_s=conf().CACHE)
+    return _runner
+
+
+def _after_fork() -> None:
+    global _runner, _lock
+    _runner, _lock = None, threading.Lock()
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    global _runner  # noqa: PLW0603
+    if setting in (NAME, "DATABASES") and _runner is not None:
+        _runner.stop()
+        _runner = None
+
+
+os.register_at_fork(after_in_child=_after_fork)
+setting_changed.connect(_forget)
