@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class OpsPlatformConfig(AppConfig):
     """App `ops_platform`."""
 
     name = "ops_platform"
+
+    def ready(self) -> None:
+        """Register the checks, and make the directory that SQLite's files are in by default."""
+        from ops_platform import checks  # noqa: F401  (importing registers them)
+
+        files = [Path(str(database.get("NAME"))) for database in settings.DATABASES.values()]
+        if any(settings.VAR_DIR in file.parents for file in files):
+            with contextlib.suppress(OSError):  # told by the check ops_platform.E006
+                settings.VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,25 +1,17 @@
-"""Settings of the platform, all from the environment (or a `.env` file beside manage.py).
-
-The README has the table of variables. What is missing or unsafe in production is named by the system
-checks of `ops_platform.checks`, never by a traceback at run time.
-"""
+"""Settings of the platform; `ops_platform.environment` says what the environment may configure."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from ops_platform import environment, logs
+from ops_platform.environment import DatabaseSettings
 
-import environ
+ENV, ENVIRONMENT_MISTAKES = environment.load()
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-
-env = environ.Env()
-if env_file := env.str("ENV_FILE", default=str(BASE_DIR / ".env")):
-    env.read_env(env_file)
-
-DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
-HTTPS = env.bool("HTTPS", default=False)
+DEBUG = ENV.DEBUG
+SECRET_KEY = ENV.SECRET_KEY
+ALLOWED_HOSTS = ENV.ALLOWED_HOSTS
+CSRF_TRUSTED_ORIGINS = ENV.CSRF_TRUSTED_ORIGINS
+VAR_DIR = ENV.VAR_DIR
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -67,37 +59,93 @@ TEMPLATES = [
     },
 ]
 
+# -- databases
+
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
+# A server that is gone is noticed within seconds: while connecting, and by keepalives on a connection that waits.
+POSTGRESQL_OPTIONS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
-VAR_DIR = BASE_DIR / "var"
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
-LOG_DATABASE_URL = env.str("LOG_DATABASE_URL", default="")
-if LOG_DATABASE_URL:
-    DATABASES["logs"] = env.db("LOG_DATABASE_URL")
-elif DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+
+def _completed(database: DatabaseSettings) -> DatabaseSettings:
+    """`database` with the options of its vendor, where its URL does not say otherwise."""
+    match database["ENGINE"]:
+        case "django.db.backends.sqlite3":
+            return {**database, "OPTIONS": {**SQLITE_OPTIONS, **database.get("OPTIONS", {})}}
+        case "django.db.backends.postgresql":
+            options = {**POSTGRESQL_OPTIONS, **database.get("OPTIONS", {})}
+            return {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, **database, "OPTIONS": options}
+    return database
+
+
+_default = ENV.DATABASE_URL or {"ENGINE": "django.db.backends.sqlite3", "NAME": str(VAR_DIR / "db.sqlite3")}
+DATABASES = {"default": _completed(_default)}
+if ENV.LOG_DATABASE_URL:
+    DATABASES["logs"] = _completed(ENV.LOG_DATABASE_URL)
+elif _default["ENGINE"] == "django.db.backends.sqlite3":
     # One SQLite file has one writer; the log has a file of its own, or its commits fail the application's.
-    DATABASES["logs"] = {**DATABASES["default"], "NAME": f"{DATABASES['default']['NAME']}-logs"}
-for _database in DATABASES.values():
-    if _database["ENGINE"] == "django.db.backends.sqlite3":
-        _database["OPTIONS"] = {**SQLITE_OPTIONS, **_database.get("OPTIONS", {})}
+    DATABASES["logs"] = _completed({**_default, "NAME": f"{_default['NAME']}-logs"})
 DATABASE_ROUTERS = ["systemlog.router.SystemLogRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# -- the apps
 
 SYSTEMLOG = {"DATABASE": "logs" if "logs" in DATABASES else "default"}
 
 REST_FRAMEWORK = {
+    # The first one's WWW-Authenticate makes it 401 for the anonymous.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "ops_platform.bearer.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
+REST_KNOX = {"TOKEN_TTL": None}  # a token lasts until it is revoked, unless `issue_token --expires` says otherwise
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Operations platform",
+    "DESCRIPTION": "System logs, probes and problem types of this service.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],  # the schema holds no data
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False},
+}
+
+# -- security
+
+if ENV.HTTPS:
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = ENV.HSTS_SECONDS
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    # Whether other hosts of the domain have HTTPS is not this service's to say.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+# No SECURE_PROXY_SSL_HEADER: the server itself takes the scheme from the proxies of FORWARDED_ALLOW_IPS, and from
+# nobody else, where Django would believe anyone.
+
+# -- the rest
+
+LOGGING = logs.configuration(level=ENV.LOG_LEVEL, debug=DEBUG)
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-STATIC_URL = "static/"
+STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True

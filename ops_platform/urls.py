@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+
+from ops_platform.documentation import DocumentationView, SchemaView
 
 urlpatterns = [
-    path("admin/", admin.site.urls),
+    path("", RedirectView.as_view(url="/docs")),
     path("system/", include("systemlog.api.urls")),
+    re_path(r"^docs/?$", DocumentationView.as_view(), name="docs"),
+    re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
+    path("admin/", admin.site.urls),
 ]

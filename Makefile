@@ -1,0 +1,62 @@
+# `make run` serves the platform, `make test` proves it; both set up .venv first. `make help` lists the rest.
+
+PYTHON ?= python3
+BIND ?= 127.0.0.1:8000
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+# What `check --deploy` and the schema are held against: a production environment that no developer's .env changes.
+PRODUCTION := env -u DATABASE_URL -u LOG_DATABASE_URL ENV_FILE= DEBUG=off HTTPS=on ALLOWED_HOSTS=logs.example.com \
+	SECRET_KEY=only-for-the-checks-0123456789-abcdefghijklmnopqrstuvwxyz
+
+.PHONY: run test check format clean help python
+
+run: $(INSTALLED) .env  ## serve on http://$(BIND); the first start prints an administrator and a token
+	@exec $(BIN)/python manage.py serve --welcome --bind $(BIND)
+
+test: $(INSTALLED)  ## the whole suite, on SQLite and on PostgreSQL (DATABASE_URL, or one that it starts itself)
+	$(BIN)/python -m pytest -n auto --db sqlite
+	$(BIN)/python -m pytest -n auto --db postgresql
+
+check: $(INSTALLED)  ## lint, types, layers, migrations, deployment checks, OpenAPI schema
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(PRODUCTION) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+format: $(INSTALLED)  ## bring the code into its form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:  ## remove the virtual environment and caches, never .env or var/
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
+
+help:
+	@sed -n 's/^\([a-z]*\):.*##/make \1 -/p' Makefile
+
+# Installed again when requirements.txt changed; made again when another Python is asked for.
+$(INSTALLED): requirements.txt | python
+	@echo "Installing requirements.txt into $(VENV) (a minute or two, once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+
+python:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "There is no '$(PYTHON)'. Install Python 3.11 or newer, or name it: make run PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name another: make run PYTHON=python3.12" >&2; \
+		exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "'$(PYTHON)' cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@version='import sys; print(sys.version_info[:2])'; \
+	if [ "$$($(BIN)/python -c "$$version" 2>/dev/null)" != "$$($(PYTHON) -c "$$version")" ]; then \
+		rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); fi
+
+.env:
+	@umask 077 && printf 'SECRET_KEY=%s\nALLOWED_HOSTS=localhost,127.0.0.1,[::1]\n' \
+		"$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" > $@.new && mv $@.new $@

@@ -1,0 +1,93 @@
+"""System checks: a configuration that is wrong or unsafe is named before anything is served."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.apps.config import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+
+MIN_KEY_LENGTH = 50
+MIN_KEY_CHARACTERS = 5
+LOCAL_HOSTS = {"localhost", ".localhost", "127.0.0.1", "[::1]", "testserver"}
+SQLITE = "django.db.backends.sqlite3"
+
+NEW_KEY = "Make one: python -c 'import secrets; print(secrets.token_urlsafe(50))'. `make run` writes one into .env."
+
+
+@register(Tags.security)
+def check_environment(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """ops_platform.E001: every environment variable has a value that can be used."""
+    return [
+        Error(
+            f"The environment variable {mistake.name} {mistake.wrong}.",
+            hint=f"Correct or remove it, in the environment or in .env. The README says what {mistake.name} means.",
+            id="ops_platform.E001",
+        )
+        for mistake in settings.ENVIRONMENT_MISTAKES
+    ]
+
+
+@register(Tags.security)
+def check_secret_key(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """ops_platform.E002: SECRET_KEY is there; E003: and hard to guess, unless in debug mode."""
+    # Not settings.SECRET_KEY, which raises where it is empty.
+    key = settings._wrapped.SECRET_KEY
+    if not key:
+        return [Error("SECRET_KEY is not set.", hint=NEW_KEY, id="ops_platform.E002")]
+    weak = len(key) < MIN_KEY_LENGTH or len(set(key)) < MIN_KEY_CHARACTERS or key.startswith("django-insecure-")
+    if weak and not settings.DEBUG:
+        return [
+            Error(
+                f"SECRET_KEY is easy to guess: it has fewer than {MIN_KEY_LENGTH} characters, fewer than "
+                f"{MIN_KEY_CHARACTERS} different ones, or starts with 'django-insecure-'.",
+                hint=NEW_KEY,
+                id="ops_platform.E003",
+            )
+        ]
+    return []
+
+
+@register(Tags.security)
+def check_hosts(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """ops_platform.E004: ALLOWED_HOSTS names hosts; E005: none but local ones in debug mode."""
+    hosts = set(settings.ALLOWED_HOSTS)
+    if settings.DEBUG:
+        if strangers := sorted(hosts - LOCAL_HOSTS):
+            return [
+                Error(
+                    f"DEBUG is on, and ALLOWED_HOSTS has {strangers[0]!r}: debug pages show the configuration to everyone.",
+                    hint="Set DEBUG=off wherever others can reach the platform.",
+                    id="ops_platform.E005",
+                )
+            ]
+        return []
+    if not hosts or "*" in hosts:
+        return [
+            Error(
+                "ALLOWED_HOSTS is not set." if not hosts else "ALLOWED_HOSTS has '*', which accepts forged host names.",
+                hint="Name the hosts that clients use: ALLOWED_HOSTS=logs.example.com,localhost",
+                id="ops_platform.E004",
+            )
+        ]
+    return []
+
+
+@register(Tags.files)
+def check_directories(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """ops_platform.E006: SQLite can write where its files are to be."""
+    folders = {
+        Path(database["NAME"]).parent for database in settings.DATABASES.values() if database["ENGINE"] == SQLITE
+    }
+    return [
+        Error(
+            f"The SQLite database cannot be written: {folder} is no directory that this user may write to.",
+            hint="Make the directory, or name another place with VAR_DIR or DATABASE_URL.",
+            id="ops_platform.E006",
+        )
+        for folder in sorted(folders)
+        if not os.access(folder, os.W_OK | os.X_OK)
+    ]

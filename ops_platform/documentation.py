@@ -1,0 +1,49 @@
+"""`/schema` and `/docs`: what the API offers, for programs and for people, without a request to any other host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.authentication import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ops_platform.bearer import BearerAuthentication
+
+# The page's script comes from /docs?script=, its assets from /static/; Swagger UI styles its elements one by one.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself, untyped
+    """How the schema names a token."""
+
+    target_class = BearerAuthentication
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        """HTTP's bearer scheme."""
+        return {"type": "http", "scheme": "bearer", "description": "A token of `manage.py issue_token`."}
+
+
+@extend_schema(exclude=True)
+class SchemaView(SpectacularAPIView):
+    """The OpenAPI document, as YAML or JSON by `Accept` or `?format=`."""
+
+
+@extend_schema(exclude=True)
+class DocumentationView(SpectacularSwaggerSplitView):
+    """Swagger UI over the schema."""
+
+    url_name = "schema"
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The page, or with `?script=` its script."""
+        response: Response = super().get(request, *args, **kwargs)
+        response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        return response

@@ -1,0 +1,187 @@
+"""The configuration of the platform: every environment variable, its default and its meaning, in one place.
+
+`read()` never raises: a value that cannot be used is returned as a `Mistake`, has its default's place, and is told
+by the system checks (`ops_platform.E001`), so that an operator reads one sentence and not a traceback.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+DatabaseSettings = dict[str, Any]
+"""One entry of Django's `DATABASES`."""
+
+UNUSABLE: DatabaseSettings = {"ENGINE": "django.db.backends.dummy"}
+"""What stands for a database whose URL is wrong: every use of it fails, and nothing lands in the wrong place."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mistake:
+    """A variable whose value cannot be used; the value itself is not repeated, it may be a secret."""
+
+    name: str
+    wrong: str
+
+
+class UnusableValueError(ValueError):
+    """Raised by a reader; its text completes the sentence "NAME …"."""
+
+
+def text(value: str) -> str:
+    """Any text."""
+    return value
+
+
+def words(value: str) -> list[str]:
+    """Words, separated by commas."""
+    return [word for part in value.split(",") if (word := part.strip())]
+
+
+def switch(value: str) -> bool:
+    """On or off, in one of the usual spellings."""
+    match value.strip().lower():
+        case "on" | "true" | "yes" | "1":
+            return True
+        case "off" | "false" | "no" | "0" | "":
+            return False
+    raise UnusableValueError("must be on or off (also true/false, yes/no, 1/0)")
+
+
+def at_least(minimum: int) -> Callable[[str], int]:
+    """A reader of whole numbers from `minimum`."""
+
+    def number(value: str) -> int:
+        if value.strip().isascii() and value.strip().isdigit() and int(value) >= minimum:
+            return int(value)
+        raise UnusableValueError(f"must be a whole number from {minimum}")
+
+    return number
+
+
+def level(value: str) -> str:
+    """The name of a level of `logging`."""
+    name = value.strip().upper()
+    if name in logging.getLevelNamesMapping() and name != "NOTSET":
+        return name
+    raise UnusableValueError("must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
+
+
+def folder(value: str) -> Path:
+    """A directory; a relative one is below the project's."""
+    return BASE_DIR / Path(value).expanduser()
+
+
+def networks(value: str) -> str:
+    """Addresses and networks, separated by commas, or `*`."""
+    for word in words(value):
+        if word != "*":
+            try:
+                ipaddress.ip_network(word)
+            except ValueError:
+                raise UnusableValueError("must be IP addresses or networks (10.0.0.0/8), separated by commas") from None
+    return value
+
+
+def database(value: str) -> DatabaseSettings | None:
+    """The URL of a PostgreSQL or SQLite database; None for none."""
+    if not value:
+        return None
+    if not value.startswith(("postgres://", "postgresql://", "sqlite://")):
+        raise UnusableValueError("must name a PostgreSQL or SQLite database: " + HOW_A_URL_LOOKS)
+    try:
+        url = urlsplit(value)
+        settings: DatabaseSettings = environ.Env.db_url_config(value)
+    except (ValueError, ImproperlyConfigured):
+        raise UnusableValueError("is no URL: it has a bad host or port; " + HOW_A_URL_LOOKS) from None
+    if not url.path.strip("/"):
+        raise UnusableValueError("names no database: " + HOW_A_URL_LOOKS)
+    if url.scheme == "sqlite":
+        if url.netloc:
+            raise UnusableValueError("has a host, and a file has none: sqlite:////var/lib/app/db.sqlite3 (four slashes)")
+        settings["NAME"] = str(folder(settings["NAME"]))
+    elif "%2F" in (host := url.netloc.rpartition("@")[2]).upper():
+        # libpq's own way to name the directory of a Unix socket; django-environ leaves it encoded and in lower case.
+        settings["HOST"] = unquote(host.partition(":")[0])
+    return settings
+
+
+HOW_A_URL_LOOKS = "postgres://user:password@host:5432/name or sqlite:////path/to/file; encode special characters (%40 for @)"
+
+
+def variable(read: Callable[[str], Any], default: str, doc: str) -> Any:
+    """A field of `Environment`: how its text is read, what stands for an absent one, and what it means."""
+    return dataclasses.field(metadata={"read": read, "default": default, "doc": doc})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """The variables that the platform reads."""
+
+    SECRET_KEY: str = variable(text, "", "Signs sessions; 50 random characters or more, kept secret. Required.")
+    ALLOWED_HOSTS: list[str] = variable(
+        words, "", "Host names that the platform answers to, separated by commas. Required."
+    )
+    DATABASE_URL: DatabaseSettings | None = variable(
+        database,
+        "",
+        "`postgres://user:password@host:5432/name` or `sqlite:////path/to/file`. Default: SQLite in `VAR_DIR`. "
+        "Options of the driver follow as a query: `?sslmode=require`.",
+    )
+    LOG_DATABASE_URL: DatabaseSettings | None = variable(
+        database,
+        "",
+        "A database of its own for `system_logs`. Default: the same as `DATABASE_URL` on PostgreSQL, "
+        "a second file beside it on SQLite.",
+    )
+    VAR_DIR: Path = variable(folder, "var", "Directory of what the platform writes.")
+    HTTPS: bool = variable(
+        switch, "off", "Clients come by HTTPS, ended by a proxy: redirects, HSTS, cookies for HTTPS only."
+    )
+    HSTS_SECONDS: int = variable(
+        at_least(0), "86400", "With `HTTPS`: how long browsers insist on it. Raise it when you are sure."
+    )
+    FORWARDED_ALLOW_IPS: str = variable(
+        networks,
+        "127.0.0.1,::1",
+        "Addresses or networks of the proxies whose `X-Forwarded-Proto` is believed; `*` for any.",
+    )
+    CSRF_TRUSTED_ORIGINS: list[str] = variable(
+        words, "", "Further origins from which the admin's forms may be sent, with scheme: `https://admin.example.com`."
+    )
+    WEB_CONCURRENCY: int = variable(at_least(1), "2", "Worker processes of `manage.py serve`, unless `--workers` is given.")
+    LOG_LEVEL: str = variable(level, "INFO", "The lowest level that is written to stdout.")
+    DEBUG: bool = variable(switch, "off", "Django's debug mode, for development on your own machine only.")
+    ENV_FILE: str = variable(text, ".env", "File with further variables; what the environment has wins. Empty for none.")
+
+
+def read(given: Mapping[str, str]) -> tuple[Environment, list[Mistake]]:
+    """The configuration that `given` (such as `os.environ`) says, and what is wrong with it."""
+    values: dict[str, Any] = {}
+    mistakes = []
+    for field in dataclasses.fields(Environment):
+        reader, default = field.metadata["read"], field.metadata["default"]
+        try:
+            values[field.name] = reader(given.get(field.name, default))
+        except UnusableValueError as error:
+            mistakes.append(Mistake(field.name, str(error)))
+            values[field.name] = UNUSABLE if reader is database else reader(default)
+    return Environment(**values), mistakes
+
+
+def load() -> tuple[Environment, list[Mistake]]:
+    """The configuration of this process: `os.environ`, and what it leaves open from `ENV_FILE`."""
+    if name := os.environ.get("ENV_FILE", ".env"):
+        environ.Env.read_env(BASE_DIR / name)
+    return read(os.environ)

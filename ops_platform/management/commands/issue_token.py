@@ -1,0 +1,63 @@
+"""`manage.py issue_token`: a token for a program."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from ops_platform import tokens
+
+UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+
+class Command(BaseCommand):
+    """Issues an API token to a service user and prints it, alone, on stdout."""
+
+    help = (
+        "Issue an API token to the service user NAME, made if need be. Its permissions become exactly those named here; "
+        "tokens issued to it before stay valid, and share them."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """NAME, --can, --expires."""
+        parser.add_argument("name", metavar="NAME", type=_name, help="The service user.")
+        parser.add_argument(
+            "--can",
+            choices=tokens.PERMISSIONS,
+            action="append",
+            required=True,
+            help="What the token allows on the system log; repeat it for both.",
+        )
+        parser.add_argument(
+            "--expires", metavar="AGE", type=_age, help="When the token ends: 12h, 90d, 4w. Default: never."
+        )
+
+    def handle(self, *, name: str, can: list[str], expires: timedelta | None, **options: Any) -> None:
+        """Issue it."""
+        try:
+            token = tokens.issue(name, can, expires)
+        except tokens.NotAServiceUserError:
+            raise CommandError(
+                f"{name!r} is a person's account (staff, or with a password) or is not active. "
+                "Choose another name for the service."
+            ) from None
+        allowed = " and ".join(sorted(set(can)))
+        self.stderr.write(f"{name} may {allowed} system logs. Its tokens of before, if any, stay valid.")
+        self.stdout.write(token)
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[\w.@+-]{1,150}", value):
+        raise argparse.ArgumentTypeError("use 1 to 150 letters, digits and @ . + - _")
+    return value
+
+
+def _age(value: str) -> timedelta:
+    match = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", value, re.ASCII)
+    if not match:
+        raise argparse.ArgumentTypeError("use a number and h, d or w, such as 90d")
+    return int(match[1]) * UNITS[match[2]]

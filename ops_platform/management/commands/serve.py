@@ -1,0 +1,60 @@
+"""`manage.py serve`: the platform in production."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
+
+from ops_platform import migrating, welcome
+
+BIND = "127.0.0.1:8000"
+
+
+class Command(BaseCommand):
+    """Migrates, checks, and becomes gunicorn."""
+
+    help = "Migrate every database (one server at a time), run the system checks, and serve under gunicorn."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """--bind, --workers, --threads, --wait, --welcome."""
+        parser.add_argument("--bind", default=BIND, metavar="HOST:PORT", help=f"Address to serve on (default {BIND}).")
+        parser.add_argument("--workers", type=_positive, metavar="N", help="Processes (default: WEB_CONCURRENCY, or 2).")
+        parser.add_argument("--threads", type=_positive, metavar="N", help="Threads of each process (default 8).")
+        parser.add_argument(
+            "--wait", type=float, default=15, metavar="SECONDS", help="Patience with a database that does not answer yet."
+        )
+        parser.add_argument(
+            "--welcome",
+            action="store_true",
+            help="On an empty database, make an administrator and a token, and print them.",
+        )
+
+    def handle(self, *, bind: str, wait: float, verbosity: int, **options: Any) -> None:
+        """Prepare, then exec; returns only by an exception."""
+        try:
+            migrating.wait_for_databases(wait)
+            with migrating.alone():
+                migrating.migrate(verbosity - 1)
+                if options["welcome"]:
+                    self.stdout.write(welcome.prepare(f"http://{bind}"))
+        except migrating.UnreachableError as error:
+            raise CommandError(str(error)) from None
+        self.check(databases=list(connections))
+        connections.close_all()
+        arguments = ["-m", "gunicorn", "--config", "python:ops_platform.server", "--bind", bind]
+        for name in ("workers", "threads"):
+            if options[name]:
+                arguments += [f"--{name}", str(options[name])]
+        self.stdout.flush()
+        os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606  (no shell is meant)
+
+
+def _positive(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise argparse.ArgumentTypeError("must be a whole number from 1")
+    return int(value)

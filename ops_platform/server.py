@@ -1,0 +1,35 @@
+"""gunicorn's configuration (`gunicorn -c python:ops_platform.server`); `manage.py serve` adds address and workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ops_platform import environment
+
+_environment, _ = environment.load()
+
+wsgi_app = "ops_platform.wsgi:application"
+worker_class = "gthread"
+workers = _environment.WEB_CONCURRENCY
+threads = 8
+
+# The heartbeat file of a worker must not wait for a disk.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+
+# A worker has this long to finish its requests after SIGTERM; Kubernetes kills after 30 s.
+graceful_timeout = 25
+timeout = 60
+# Longer than a proxy keeps an idle connection (60 s is usual), or the proxy sends a request into a closing one.
+keepalive = 75
+
+limit_request_line = 8190
+limit_request_fields = 100
+limit_request_field_size = 8190
+
+# These proxies say by X-Forwarded-Proto whether the client came by HTTPS; nobody else is believed.
+forwarded_allow_ips = _environment.FORWARDED_ALLOW_IPS
+
+logger_class = "ops_platform.logs.ServerLogger"
+control_socket_disable = True
+
+# -- hooks: what has to happen in the master process when it starts (`on_starting`) or a worker ends (`child_exit`)

@@ -1,0 +1,47 @@
+"""API tokens and the service users that hold them; `ops_platform.bearer` recognises them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser, Permission
+from django.db import transaction
+from django.utils import timezone
+from knox.models import AuthToken
+
+PERMISSIONS = {"read": "view_systemlog", "write": "add_systemlog"}
+"""What a token can be allowed, and the permission of app `systemlog` that it takes."""
+
+
+class NotAServiceUserError(Exception):
+    """The name belongs to a person (staff, or with a password), or to a user who is not active."""
+
+
+def issue(name: str, can: Collection[str], lifetime: timedelta | None = None) -> str:
+    """A new token of the service user `name`, whose permissions are from now on exactly `can` (of `PERMISSIONS`).
+
+    Tokens that it has already stay valid, so that one can be replaced without a gap; those that expired go.
+    """
+    model = get_user_model()
+    with transaction.atomic():
+        user, created = model.objects.select_for_update().get_or_create(**{model.USERNAME_FIELD: name})
+        if created:
+            user.set_unusable_password()
+            user.save()
+        elif _is_a_person(user) or not user.is_active:
+            raise NotAServiceUserError
+        user.groups.clear()
+        user.user_permissions.set(
+            Permission.objects.filter(
+                content_type__app_label="systemlog", codename__in=[PERMISSIONS[action] for action in can]
+            )
+        )
+        AuthToken.objects.filter(user=user, expiry__lte=timezone.now()).delete()
+        _, token = AuthToken.objects.create(user, expiry=lifetime)
+    return str(token)
+
+
+def _is_a_person(user: AbstractUser) -> bool:
+    return user.is_staff or user.is_superuser or user.has_usable_password()
