@@ -5,22 +5,22 @@ BIND ?= 127.0.0.1:8000
 
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/installed
+INSTALLED := $(VENV)/requirements.txt
 
 # What `check --deploy` and the schema are held against: a production environment that no developer's .env changes.
 PRODUCTION := env -u DATABASE_URL -u LOG_DATABASE_URL ENV_FILE= DEBUG=off HTTPS=on ALLOWED_HOSTS=logs.example.com \
 	SECRET_KEY=only-for-the-checks-0123456789-abcdefghijklmnopqrstuvwxyz
 
-.PHONY: run test check format clean help python
+.PHONY: run test check format clean help venv python
 
-run: $(INSTALLED) .env  ## serve on http://$(BIND); the first start prints an administrator and a token
+run: venv .env  ## serve on http://127.0.0.1:8000 (or BIND=…); the first start prints an administrator and a token
 	@exec $(BIN)/python manage.py serve --welcome --bind $(BIND)
 
-test: $(INSTALLED)  ## the whole suite, on SQLite and on PostgreSQL (DATABASE_URL, or one that it starts itself)
+test: venv  ## the whole suite, on SQLite and on PostgreSQL (DATABASE_URL, or one that it starts itself)
 	$(BIN)/python -m pytest -n auto --db sqlite
 	$(BIN)/python -m pytest -n auto --db postgresql
 
-check: $(INSTALLED)  ## lint, types, layers, migrations, deployment checks, OpenAPI schema
+check: venv  ## lint, types, layers, migrations, deployment checks, OpenAPI schema
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -29,7 +29,7 @@ check: $(INSTALLED)  ## lint, types, layers, migrations, deployment checks, Open
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(PRODUCTION) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
-format: $(INSTALLED)  ## bring the code into its form
+format: venv  ## bring the code into its form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -40,10 +40,11 @@ help:
 	@sed -n 's/^\([a-z]*\):.*##/make \1 -/p' Makefile
 
 # Installed again when requirements.txt changed; made again when another Python is asked for.
-$(INSTALLED): requirements.txt | python
-	@echo "Installing requirements.txt into $(VENV) (a minute or two, once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
-	@touch $@
+venv: python
+	@cmp -s requirements.txt $(INSTALLED) || { \
+		echo "Installing requirements.txt into $(VENV) (a minute or two, once)" && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt && \
+		cp requirements.txt $(INSTALLED); }
 
 python:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -57,6 +58,6 @@ python:
 	if [ "$$($(BIN)/python -c "$$version" 2>/dev/null)" != "$$($(PYTHON) -c "$$version")" ]; then \
 		rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); fi
 
-.env:
+.env: | venv
 	@umask 077 && printf 'SECRET_KEY=%s\nALLOWED_HOSTS=localhost,127.0.0.1,[::1]\n' \
 		"$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" > $@.new && mv $@.new $@

@@ -109,7 +109,9 @@ def database(value: str) -> DatabaseSettings | None:
         raise UnusableValueError("names no database: " + HOW_A_URL_LOOKS)
     if url.scheme == "sqlite":
         if url.netloc:
-            raise UnusableValueError("has a host, and a file has none: sqlite:////var/lib/app/db.sqlite3 (four slashes)")
+            raise UnusableValueError(
+                "has a host, and a file has none: sqlite:////var/lib/app/db.sqlite3 (four slashes)"
+            )
         settings["NAME"] = str(folder(settings["NAME"]))
     elif "%2F" in (host := url.netloc.rpartition("@")[2]).upper():
         # libpq's own way to name the directory of a Unix socket; django-environ leaves it encoded and in lower case.
@@ -117,7 +119,9 @@ def database(value: str) -> DatabaseSettings | None:
     return settings
 
 
-HOW_A_URL_LOOKS = "postgres://user:password@host:5432/name or sqlite:////path/to/file; encode special characters (%40 for @)"
+HOW_A_URL_LOOKS = (
+    "postgres://user:password@host:5432/name or sqlite:////path/to/file; encode special characters (%40 for @)"
+)
 
 
 def variable(read: Callable[[str], Any], default: str, doc: str) -> Any:
@@ -160,10 +164,14 @@ class Environment:
     CSRF_TRUSTED_ORIGINS: list[str] = variable(
         words, "", "Further origins from which the admin's forms may be sent, with scheme: `https://admin.example.com`."
     )
-    WEB_CONCURRENCY: int = variable(at_least(1), "2", "Worker processes of `manage.py serve`, unless `--workers` is given.")
+    WEB_CONCURRENCY: int = variable(
+        at_least(1), "2", "Worker processes of `manage.py serve`, unless `--workers` is given."
+    )
     LOG_LEVEL: str = variable(level, "INFO", "The lowest level that is written to stdout.")
     DEBUG: bool = variable(switch, "off", "Django's debug mode, for development on your own machine only.")
-    ENV_FILE: str = variable(text, ".env", "File with further variables; what the environment has wins. Empty for none.")
+    ENV_FILE: str = variable(
+        text, ".env", "File with further variables; what the environment has wins. Empty for none."
+    )
 
 
 def read(given: Mapping[str, str]) -> tuple[Environment, list[Mistake]]:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+
+from tests.servers import Platform, Server, fresh_platform
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +22,25 @@ def django_db_modify_db_settings(
         if connection.vendor == "sqlite":
             folder = tmp_path_factory.mktemp("databases")
             connection.settings_dict["TEST"]["NAME"] = str(folder / f"{connection.alias}.sqlite3")
+
+
+@pytest.fixture
+def platform(tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[Platform]:
+    """The platform on a fresh database, not yet migrated: `platform.manage(…)`, `with platform.serve(…) as server:`."""
+    on_postgresql = pytestconfig.getoption("db") == "postgresql"
+    with fresh_platform(tmp_path, os.environ["DATABASE_URL"] if on_postgresql else None) as platform:
+        yield platform
+
+
+@pytest.fixture
+def server(platform: Platform) -> Iterator[Server]:
+    """`manage.py serve` in a process of its own; it is stopped by SIGTERM, and must end cleanly."""
+    with platform.serve() as server:
+        yield server
+
+
+@pytest.fixture
+def asgi_server(platform: Platform) -> Iterator[Server]:
+    """The same under uvicorn."""
+    with platform.serve(asgi=True) as server:
+        yield server

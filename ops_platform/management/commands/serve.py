@@ -23,10 +23,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """--bind, --workers, --threads, --wait, --welcome."""
         parser.add_argument("--bind", default=BIND, metavar="HOST:PORT", help=f"Address to serve on (default {BIND}).")
-        parser.add_argument("--workers", type=_positive, metavar="N", help="Processes (default: WEB_CONCURRENCY, or 2).")
+        parser.add_argument(
+            "--workers", type=_positive, metavar="N", help="Processes (default: WEB_CONCURRENCY, or 2)."
+        )
         parser.add_argument("--threads", type=_positive, metavar="N", help="Threads of each process (default 8).")
         parser.add_argument(
-            "--wait", type=float, default=15, metavar="SECONDS", help="Patience with a database that does not answer yet."
+            "--wait",
+            type=float,
+            default=15,
+            metavar="SECONDS",
+            help="Patience with a database that does not answer yet.",
         )
         parser.add_argument(
             "--welcome",

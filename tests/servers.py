@@ -1,0 +1,164 @@
+"""The platform as it is served: a process of its own, on a database of its own, asked over HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import httpx
+import psycopg
+
+PROJECT = Path(__file__).parent.parent
+START_DEADLINE_S = 60
+STOP_DEADLINE_S = 10
+POLL_S = 0.05
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Platform:
+    """An environment in which commands and servers of the platform run, all on one fresh database."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    def manage(self, *arguments: str, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run `manage.py` with `arguments`; its output is in the result. A failure fails the test unless `check=False`."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            check=False,
+            cwd=PROJECT,
+            env=dict(self.environment),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=START_DEADLINE_S,
+        )
+        if check:
+            assert done.returncode == 0, f"manage.py {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}"
+        return done
+
+    def token(self, *can: str) -> str:
+        """A token that may do what is named (`read`, `write`), of a service user of its own."""
+        options = [f"--can={action}" for action in can]
+        return self.manage("issue_token", f"test-{uuid.uuid4().hex[:8]}", *options).stdout.strip()
+
+    @contextlib.contextmanager
+    def serve(
+        self, *arguments: str, asgi: bool = False, environment: Mapping[str, str] | None = None
+    ) -> Iterator[Server]:
+        """Serve: `manage.py serve` with `arguments`, or uvicorn (on a database that is migrated first)."""
+        port = _free_port()
+        if asgi:
+            self.manage("shell", "--verbosity=0", "--command", "from ops_platform.migrating import migrate; migrate(0)")
+            command = [sys.executable, "-m", "uvicorn", "ops_platform.asgi:application", f"--port={port}"]
+            command += ["--lifespan=off", *arguments]
+        else:
+            command = [sys.executable, "manage.py", "serve", f"--bind=127.0.0.1:{port}", *arguments]
+        log = self.folder / f"server-{port}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=PROJECT,
+                env={**self.environment, **(environment or {})},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        # uvicorn ends by the signal that stopped it, when it is done.
+        server = Server(f"http://127.0.0.1:{port}", process, log, clean_exit=-signal.SIGTERM if asgi else 0)
+        try:
+            server.wait_until_it_answers()
+            yield server
+            server.stop()
+        finally:
+            process.kill()
+            process.wait()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Server:
+    """A running server."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    """What it wrote to stdout and stderr."""
+    clean_exit: int = 0
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        """An HTTP client with the server's address, and a token if one is given. Use it in a `with`."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False)
+
+    def wait_until_it_answers(self) -> None:
+        """Return when a TCP connection is accepted."""
+        host, port = self.url.removeprefix("http://").split(":")
+        deadline = time.monotonic() + START_DEADLINE_S
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=5):
+                return
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self.process.wait(timeout=POLL_S)
+                raise AssertionError(f"The server ended with {code} instead of starting:\n{self.log.read_text()}")
+            assert time.monotonic() < deadline, f"The server did not start:\n{self.log.read_text()}"
+
+    def stop(self) -> None:
+        """Ask it to stop (SIGTERM), and see that it does so cleanly."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=STOP_DEADLINE_S)
+        assert code == self.clean_exit, f"The server ended with {code}:\n{self.log.read_text()}"
+
+
+@contextlib.contextmanager
+def fresh_platform(folder: Path, postgresql_url: str | None) -> Iterator[Platform]:
+    """A platform on a new database of the server at `postgresql_url`, or on SQLite files in `folder`."""
+    environment = {
+        **os.environ,
+        "ALLOWED_HOSTS": "127.0.0.1,localhost",
+        "VAR_DIR": str(folder),
+        "PYTHONWARNINGS": "default",
+    }
+    environment.pop("DATABASE_URL", None)
+    with contextlib.ExitStack() as stack:
+        if postgresql_url:
+            environment["DATABASE_URL"] = stack.enter_context(_fresh_database(postgresql_url))
+        yield Platform(folder, environment)
+
+
+@contextlib.contextmanager
+def _fresh_database(url: str) -> Iterator[str]:
+    from ops_platform.environment import database
+
+    settings = database(url)
+    assert settings is not None
+    name = f"e2e_{uuid.uuid4().hex[:12]}"
+    parameters = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD"}
+    given = {parameter: settings[key] for parameter, key in parameters.items() if settings[key]}
+    with psycopg.connect(
+        **given, dbname=settings["NAME"], autocommit=True, **settings.get("OPTIONS", {})
+    ) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield _with_name(url, name)
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _with_name(url: str, name: str) -> str:
+    address, question_mark, options = url.partition("?")
+    return f"{address.rpartition('/')[0]}/{name}{question_mark}{options}"
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
