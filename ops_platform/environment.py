@@ -164,6 +164,10 @@ class Environment:
     CSRF_TRUSTED_ORIGINS: list[str] = variable(
         words, "", "Further origins from which the admin's forms may be sent, with scheme: `https://admin.example.com`."
     )
+    HEALTH_TOKEN: str = variable(
+        text, "", "A bearer token that sees the probes' details and, where they demand one, the metrics."
+    )
+    VERSION: str = variable(text, "", "Version of the deployment; told to those who may see the probes' details.")
     WEB_CONCURRENCY: int = variable(
         at_least(1), "2", "Worker processes of `manage.py serve`, unless `--workers` is given."
     )

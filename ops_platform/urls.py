@@ -10,8 +10,8 @@ from ops_platform.documentation import DocumentationView, SchemaView
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/docs")),
+    path("system/", include("systemlog.api.urls")),
     re_path(r"^docs/?$", DocumentationView.as_view(), name="docs"),
     re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
     path("admin/", admin.site.urls),
-    path("system/", include("systemlog.api.urls")),
 ]
