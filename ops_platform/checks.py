@@ -9,6 +9,7 @@ from pathlib import Path
 from django.apps.config import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import ImproperlyConfigured
 
 MIN_KEY_LENGTH = 50
 MIN_KEY_CHARACTERS = 5
@@ -34,9 +35,9 @@ def check_environment(app_configs: Sequence[AppConfig] | None, **kwargs: object)
 @register(Tags.security)
 def check_secret_key(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """ops_platform.E002: SECRET_KEY is there; E003: and hard to guess, unless in debug mode."""
-    # Not settings.SECRET_KEY, which raises where it is empty.
-    key = settings._wrapped.SECRET_KEY
-    if not key:
+    try:
+        key = settings.SECRET_KEY
+    except ImproperlyConfigured:  # Django's way to say that it is empty
         return [Error("SECRET_KEY is not set.", hint=NEW_KEY, id="ops_platform.E002")]
     weak = len(key) < MIN_KEY_LENGTH or len(set(key)) < MIN_KEY_CHARACTERS or key.startswith("django-insecure-")
     if weak and not settings.DEBUG:
@@ -59,7 +60,7 @@ def check_hosts(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> li
         if strangers := sorted(hosts - LOCAL_HOSTS):
             return [
                 Error(
-                    f"DEBUG is on, and ALLOWED_HOSTS has {strangers[0]!r}: debug pages show the configuration to everyone.",
+                    f"DEBUG is on, and ALLOWED_HOSTS has {strangers[0]!r}: its pages show everyone the configuration.",
                     hint="Set DEBUG=off wherever others can reach the platform.",
                     id="ops_platform.E005",
                 )

@@ -98,20 +98,17 @@ def database(value: str) -> DatabaseSettings | None:
     """The URL of a PostgreSQL or SQLite database; None for none."""
     if not value:
         return None
-    if not value.startswith(("postgres://", "postgresql://", "sqlite://")):
+    # sqlite:///: a file has no host.
+    if not value.startswith(("postgres://", "postgresql://", "sqlite:///")):
         raise UnusableValueError("must name a PostgreSQL or SQLite database: " + HOW_A_URL_LOOKS)
     try:
         url = urlsplit(value)
-        settings: DatabaseSettings = environ.Env.db_url_config(value)
+        settings: DatabaseSettings = environ.Env.db_url_config(value) if url.path.strip("/") else {}
     except (ValueError, ImproperlyConfigured):
         raise UnusableValueError("is no URL: it has a bad host or port; " + HOW_A_URL_LOOKS) from None
-    if not url.path.strip("/"):
+    if not settings:
         raise UnusableValueError("names no database: " + HOW_A_URL_LOOKS)
     if url.scheme == "sqlite":
-        if url.netloc:
-            raise UnusableValueError(
-                "has a host, and a file has none: sqlite:////var/lib/app/db.sqlite3 (four slashes)"
-            )
         settings["NAME"] = str(folder(settings["NAME"]))
     elif "%2F" in (host := url.netloc.rpartition("@")[2]).upper():
         # libpq's own way to name the directory of a Unix socket; django-environ leaves it encoded and in lower case.

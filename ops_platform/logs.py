@@ -45,7 +45,7 @@ class JsonLines(JsonFormatter):
             return super().jsonify_log_record({key: _as_text(value) for key, value in log_data.items()})
 
 
-class ServerLogger(Logger):
+class ServerLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's own messages, in the same form and on the same stream as all others; no access log of its own."""
 
     def setup(self, cfg: Config) -> None:

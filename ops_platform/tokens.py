@@ -24,9 +24,9 @@ def issue(name: str, can: Collection[str], lifetime: timedelta | None = None) ->
 
     Tokens that it has already stay valid, so that one can be replaced without a gap; those that expired go.
     """
-    model = get_user_model()
+    users = get_user_model().objects
     with transaction.atomic():
-        user, created = model.objects.select_for_update().get_or_create(**{model.USERNAME_FIELD: name})
+        user, created = users.select_for_update().get_or_create(username=name)
         if created:
             user.set_unusable_password()
             user.save()

@@ -31,7 +31,7 @@ class Platform:
     environment: Mapping[str, str]
 
     def manage(self, *arguments: str, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run `manage.py` with `arguments`; its output is in the result. A failure fails the test unless `check=False`."""
+        """Run `manage.py`; its output is in the result. A failure fails the test unless `check=False`."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             check=False,

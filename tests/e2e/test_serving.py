@@ -1,12 +1,7 @@
 import json
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
-
-from tests.servers import PROJECT
 
 pytestmark = pytest.mark.e2e
 

@@ -18,8 +18,8 @@ class Command(BaseCommand):
     """Issues an API token to a service user and prints it, alone, on stdout."""
 
     help = (
-        "Issue an API token to the service user NAME, made if need be. Its permissions become exactly those named here; "
-        "tokens issued to it before stay valid, and share them."
+        "Issue an API token to the service user NAME, made if need be. Its permissions become exactly those named "
+        "here; tokens issued to it before stay valid, and share them."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
