@@ -166,7 +166,9 @@ def read_time(text: str, now: datetime) -> datetime | None:
     if text.startswith("-"):
         try:
             return now - parse_duration(text[1:])
-        except (ValueError, OverflowError):
+        except OverflowError:
+            return datetime.min.replace(tzinfo=UTC)
+        except ValueError:
             return None
     return parse_timestamp(_lost_plus.sub(r"+\1", text))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from systemlog.models import Level, SystemLog
+from systemlog.models import SystemLog
 from systemlog.storage import Row
 
 
@@ -59,27 +60,11 @@ class RecordSerializer(serializers.ModelSerializer[SystemLog]):
 
 
 class NewRecordSerializer(serializers.Serializer[Any]):
-    """A record to be stored; `systemlog.intake` holds the rules. Only `message` is required."""
+    """A record to be stored: `systemlog.intake` holds its rules, `systemlog.api.schema` says them in OpenAPI."""
 
-    message = serializers.CharField(help_text="At most 64 KiB.")
-    level = serializers.ChoiceField(choices=Level.choices, required=False, default=Level.INFO)
-    category = serializers.CharField(required=False, default="general", max_length=200)
-    correlation_id = serializers.CharField(
-        required=False, allow_null=True, max_length=200, help_text="By default that of this request."
-    )
-    user_id = serializers.CharField(required=False, allow_null=True, max_length=200)
-    context = serializers.DictField(  # type: ignore[assignment]
-        required=False, help_text="A JSON object of at most 64 KiB, nested at most 20 deep."
-    )
-    timestamp = serializers.DateTimeField(
-        required=False, help_text="By default now, or the instant in `id`; at most 5 minutes ahead, not before 1970."
-    )
-    trace_id = serializers.CharField(required=False, allow_null=True, max_length=200)
-    source = serializers.CharField(required=False, allow_blank=True, max_length=200)  # type: ignore[assignment]
-    subject = serializers.CharField(required=False, allow_null=True, max_length=200)
-    id = serializers.UUIDField(
-        required=False, help_text="Makes the request repeatable. Any version but 7 needs a `timestamp` beside it."
-    )
+
+class RecordOrRecordsSerializer(serializers.Serializer[Any]):
+    """The body of a POST: a record, or an array of them."""
 
 
 class RecordKeySerializer(serializers.Serializer[Any]):
@@ -89,6 +74,7 @@ class RecordKeySerializer(serializers.Serializer[Any]):
     timestamp = serializers.DateTimeField()
 
 
+@extend_schema_serializer(many=False)
 class RecordPageSerializer(serializers.Serializer[Any]):
     """A page of records, newest first."""
 

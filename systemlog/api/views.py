@@ -8,7 +8,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema, extend_schema_view
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema, extend_schema_view
 from rest_framework import status, viewsets
 from rest_framework.exceptions import ErrorDetail, NotFound, UnsupportedMediaType, ValidationError
 from rest_framework.request import Request
@@ -18,10 +18,11 @@ from rest_framework.settings import api_settings
 from systemlog.api import bodies
 from systemlog.api.permissions import VIEW, SystemLogPermission
 from systemlog.api.problems import BodyLimitExceeded, BrokenBody, LogStoreUnavailable
+from systemlog.api.schema import DEFAULT_LIMIT, ID_PARAMETER, LIST_PARAMETERS, MAX_LIMIT
 from systemlog.api.serializers import (
     BulkResultSerializer,
-    NewRecordSerializer,
     RecordKeySerializer,
+    RecordOrRecordsSerializer,
     RecordPageSerializer,
     RecordSerializer,
     represent,
@@ -29,15 +30,13 @@ from systemlog.api.serializers import (
 )
 from systemlog.correlation import get_correlation_id
 from systemlog.cursors import BadCursor, Cursor, fingerprint
-from systemlog.filters import SystemLogFilters, read_search
+from systemlog.filters import read_search
 from systemlog.intake import FieldError, Malformed, Refused, parse_id, read_record
 from systemlog.models import SystemLog
 from systemlog.problems import InvalidParameters, json_pointer
 from systemlog.search import Page, Position, Search, count, find_page, find_record
 from systemlog.storage import Row, storage_of
 
-DEFAULT_LIMIT = 200
-MAX_LIMIT = 2000
 BATCH_ROWS = 2000
 MAX_REFUSED = 100
 """So many bad records of a bulk are named."""
@@ -46,18 +45,6 @@ RETRY_AFTER_S = "5"
 PAGING = {"limit", "cursor", "since", "until"}
 NDJSON = ("application/x-ndjson", "application/ndjson")
 
-TIME_HELP = "RFC 3339 date and time, or relative to now: `-15m`, `-7d` (s, m, h, d, w)."
-PAGE_PARAMETERS = [
-    OpenApiParameter("since", OpenApiTypes.STR, description=f"Not before this. {TIME_HELP}"),
-    OpenApiParameter("until", OpenApiTypes.STR, description=f"Not after this. {TIME_HELP}"),
-    OpenApiParameter(
-        "limit",
-        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
-        description="Records on a page.",
-    ),
-    OpenApiParameter("cursor", OpenApiTypes.STR, description="Where the page starts: from `next` or `previous`."),
-]
-
 
 @extend_schema_view(
     list=extend_schema(
@@ -65,27 +52,25 @@ PAGE_PARAMETERS = [
         description="Every parameter narrows the search. `context.<key>=<value>` asks for a member of `context`: "
         "dots go deeper or are part of a key, the value is compared as text and as JSON. Follow `next` for older "
         "records.",
-        parameters=PAGE_PARAMETERS,
-        filters=True,
+        parameters=LIST_PARAMETERS,
         responses={200: RecordPageSerializer},
     ),
-    retrieve=extend_schema(summary="Read one record", responses={200: RecordSerializer}),
+    retrieve=extend_schema(
+        summary="Read one record", parameters=[ID_PARAMETER], responses={200: RecordSerializer}
+    ),
     create=extend_schema(
         summary="Write one record, or many",
         description="A JSON object is one record, stored when this answers 201 (200, if its `id` and `timestamp` "
         "were there before). A JSON array or NDJSON (also gzip-encoded) is a bulk: good records are stored, bad ones "
         "named.",
         request={
-            "application/json": PolymorphicProxySerializer(
-                "RecordOrRecords",
-                [NewRecordSerializer, NewRecordSerializer(many=True)],
-                resource_type_field_name=None,
-                many=False,
-            ),
+            "application/json": RecordOrRecordsSerializer,
             "application/x-ndjson": OpenApiTypes.STR,
         },
         responses={
-            200: RecordSerializer,
+            200: PolymorphicProxySerializer(
+                "RecordOrKey", [RecordSerializer, RecordKeySerializer], resource_type_field_name=None
+            ),
             201: PolymorphicProxySerializer(
                 "RecordOrKey", [RecordSerializer, RecordKeySerializer], resource_type_field_name=None
             ),
@@ -98,7 +83,6 @@ class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
 
     queryset = SystemLog.objects.all()
     serializer_class = RecordSerializer
-    filterset_class = SystemLogFilters
     pagination_class = None
     permission_classes = [SystemLogPermission]
 

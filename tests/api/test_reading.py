@@ -82,6 +82,7 @@ def logs(db: None) -> None:
         ("context.nope=0", ""),
         ("since=-1h", "012345"),
         ("until=-1h", ""),
+        ("since=-999999w", "012345"),
         ("limit=2000", "012345"),
     ],
 )
@@ -121,7 +122,6 @@ def test_times_are_inclusive_and_a_plus_that_became_a_space_is_a_plus(ask: Calla
         ("since=yesterday", {"since"}),
         ("since=2026-01-01", {"since"}),
         ("until=-5y", {"until"}),
-        ("until=-999999w", {"until"}),
         ("since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z", {"since"}),
         ("since=-1h&until=-2h", {"since"}),
         ("categroy=a", {"categroy"}),

@@ -1,0 +1,120 @@
+"""What the log API takes, for the OpenAPI document: the rules of `systemlog.intake` and `systemlog.filters`.
+
+What no schema can say stands in the descriptions: that a time may not lie ahead, or `since` not after `until`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+
+from systemlog.intake import MAX_TEXT_CHARACTERS
+from systemlog.models import Level
+
+NOT_BLANK = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
+NO_NUL = r"^[^\u0000]*$"
+RELATIVE = r"^-[0-9]{1,6}[smhdw]$"
+
+DEFAULT_LIMIT = 200
+MAX_LIMIT = 2000
+
+TIME = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "pattern": RELATIVE}]}
+TIME_HELP = "RFC 3339 date and time, or relative to now: `-15m`, `-7d` (s, m, h, d, w)."
+TEXT = {"type": "string", "minLength": 1, "pattern": NO_NUL}
+LEVEL = {"type": "string", "enum": Level.values}
+
+
+def _text(description: str, **more: Any) -> dict[str, Any]:
+    rule = {"type": "string", "maxLength": MAX_TEXT_CHARACTERS, "pattern": NOT_BLANK}
+    return {**rule, "description": description, **more}
+
+
+def _text_or_null(description: str) -> dict[str, Any]:
+    return {"anyOf": [_text(description), {"type": "null"}], "description": description}
+
+
+NEW_RECORD: dict[str, Any] = {
+    "type": "object",
+    "description": "A record to be stored.",
+    "required": ["message"],
+    "additionalProperties": False,
+    "properties": {
+        "message": {"type": "string", "pattern": NOT_BLANK, "description": "What happened; at most 64 KiB in UTF-8."},
+        "level": {**LEVEL, "default": Level.INFO.value, "description": "Any case is taken."},
+        "category": _text("For example the name of a logger.", default="general"),
+        "timestamp": {
+            "type": "string",
+            "format": "date-time",
+            "description": "From 1970 to at most 5 minutes ahead. By default now, or the instant in `id`.",
+        },
+        "id": {
+            "type": "string",
+            "format": "uuid",
+            "description": "Makes the request repeatable. Any version but 7 needs a `timestamp` beside it.",
+        },
+        "correlation_id": _text_or_null("By default that of this request."),
+        "user_id": _text_or_null("Who did it."),
+        "trace_id": _text_or_null("W3C trace id."),
+        "subject": _text_or_null("What it is about: `app_label.model:pk`."),
+        "source": _text("The service or host.", pattern=NO_NUL),
+        "context": {
+            "type": "object",
+            "description": "Whatever else is known: a JSON object of at most 64 KiB, nested at most 20 deep.",
+        },
+    },
+}
+
+
+class NewRecordSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # registers itself, untyped
+    """`NewRecordSerializer` in the document."""
+
+    target_class = "systemlog.api.serializers.NewRecordSerializer"
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
+        """The constant above."""
+        return NEW_RECORD
+
+
+class RecordOrRecordsSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # registers itself, untyped
+    """`RecordOrRecordsSerializer` in the document."""
+
+    target_class = "systemlog.api.serializers.RecordOrRecordsSerializer"
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
+        """One record, or an array: of records, but a bad one among them is no error of the request."""
+        from systemlog.api.serializers import NewRecordSerializer
+
+        record = auto_schema.resolve_serializer(NewRecordSerializer(), direction).ref
+        return {"oneOf": [record, {"type": "array", "items": {"anyOf": [record, {}]}}]}
+
+
+def _parameter(name: str, schema: dict[str, Any], description: str, *, repeatable: bool = False) -> OpenApiParameter:
+    if repeatable:
+        schema = {"type": "array", "items": schema}
+    return OpenApiParameter(name, schema, description=description, explode=repeatable or None)
+
+
+LIST_PARAMETERS = [
+    _parameter("level", LEVEL, "Of one of these levels, in any case; repeatable.", repeatable=True),
+    _parameter("min_level", LEVEL, "Of this level or a graver one."),
+    _parameter("category", TEXT, "Of one of these categories; repeatable.", repeatable=True),
+    _parameter("correlation_id", TEXT, "Of one request."),
+    _parameter("user_id", TEXT, "Of one user."),
+    _parameter("trace_id", TEXT, "Of one trace."),
+    _parameter("source", TEXT, "Of one service or host."),
+    _parameter("subject", TEXT, "About one thing: `app_label.model:pk`."),
+    _parameter("q", TEXT, "Every term is in the message, as a substring, in any case; at most 20 terms."),
+    _parameter("since", TIME, f"Not before this, and not after `until`. {TIME_HELP}"),
+    _parameter("until", TIME, f"Not after this. {TIME_HELP}"),
+    _parameter(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+        "Records on a page.",
+    ),
+    _parameter("cursor", {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}, "From `next` or `previous` of a page."),
+]
+ID_PARAMETER = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The id of a record.")
