@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -24,7 +24,7 @@ from systemlog.durations import parse_duration
 from systemlog.intake import MAX_CONTEXT_DEPTH, Malformed, parse_timestamp, read_json
 from systemlog.models import Level, SystemLog
 from systemlog.problems import InvalidParameters
-from systemlog.search import MICROSECOND, Search
+from systemlog.search import END_OF_TIME, MICROSECOND, START_OF_TIME, Search
 from systemlog.storage.lookups import ContextHolds, HasTerm
 
 CONTEXT_PREFIX = "context."
@@ -33,7 +33,6 @@ MAX_CONTEXT_DOTS = 5
 
 MAX_CONTEXT_FILTERS = 5
 MAX_TERMS = 20
-LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 SELECTIVE = {"correlation_id", "trace_id", "user_id", "subject"}
 
 _lost_plus = re.compile(r" (\d{2}:\d{2})$", re.ASCII)
@@ -167,7 +166,7 @@ def read_time(text: str, now: datetime) -> datetime | None:
         try:
             return now - parse_duration(text[1:])
         except OverflowError:
-            return datetime.min.replace(tzinfo=UTC)
+            return START_OF_TIME
         except ValueError:
             return None
     return parse_timestamp(_lost_plus.sub(r"+\1", text))
@@ -226,4 +225,4 @@ def _splits(path: str) -> Iterator[list[str]]:
 
 def _next(instant: datetime) -> datetime:
     """Just after: a search's `until` is excluded, the parameter's is not."""
-    return instant + MICROSECOND if instant < LAST_INSTANT else instant
+    return instant + MICROSECOND if instant < END_OF_TIME else instant

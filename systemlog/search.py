@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,8 +32,14 @@ FIRST_SLICE = timedelta(hours=1)
 SELECTIVE_SLICE = timedelta(days=35)
 """Where a filter leaves a handful of records, and an index finds them, the first slice may be long."""
 
+LEAVES_OF_A_SLICE = 32
+"""A query locks each partition that it may touch, with all its indexes."""
+
 SMALLEST_SLICE = timedelta(milliseconds=1)
+LONGEST_SLICE = timedelta(days=36525)
 MICROSECOND = timedelta(microseconds=1)
+START_OF_TIME = datetime.min.replace(tzinfo=UTC)
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 LOWEST_ID, HIGHEST_ID = uuid.UUID(int=0), uuid.UUID(int=(1 << 128) - 1)
 
 
@@ -94,10 +100,10 @@ def find_page(
         records = records.filter(_beyond(after, backwards))
     step = first_slice or (SELECTIVE_SLICE if search.selective else FIRST_SLICE)
     if backwards:
-        walk = _slices_up(storage.spans(), _latest(search.since, after and after.timestamp), search.until, step)
+        walk = _slices_up(storage.spans, _latest(search.since, after and after.timestamp), search.until, step)
     else:
         top = _earliest(search.until, after and after.timestamp + MICROSECOND)
-        walk = _slices_down(storage.spans(), search.since, top, step)
+        walk = _slices_down(storage.spans, search.since, top, step)
     spent = done = None
     with suppress(BudgetSpent), storage.budget() as allow:
         for piece in walk:
@@ -147,26 +153,48 @@ def _beyond(position: Position, backwards: bool) -> KeyCompared:
     return KeyCompared(">" if backwards else "<", at, Value(position.id, UUIDField()))
 
 
-def _slices_down(spans: list[Span], since: datetime | None, until: datetime | None, step: timedelta) -> Iterator[Span]:
-    now = datetime.now(UTC)
+def _joined(spans: list[Span]) -> Iterator[Span]:
+    """Neighbours made one, up to 32 of them; newest first, as they come."""
+    count, joined = 0, None
     for span in spans:
-        top = _earliest(until, span.upper) or span.upper
-        floor = _latest(since, span.lower) or span.lower
-        while top > floor:
-            # What lies in the future (leaves are made ahead) goes with the first slice of the present.
-            bottom = max(floor, min(top, now) - step) if top - floor > step else floor
+        if joined is not None and span.upper == joined.lower and count < LEAVES_OF_A_SLICE:
+            joined, count = Span(span.lower, joined.upper), count + 1
+        else:
+            if joined is not None:
+                yield joined
+            joined, count = span, 1
+    if joined is not None:
+        yield joined
+
+
+def _slices_down(
+    spans: Callable[[], list[Span]], since: datetime | None, until: datetime | None, step: timedelta
+) -> Iterator[Span]:
+    """From `until` (or the newest) back to `since` (or the oldest); `spans` is asked if one slice is not enough."""
+    top, floor = until or END_OF_TIME, since or START_OF_TIME
+    # What lies in the future goes with the first slice of the present.
+    first = min(top, datetime.now(UTC))
+    reached = max(floor, first - step if first - START_OF_TIME > step else START_OF_TIME)
+    yield Span(reached, top)
+    for span in _joined(spans()):
+        top = min(span.upper, reached)
+        while top > max(span.lower, floor):
+            step = min(step * 2, LONGEST_SLICE)
+            bottom = max(span.lower, floor, top - step if top - START_OF_TIME > step else START_OF_TIME)
             yield Span(bottom, top)
-            top, step = bottom, step * 2
+            top = bottom
 
 
-def _slices_up(spans: list[Span], since: datetime | None, until: datetime | None, step: timedelta) -> Iterator[Span]:
-    for span in reversed(spans):
-        bottom = _latest(since, span.lower) or span.lower
-        ceiling = _earliest(until, span.upper) or span.upper
+def _slices_up(
+    spans: Callable[[], list[Span]], since: datetime | None, until: datetime | None, step: timedelta
+) -> Iterator[Span]:
+    """From `since` (or the oldest) on to `until` (or the newest)."""
+    for span in reversed(list(_joined(spans()))):
+        bottom, ceiling = max(span.lower, since or START_OF_TIME), min(span.upper, until or END_OF_TIME)
         while bottom < ceiling:
             top = min(ceiling, bottom + step)
             yield Span(bottom, top)
-            bottom, step = top, step * 2
+            bottom, step = top, min(step * 2, LONGEST_SLICE)
 
 
 def _page(

@@ -13,13 +13,14 @@ import pytest
 from systemlog import search
 from systemlog.conf import conf
 from systemlog.models import SystemLog
-from systemlog.search import Page, Search, count, find_page, find_record
+from systemlog.search import Page, Position, Search, count, find_page, find_record
 from systemlog.storage import Row, storage_of
 from systemlog.storage.lookups import ContextHolds, HasTerm
 
 pytestmark = pytest.mark.django_db
 
 NOW = datetime.now(UTC)
+EPOCH_POSITION = Position(datetime(1970, 1, 1, tzinfo=UTC), uuid.UUID(int=0))
 
 
 def fill(instants: list[datetime], **columns: Any) -> list[Row]:
@@ -51,6 +52,14 @@ def everywhere() -> list[Row]:
         instants += [burst + timedelta(microseconds=chance.randrange(10**9)) for _ in range(8)]
     instants += [NOW - timedelta(seconds=n) for n in range(40)]
     return fill(instants)
+
+
+def test_a_search_through_many_partitions_comes_to_its_end() -> None:
+    fill([NOW - timedelta(days=day) for day in range(60)])
+    found = find_page(Search(SystemLog.objects.all(), selective=True), limit=100)
+    assert len(found.items) == 60
+    back = find_page(Search(SystemLog.objects.all(), selective=True), limit=100, after=EPOCH_POSITION, backwards=True)
+    assert len(back.items) == 60
 
 
 @pytest.mark.parametrize("limit", [1, 7, 1000])
