@@ -105,8 +105,9 @@ class Redactor:
         redacted = self._walk(value)
         if redacted is value:
             return text
+        escape = text.isascii() or "\\u" in text
         separators = None if '": ' in text else (",", ":")
-        return json.dumps(redacted, ensure_ascii=text.isascii() or "\\u" in text, separators=separators)
+        return json.dumps(redacted, ensure_ascii=escape, separators=separators, allow_nan=False)
 
     def _walk(self, root: JSON) -> JSON:
         """A copy with the secrets replaced, made without recursion; `root` itself if nothing was."""

@@ -32,6 +32,7 @@ _REST_OF_LINE = re.compile(rb"[^\r\n]+")
 _WORD_BEHIND_SCHEME = re.compile(rb"(?:(?i:bearer|basic|token) +)?[^ \t\r\n\f\v,;&\"'<>)}\]]+")
 _SCHEME_AND_WORD = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]* +)?[^ \t\r\n\f\v,;\"'<>)}\]]+")
 _PARAMETERS = re.compile(rb"(?i:digest|hawk|oauth|signature|aws4-[a-z0-9-]*) ")
+_CALL = re.compile(rb"[a-z_][a-z_.]{2,}[(\[]")
 _PORT = re.compile(rb"[0-9]+[?#]")
 _CARD = re.compile(
     rb"4[0-9]{15}|5[1-5][0-9]{14}|2[2-7][0-9]{14}"  # Visa, Mastercard
@@ -110,19 +111,7 @@ def pair(data: bytes, start: int, end: int) -> Span | None:
         if more := _WORD.match(data, last):  # {scheme}hash
             last = more.end()
         return (begin - 1, last) if _has_alphanumerics(data[begin:last]) else None
-    key = data[start:end].lower()
-    if b"cookie" in key:
-        plain = _LINE.match(data, begin)
-    elif b"authori" in key:
-        plain = (_REST_OF_LINE if _PARAMETERS.match(data, begin) else _SCHEME_AND_WORD).match(data, begin)
-    else:
-        plain = _WORD_BEHIND_SCHEME.match(data, begin)
-    if plain is None:
-        return None
-    last = _up_to_line_escape(data, begin, plain.end())
-    word = data[begin:last].lower().rstrip(b".:!?")
-    code = data.startswith((b"::", b"== ", b"=== "), end - 1)  # a Rust path, a comparison
-    return None if code or word in _PLAIN or not word.strip(b"*") else (begin, last)
+    return _plain(data, start, end, begin)
 
 
 def escape(data: bytes, start: int, end: int) -> Span | None:
@@ -136,6 +125,25 @@ SPANS: dict[str, Callable[[bytes, int, int], Span | None]] = {
 """By the name of the pattern's group."""
 
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
+
+
+def _plain(data: bytes, start: int, end: int, begin: int) -> Span | None:
+    """The value at `begin` without quotes, behind the key at `start` and its sign, which ends at `end`."""
+    if begin > end and data[end - 1] == ord("=") and _CALL.match(data, begin):
+        return None  # a line of code in a traceback: `token = read_token(request)`
+    key = data[start:end].lower()
+    if b"cookie" in key:
+        plain = _LINE.match(data, begin)
+    elif b"authori" in key:
+        plain = (_REST_OF_LINE if _PARAMETERS.match(data, begin) else _SCHEME_AND_WORD).match(data, begin)
+    else:
+        plain = _WORD_BEHIND_SCHEME.match(data, begin)
+    if plain is None:
+        return None
+    last = _up_to_line_escape(data, begin, plain.end())
+    word = data[begin:last].lower().rstrip(b".:!?")
+    code = data.startswith((b"::", b"== ", b"=== "), end - 1)  # a Rust path, a comparison
+    return None if code or word in _PLAIN or not word.strip(b"*") else (begin, last)
 
 
 def _filled(data: bytes, begin: int, last: int) -> Span | None:

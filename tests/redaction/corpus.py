@@ -212,6 +212,8 @@ PROSE = (
     "password=********",
     "authors: 4, compass: north, bypass=on",
     "author=ann keyboard=de monkey=7 primary_key=7 key=value",
+    "    token = read_token(request)",
+    "    password = form.cleaned_data[name]",
     "token::Kind and secret::get",
     "tokenizer=fast passenger=9 secretary=bob",
     "sk-learn and task-1234 and AKIA and ghp_ and eyJ",
