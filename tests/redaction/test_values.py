@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -167,3 +169,13 @@ def test_it_works_before_django_has_settings(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(room, "conf", unconfigured)
 
     assert redact_text("token=abcdefgh") == "token=[redacted]"
+
+
+def test_the_standard_re_steps_in_where_re2_is_not_installed() -> None:
+    script = (
+        "import sys; sys.modules['re2'] = None; from systemlog.redaction import redact_text as r; print(r('token=abc'))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "token=[redacted]\n"
