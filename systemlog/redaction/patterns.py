@@ -17,21 +17,17 @@ except ImportError:  # no wheel for musl (Alpine), macOS or Windows
     re2 = None
 
 
-class Match(Protocol):
+class Found(Protocol):
     """What `re` and RE2 both give for a hit."""
 
-    @property
-    def lastindex(self) -> int | None:
-        """The number of the group that hit (RE2 gives spans by number only)."""
-
-    def span(self, group: int, /) -> tuple[int, int]:
-        """Where it did."""
+    def start(self) -> int:
+        """Where it begins."""
 
 
 class Pattern(Protocol):
     """What `re` and RE2 both make of a pattern."""
 
-    def search(self, data: bytes, pos: int = 0, /) -> Match | None:
+    def search(self, data: bytes, pos: int = 0, /) -> Found | None:
         """The leftmost hit at or behind `pos`."""
 
 
@@ -97,18 +93,11 @@ _KINDS = (
     r"(?P<escape>\\u00(?:0[9ADad]|[2-7][0-9A-Fa-f]))",
 )
 
-KINDS = tuple(re.findall(r"\(\?P<(\w+)>", "".join(_KINDS))) + ("pair",)
-"""What the groups of the pattern are called, in order: each alternative has exactly one."""
-
 
 def build_pattern(more_keys: Iterable[str] = ()) -> bytes:
     """The one pattern over all kinds; `more_keys` are names of the project's own, judged as words."""
     words = [re.escape(word.encode()) for word in WORDS]
-    words += [
-        rb"[_. -]?".join(re.escape(part.encode()) for part in _parts(name))
-        for name in more_keys
-        if _parts(name)
-    ]
+    words += [rb"[_. -]?".join(re.escape(part.encode()) for part in _parts(name)) for name in more_keys if _parts(name)]
     humps = [word[:1].upper() + word[1:] for word in words if word[:1].islower()]
     keys = (
         rf"(?i:{KEYS})".encode()
@@ -120,7 +109,7 @@ def build_pattern(more_keys: Iterable[str] = ()) -> bytes:
 
 
 def without_groups(pattern: bytes) -> bytes:
-    """The same pattern, only answering whether it hits: RE2 then never looks for where."""
+    """The same pattern for a search: which group hit costs RE2 50 ns a byte, where it begins nearly nothing."""
     return re.sub(rb"\(\?P<\w+>", b"(?:", pattern)
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 from django.core.exceptions import ImproperlyConfigured
 
 from systemlog.conf import conf
 from systemlog.redaction import spans
-from systemlog.redaction.patterns import KINDS, Compile, build_pattern, compile_fastest, without_groups
+from systemlog.redaction.patterns import Compile, build_pattern, compile_fastest, without_groups
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
 
 REDACTED = spans.REDACTED.decode()
 
-_MIN_CARD = 10**13
+_MIN_CARD, _MAX_CARD = 10**13, 10**19
 
 
 def redact_text(text: str) -> str:
@@ -39,21 +40,22 @@ def has_secret(serialised: bytes) -> bool:
 class Redactor:
     """Finds and replaces secrets. `compile_pattern` chooses the engine: `patterns.compile_re2` or `compile_re`."""
 
-    __slots__ = ("_find", "_hits")
+    __slots__ = ("_classify", "_search")
 
     def __init__(self, more_keys: Iterable[str] = (), compile_pattern: Compile = compile_fastest) -> None:
         pattern = build_pattern(more_keys)
-        self._find = compile_pattern(pattern).search
-        self._hits = compile_pattern(without_groups(pattern)).search
+        self._search = compile_pattern(without_groups(pattern)).search
+        # Both engines take the leftmost hit and its first alternative: what RE2 finds here, `re` names there.
+        self._classify = re.compile(pattern).match
 
     def hits(self, data: bytes) -> bool:
         """See `has_secret`."""
-        return self._hits(data) is not None
+        return self._search(data) is not None
 
     def text(self, text: str) -> str:
         """See `redact_text`."""
         data = text.encode("utf-8", "surrogatepass")
-        if self._hits(data) is None:
+        if self._search(data) is None:
             return text
         if text.lstrip()[:1] in ("{", "["):
             try:
@@ -66,7 +68,7 @@ class Redactor:
     def value(self, value: JSON) -> JSON:
         """See `redact_value`."""
         try:
-            if self._hits(orjson.dumps(value)) is None:
+            if self._search(orjson.dumps(value)) is None:
                 return value
         except TypeError:
             pass  # more than orjson takes: it is walked
@@ -76,19 +78,24 @@ class Redactor:
         """Whether the value of `key` is a secret whatever it is."""
         data = key.encode("utf-8", "surrogatepass") + b":"
         position = 0
-        while hit := self._find(data, position):
-            if hit.lastindex == len(KINDS):
+        while hit := self._next(data, position):
+            if hit.lastgroup == "pair":
                 return True
-            position = hit.span(hit.lastindex or 0)[1]
+            position = hit.end()
         return False
+
+    def _next(self, data: bytes, position: int) -> re.Match[bytes] | None:
+        found = self._search(data, position)
+        return None if found is None else self._classify(data, found.start())
 
     def _pieces(self, data: bytes) -> bytes:
         kept: list[bytes] = []
         position = copied = 0
-        while hit := self._find(data, position):
-            group = hit.lastindex or 0
-            start, position = hit.span(group)
-            if secret := spans.SPANS[KINDS[group - 1]](data, start, position):
+        while hit := self._next(data, position):
+            kind = hit.lastgroup or ""
+            secret = spans.SPANS[kind](data, *hit.span(kind))
+            position = hit.end()
+            if secret:
                 kept += data[copied : secret[0]], spans.REDACTED
                 position = copied = secret[1]
         return b"".join([*kept, data[copied:]]) if kept else data
@@ -98,21 +105,22 @@ class Redactor:
         redacted = self._walk(value)
         if redacted is value:
             return text
+        escape = text.isascii() or "\\u" in text
         separators = None if '": ' in text else (",", ":")
-        return json.dumps(redacted, ensure_ascii=text.isascii() or "\\u" in text, separators=separators)
+        return json.dumps(redacted, ensure_ascii=escape, separators=separators, allow_nan=False)
 
     def _walk(self, root: JSON) -> JSON:
         """A copy with the secrets replaced, made without recursion; `root` itself if nothing was."""
-        copies: dict[int, list[JSON] | dict[str, JSON]] = {}
-        todo: list[tuple[JSON, list[JSON] | dict[str, JSON]]] = []
+        copies: dict[int, Any] = {}  # by id of the original: what is shared stays shared, and a cycle ends
+        todo: list[tuple[Any, Any]] = []
         changed = False
 
-        def copy(value: JSON) -> JSON:
+        def copy(value: Any) -> Any:
             nonlocal changed
             if isinstance(value, str):
-                new: JSON = self.text(value)
-            elif type(value) is int and value >= _MIN_CARD:
-                new = REDACTED if value < _MIN_CARD * 10**6 and self.text(str(value)) == REDACTED else value
+                new: Any = self.text(value)
+            elif type(value) is int and _MIN_CARD <= value < _MAX_CARD:
+                new = REDACTED if self.text(str(value)) == REDACTED else value
             elif isinstance(value, dict | list | tuple):
                 if id(value) not in copies:
                     copies[id(value)] = {} if isinstance(value, dict) else []
@@ -123,25 +131,25 @@ class Redactor:
             changed = changed or new is not value
             return new
 
-        result = copy(root)
+        result: JSON = copy(root)
         while todo:
             source, target = todo.pop()
-            if isinstance(source, dict) and isinstance(target, dict):
-                for key, item in source.items():
-                    name = copy(key) if isinstance(key, str) else key
-                    if name in target:
-                        name = f"{name} #{len(target)}"
-                    if isinstance(key, str) and _tells(item) and self.is_sensitive(key):
-                        changed = changed or item != REDACTED
-                        target[name] = REDACTED
-                    else:
-                        target[name] = copy(item)
-            elif isinstance(target, list):
-                target.extend(copy(item) for item in source)
+            if isinstance(target, list):
+                target.extend(map(copy, source))
+                continue
+            for key, item in source.items():
+                name = copy(key)
+                if name in target:  # two keys that were secrets themselves
+                    name = f"{name} #{len(target)}"
+                if isinstance(key, str) and _tells(item) and self.is_sensitive(key):
+                    changed = changed or item != REDACTED
+                    target[name] = REDACTED
+                else:
+                    target[name] = copy(item)
         return result if changed else root
 
 
-def _tells(value: JSON) -> bool:
+def _tells(value: object) -> bool:
     """Whether there is anything to hide: that a password is missing, empty or set is no secret."""
     return not isinstance(value, bool) and value is not None and value not in ("", [], {})
 

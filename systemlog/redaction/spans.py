@@ -24,22 +24,21 @@ _PLAIN = frozenset(
 
 _PRIVATE_KEY_END = re.compile(rb"-----END[ A-Z0-9]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _BACKSLASHES = re.compile(rb"\\+")
-_OPENING = re.compile(rb"(?:[ \t]|\\t)*(?:[bBfFrRuU]?(\\*)([\"'])|([\[{(]))?")
+_OPENING = re.compile(rb"(?:[ \t]|\\t)*(?:[bBfFrRuU]?(\\*)(\"{3}|'{3}|[\"'])|([\[{(]))?")
 _TOKEN = re.compile(rb"\\*[\"'\r\n]|[\[\](){}]")
 _WORD = re.compile(rb"[^ \t\r\n\f\v,;&\"'<>)}\]]+")
 _LINE = re.compile(rb"[^\r\n\"'\\]+")
 _REST_OF_LINE = re.compile(rb"[^\r\n]+")
+_WORD_BEHIND_SCHEME = re.compile(rb"(?:(?i:bearer|basic|token) +)?[^ \t\r\n\f\v,;&\"'<>)}\]]+")
 _SCHEME_AND_WORD = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]* +)?[^ \t\r\n\f\v,;\"'<>)}\]]+")
 _PARAMETERS = re.compile(rb"(?i:digest|hawk|oauth|signature|aws4-[a-z0-9-]*) ")
+_CALL = re.compile(rb"[a-z_][a-z_.]{2,}[(\[]")
 _PORT = re.compile(rb"[0-9]+[?#]")
-_FIRST_OF_CARD = re.compile(rb"4|5[1-5]|2[2-7]|3[0-9]|6(?:011|2|4[4-9]|5|7)")
-_CARD_LENGTHS = {
-    ord("2"): (16,),
-    ord("3"): (14, 15, 16),
-    ord("4"): (16, 19),
-    ord("5"): (16,),
-    ord("6"): (16, 17, 18, 19),
-}
+_CARD = re.compile(
+    rb"4[0-9]{15}|5[1-5][0-9]{14}|2[2-7][0-9]{14}"  # Visa, Mastercard
+    rb"|3[47][0-9]{13}|3(?:0[0-5]|[689][0-9])[0-9]{11}|35[0-9]{14}"  # American Express, Diners, JCB
+    rb"|6(?:011|4[4-9][0-9]|[57][0-9]{2})[0-9]{12}|62[0-9]{14,17}"  # Discover, Maestro, UnionPay
+)
 _ALPHANUMERIC = re.compile(rb"[0-9A-Za-z]|\.[0-9]")
 
 
@@ -91,13 +90,10 @@ def url(data: bytes, start: int, end: int) -> Span | None:
 def card(data: bytes, start: int, end: int) -> Span | None:
     """A number of a card issuer's range and length whose check digit is right (Luhn)."""
     digits = data[start:end].replace(b" ", b"").replace(b"-", b"")
-    fits = (
-        _FIRST_OF_CARD.match(digits)
-        and len(digits) in _CARD_LENGTHS[digits[0]]
-        and not _ALPHANUMERIC.match(data, end)
-        and _luhn(digits)
-    )
-    return (start, end) if fits else None
+    if len(digits) > 16 and data[start - 1 : start] in (b"_", b"-"):  # blk_-62...: a 64-bit number
+        return None
+    ended = not _ALPHANUMERIC.match(data, end)
+    return (start, end) if ended and _CARD.fullmatch(digits) and _luhn(digits) else None
 
 
 def pair(data: bytes, start: int, end: int) -> Span | None:
@@ -107,25 +103,15 @@ def pair(data: bytes, start: int, end: int) -> Span | None:
         return None
     begin = opening.end()
     if opening[2]:
-        return _filled(data, begin, _end_of_quoted(data, begin, opening[2], len(opening[1])))
+        return _filled(data, begin, _end_of_quoted(data, begin, opening[2][:1], len(opening[1])))
     if opening[3]:
         if data.startswith(REDACTED, begin - 1):
             return None
         last = _end_of_bracketed(data, begin)
+        if more := _WORD.match(data, last):  # {scheme}hash
+            last = more.end()
         return (begin - 1, last) if _has_alphanumerics(data[begin:last]) else None
-    key = data[start:end].lower()
-    if b"cookie" in key:
-        plain = _LINE.match(data, begin)
-    elif b"authori" in key:
-        plain = (_REST_OF_LINE if _PARAMETERS.match(data, begin) else _SCHEME_AND_WORD).match(data, begin)
-    else:
-        plain = _WORD.match(data, begin)
-    if plain is None:
-        return None
-    last = _up_to_line_escape(data, begin, plain.end())
-    word = data[begin:last].lower().rstrip(b".:!?")
-    code = data.startswith((b":", b"="), begin)  # Rust paths, comparisons
-    return None if code or word in _PLAIN or not word.strip(b"*") else (begin, last)
+    return _plain(data, start, end, begin)
 
 
 def escape(data: bytes, start: int, end: int) -> Span | None:
@@ -134,12 +120,30 @@ def escape(data: bytes, start: int, end: int) -> Span | None:
 
 
 SPANS: dict[str, Callable[[bytes, int, int], Span | None]] = {
-    function.__name__: function
-    for function in (private_key, issued, jwt, bearer, basic, url, card, pair, escape)
+    function.__name__: function for function in (private_key, issued, jwt, bearer, basic, url, card, pair, escape)
 }
 """By the name of the pattern's group."""
 
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
+
+
+def _plain(data: bytes, start: int, end: int, begin: int) -> Span | None:
+    """The value at `begin` without quotes, behind the key at `start` and its sign, which ends at `end`."""
+    if begin > end and data[end - 1] == ord("=") and _CALL.match(data, begin):
+        return None  # a line of code in a traceback: `token = read_token(request)`
+    key = data[start:end].lower()
+    if b"cookie" in key:
+        plain = _LINE.match(data, begin)
+    elif b"authori" in key:
+        plain = (_REST_OF_LINE if _PARAMETERS.match(data, begin) else _SCHEME_AND_WORD).match(data, begin)
+    else:
+        plain = _WORD_BEHIND_SCHEME.match(data, begin)
+    if plain is None:
+        return None
+    last = _up_to_line_escape(data, begin, plain.end())
+    word = data[begin:last].lower().rstrip(b".:!?")
+    code = data.startswith((b"::", b"== ", b"=== "), end - 1)  # a Rust path, a comparison
+    return None if code or word in _PLAIN or not word.strip(b"*") else (begin, last)
 
 
 def _filled(data: bytes, begin: int, last: int) -> Span | None:

@@ -1,0 +1,43 @@
+"""No secret leaks, and at most one look-alike in a hundred is touched."""
+
+from __future__ import annotations
+
+import json
+
+import orjson
+import pytest
+
+from systemlog.redaction import REDACTED, Redactor
+from tests.redaction.corpus import Secret, lookalikes, secrets
+
+SECRETS = list(secrets())
+LOOKALIKES = list(lookalikes())
+
+
+def test_the_corpus_is_large_enough() -> None:
+    assert len({secret.text for secret in SECRETS}) >= 200
+    assert len({text for _, text in LOOKALIKES}) >= 200
+
+
+@pytest.mark.parametrize("case", SECRETS, ids=[f"{number}-{case.kind}" for number, case in enumerate(SECRETS)])
+def test_a_secret_does_not_leak(redactor: Redactor, case: Secret) -> None:
+    redacted = redactor.text(case.text)
+
+    assert case.secret not in redacted
+    assert REDACTED in redacted
+    assert redactor.text(redacted) == redacted
+
+
+@pytest.mark.parametrize("case", SECRETS, ids=[f"{number}-{case.kind}" for number, case in enumerate(SECRETS)])
+def test_the_scan_of_the_serialised_record_sees_it(redactor: Redactor, case: Secret) -> None:
+    context = {"request": [case.text, 1], "inner": json.dumps({"body": json.dumps([case.text])})}
+
+    assert redactor.hits(orjson.dumps(context))
+    assert redactor.hits(json.dumps(context, ensure_ascii=False).encode())
+    assert case.secret not in json.dumps(redactor.value(context))
+
+
+def test_lookalikes_stay(redactor: Redactor) -> None:
+    touched = [(kind, text) for kind, text in LOOKALIKES if redactor.text(text) != text]
+
+    assert len(touched) <= len(LOOKALIKES) / 100, touched
