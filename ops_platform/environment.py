@@ -165,9 +165,6 @@ class Environment:
         text, "", "A bearer token that sees the probes' details and, where they demand one, the metrics."
     )
     VERSION: str = variable(text, "", "Version of the deployment; told to those who may see the probes' details.")
-    HEALTH_TOKEN: str = variable(
-        text, "", "A bearer token that shows monitoring the details of the probes, 16 characters or more; empty: none."
-    )
     WEB_CONCURRENCY: int = variable(
         at_least(1), "2", "Worker processes of `manage.py serve`, unless `--workers` is given."
     )

@@ -33,7 +33,6 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "systemlog.correlation.CorrelationMiddleware",
     "health.middleware.HealthMiddleware",
-    "health.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -104,9 +103,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SYSTEMLOG = {"DATABASE": "logs" if "logs" in DATABASES else "default"}
 
-HEALTH = {"TOKEN": ENV.HEALTH_TOKEN, "VERSION": ENV.VERSION}
-
-HEALTH = {"DRAIN_FILE": str(VAR_DIR / "draining"), "TOKEN": ENV.HEALTH_TOKEN}
+HEALTH = {"DRAIN_FILE": str(VAR_DIR / "draining"), "TOKEN": ENV.HEALTH_TOKEN, "VERSION": ENV.VERSION}
 
 REST_FRAMEWORK = {
     # The first one's WWW-Authenticate makes it 401 for the anonymous.

@@ -21,7 +21,9 @@ def tables() -> dict[str, str]:
     from systemlog.conf import Settings as SystemLogSettings
 
     return {
-        "environment": _table("variable", [(f.name, f.metadata["default"], f.metadata["doc"]) for f in _fields(Environment)]),
+        "environment": _table(
+            "variable", [(f.name, f.metadata["default"], f.metadata["doc"]) for f in _fields(Environment)]
+        ),
         "systemlog": _table("key", [(f.name, _default(f), f.metadata["doc"]) for f in _fields(SystemLogSettings)]),
         "health": _table("key", [(f.name, _default(f), f.metadata["doc"]) for f in _fields(HealthSettings)]),
     }

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 from django.urls import URLPattern, URLResolver, get_resolver
+
 from tests.ops_platform import readme
 
 APPS = {"ops_platform", "systemlog", "health"}
@@ -37,7 +38,9 @@ def test_it_names_every_path(client):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", [path for path in readme.endpoints() if "<" not in path and not path.startswith("/admin")])
+@pytest.mark.parametrize(
+    "path", [path for path in readme.endpoints() if "<" not in path and not path.startswith("/admin")]
+)
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_its_paths_answer_with_and_without_slash(client, path, slash):
     assert client.get(path.rstrip("/") + slash).status_code in {200, 401}
