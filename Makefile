@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/requirements.txt
 PRODUCTION := env -u DATABASE_URL -u LOG_DATABASE_URL ENV_FILE= DEBUG=off HTTPS=on ALLOWED_HOSTS=logs.example.com \
 	SECRET_KEY=only-for-the-checks-0123456789-abcdefghijklmnopqrstuvwxyz
 
-.PHONY: run test check format clean help venv python
+.PHONY: run test check format docs clean help venv python
 
 run: venv .env  ## serve on http://127.0.0.1:8000 (or BIND=…); the first start prints an administrator and a token
 	@exec $(BIN)/python manage.py serve --welcome --bind $(BIND)
@@ -32,6 +32,9 @@ check: venv  ## lint, types, layers, migrations, deployment checks, OpenAPI sche
 format: venv  ## bring the code into its form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: venv  ## write the README's tables of settings from the code
+	$(PRODUCTION) DJANGO_SETTINGS_MODULE=ops_platform.settings $(BIN)/python -m tests.ops_platform.readme
 
 clean:  ## remove the virtual environment and caches, never .env or var/
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info

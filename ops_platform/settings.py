@@ -103,7 +103,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SYSTEMLOG = {"DATABASE": "logs" if "logs" in DATABASES else "default"}
 
-HEALTH = {"TOKEN": ENV.HEALTH_TOKEN, "VERSION": ENV.VERSION}
+HEALTH = {"DRAIN_FILE": str(VAR_DIR / "draining"), "TOKEN": ENV.HEALTH_TOKEN, "VERSION": ENV.VERSION}
 
 REST_FRAMEWORK = {
     # The first one's WWW-Authenticate makes it 401 for the anonymous.

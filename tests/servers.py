@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -28,7 +28,8 @@ class Platform:
     """An environment in which commands and servers of the platform run, all on one fresh database."""
 
     folder: Path
-    environment: Mapping[str, str]
+    environment: dict[str, str]
+    """What commands and servers are given; a test may change it."""
 
     def manage(self, *arguments: str, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run `manage.py`; its output is in the result. A failure fails the test unless `check=False`."""
@@ -36,7 +37,7 @@ class Platform:
             [sys.executable, "manage.py", *arguments],
             check=False,
             cwd=PROJECT,
-            env=dict(self.environment),
+            env=self.environment,
             input=stdin,
             capture_output=True,
             text=True,
@@ -52,9 +53,7 @@ class Platform:
         return self.manage("issue_token", f"test-{uuid.uuid4().hex[:8]}", *options).stdout.strip()
 
     @contextlib.contextmanager
-    def serve(
-        self, *arguments: str, asgi: bool = False, environment: Mapping[str, str] | None = None
-    ) -> Iterator[Server]:
+    def serve(self, *arguments: str, asgi: bool = False) -> Iterator[Server]:
         """Serve: `manage.py serve` with `arguments`, or uvicorn (on a database that is migrated first)."""
         port = _free_port()
         if asgi:
@@ -68,7 +67,7 @@ class Platform:
             process = subprocess.Popen(
                 command,
                 cwd=PROJECT,
-                env={**self.environment, **(environment or {})},
+                env=self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

@@ -1,4 +1,5 @@
 import json
+import re
 import time
 
 import pytest
@@ -35,3 +36,99 @@ def test_each_line_of_its_output_is_json(server):
     assert sum(line["message"] == "Not Found: /nowhere" for line in lines) == 1
     assert all(line["timestamp"].endswith("+00:00") and line["level"] for line in lines)
     assert "hunter2" not in server.log.read_text()
+
+
+def test_commands_and_server_share_the_database(platform):
+    with platform.serve() as server, server.client(platform.token("read")) as client:
+        assert client.get("/system/logs/").json()["items"] == []
+
+
+def test_a_database_that_does_not_answer_is_one_line_and_exit_code_1(platform):
+    platform.environment["DATABASE_URL"] = "postgres://nobody@127.0.0.1:1/nothing"
+    failed = platform.manage("serve", "--wait=0.2", check=False)
+    assert failed.returncode == 1
+    assert failed.stdout == ""
+    (line,) = failed.stderr.strip().splitlines()
+    assert line.startswith("CommandError: The database of alias 'default' cannot be reached: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "identifier"),
+    [
+        ("SECRET_KEY", "", "ops_platform.E002"),
+        ("ALLOWED_HOSTS", "*", "ops_platform.E004"),
+        ("DATABASE_URL", "garbage", "ops_platform.E001"),
+        ("LOG_LEVEL", "loud", "ops_platform.E001"),
+    ],
+)
+def test_it_does_not_serve_with_an_unsafe_configuration(platform, name, value, identifier):
+    platform.environment[name] = value
+    failed = platform.manage("serve", check=False)
+    assert failed.returncode == 1
+    assert identifier in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize("option", ["--workers=0", "--threads=-1", "--workers=two"])
+def test_it_refuses_numbers_that_make_no_sense(platform, option):
+    assert platform.manage("serve", option, check=False).returncode == 2
+
+
+def test_the_first_start_shows_an_administrator_and_a_token_and_the_second_does_not(platform):
+    with platform.serve("--welcome") as server:
+        first = server.log.read_text()
+        password = re.search(r"user admin, password (\S+)", first)[1]
+        token = re.search(r"API token +(\S+)", first)[1]
+        with server.client(token) as client:
+            assert client.post("/system/logs/", json={"message": "hello"}).status_code == 201
+            assert client.get("/system/logs/").json()["total"] == 1
+        with server.client() as client:
+            form = client.get("/admin/login/").text
+            csrf = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[1]
+            login = {"username": "admin", "password": password, "csrfmiddlewaretoken": csrf, "next": "/admin/"}
+            assert client.post("/admin/login/", data=login).headers["Location"] == "/admin/"
+    with platform.serve("--welcome") as server:
+        assert "password" not in server.log.read_text()
+
+
+def test_the_admin_has_its_styles_without_a_second_server(server):
+    with server.client() as client:
+        page = client.get("/admin/login/").text
+        styles = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page)
+        assert styles
+        assert {client.get(style).status_code for style in styles} == {200}
+
+
+def test_the_documentation_loads_everything_from_its_own_host(server):
+    with server.client() as client:
+        page = client.get("/docs")
+        links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        assert links
+        assert all(link.startswith("/") for link in links)
+        assert {client.get(link).status_code for link in links} == {200}
+        assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+        assert not re.search(r"<script(?![^>]*src=)", page.text)
+
+
+@pytest.mark.parametrize("path", ["/schema", "/schema/"])
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [("*/*", "application/vnd.oai.openapi"), ("application/json", "application/json")],
+)
+def test_the_schema_is_yaml_or_json(client, path, accept, content_type):
+    answer = client.get(path, headers={"Accept": accept})
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].partition(";")[0] == content_type
+
+
+def test_https_is_believed_from_a_trusted_proxy_and_from_nobody_else(platform):
+    platform.environment["HTTPS"] = "on"
+    with platform.serve() as server, server.client() as client:
+        assert client.get("/docs").headers["Location"].startswith("https://127.0.0.1:")
+        assert client.get("/system-health/live").status_code == 200
+        secure = client.get("/docs", headers={"X-Forwarded-Proto": "https"})
+        assert secure.status_code == 200
+        assert secure.headers["Strict-Transport-Security"] == "max-age=86400"
+    platform.environment["FORWARDED_ALLOW_IPS"] = "192.0.2.1"
+    with platform.serve() as server, server.client() as client:
+        assert client.get("/docs", headers={"X-Forwarded-Proto": "https"}).status_code == 301

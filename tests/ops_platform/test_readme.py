@@ -1,0 +1,55 @@
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from tests.ops_platform import readme
+
+APPS = {"ops_platform", "systemlog", "health"}
+
+
+@pytest.mark.parametrize("name", ["environment", "systemlog", "health"])
+def test_its_tables_of_settings_are_those_of_the_code(name):
+    assert readme.tables_of_the_readme()[name] == readme.tables()[name], "run `make docs`"
+
+
+def test_it_names_every_command_and_no_other():
+    assert readme.commands() == {command for command, app in get_commands().items() if app in APPS}
+
+
+def routes(patterns=None, prefix=""):
+    """The regular expressions of all paths outside the admin."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        expression = prefix + pattern.pattern.regex.pattern.removeprefix("^").removeprefix(r"\A")
+        if isinstance(pattern, URLResolver):
+            if pattern.app_name != "admin":
+                yield from routes(pattern.url_patterns, expression)
+        else:
+            assert isinstance(pattern, URLPattern)
+            yield expression
+
+
+def test_it_names_every_path(client):
+    named = [path.replace("<id>", "0").replace("<slug>", "not-found").lstrip("/") for path in readme.endpoints()]
+    unnamed = [route for route in routes() if not any(re.match(route, path) for path in ["", *named])]
+    assert unnamed == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", [path for path in readme.endpoints() if "<" not in path and not path.startswith("/admin")]
+)
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_its_paths_answer_with_and_without_slash(client, path, slash):
+    assert client.get(path.rstrip("/") + slash).status_code in {200, 401}
+
+
+def test_the_files_that_it_names_exist():
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", readme.FILE.read_text()):
+        assert (readme.FILE.parent / link).exists(), link
+
+
+def test_no_developers_file_is_named_by_its_full_path():
+    assert str(Path.home()) not in readme.FILE.read_text()
