@@ -92,7 +92,8 @@ def link(query: QueryDict, **changes: str | None) -> str:
 
 def menus(query: QueryDict) -> list[Menu]:
     """Levels and times, to be chosen with one click."""
-    levels, at_least = query.getlist("level"), query.get("min_level")
+    levels = {level.upper() for level in query.getlist("level")}
+    at_least = query.get("min_level", "").upper()
     since, until = query.get("since"), query.get("until")
     return [
         Menu(
