@@ -102,7 +102,9 @@ def test_an_id_that_occurs_with_several_timestamps_shows_the_newest(client: Clie
     assert client.get(f"{LIST}{chosen}/delete/").status_code == 403
 
 
-@pytest.mark.parametrize("unknown", ["0190a000-0000-7000-8000-000000000000", "x", "1", "%00", "<b>", "..%2F..", "a" * 3000])
+@pytest.mark.parametrize(
+    "unknown", ["0190a000-0000-7000-8000-000000000000", "x", "1", "%00", "<b>", "..%2F..", "a" * 3000]
+)
 def test_an_unknown_id_is_the_admins_usual_message(client: Client, unknown: str) -> None:
     response = client.get(f"{LIST}{unknown}/change/", follow=True)
     assert response.redirect_chain == [("/admin/", 302)]
