@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from systemlog.api.pagination import BadCursor, Cursor
+from systemlog.cursors import BadCursor, Cursor
 
 from systemlog.models import SystemLog
 from systemlog.search import Position
