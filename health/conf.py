@@ -57,7 +57,7 @@ class Settings:
     """The keys of `HEALTH`, with their types and defaults."""
 
     PATH: str = option("/system-health", "Where the endpoints are.", _path_rule)
-    PROBES: dict[str, Any] = option(  # noqa: RUF009  (a field, its default made on use)
+    PROBES: dict[str, Any] = option(
         _every_database,
         "The readiness checks: a name for each, and the dotted path of a callable, or "
         '`{"PROBE": path, "OPTIONS": {...}, "CRITICAL": True}`. By default the databases, each by itself.',

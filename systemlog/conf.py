@@ -127,7 +127,7 @@ def problems_with(given: Mapping[str, object]) -> Iterator[tuple[str, str, str]]
             yield name, wrong, hint
 
 
-def _given() -> Mapping[str, object]:
+def _given() -> Mapping[str, Any]:
     given = getattr(settings, NAME, {})
     return given if isinstance(given, Mapping) else {}
 

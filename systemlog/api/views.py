@@ -55,9 +55,7 @@ NDJSON = ("application/x-ndjson", "application/ndjson")
         parameters=LIST_PARAMETERS,
         responses={200: RecordPageSerializer},
     ),
-    retrieve=extend_schema(
-        summary="Read one record", parameters=[ID_PARAMETER], responses={200: RecordSerializer}
-    ),
+    retrieve=extend_schema(summary="Read one record", parameters=[ID_PARAMETER], responses={200: RecordSerializer}),
     create=extend_schema(
         summary="Write one record, or many",
         description="A JSON object is one record, stored when this answers 201 (200, if its `id` and `timestamp` "

@@ -48,7 +48,7 @@ class SQLiteStorage(Storage):
         values = [(adapt(row.timestamp), row.id.hex, *row[2:8], context_as_json(row.context), *row[9:]) for row in rows]
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             cursor.executemany(INSERT_SQL, values)
-            return cursor.rowcount
+            return int(cursor.rowcount)
 
     def spans(self) -> list[Span]:
         """One span, from the oldest record to the newest."""
@@ -99,7 +99,7 @@ class SQLiteStorage(Storage):
         while True:
             with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
                 cursor.execute(PRUNE_SQL.format(condition=condition), values)
-                gone = cursor.rowcount
+                gone = int(cursor.rowcount)
             deleted += gone
             progress(deleted)
             if gone < PRUNE_BATCH:

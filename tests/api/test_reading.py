@@ -12,8 +12,8 @@ import pytest
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from systemlog.cursors import BadCursor, Cursor
 
+from systemlog.cursors import BadCursor, Cursor
 from systemlog.models import SystemLog
 from systemlog.search import Position
 from systemlog.storage import Row, storage_of
