@@ -159,11 +159,13 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
             there = Cursor(after, towards_newer, search.since, search.until, total=0, exact=False, slice=slice_)
             return narrowing.link(query, cursor=there.encode(belongs_to))
 
+        older, newer = link(page.older, towards_newer=False), link(page.newer, towards_newer=True)
         return {
             "page": page,
             "backwards": backwards,
-            "older": link(page.older, towards_newer=False),
-            "newer": link(page.newer, towards_newer=True),
+            "older": older,
+            "newer": newer,
+            "go_on": None if page.complete else newer if backwards else older,
             "newest": narrowing.link(query, cursor=None) if cursor else None,
         }
 
