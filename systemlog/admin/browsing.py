@@ -23,6 +23,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from systemlog.admin import contexts, narrowing
+from systemlog.correlation import get_correlation_id
 from systemlog.cursors import BadCursor, Cursor, fingerprint
 from systemlog.filters import read_search
 from systemlog.intake import parse_id
@@ -48,6 +49,7 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
     list_per_page = 100
     list_template = "admin/systemlog/systemlog/list.html"
     record_template = "admin/systemlog/systemlog/record.html"
+    unavailable_template = "admin/systemlog/systemlog/unavailable.html"
 
     def has_view_permission(self, request: HttpRequest, obj: SystemLog | None = None) -> bool:
         """Whoever may read the log over the API."""
@@ -74,19 +76,14 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
         """A page of the records that the query asks for; or what is wrong with the query, and no records."""
         self._admit(request)
         query = narrowing.given(request.GET)
-        status = 200
-        found: dict[str, Any] = {}
         try:
             found = self._find(query)
         except InvalidParameters as error:
-            found["wrong"] = _complaints(error)
-        except (OperationalError, InterfaceError):
-            logger.exception("The admin could not read the log store.", extra={"action": "admin_list_failed"})
-            status, found["unavailable"] = 503, True
+            found = {"wrong": error.errors}
+        except (OperationalError, InterfaceError) as error:
+            return self._unavailable(request, error)
         asked = narrowing.known(query)
         context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
             "title": capfirst(self.opts.verbose_name_plural),
             "terms": asked.get("q", ""),
             "menus": narrowing.menus(asked),
@@ -97,15 +94,17 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
             **found,
             **(extra_context or {}),
         }
-        request.current_app = self.admin_site.name  # for {% url %}
-        return TemplateResponse(request, self.list_template, context, status=status)
+        return self._page(request, self.list_template, context)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """One record, as text and links: no form."""
         self._admit(request)
-        record = self.get_object(request, unquote(object_id))
+        try:
+            record = self.get_object(request, unquote(object_id))
+        except (OperationalError, InterfaceError) as error:
+            return self._unavailable(request, error)
         if record is None:
             # Django says so with a message, on the admin's first page.
             return super().change_view(request, object_id, form_url, extra_context)
@@ -114,8 +113,6 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
         around["since"] = (record.timestamp - AROUND).isoformat()
         around["until"] = (record.timestamp + AROUND).isoformat()
         context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
             "title": f"{record.level} of {record.category}",
             "record": record,
             "related": narrowing.related(record, here),
@@ -125,12 +122,21 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
             "back": f"{here}?{request.GET.get('_changelist_filters', '')}",
             **(extra_context or {}),
         }
-        request.current_app = self.admin_site.name  # for {% url %}
-        return TemplateResponse(request, self.record_template, context)
+        return self._page(request, self.record_template, context)
 
     def _admit(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request) or request.method not in ("GET", "HEAD"):
             raise PermissionDenied
+
+    def _page(self, request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+        request.current_app = self.admin_site.name  # for {% url %}
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
+        return TemplateResponse(request, template, context, status=status)
+
+    def _unavailable(self, request: HttpRequest, error: Exception) -> HttpResponse:
+        logger.error("The admin could not read the log store.", exc_info=error, extra={"action": "admin_read_failed"})
+        context = {"title": "The log cannot be read", "correlation_id": get_correlation_id()}
+        return self._page(request, self.unavailable_template, context, status=503)
 
     def _find(self, query: QueryDict) -> dict[str, Any]:
         """The page and the links around it. Raises `InvalidParameters`."""
@@ -159,11 +165,13 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
             there = Cursor(after, towards_newer, search.since, search.until, total=0, exact=False, slice=slice_)
             return narrowing.link(query, cursor=there.encode(belongs_to))
 
+        older, newer = link(page.older, towards_newer=False), link(page.newer, towards_newer=True)
         return {
             "page": page,
             "backwards": backwards,
-            "older": link(page.older, towards_newer=False),
-            "newer": link(page.newer, towards_newer=True),
+            "older": older,
+            "newer": newer,
+            "go_on": None if page.complete else newer if backwards else older,
             "newest": narrowing.link(query, cursor=None) if cursor else None,
         }
 
@@ -176,12 +184,3 @@ def _read_cursor(query: QueryDict, belongs_to: str) -> Cursor | None:
         return Cursor.decode(str(text), belongs_to)
     except BadCursor:
         raise InvalidParameters({"cursor": "This is no place in this list: start at its newest record."}) from None
-
-
-def _complaints(error: InvalidParameters) -> list[tuple[str, str]]:
-    """Each bad parameter's name and what is wrong with it."""
-    details: dict[str, Any] = error.detail  # type: ignore[assignment]  # a dictionary was given
-    return [
-        (name, " ".join(map(str, detail)) if isinstance(detail, list) else str(detail))
-        for name, detail in details.items()
-    ]

@@ -65,8 +65,8 @@ def page_of(response: Any) -> Document:
 def messages_of(response: Any) -> list[str]:
     """The messages of the records in the list, in the order in which they stand there."""
     html = response.content.decode()
-    parts = html.split('<td class="systemlog-message">')[1:]
-    return [part.split("</td>")[0] for part in parts]
+    parts = html.split('<td class="systemlog-message"><div>')[1:]
+    return [part.split("</div>")[0] for part in parts]
 
 
 def store(*records: dict[str, Any]) -> list[Row]:
@@ -97,7 +97,7 @@ def client_of(db: None) -> Callable[..., Client]:
         user = User.objects.create_user("+".join(permissions) or "nobody", **{"is_staff": True, **attributes})
         names = [f"{permission}_systemlog" for permission in permissions]
         user.user_permissions.set(Permission.objects.filter(content_type__app_label="systemlog", codename__in=names))
-        client = Client()
+        client = Client(headers={"Accept": "text/html,*/*;q=0.8"})
         client.force_login(user)
         return client
 

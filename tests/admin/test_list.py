@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from django.db import OperationalError
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -256,17 +255,3 @@ def test_the_number_of_queries_does_not_grow_with_the_table(client: Client) -> N
     store(*({"timestamp": NOW - timedelta(seconds=number), "message": "more"} for number in range(3000)))
     many = [statements_of(query) for query in questions]
     assert all(after <= before for before, after in zip(few, many, strict=True))
-
-
-def test_a_log_store_that_cannot_be_read_is_a_message_and_no_traceback(
-    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(*args: Any, **kwargs: Any) -> None:
-        raise OperationalError("secret of the database")
-
-    monkeypatch.setattr(browsing, "find_page", fail)
-    response = client.get(LIST)
-    assert response.status_code == 503
-    assert "cannot be read at the moment" in page_of(response).text
-    assert "secret of the database" not in response.content.decode()
-    assert [record.action for record in caplog.records if record.name == browsing.__name__] == ["admin_list_failed"]
