@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from systemlog.problems import ContentNegotiation
 
 from ops_platform.bearer import BearerAuthentication
 
@@ -31,9 +34,23 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "http", "scheme": "bearer", "description": "A token of `manage.py issue_token`."}
 
 
+class FormatFirst(ContentNegotiation):
+    """`?format=json` or `yaml` before `Accept`, for a link can say no more."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """The renderer, and the media type for its response."""
+        renderers = list(renderers)
+        named = [renderer for renderer in renderers if renderer.format == request.query_params.get("format")]
+        return super().select_renderer(request, named or renderers, format_suffix)
+
+
 @extend_schema(exclude=True)
 class SchemaView(SpectacularAPIView):
-    """The OpenAPI document, as YAML or JSON by `Accept` or `?format=`."""
+    """The OpenAPI document, as YAML or JSON by `?format=` or `Accept`."""
+
+    content_negotiation_class = FormatFirst
 
 
 @extend_schema(exclude=True)

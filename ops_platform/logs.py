@@ -31,8 +31,10 @@ class JsonLines(JsonFormatter):
         )
 
     def add_fields(self, log_data: LogData, record: logging.LogRecord, message_dict: LogData) -> None:
-        """Say of which request a record of Django's is, without its query string."""
+        """The instant first; of which request a record of Django's is, without its query string."""
+        log_data["timestamp"] = None  # takes the first place
         super().add_fields(log_data, record, message_dict)
+        log_data |= {"level": record.levelname, "logger": record.name}  # whatever `extra` had under these names
         request = getattr(record, "request", None)
         if (method := getattr(request, "method", None)) and (path := getattr(request, "path", None)):
             log_data["request"] = f"{method} {path}"

@@ -1,6 +1,7 @@
 import json
 import re
 import time
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -27,14 +28,17 @@ def test_two_servers_that_start_at_once_both_come_up(platform):
                 assert client.get("/docs").status_code == 200
 
 
-def test_each_line_of_its_output_is_json(server):
+def test_each_line_of_its_output_is_json_with_the_correlation_id(server):
     with server.client() as client:
-        client.get("/nowhere?secret=hunter2")
+        client.get("/system/logs/?secret=hunter2", headers={"X-Request-ID": "of-the-caller"})
     server.stop()
     lines = [json.loads(line) for line in server.log.read_text().splitlines()]
-    assert {"Starting gunicorn 27.0.1", "Not Found: /nowhere"} <= {line["message"] for line in lines}
-    assert sum(line["message"] == "Not Found: /nowhere" for line in lines) == 1
-    assert all(line["timestamp"].endswith("+00:00") and line["level"] for line in lines)
+    assert all(datetime.fromisoformat(line["timestamp"]).utcoffset() == timedelta() for line in lines)
+    assert all(line["level"] and line["logger"] and line["message"] for line in lines)
+    assert any(line["message"].startswith("Listening at: ") for line in lines)
+    (refusal,) = [line for line in lines if line["correlation_id"] == "of-the-caller"]
+    assert refusal["request"] == "GET /system/logs/"
+    assert refusal["status_code"] == 401
     assert "hunter2" not in server.log.read_text()
 
 
@@ -115,10 +119,15 @@ def test_the_documentation_loads_everything_from_its_own_host(server):
     ("accept", "content_type"),
     [("*/*", "application/vnd.oai.openapi"), ("application/json", "application/json")],
 )
-def test_the_schema_is_yaml_or_json(client, path, accept, content_type):
+def test_the_schema_is_yaml_or_json_by_accept(client, path, accept, content_type):
     answer = client.get(path, headers={"Accept": accept})
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].partition(";")[0] == content_type
+
+
+@pytest.mark.parametrize(("name", "begins"), [("json", b"{"), ("yaml", b"openapi: 3.1")])
+def test_the_schema_is_yaml_or_json_by_format(client, name, begins):
+    assert client.get(f"/schema?format={name}").content.startswith(begins)
 
 
 def test_https_is_believed_from_a_trusted_proxy_and_from_nobody_else(platform):

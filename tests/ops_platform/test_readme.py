@@ -5,6 +5,7 @@ import pytest
 from django.core.management import get_commands
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from ops_platform import checks
 from tests.ops_platform import readme
 
 APPS = {"ops_platform", "systemlog", "health"}
@@ -49,6 +50,13 @@ def test_its_paths_answer_with_and_without_slash(client, path, slash):
 def test_the_files_that_it_names_exist():
     for link in re.findall(r"\]\((?!http)([^)#]+)\)", readme.FILE.read_text()):
         assert (readme.FILE.parent / link).exists(), link
+
+
+def test_the_page_of_the_platform_names_its_system_checks():
+    page = (readme.FILE.parent / "docs" / "platform.md").read_text()
+    assert sorted(set(re.findall(r"ops_platform\.[EW]\d{3}", page))) == sorted(
+        set(re.findall(r"id=\"(ops_platform\.[EW]\d{3})\"", Path(checks.__file__).read_text()))
+    )
 
 
 def test_no_developers_file_is_named_by_its_full_path():

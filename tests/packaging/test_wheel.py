@@ -25,7 +25,7 @@ from django.test import Client
 import health, systemlog
 from systemlog.models import SystemLog
 
-client = Client(raise_request_exception=False)
+client = Client(raise_request_exception=False, SERVER_NAME="localhost")
 problem = client.get("/nowhere", headers={"X-Request-ID": "of-the-caller"})
 client.force_login(get_user_model().objects.create_superuser("ada"))
 created = client.post("/system/logs/", {"message": "hello"}, content_type="application/json")
