@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.http import HttpResponse
 from django.test import AsyncClient, Client
 from pytest_django.fixtures import Settings
 
 from systemlog.correlation import current
 from tests.correlation.project import MIDDLEWARE
+
+Get = Callable[..., HttpResponse]
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
@@ -30,6 +34,12 @@ def client() -> Client:
 @pytest.fixture
 def async_client() -> AsyncClient:
     return AsyncClient(raise_request_exception=False)
+
+
+@pytest.fixture(params=["wsgi", "asgi"])
+def get(request: pytest.FixtureRequest, client: Client, async_client: AsyncClient) -> Get:
+    """GET through the sync or the async handler."""
+    return client.get if request.param == "wsgi" else async_to_sync(async_client.get)
 
 
 class Recorder(logging.Handler):

@@ -178,6 +178,7 @@ class LateAuthentication(BaseAuthentication):
 
 class Api(APIView):
     authentication_classes = [LateAuthentication]
+    permission_classes = []
 
     def get(self, request: Request) -> Response:
         correlation = current()
