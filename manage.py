@@ -14,7 +14,10 @@ def main() -> None:
         raise SystemExit(
             "Django is not installed for this Python. `make run` sets up .venv; use .venv/bin/python manage.py."
         ) from error
-    execute_from_command_line(sys.argv)
+    from systemlog.correlation import correlated
+
+    with correlated():
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ class SystemLogConfig(AppConfig):
         from django.db.backends.signals import connection_created
 
         from systemlog import checks  # noqa: F401  (importing registers them)
+        from systemlog.correlation import checks as correlation_checks  # noqa: F401
+        from systemlog.correlation.sql import comment_statements
         from systemlog.storage.sqlite import register_functions
 
         connection_created.connect(register_functions)
+        connection_created.connect(comment_statements)

@@ -103,6 +103,23 @@ class Settings:
         100, "So many entries of `errors` a problem lists, and counts the rest.", at_least(1)
     )
     VALIDATION_STATUS: int = option(400, "Status of a failed validation of the body: 400 or 422.", one_of(400, 422))
+    CORRELATION_TRUST: str | list | tuple = option(  # type: ignore[type-arg]
+        "all",
+        "From whom an incoming `X-Request-ID` and trace context are taken: `all`, `none`, or a list of the proxies "
+        "(addresses, networks, `unix` for a Unix socket).",
+    )
+    CORRELATION_SQL_COMMENTS: bool = option(
+        False, "Put the correlation id and route into a comment of every SQL statement (sqlcommenter format)."
+    )
+    ACCESS_RECORDS: bool = option(False, "Log one record for each request to the logger `systemlog.access`.")
+    ACCESS_SLOW_S: float = option(
+        1.0, "Seconds from which on a request is slow: it and errors get an access record whatever the rules say."
+    )
+    ACCESS_RULES: list[dict[str, Any]] = option(
+        list,
+        "Which requests get an access record; the first entry that fits decides, by its `sample` (0 to 1). It fits "
+        "by `route` (a glob), `status` (404 or `4xx`) and `faster_than` (seconds), whichever it has.",
+    )
 
 
 @functools.cache

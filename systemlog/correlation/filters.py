@@ -1,17 +1,29 @@
-"""Puts the correlation id on every log record, for formatters to print."""
+"""Puts the correlation on every log record, for formatters to print."""
 
 from __future__ import annotations
 
 import logging
 
-from systemlog.correlation.context import get_correlation_id
+from systemlog.correlation.context import current
 
 
 class CorrelationFilter(logging.Filter):
-    """Sets `record.correlation_id`; lets every record pass."""
+    """Sets `correlation_id`, `trace_id` and `user_id` of each record, None where unknown; lets every record pass.
+
+    Belongs on handlers: a logger's filter sees only what is logged to that very logger.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Mark the record; an id that it already carries stays."""
-        if not hasattr(record, "correlation_id"):
-            record.correlation_id = get_correlation_id()
+        """Mark the record; what it already carries stays."""
+        known = record.__dict__
+        correlation = current()
+        if correlation is not None:
+            known.setdefault("correlation_id", correlation.correlation_id)
+            known.setdefault("trace_id", correlation.trace_id)
+            known.setdefault("user_id", correlation.user_id)
+        else:
+            # A record about a request may come after it (a server's own access log): the request still has its id.
+            known.setdefault("correlation_id", getattr(known.get("request"), "correlation_id", None))
+            known.setdefault("trace_id", None)
+            known.setdefault("user_id", None)
         return True

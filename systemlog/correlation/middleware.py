@@ -1,24 +1,34 @@
-"""The outermost middleware: gives every request its correlation id, and every response the header."""
+"""The outermost middleware: gives every request its correlation, and every response the header."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.log import log_response
 
+from systemlog.conf import conf
+from systemlog.correlation import access, streaming, tracecontext
 from systemlog.correlation.context import Correlation, _current
 from systemlog.correlation.ids import is_acceptable, new_id
-
-HEADER = "X-Request-ID"
-META_KEY = "HTTP_X_REQUEST_ID"
+from systemlog.correlation.outgoing import HEADER
+from systemlog.correlation.trust import ALL, is_trusted
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
+EXPOSE_HEADERS = "Access-Control-Expose-Headers"
+
 
 class CorrelationMiddleware:
-    """Takes the caller's `X-Request-ID` if it is acceptable, else makes a new one; sync and async without a hop."""
+    """Takes the caller's `X-Request-ID` if it may and can be taken, else makes a new one.
+
+    Sync and async without a hop between threads. The context variable is put back when the request leaves this
+    middleware, whatever the server does afterwards; what Django does afterwards is taken care of here: it logs
+    responses of 400 and above, and produces the bodies of streaming ones.
+    """
 
     sync_capable = True
     async_capable = True
@@ -33,27 +43,106 @@ class CorrelationMiddleware:
         """Answer the request with its id in context, request and response."""
         if self._is_async:
             return self._answer(request)
-        token = _current.set(_begin(request))
+        correlation = _begin(request)
+        token = _current.set(correlation)
         try:
-            return _mark(self.get_response(request), request)  # type: ignore[arg-type]  # sync here
+            response: HttpResponseBase = self.get_response(request)  # type: ignore[assignment]  # sync here
+            if response.status_code >= 400:
+                _log(request, response)
+            return _finish(correlation, request, response)
         finally:
             _current.reset(token)
+            correlation.detach()
 
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
-        token = _current.set(_begin(request))
+        correlation = _begin(request)
+        token = _current.set(correlation)
         try:
-            return _mark(await self.get_response(request), request)  # type: ignore[misc]  # async here
+            response: HttpResponseBase = await self.get_response(request)  # type: ignore[misc]  # async here
+            if response.status_code >= 400:
+                # In a thread, as Django does it: handlers may block.
+                await sync_to_async(_log, thread_sensitive=False)(request, response)
+            return _finish(correlation, request, response)
+        except asyncio.CancelledError:
+            _disconnected(correlation, request)
+            raise
         finally:
             _current.reset(token)
+            correlation.detach()
 
 
 def _begin(request: HttpRequest) -> Correlation:
-    given = request.META.get(META_KEY, "")
-    correlation = Correlation(given if is_acceptable(given) else new_id())
-    request.correlation_id = correlation.correlation_id  # type: ignore[attr-defined]
-    return correlation
+    meta = request.META
+    given = meta.get("HTTP_X_REQUEST_ID")
+    traceparent = meta.get("HTTP_TRACEPARENT")
+    trace = None
+    from_client = False
+    if given is not None or traceparent is not None:
+        trust = conf().CORRELATION_TRUST
+        if trust == ALL or is_trusted(trust, meta.get("REMOTE_ADDR", "")):
+            from_client = given is not None and is_acceptable(given)
+            if traceparent is not None:
+                trace = tracecontext.read(traceparent, meta.get("HTTP_TRACESTATE", "")) or tracecontext.start()
+    correlation_id = given if from_client else new_id()
+    request.correlation_id = correlation_id  # type: ignore[attr-defined]
+    return Correlation(correlation_id, request, from_client, trace)  # type: ignore[arg-type]
 
 
-def _mark(response: HttpResponseBase, request: HttpRequest) -> HttpResponseBase:
-    response.headers[HEADER] = request.correlation_id  # type: ignore[attr-defined]
+def _log(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Log an error response as Django does, one step earlier than Django, which then leaves it be.
+
+    After the middleware chain the correlation would be gone, and a handler that asks `current()` find nothing.
+    """
+    log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)  # type: ignore[arg-type]
+
+
+def _finish(correlation: Correlation, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    _mark(response, correlation.correlation_id)
+    recorded = conf().ACCESS_RECORDS
+    if streaming.is_stream(response):
+        streaming.accompany(response, correlation, _recorder(correlation, request, response) if recorded else _ignore)
+    elif recorded:
+        access.record(correlation, _exchange(correlation, request, response.status_code), _size(request, response))
     return response
+
+
+def _mark(response: HttpResponseBase, correlation_id: str) -> None:
+    """Set the header, instead of any that the view has set, and let scripts of other origins read it."""
+    headers = response.headers
+    headers[HEADER] = correlation_id
+    exposed = headers.get(EXPOSE_HEADERS)
+    if exposed is None:
+        if "Access-Control-Allow-Origin" in headers:
+            headers[EXPOSE_HEADERS] = HEADER
+    elif not {"*", HEADER.lower()} & {name.strip().lower() for name in exposed.split(",")}:
+        headers[EXPOSE_HEADERS] = f"{exposed}, {HEADER}"
+
+
+def _recorder(correlation: Correlation, request: HttpRequest, response: HttpResponseBase) -> streaming.Ended:
+    exchange = _exchange(correlation, request, response.status_code)
+
+    def ended(size: int, completed: bool) -> None:
+        access.record(correlation, exchange, size, completed=completed)
+
+    return ended
+
+
+def _ignore(size: int, completed: bool) -> None:
+    """Nobody wants to know how the body ended."""
+
+
+def _disconnected(correlation: Correlation, request: HttpRequest) -> None:
+    if conf().ACCESS_RECORDS:
+        access.record(correlation, _exchange(correlation, request, access.CLIENT_CLOSED_REQUEST), 0, completed=False)
+
+
+def _exchange(correlation: Correlation, request: HttpRequest, status: int) -> access.Exchange:
+    return access.Exchange(request.method or "", correlation.route, status)
+
+
+def _size(request: HttpRequest, response: HttpResponseBase) -> int:
+    if request.method == "HEAD":
+        return 0
+    if response.streaming:
+        return int(response.headers.get("Content-Length", 0))
+    return len(getattr(response, "content", b""))

@@ -1,0 +1,94 @@
+"""System checks of the correlation: settings whose rules the room knows, and the middleware's place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from django.apps.config import AppConfig
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
+
+from systemlog.conf import NAME, conf
+from systemlog.correlation.trust import ALL, NONE, network_of
+
+MIDDLEWARE = {
+    "systemlog.correlation.CorrelationMiddleware",
+    "systemlog.correlation.middleware.CorrelationMiddleware",
+}
+
+RULE_KEYS = {"route", "status", "faster_than", "sample"}
+
+
+@register(Tags.compatibility)
+def check_trust(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.E010: `CORRELATION_TRUST` is "all", "none" or a list of addresses and networks."""
+    return [
+        Error(
+            f"{NAME}['CORRELATION_TRUST'] {wrong}.",
+            hint="Set it to 'all', 'none', or a list of proxies such as ['10.0.0.0/8', 'unix'].",
+            id="systemlog.E010",
+        )
+        for wrong in wrong_with_trust(conf().CORRELATION_TRUST)
+    ]
+
+
+@register(Tags.compatibility)
+def check_access_rules(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.E011: every entry of `ACCESS_RULES` says what it fits, in known words."""
+    return [
+        Error(
+            f"{NAME}['ACCESS_RULES'][{number}] {wrong}.",
+            hint="An entry looks like {'route': 'system-health*', 'status': '2xx', 'faster_than': 0.5, 'sample': 0.1}.",
+            id="systemlog.E011",
+        )
+        for number, rule in enumerate(conf().ACCESS_RULES)
+        for wrong in wrong_with_rule(rule)
+    ]
+
+
+@register(Tags.compatibility)
+def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.W010: the correlation middleware, where it is used, is the first and is there once."""
+    places = [place for place, path in enumerate(settings.MIDDLEWARE) if path in MIDDLEWARE]
+    if places in ([], [0]):
+        return []
+    return [
+        checks.Warning(
+            "The correlation middleware must stand first in MIDDLEWARE, and once.",
+            hint="What stands before it answers and logs without a correlation id.",
+            id="systemlog.W010",
+        )
+    ]
+
+
+def wrong_with_trust(trust: object) -> Iterator[str]:
+    """What is wrong with a value of `CORRELATION_TRUST`."""
+    if isinstance(trust, str):
+        if trust not in (ALL, NONE):
+            yield f"is {trust!r}, which is neither 'all' nor 'none'"
+    elif isinstance(trust, list | tuple):
+        for proxy in trust:
+            try:
+                network_of(proxy)
+            except ValueError:
+                yield f"names {proxy!r}, which is no address, network or 'unix'"
+
+
+def wrong_with_rule(rule: object) -> Iterator[str]:
+    """What is wrong with an entry of `ACCESS_RULES`."""
+    if not isinstance(rule, Mapping):
+        yield "is no dictionary"
+        return
+    for key in sorted(set(rule) - RULE_KEYS, key=str):
+        yield f"has {key!r}, which is none of {', '.join(sorted(RULE_KEYS))}"
+    if not isinstance(rule.get("route", ""), str):
+        yield "has a route that is no pattern"
+    if not re.fullmatch(r"[1-5](xx|\d\d)", str(rule.get("status", "2xx"))):
+        yield "has a status that is neither like 404 nor like '4xx'"
+    if not isinstance(rule.get("faster_than", 0), int | float):
+        yield "has a faster_than that is no number of seconds"
+    sample = rule.get("sample", 1)
+    if not isinstance(sample, int | float) or not 0 <= sample <= 1:
+        yield "has a sample that is not between 0 and 1"

@@ -1,0 +1,33 @@
+"""The current span of OpenTelemetry, where it is in use: then it, and not we, says what the trace is.
+
+The package is optional. Where nobody has imported it no span can be current, so it is never imported from here.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from systemlog.correlation.tracecontext import KNOWN_FLAGS, TraceContext
+
+
+def current_trace() -> TraceContext | None:
+    """The trace of OpenTelemetry's current span; None where there is no valid one."""
+    span = _current_span()
+    if span is None:
+        return None
+    return TraceContext(f"{span.trace_id:032x}", int(span.trace_flags) & KNOWN_FLAGS, span.trace_state.to_header())
+
+
+def current_headers() -> dict[str, str]:
+    """The headers of one call made inside the current span, which becomes the parent; empty without one."""
+    span, trace = _current_span(), current_trace()
+    return {} if span is None or trace is None else trace.headers(parent_id=f"{span.span_id:016x}")
+
+
+def _current_span() -> Any:
+    api = sys.modules.get("opentelemetry.trace")
+    if api is None:
+        return None
+    span = api.get_current_span().get_span_context()
+    return span if span.is_valid else None

@@ -1,0 +1,96 @@
+"""W3C Trace Context, level 2: what an incoming `traceparent` and `tracestate` say, and what goes outwards.
+
+Pure functions and one value; nothing here knows a request. What is not valid to the letter restarts the trace.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+
+MAX_TRACEPARENT_LENGTH = 512
+"""A future version may be longer than the 55 characters of today's; longer than this is no trace context."""
+
+MAX_TRACESTATE_LENGTH = 512
+"""What the specification asks to be passed on at least (3.3.1.5); what is longer loses members."""
+
+MAX_MEMBERS = 32
+LONG_MEMBER = 128
+
+SAMPLED = 0x01
+RANDOM = 0x02
+KNOWN_FLAGS = SAMPLED | RANDOM
+
+_traceparent = re.compile(
+    r"(?!ff)(?P<version>[0-9a-f]{2})"
+    r"-(?!0{32})(?P<trace_id>[0-9a-f]{32})"
+    r"-(?!0{16})[0-9a-f]{16}"
+    r"-(?P<flags>[0-9a-f]{2})"
+    r"(?P<rest>-[\x20-\x7e]*)?"
+).fullmatch
+
+_member = re.compile(
+    r"(?P<key>[a-z0-9][a-z0-9_*/@-]{0,255})"
+    r"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+).fullmatch
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TraceContext:
+    """The trace that a request takes part in."""
+
+    trace_id: str
+    flags: int = RANDOM
+    tracestate: str = ""
+
+    def headers(self, parent_id: str = "") -> dict[str, str]:
+        """The headers of one outgoing call: a parent id of its own, unless the caller has a span for it."""
+        headers = {"traceparent": f"00-{self.trace_id}-{parent_id or os.urandom(8).hex()}-{self.flags:02x}"}
+        if self.tracestate:
+            headers["tracestate"] = self.tracestate
+        return headers
+
+
+def start() -> TraceContext:
+    """A new trace. Its id is random in every bit, and the flags say so; whether to sample is a tracer's decision."""
+    return TraceContext(os.urandom(16).hex())
+
+
+def read(traceparent: str, tracestate: str = "") -> TraceContext | None:
+    """The trace that the two headers name; None if `traceparent` is not valid.
+
+    A header that came more than once arrives as one, joined by commas: two of `traceparent` are no valid one,
+    several of `tracestate` are one list.
+    """
+    if len(traceparent) > MAX_TRACEPARENT_LENGTH:
+        return None
+    found = _traceparent(traceparent.strip(" \t"))
+    if found is None or (found["version"] == "00" and found["rest"] is not None):
+        return None
+    flags = int(found["flags"], 16) & KNOWN_FLAGS
+    return TraceContext(found["trace_id"], flags, read_tracestate(tracestate) if tracestate else "")
+
+
+def read_tracestate(tracestate: str) -> str:
+    """The valid `tracestate` to pass on, "" if there is none: one bad member spoils the list."""
+    members = [member for part in tracestate.split(",") if (member := part.strip(" \t"))]
+    if len(members) > MAX_MEMBERS:
+        return ""
+    keys = [found["key"] for found in map(_member, members) if found]
+    if len(keys) < len(members) or len(set(keys)) < len(keys):
+        return ""
+    return ",".join(_shortened(members))
+
+
+def _shortened(members: list[str]) -> list[str]:
+    """Without what is too much: the longest kind of member goes first, then the last (3.3.1.5)."""
+
+    def is_too_long() -> bool:
+        return sum(map(len, members)) + len(members) - 1 > MAX_TRACESTATE_LENGTH
+
+    if is_too_long():
+        members = [member for member in members if len(member) <= LONG_MEMBER]
+    while is_too_long():
+        members = members[:-1]
+    return members

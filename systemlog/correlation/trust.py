@@ -1,0 +1,37 @@
+"""From whom an incoming correlation id and trace context are taken: `SYSTEMLOG["CORRELATION_TRUST"]`."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+from collections.abc import Sequence
+
+ALL = "all"
+NONE = "none"
+UNIX = "unix"
+"""In a list of proxies: whoever connects through a Unix socket, which gives no address."""
+
+
+def is_trusted(trust: str | Sequence[str], address: str) -> bool:
+    """Whether the peer at `address` may name the id of its request."""
+    if isinstance(trust, str):
+        return trust == ALL
+    return _is_among(tuple(trust), address)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_among(proxies: tuple[str, ...], address: str) -> bool:
+    if not address:
+        return UNIX in proxies
+    try:
+        peer = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    peer = getattr(peer, "ipv4_mapped", None) or peer
+    return any(network is not None and peer in network for network in map(network_of, proxies))
+
+
+@functools.lru_cache(maxsize=256)
+def network_of(proxy: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """The network that an entry of the list names; None for `unix`. ValueError for what is none."""
+    return None if proxy == UNIX else ipaddress.ip_network(proxy)

@@ -1,0 +1,210 @@
+"""A small project: its views do what is hard for a correlation id."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.test import Client
+from django.urls import path
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from systemlog.correlation import annotate, carry, current, get_correlation_id
+
+logger = logging.getLogger("site")
+
+kept_tasks: dict[str, asyncio.Task[str | None]] = {}
+released: dict[str, asyncio.Event] = {}
+
+
+def seen(request: HttpRequest) -> JsonResponse:
+    """What the code of a view sees."""
+    correlation = current()
+    logger.info("in the view")
+    return JsonResponse(
+        {
+            "context": get_correlation_id(),
+            "request": request.correlation_id,  # type: ignore[attr-defined]
+            "trace_id": correlation and correlation.trace_id,
+            "user_id": correlation and correlation.user_id,
+        }
+    )
+
+
+async def async_seen(request: HttpRequest) -> JsonResponse:
+    await asyncio.sleep(0)
+    return seen(request)
+
+
+async def through_threads(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(
+        {
+            "sync_to_async": await sync_to_async(get_correlation_id)(),
+            "any_thread": await sync_to_async(get_correlation_id, thread_sensitive=False)(),
+            "to_thread": await asyncio.to_thread(get_correlation_id),
+        }
+    )
+
+
+def through_a_pool(request: HttpRequest) -> JsonResponse:
+    with ThreadPoolExecutor(2) as pool:
+        barrier = threading.Barrier(2)
+
+        def work(_: int) -> str | None:
+            barrier.wait(5)
+            return get_correlation_id()
+
+        carried = list(pool.map(carry(work), range(2)))
+        bare = pool.submit(get_correlation_id).result()
+    return JsonResponse({"carried": carried, "bare": bare})
+
+
+async def leaves_a_task(request: HttpRequest) -> HttpResponse:
+    name = request.GET["name"]
+    released[name] = asyncio.Event()
+
+    async def later() -> str | None:
+        await released[name].wait()
+        return get_correlation_id()
+
+    kept_tasks[name] = asyncio.create_task(later())
+    return HttpResponse()
+
+
+def nests(request: HttpRequest) -> JsonResponse:
+    inner = Client().get("/seen", headers={"X-Request-ID": "the-inner-one"})
+    return JsonResponse({"inner": inner.json()["context"], "outer": get_correlation_id()})
+
+
+def sets_the_header(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(headers={"x-request-id": "of-the-view"})
+
+
+def cross_origin(request: HttpRequest) -> HttpResponse:
+    response = HttpResponse(headers={"Access-Control-Allow-Origin": "*"})
+    if exposed := request.GET.get("exposed"):
+        response["access-control-expose-headers"] = exposed
+    return response
+
+
+def refuses(request: HttpRequest) -> HttpResponse:
+    raise PermissionDenied
+
+
+def suspects(request: HttpRequest) -> HttpResponse:
+    raise SuspiciousOperation("suspicious")
+
+
+def fails(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("failed")
+
+
+async def async_fails(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("failed")
+
+
+def streams(request: HttpRequest) -> StreamingHttpResponse:
+    def chunks() -> Iterator[str]:
+        try:
+            for _ in range(3):
+                yield f"{get_correlation_id()}\n"
+                if "fail" in request.GET:
+                    raise LookupError("in the body")
+        finally:
+            logger.info("the body is over")
+
+    return StreamingHttpResponse(chunks())
+
+
+async def async_streams(request: HttpRequest) -> StreamingHttpResponse:
+    async def chunks() -> AsyncIterator[str]:
+        for _ in range(3):
+            await asyncio.sleep(0)
+            yield f"{get_correlation_id()}\n"
+            if "fail" in request.GET:
+                raise LookupError("in the body")
+
+    return StreamingHttpResponse(chunks())
+
+
+async def streams_for_ever(request: HttpRequest) -> StreamingHttpResponse:
+    async def chunks() -> AsyncIterator[str]:
+        while True:
+            yield "more\n"
+            await asyncio.sleep(0.01)
+
+    return StreamingHttpResponse(chunks())
+
+
+async def hangs(request: HttpRequest) -> HttpResponse:
+    await asyncio.Event().wait()
+    raise AssertionError("nothing sets that event")
+
+
+def sends_a_file(request: HttpRequest) -> FileResponse:
+    return FileResponse(open(__file__, "rb"))
+
+
+def annotates(request: HttpRequest) -> HttpResponse:
+    annotate(order=7)
+    annotate(items=3)
+    return HttpResponse(b"12345", status=int(request.GET.get("status", 200)))
+
+
+def item(request: HttpRequest, pk: int) -> HttpResponse:
+    return HttpResponse()
+
+
+class TokenUser:
+    """Who a token stands for; no model, no table."""
+
+    pk = 42
+    is_authenticated = True
+
+
+class LateAuthentication(BaseAuthentication):
+    def authenticate(self, request: Request) -> tuple[TokenUser, None] | None:
+        return (TokenUser(), None) if "Authorization" in request.headers else None
+
+
+class Api(APIView):
+    authentication_classes = [LateAuthentication]
+    permission_classes = []
+
+    def get(self, request: Request) -> Response:
+        correlation = current()
+        logger.info("in the view")
+        return Response({"user_id": correlation and correlation.user_id})
+
+
+urlpatterns = [
+    path("seen", seen),
+    path("async-seen", async_seen),
+    path("through-threads", through_threads),
+    path("through-a-pool", through_a_pool),
+    path("leaves-a-task", leaves_a_task),
+    path("nests", nests),
+    path("sets-the-header", sets_the_header),
+    path("cross-origin", cross_origin),
+    path("refuses", refuses),
+    path("suspects", suspects),
+    path("fails", fails),
+    path("async-fails", async_fails),
+    path("streams", streams),
+    path("async-streams", async_streams),
+    path("streams-for-ever", streams_for_ever),
+    path("hangs", hangs),
+    path("file", sends_a_file),
+    path("annotates", annotates),
+    path("items/<int:pk>", item),
+    path("api", Api.as_view()),
+]

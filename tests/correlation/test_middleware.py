@@ -1,0 +1,203 @@
+"""The middleware, sync and async: header, request, context variable."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest, HttpResponse
+from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
+from django.test.utils import override_settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from systemlog.correlation import CorrelationMiddleware, get_correlation_id, is_acceptable
+from tests.correlation import site
+from tests.correlation.conftest import UUID, Get
+
+
+@pytest.mark.parametrize("path", ["/seen", "/async-seen"])
+def test_an_acceptable_id_of_the_client_is_taken(get: Get, path: str) -> None:
+    response = get(path, headers={"X-Request-ID": "Ab1._~+/=@:-"})
+
+    assert response["X-Request-ID"] == "Ab1._~+/=@:-"
+    assert response.json()["context"] == response.json()["request"] == "Ab1._~+/=@:-"
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Request-ID": ""}, {"X-Request-ID": "a b"}, {"X-Request-ID": "a,b"}])
+def test_without_one_a_new_uuid_is_made(get: Get, headers: dict[str, str]) -> None:
+    response = get("/seen", headers=headers)
+
+    assert re.fullmatch(UUID, response["X-Request-ID"])
+    assert response.json()["context"] == response["X-Request-ID"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/nowhere", 404),
+        ("/refuses", 403),
+        ("/suspects", 400),
+        ("/fails", 500),
+        ("/async-fails", 500),
+        ("/streams", 200),
+        ("/file", 200),
+        ("/sets-the-header", 200),
+    ],
+)
+@pytest.mark.django_db  # closing a response closes idle connections
+def test_every_response_has_the_header_once(get: Get, path: str, status: int) -> None:
+    response = get(path, headers={"X-Request-ID": "given"})
+
+    assert response.status_code == status
+    assert [value for name, value in response.items() if name.lower() == "x-request-id"] == ["given"]
+    response.close()
+
+
+def test_a_disallowed_host_gets_the_header(get: Get) -> None:
+    with override_settings(ALLOWED_HOSTS=["example.com"]):
+        response = get("/seen/", headers={"X-Request-ID": "given", "Host": "evil.test"})
+
+    assert (response.status_code, response["X-Request-ID"]) == (400, "given")
+
+
+@pytest.mark.parametrize(
+    ("exposed", "expected"),
+    [
+        (None, "X-Request-ID"),
+        ("X-Total", "X-Total, X-Request-ID"),
+        ("x-request-id", "x-request-id"),
+        ("*", "*"),
+    ],
+)
+def test_scripts_of_other_origins_may_read_the_header(get: Get, exposed: str | None, expected: str) -> None:
+    response = get("/cross-origin", {"exposed": exposed} if exposed else {})
+
+    assert response["Access-Control-Expose-Headers"] == expected
+
+
+def test_a_response_for_one_origin_exposes_nothing(get: Get) -> None:
+    assert "Access-Control-Expose-Headers" not in get("/seen")
+
+
+def test_the_context_is_put_back_after_the_request(client: Client) -> None:
+    client.get("/seen")
+
+    assert get_correlation_id() is None
+
+
+def test_the_context_is_put_back_after_an_exception() -> None:
+    with pytest.raises(RuntimeError, match="failed"):
+        CorrelationMiddleware(site.fails)(RequestFactory().get("/"))
+
+    assert get_correlation_id() is None
+
+
+def test_a_nested_request_gives_the_outer_id_back(client: Client) -> None:
+    response = client.get("/nests", headers={"X-Request-ID": "the-outer-one"})
+
+    assert response.json() == {"inner": "the-inner-one", "outer": "the-outer-one"}
+
+
+def test_the_id_crosses_threads_of_async_code(get: Get) -> None:
+    response = get("/through-threads", headers={"X-Request-ID": "given"})
+
+    assert set(response.json().values()) == {"given"}
+
+
+def test_carry_takes_the_id_into_a_thread_pool(client: Client) -> None:
+    response = client.get("/through-a-pool", headers={"X-Request-ID": "given"})
+
+    assert response.json() == {"carried": ["given", "given"], "bare": None}
+
+
+def test_a_task_that_outlives_its_request_keeps_the_id(async_client: AsyncClient) -> None:
+    async def outlive() -> list[str | None]:
+        for name in ("first", "second"):
+            await async_client.get("/leaves-a-task", {"name": name}, headers={"X-Request-ID": name})
+        for name in ("first", "second"):
+            site.released.pop(name).set()
+        return [await site.kept_tasks.pop(name) for name in ("first", "second")]
+
+    assert asyncio.run(outlive()) == ["first", "second"]
+
+
+def test_concurrent_requests_do_not_see_each_other(async_client: AsyncClient) -> None:
+    async def ask(number: int) -> bool:
+        response = await async_client.get("/async-seen", headers={"X-Request-ID": f"number-{number}"})
+        return bool(response.json()["context"] == f"number-{number}")
+
+    async def ask_many() -> list[bool]:
+        return await asyncio.gather(*map(ask, range(50)))
+
+    assert all(asyncio.run(ask_many()))
+
+
+def test_a_cancelled_request_puts_the_context_back(async_client: AsyncClient) -> None:
+    async def cancel() -> str | None:
+        middleware = CorrelationMiddleware(site.hangs)
+        answer = middleware(AsyncRequestFactory().get("/"))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await answer  # type: ignore[misc]  # a coroutine here
+        return get_correlation_id()
+
+    assert asyncio.run(cancel()) is None
+
+
+def test_it_is_a_coroutine_function_only_around_one() -> None:
+    assert iscoroutinefunction(CorrelationMiddleware(site.async_seen))
+    assert not iscoroutinefunction(CorrelationMiddleware(site.seen))
+
+
+def test_one_hundred_thousand_header_values_split_no_response() -> None:
+    middleware = CorrelationMiddleware(lambda request: HttpResponse())
+    request = RequestFactory().get("/")
+    hostile = st.one_of(
+        st.text(st.characters(max_codepoint=0xFF), min_size=100, max_size=300),
+        st.text("aZ09._~+/=@:-\r\n\t ,;", min_size=100, max_size=300),
+    )
+
+    # Each of 1,000 texts gives 100 values: a value costs microseconds, an example of hypothesis much more.
+    @settings(max_examples=1000, deadline=None)
+    @given(hostile, st.integers(1, 250))
+    def answer(text: str, length: int) -> None:
+        for start in range(100):
+            value = text[start : start + length]
+            request.META["HTTP_X_REQUEST_ID"] = value
+            request.META["HTTP_TRACEPARENT"] = value
+            request.META["HTTP_TRACESTATE"] = value
+            response = middleware(request)
+            assert isinstance(response, HttpResponse)
+            assert response.status_code == 200
+            sent = response["X-Request-ID"]
+            assert sent == value if is_acceptable(value) else re.fullmatch(UUID, sent)
+
+    answer()
+
+
+def test_a_refused_id_is_nowhere_in_response_or_log(get: Get, logged: object, caplog: pytest.LogCaptureFixture) -> None:
+    response = get("/nowhere", headers={"X-Request-ID": "evil id"})
+
+    assert "evil" not in str(response.headers) + response.text + caplog.text
+
+
+def test_a_request_is_freed_with_its_response() -> None:
+    seen: list[HttpRequest] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        seen.append(request)
+        return HttpResponse()
+
+    import gc
+    import weakref
+
+    gc.disable()
+    try:
+        CorrelationMiddleware(view)(RequestFactory().get("/"))
+        alive = weakref.ref(seen.pop())
+        assert alive() is None
+    finally:
+        gc.enable()
