@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, wait
 
 from django.core.signals import setting_changed
+from django.db import connections
 
 from health.conf import NAME, conf
 from health.metrics import gauges
@@ -99,7 +100,10 @@ class Lane:
 
     def _run(self) -> Result:
         try:
-            warning = self.probe.run()
+            try:
+                warning = self.probe.run()
+            finally:
+                connections.close_all()  # of this thread: what it kept would be missing elsewhere
             state, detail = (State.WARN, warning) if warning else (State.PASS, "")
         except Exception as error:  # noqa: BLE001  (whatever a probe raises is its finding)
             state, detail = State.FAIL, f"{type(error).__name__}: {error}"
@@ -110,7 +114,7 @@ class Lane:
         return Result(state, detail, now, took_s)
 
     def _announce(self, result: Result) -> None:
-        gauges.record(self.probe.name, result)
+        gauges.show_result(self.probe.name, result)
         with self._lock:
             before, self._announced = self._announced, result.state
         if before is not result.state:
