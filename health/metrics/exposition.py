@@ -17,7 +17,7 @@ from health.conf import conf
 from health.metrics.families import families
 from health.metrics.uptime import uptime_s
 
-TELLING = {"python"}
+TELLING = {"python_info"}
 """Families of prometheus_client's own that tell versions: for those who may see details."""
 
 

@@ -157,7 +157,7 @@ class SharedValue:
 
     __slots__ = ("__weakref__", "_buffer", "_end", "_key", "_kind", "_start", "_value")
 
-    def __init__(  # noqa: PLR0917  (the signature is prometheus_client's)
+    def __init__(
         self,
         typ: str,
         metric_name: str,

@@ -14,6 +14,7 @@ from django.test import Client
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
+from health import readiness
 from tests.postgresql import Server, running_server
 
 EVENTUALLY_S = 10
@@ -144,3 +145,13 @@ def freezing_relay(postgresql: Server) -> Iterator[FreezingRelay]:
     relay = FreezingRelay(postgresql)
     yield relay
     relay.close()
+
+
+@pytest.fixture
+def fresh_start() -> Iterator[None]:
+    """A process that has not been ready yet."""
+    was_started = readiness._started.is_set()
+    readiness._started.clear()
+    yield
+    if was_started:
+        readiness._started.set()
