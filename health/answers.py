@@ -12,11 +12,11 @@ from urllib.parse import quote
 import django
 from django.http import HttpRequest, HttpResponse
 
-from health import process
 from health.accept import choose
 from health.conf import conf
 from health.metrics.exposition import openmetrics_text, prometheus_text
-from health.metrics.rate import WINDOW_S, recent
+from health.metrics.rate import WINDOW_S, requests_last_minute
+from health.metrics.uptime import uptime_s
 from health.readiness import Verdict, has_started, judge
 from health.states import State
 
@@ -84,13 +84,13 @@ def metrics(request: HttpRequest, details: bool) -> HttpResponse:
         request.headers.get("Accept", ""), (JSON, TEXT, OPENMETRICS)
     )
     if chosen == JSON:
-        body: dict[str, object] = {
-            "timestamp": _now(),
-            "uptime_seconds": round(process.uptime_s(), 3),
-            "request_rate_hint": round(recent.total() / WINDOW_S, 3),
-            "requests_last_minute": recent.total(),
-        }
-        return _json(body)
+        return _json(
+            {
+                "timestamp": _now(),
+                "uptime_seconds": round(uptime_s(), 3),
+                "request_rate_hint": round(requests_last_minute() / WINDOW_S, 3),
+            }
+        )
     content, content_type = (openmetrics_text if chosen == OPENMETRICS else prometheus_text)(details=details)
     return _respond(content, 200, content_type)
 
@@ -143,7 +143,7 @@ def _details(verdict: Verdict, allowed: bool) -> dict[str, object]:
         "version": conf().VERSION,
         "django": django.get_version(),
         "python": platform.python_version(),
-        "uptime_seconds": round(process.uptime_s(), 3),
+        "uptime_seconds": round(uptime_s(), 3),
         "draining": verdict.draining,
         "probes": {
             probe.name: {

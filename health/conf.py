@@ -78,6 +78,11 @@ class Settings:
         "The file that says that this instance is draining. By default `draining` in $STATE_DIRECTORY, "
         "or in the folder `var` of BASE_DIR.",
     )
+    DRAIN_SECONDS: float = option(
+        0.0,
+        "Seconds for which gunicorn goes on serving after SIGTERM, while readiness answers 503.",
+        between(0, 3600),
+    )
 
 
 @functools.cache

@@ -57,7 +57,7 @@ def judge() -> Verdict:
         draining=draining,
         state=State.FAIL if draining else state,
     )
-    gauges.READY.set(verdict.ready)
+    gauges.show_ready(verdict.ready)
     return verdict
 
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, wait
 
 from django.core.signals import setting_changed
+from django.db import connections
 
 from health.conf import NAME, conf
 from health.metrics import gauges
@@ -81,27 +82,27 @@ class Lane:
         return now >= self._started + self._deadline_s
 
     def _order(self, flight: Flight) -> None:
-        if self._thread is None or not self._thread.is_alive():
+        if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=f"health {self.probe.name}", daemon=True)
             self._thread.start()
         self._orders.put(flight)
 
     def _work(self) -> None:
         while (flight := self._orders.get()) is not None:
-            result = Result(State.FAIL, "ended its thread", time.monotonic(), 0.0)
-            try:
-                result = self._run()
-            finally:
-                with self._lock:
-                    self._latest, self._flight = result, None
-                flight.set_result(None)
+            result = self._run()
+            with self._lock:
+                self._latest, self._flight = result, None
+            flight.set_result(None)
             self._announce(result)
 
     def _run(self) -> Result:
         try:
-            warning = self.probe.run()
+            try:
+                warning = self.probe.run()
+            finally:
+                connections.close_all()  # of this thread: what it kept would be missing elsewhere
             state, detail = (State.WARN, warning) if warning else (State.PASS, "")
-        except Exception as error:  # noqa: BLE001  (whatever a probe raises is its finding)
+        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001  (its finding, no end of ours)
             state, detail = State.FAIL, f"{type(error).__name__}: {error}"
         now = time.monotonic()
         took_s = now - self._started
@@ -110,7 +111,7 @@ class Lane:
         return Result(state, detail, now, took_s)
 
     def _announce(self, result: Result) -> None:
-        gauges.record(self.probe.name, result)
+        gauges.show_result(self.probe.name, result)
         with self._lock:
             before, self._announced = self._announced, result.state
         if before is not result.state:

@@ -1,32 +1,44 @@
-"""The numbers in the form that the client asked for."""
+"""The numbers in the forms that Prometheus reads."""
 
 from __future__ import annotations
 
-import os
+import platform
+import time
 from collections.abc import Iterable
 
-from prometheus_client import REGISTRY, CollectorRegistry
+import django
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPENMETRICS
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE_OPENMETRICS
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-TELLING = {"python", "process_info"}
-"""Families that name versions: for those who may see details."""
+from health.conf import conf
+from health.metrics.families import families
+from health.metrics.uptime import uptime_s
+
+TELLING = {"python_info"}
+"""Families of prometheus_client's own that tell versions: for those who may see details."""
 
 
-class Visible:
-    """The families of this service that this client may see: what prometheus_client takes for a registry."""
+class Visible(CollectorRegistry):
+    """What a client may see, as a registry to be written out."""
 
     def __init__(self, *, details: bool) -> None:
+        super().__init__()
         self._details = details
 
     def collect(self) -> Iterable[Metric]:
-        """The families, of all processes where there are several."""
-        directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-        families = MultiProcessCollector(CollectorRegistry(), directory).collect() if directory else REGISTRY.collect()
-        return [family for family in families if self._details or family.name not in TELLING]
+        """The families, read anew each time."""
+        yield _single("django_process_start_time_seconds", "When the service was started.", time.time() - uptime_s())
+        if self._details:
+            labels = {
+                "version": conf().VERSION,
+                "django": django.get_version(),
+                "python": platform.python_version(),
+            }
+            yield _single("django_build_info", "What the service is.", 1, labels)
+        yield from (family for family in families() if self._details or family.name not in TELLING)
 
 
 def prometheus_text(*, details: bool) -> tuple[bytes, str]:
@@ -36,4 +48,11 @@ def prometheus_text(*, details: bool) -> tuple[bytes, str]:
 
 def openmetrics_text(*, details: bool) -> tuple[bytes, str]:
     """The OpenMetrics format, and its content type."""
-    return generate_openmetrics(Visible(details=details)), OPENMETRICS
+    text: bytes = generate_openmetrics(Visible(details=details))  # type: ignore[no-untyped-call]
+    return text, CONTENT_TYPE_OPENMETRICS
+
+
+def _single(name: str, documentation: str, value: float, labels: dict[str, str] | None = None) -> Metric:
+    family = Metric(name, documentation, "gauge")
+    family.add_sample(name, labels or {}, value)
+    return family

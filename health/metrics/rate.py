@@ -1,38 +1,95 @@
-"""How many requests came in the last minute: one counter for each second, in a ring."""
+"""How many requests came in the last minute: a counter for each second, in a ring that other processes can read."""
 
 from __future__ import annotations
 
+import mmap
+import os
+import struct
 import threading
 import time
+from pathlib import Path
+
+from health.metrics.shared import Buffer, allocate, create_file, is_abandoned, shared_directory
 
 WINDOW_S = 60
 SLOTS = 64
+SLOT = struct.Struct("qq")
+"""A second of the monotonic clock, which all processes of a machine share, and how many came in it."""
+RING_BYTES = SLOTS * SLOT.size
 
 
 class Window:
-    """Counts events by the second they happened in, for the last minute."""
+    """Counts the requests of this process by the second they came in."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._seconds = [0] * SLOTS
-        self._counts = [0] * SLOTS
+        self._lock = threading.RLock()
+        self._ring: Buffer | None = None
+        self._descriptor: int | None = None
 
     def count(self) -> None:
         """One more, now."""
         second = int(time.monotonic())
-        slot = second % SLOTS
+        start = second % SLOTS * SLOT.size
         with self._lock:
-            if self._seconds[slot] != second:
-                self._seconds[slot], self._counts[slot] = second, 0
-            self._counts[slot] += 1
+            ring = self._ring if self._ring is not None else self._open()
+            stored, count = SLOT.unpack_from(ring, start)
+            ring[start : start + SLOT.size] = SLOT.pack(second, count + 1 if stored == second else 1)
 
-    def total(self) -> int:
-        """How many in the last 60 seconds, the one that runs included."""
-        oldest = int(time.monotonic()) - WINDOW_S + 1
+    def snapshot(self) -> bytes:
+        """The ring of this process."""
         with self._lock:
-            pairs = list(zip(self._seconds, self._counts, strict=True))
-        return sum(count for second, count in pairs if second >= oldest)
+            return bytes(RING_BYTES) if self._ring is None else bytes(self._ring[:RING_BYTES])
+
+    def is_shared(self) -> bool:
+        """Whether other processes can read it."""
+        return self._descriptor is not None
+
+    def forget(self) -> None:
+        """Begin anew: after a fork, the ring is the parent's."""
+        self._lock = threading.RLock()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._ring, self._descriptor = None, None
+
+    def _open(self) -> Buffer:
+        descriptor = create_file("requests", "ring")
+        if descriptor is not None and allocate(descriptor, 0, RING_BYTES):
+            self._descriptor, self._ring = descriptor, mmap.mmap(descriptor, RING_BYTES)
+        else:
+            self._ring = bytearray(RING_BYTES)
+            if descriptor is not None:
+                os.close(descriptor)
+        return self._ring
 
 
 recent = Window()
 """The requests of this process."""
+
+
+def requests_last_minute() -> int:
+    """How many requests all processes got in the last 60 seconds, the one that runs included."""
+    oldest = int(time.monotonic()) - WINDOW_S + 1
+    directory = shared_directory()
+    total = 0 if directory is not None and recent.is_shared() else _count(recent.snapshot(), oldest)
+    if directory is None:
+        return total
+    for file in directory.glob("requests_*.ring"):
+        count = _count(_read(file), oldest)
+        if not count and is_abandoned(file):
+            file.unlink(missing_ok=True)
+        total += count
+    return total
+
+
+def _count(ring: bytes, oldest: int) -> int:
+    return sum(count for second, count in SLOT.iter_unpack(ring) if second >= oldest)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()[:RING_BYTES].ljust(RING_BYTES, b"\0")
+    except OSError:
+        return bytes(RING_BYTES)
+
+
+os.register_at_fork(after_in_child=recent.forget)

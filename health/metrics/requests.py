@@ -15,8 +15,8 @@ from django.core.signals import got_request_exception
 from django.db.backends.signals import connection_created
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from prometheus_client import Counter, Gauge, Histogram
 
+from health.metrics.instruments import CONNECTIONS, DURATION, EXCEPTIONS, IN_PROGRESS, PROBLEMS, REQUESTS
 from health.metrics.rate import recent
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
@@ -28,22 +28,6 @@ MAX_NAMES = 100
 """Exceptions and problem types beyond so many different ones are counted as `OTHER`."""
 
 MAX_PROBLEM_BYTES = 64 * 2**10
-
-BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-
-REQUESTS = Counter("django_http_requests", "Requests answered.", ["method", "route", "status"])
-DURATION = Histogram(
-    "django_http_request_duration_seconds",
-    "Time to the response's start.",
-    ["method", "route"],
-    buckets=BUCKETS_S,
-)
-IN_PROGRESS = Gauge(
-    "django_http_requests_in_progress", "Requests that are being answered.", multiprocess_mode="livesum"
-)
-EXCEPTIONS = Counter("django_http_exceptions", "Exceptions that no code caught.", ["exception"])
-PROBLEMS = Counter("django_http_problems", "RFC 9457 problem responses.", ["type"])
-CONNECTIONS = Counter("django_db_connections_opened", "Database connections opened.", ["alias"])
 
 _children: dict[tuple[str, str, str], tuple[Any, Any]] = {}
 _names: dict[str, set[str]] = {"exception": set(), "type": set()}

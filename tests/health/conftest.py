@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.db import connections
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
+from health import readiness
+from tests.postgresql import Server, running_server
+
+EVENTUALLY_S = 10
+
+Probes = Callable[..., None]
 AddDatabase = Callable[..., str]
 
 
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Ask until it holds, for ten seconds at the most."""
+    until = time.monotonic() + EVENTUALLY_S
+    pause = threading.Event()
+    while time.monotonic() < until:
+        if condition():
+            return True
+        pause.wait(0.02)
+    return False
+
+
 @pytest.fixture
-def probes(settings: Settings) -> Callable[..., None]:
-    """Configure these probes: `probes(database="health.probes.Database")`; further settings as `HEALTH={...}`."""
+def probes(settings: Settings) -> Probes:
+    """Configure these probes: `probes(database="health.probes.Database", HEALTH={"CACHE": 0})`."""
 
     def configure(HEALTH: dict[str, Any] | None = None, **probes: object) -> None:  # noqa: N803
         settings.HEALTH = {**(HEALTH or {}), "PROBES": probes}
@@ -25,20 +45,40 @@ def probes(settings: Settings) -> Callable[..., None]:
 
 
 @pytest.fixture
-def add_database(db: None, probes: Callable[..., None]) -> Iterator[AddDatabase]:
+def stranger() -> Client:
+    """A client as the kubelet is one: the pod's address as Host, no session, plain HTTP."""
+    return Client(headers={"Host": "10.244.1.7:8000"})
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL that a test may freeze, and where the role `app` is what an application should be: no superuser."""
+    with running_server() as server:
+        with server.connect() as connection:
+            connection.execute("CREATE ROLE app LOGIN")
+        yield server
+
+
+@pytest.fixture
+def add_database(django_db_blocker: DjangoDbBlocker, probes: Probes) -> Iterator[AddDatabase]:
     """Add a PostgreSQL alias, at this host and port, and make it the one that is probed."""
     added = []
 
-    def add(alias: str, *, host: str, port: int | str = "", name: str = "postgres", **settings: Any) -> str:
-        entry = {"ENGINE": "django.db.backends.postgresql", "HOST": host, "PORT": port, "NAME": name, **settings}
-        entry.setdefault("USER", "postgres")
+    def add(alias: str, *, host: str, port: int | str = "", **settings: Any) -> str:
+        entry = {"ENGINE": "django.db.backends.postgresql", "HOST": host, "PORT": port, "NAME": "postgres"}
+        entry |= {"USER": "postgres"} | settings
         connections.settings[alias] = connections.configure_settings({"default": {}, alias: entry})[alias]
         added.append(alias)
-        probes(database={"PROBE": "health.probes.Database", "OPTIONS": {"alias": alias}})
+        probes(database={"PROBE": "health.probes.Database", "OPTIONS": {"alias": alias}}, HEALTH={"CACHE": 0})
         return alias
 
-    yield add
+    with django_db_blocker.unblock():
+        yield add
     for alias in added:
+        connections[alias].close()
+        if connections[alias].vendor == "postgresql":
+            connections[alias].close_pool()
+        del connections[alias]
         del connections.settings[alias]
 
 
@@ -60,7 +100,58 @@ def silent_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+class FreezingRelay:
+    """Passes everything on to a PostgreSQL, until the client asks something: from then on, nothing."""
+
+    def __init__(self, server: Server) -> None:
+        self._target = str(server.home / ".s.PGSQL.5432")
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open = [self._listener]
+        self.port = self._listener.getsockname()[1]
+        self.frozen = threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        """Cut all connections."""
+        for connection in self._open:
+            connection.close()
+
+    def _serve(self) -> None:
+        try:
+            client, _ = self._listener.accept()
+            server = socket.socket(socket.AF_UNIX)
+            self._open += [client, server]
+            server.connect(self._target)
+            threading.Thread(target=self._answers, args=(server, client), daemon=True).start()
+            while data := client.recv(2**16):
+                if b"transaction_read_only" in data:
+                    self.frozen.set()
+                    return
+                server.sendall(data)
+        except OSError:
+            return
+
+    def _answers(self, server: socket.socket, client: socket.socket) -> None:
+        try:
+            while data := server.recv(2**16):
+                client.sendall(data)
+        except OSError:
+            return
+
+
 @pytest.fixture
-def stranger() -> Client:
-    """A client as the kubelet is one: the pod's address as Host, no session, plain HTTP."""
-    return Client(headers={"Host": "10.244.1.7:8000"})
+def freezing_relay(postgresql: Server) -> Iterator[FreezingRelay]:
+    """A database that lets itself be connected to, and then freezes."""
+    relay = FreezingRelay(postgresql)
+    yield relay
+    relay.close()
+
+
+@pytest.fixture
+def fresh_start() -> Iterator[None]:
+    """A process that has not been ready yet."""
+    was_started = readiness._started.is_set()
+    readiness._started.clear()
+    yield
+    if was_started:
+        readiness._started.set()

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from pathlib import Path
 
+import pytest
+from django.db import connections
 from django.test import Client
 
-from tests.health.conftest import AddDatabase
+from tests.health.conftest import AddDatabase, FreezingRelay, Probes, eventually
+from tests.postgresql import Server
 
 TOLD_TO_THE_KUBELET_WITHIN_S = 1.0
+
+
+def is_ready(client: Client) -> bool:
+    return client.get("/system-health/ready").status_code == 200
 
 
 def assert_not_ready(client: Client, *, within_s: float = TOLD_TO_THE_KUBELET_WITHIN_S) -> None:
@@ -20,6 +30,12 @@ def assert_not_ready(client: Client, *, within_s: float = TOLD_TO_THE_KUBELET_WI
     assert (response.json()["status"], response.json()["db_ok"]) == ("maintenance", False)
     assert took_s < within_s
     assert client.get("/system-health/live").status_code == 200
+
+
+def test_a_database_that_answers(stranger: Client, add_database: AddDatabase, postgresql: Server) -> None:
+    add_database("fine", host=str(postgresql.home), USER="app")
+
+    assert stranger.get("/system-health/ready").json()["db_ok"] is True
 
 
 def test_a_database_that_refuses(stranger: Client, add_database: AddDatabase, refusing_port: int) -> None:
@@ -35,3 +51,95 @@ def test_a_database_that_accepts_and_says_nothing(
 
     assert_not_ready(stranger)
     assert_not_ready(stranger, within_s=0.1)  # who asks again does not wait again
+
+
+def test_a_host_that_nobody_knows(stranger: Client, add_database: AddDatabase) -> None:
+    add_database("nowhere", host="no-such-host.invalid", port=5432)
+
+    assert_not_ready(stranger)
+
+
+def test_a_server_that_is_stopped_and_goes_on(stranger: Client, add_database: AddDatabase, postgresql: Server) -> None:
+    add_database("stopped", host=str(postgresql.home))
+    assert is_ready(stranger)
+
+    os.kill(postgresql.pid, signal.SIGSTOP)
+    try:
+        assert_not_ready(stranger)
+    finally:
+        os.kill(postgresql.pid, signal.SIGCONT)
+
+    assert eventually(lambda: is_ready(stranger))
+
+
+def test_a_server_that_freezes_after_the_connection_was_made(
+    stranger: Client, add_database: AddDatabase, freezing_relay: FreezingRelay
+) -> None:
+    add_database("frozen", host="127.0.0.1", port=freezing_relay.port)
+
+    assert_not_ready(stranger)
+    assert freezing_relay.frozen.is_set()
+
+
+def test_a_server_with_no_connection_left(stranger: Client, add_database: AddDatabase, postgresql: Server) -> None:
+    with postgresql.connect() as admin:
+        admin.execute("CREATE ROLE crowded LOGIN CONNECTION LIMIT 1")
+    alias = add_database("crowded", host=str(postgresql.home), USER="crowded")
+    with connections[alias].cursor():
+        assert_not_ready(stranger)
+    connections[alias].close()
+
+    assert eventually(lambda: is_ready(stranger))
+
+
+def test_a_pool_of_one_that_is_taken(stranger: Client, add_database: AddDatabase, postgresql: Server) -> None:
+    pytest.importorskip("psycopg_pool")
+    pool = {"min_size": 1, "max_size": 1}
+    alias = add_database("pooled", host=str(postgresql.home), USER="app", OPTIONS={"pool": pool})
+    assert is_ready(stranger)
+    with connections[alias].cursor():  # the probe has given it back
+        assert_not_ready(stranger)
+    connections[alias].close()
+
+    assert eventually(lambda: is_ready(stranger))
+
+
+def test_a_database_that_takes_no_writes(
+    stranger: Client, add_database: AddDatabase, probes: Probes, postgresql: Server
+) -> None:
+    read_only = {"options": "-c default_transaction_read_only=on"}
+    alias = add_database("standby", host=str(postgresql.home), USER="app", OPTIONS=read_only)
+
+    assert_not_ready(stranger)
+
+    probes(replica={"PROBE": "health.probes.Database", "OPTIONS": {"alias": alias, "writable": False}})
+
+    assert is_ready(stranger)
+
+
+def test_connections_that_the_server_has_closed_are_no_failure(
+    stranger: Client, add_database: AddDatabase, postgresql: Server
+) -> None:
+    alias = add_database("stale", host=str(postgresql.home), USER="app", CONN_MAX_AGE=None)
+    assert is_ready(stranger)
+    connections[alias].ensure_connection()
+    with postgresql.connect() as admin:
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'")
+
+    assert is_ready(stranger)
+
+
+def test_a_sqlite_file_that_is_gone_stays_gone(stranger: Client, add_database: AddDatabase, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.sqlite3"
+    add_database("missing", host="", ENGINE="django.db.backends.sqlite3", NAME=str(missing))
+
+    assert_not_ready(stranger)
+    assert not missing.exists()
+
+
+def test_a_sqlite_file_that_is_none(stranger: Client, add_database: AddDatabase, tmp_path: Path) -> None:
+    garbage = tmp_path / "garbage.sqlite3"
+    garbage.write_bytes(b"not a database " * 1000)
+    add_database("garbage", host="", ENGINE="django.db.backends.sqlite3", NAME=str(garbage))
+
+    assert_not_ready(stranger)

@@ -1,0 +1,39 @@
+"""`manage.py drain`: take this instance out of service."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from health.draining import NoDrainFile, start_draining, stop_draining
+
+
+class Command(BaseCommand):
+    """Readiness answers 503 in every worker from now on; what is asked of the instance is still served."""
+
+    help = "Take this instance out of service: readiness answers 503 from now on, and requests are still served."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """`--wait` is for a preStop hook, `--off` for a change of mind."""
+        parser.add_argument(
+            "--wait", type=float, default=0, metavar="SECONDS", help="return so much later, when no traffic comes"
+        )
+        parser.add_argument("--off", action="store_true", help="put the instance back into service")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Set or remove the mark."""
+        try:
+            if options["off"]:
+                stop_draining()
+                self.stdout.write("In service again.")
+                return
+            start_draining()
+        except NoDrainFile as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"The mark cannot be written: {error}. Set HEALTH['DRAIN_FILE'].") from error
+        self.stdout.write("Draining.")
+        time.sleep(options["wait"])

@@ -1,0 +1,108 @@
+"""The metric families of the service: of this process if it is alone, of all that share a directory otherwise."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from prometheus_client import REGISTRY
+from prometheus_client.metrics_core import Metric
+from prometheus_client.samples import Sample
+from prometheus_client.utils import floatToGoString
+
+from health.metrics.archive import bury_the_dead, number_files, read_archive
+from health.metrics.numbers import Numbers, fold, forget_layouts, read_numbers
+from health.metrics.shared import NUMBER, private_numbers, shared_directory
+
+logger = logging.getLogger("health.metrics")
+
+ATTEMPTS = 5
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class Series(NamedTuple):
+    """What a key says."""
+
+    family: str
+    name: str
+    labels: Labels
+    help: str
+
+
+def families() -> Iterable[Metric]:
+    """All families, ready to be written out."""
+    directory = shared_directory()
+    if directory is None:
+        return REGISTRY.collect()
+    try:
+        bury_the_dead(directory)
+    except OSError as error:  # no directory, or no room in it: what is there is read all the same
+        logger.debug("The numbers of dead processes stay where they are.", extra={"error": error.strerror})
+    by_kind = _all_numbers(directory)
+    for kind, private in private_numbers().items():
+        own = {key: NUMBER.unpack_from(buffer) for key, buffer in private.items()}
+        fold(kind, by_kind.setdefault(kind, {}), own)
+    return [family for kind, numbers in by_kind.items() for family in _families(kind, numbers)]
+
+
+def _all_numbers(directory: Path) -> dict[str, Numbers]:
+    for _ in range(ATTEMPTS):
+        archive = read_archive(directory)
+        by_kind = {kind: dict(numbers) for kind, numbers in archive.numbers.items()}
+        read = set()
+        try:
+            for file in number_files(directory):
+                if file.name in archive.merged:
+                    continue
+                numbers = read_numbers(directory / file.name)
+                if file.kind in ("gauge_all", "gauge_liveall"):
+                    numbers = {key + b"\0" + file.pid.encode(): number for key, number in numbers.items()}
+                fold(file.kind, by_kind.setdefault(file.kind, {}), numbers)
+                read.add(directory / file.name)
+        except OSError:  # put into the archive since we read that
+            continue
+        forget_layouts(read)
+        return by_kind
+    return {}
+
+
+def _families(kind: str, numbers: Numbers) -> Iterable[Metric]:
+    found: dict[str, Metric] = {}
+    buckets: dict[tuple[str, Labels], list[tuple[float, float]]] = {}
+    for key, (value, _) in numbers.items():
+        series = _series(key)
+        family = found.get(series.family)
+        if family is None:
+            family = found[series.family] = Metric(series.family, series.help, kind.partition("_")[0])
+        if kind == "histogram" and series.name.endswith("_bucket"):
+            bound = dict(series.labels)["le"]
+            rest = tuple(label for label in series.labels if label[0] != "le")
+            buckets.setdefault((series.family, rest), []).append((float(bound), value))
+        else:
+            family.samples.append(Sample(series.name, dict(series.labels), value))
+    for (name, labels), counts in buckets.items():
+        _add_buckets(found[name], dict(labels), sorted(counts))
+    return found.values()
+
+
+def _add_buckets(family: Metric, labels: dict[str, str], counts: Iterable[tuple[float, float]]) -> None:
+    total = 0.0
+    for bound, count in counts:
+        total += count
+        le = floatToGoString(bound)  # type: ignore[no-untyped-call]
+        family.samples.append(Sample(f"{family.name}_bucket", labels | {"le": le}, total))
+    family.samples.append(Sample(f"{family.name}_count", labels, total))
+
+
+@functools.lru_cache(maxsize=2**14)
+def _series(key: bytes) -> Series:
+    text, _, pid = key.partition(b"\0")
+    family, name, labels, documentation = json.loads(text)
+    if pid:
+        labels["pid"] = pid.decode()
+    return Series(family, name, tuple(sorted(labels.items())), documentation)

@@ -1,0 +1,36 @@
+"""Every metric of the app, by name."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from health.metrics.shared import install
+
+install()  # before the first of them is made: each keeps the value class that it finds
+
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+REQUESTS = Counter("django_http_requests", "Requests answered.", ["method", "route", "status"])
+DURATION = Histogram(
+    "django_http_request_duration_seconds", "Time to the response's start.", ["method", "route"], buckets=BUCKETS_S
+)
+IN_PROGRESS = Gauge(
+    "django_http_requests_in_progress", "Requests that are being answered.", multiprocess_mode="livesum"
+)
+EXCEPTIONS = Counter("django_http_exceptions", "Exceptions that no code caught.", ["exception"])
+PROBLEMS = Counter("django_http_problems", "RFC 9457 problem responses.", ["type"])
+CONNECTIONS = Counter("django_db_connections_opened", "Database connections opened.", ["alias"])
+LOG_RECORDS = Counter("django_log_records", "Log records.", ["level"])
+
+PROBE_STATE = Gauge(
+    "health_probe_state",
+    "What the probe found last: 1 pass, 0.5 warn, 0 fail.",
+    ["probe"],
+    multiprocess_mode="livemostrecent",
+)
+PROBE_DURATION = Gauge(
+    "health_probe_duration_seconds", "How long its last run took.", ["probe"], multiprocess_mode="livemostrecent"
+)
+READY = Gauge(
+    "health_ready", "Whether the last readiness answer was ready: 1 or 0.", multiprocess_mode="livemostrecent"
+)

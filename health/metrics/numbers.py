@@ -1,0 +1,83 @@
+"""Reading a file of numbers, and adding those of several processes up by the rule of their kind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from health.metrics.shared import HEADER_BYTES, NUMBER, USED
+
+Number = tuple[float, float]
+"""A value and its time."""
+
+Numbers = dict[bytes, Number]
+"""By key: what prometheus_client writes before each number, the names and labels as JSON."""
+
+FIRST_READ_BYTES = 2**16
+
+_layouts: dict[Path, list[tuple[bytes, int]]] = {}
+"""The keys of a file and where their numbers are: they only ever grow, and are parsed once."""
+
+
+def read_numbers(file: Path) -> Numbers:
+    """The numbers in a file; of one that is empty or not whole, as far as it goes.
+
+    Raises `FileNotFoundError` when it is gone.
+    """
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = os.pread(descriptor, FIRST_READ_BYTES, 0)
+        used = USED.unpack_from(data)[0] if len(data) >= HEADER_BYTES else 0
+        if used > len(data):
+            data += os.pread(descriptor, used - len(data), len(data))
+    finally:
+        os.close(descriptor)
+    unpack = NUMBER.unpack_from
+    return {key: unpack(data, position) for key, position in _layout(file, data, min(used, len(data)))}
+
+
+def forget_layouts(files: set[Path]) -> None:
+    """Keep what is known of these files only."""
+    for file in _layouts.keys() - files:
+        _layouts.pop(file, None)
+
+
+def fold(kind: str, into: Numbers, numbers: Numbers) -> None:
+    """Add the numbers of one more process, by the rule of their kind (for gauges, prometheus_client's modes)."""
+    together = RULES.get(kind.rpartition("_")[2].removeprefix("live"), _sum)
+    for key, number in numbers.items():
+        into[key] = together(into[key], number) if key in into else number
+
+
+def _sum(one: Number, other: Number) -> Number:
+    return one[0] + other[0], 0.0
+
+
+def _lower(one: Number, other: Number) -> Number:
+    return min(one, other)
+
+
+def _higher(one: Number, other: Number) -> Number:
+    return max(one, other)
+
+
+def _later(one: Number, other: Number) -> Number:
+    return one if one[1] >= other[1] else other
+
+
+RULES: dict[str, Callable[[Number, Number], Number]] = {"min": _lower, "max": _higher, "mostrecent": _later}
+
+
+def _layout(file: Path, data: bytes, used: int) -> list[tuple[bytes, int]]:
+    layout = _layouts.setdefault(file, [])
+    position = layout[-1][1] + NUMBER.size if layout else HEADER_BYTES
+    while position + USED.size <= used:
+        length = USED.unpack_from(data, position)[0]
+        start = position + USED.size
+        number = start + length + (8 - (length + USED.size) % 8)
+        if length <= 0 or number + NUMBER.size > used:
+            break
+        layout.append((data[start : start + length], number))
+        position = number + NUMBER.size
+    return layout

@@ -1,0 +1,262 @@
+"""The numbers of one process in files that the other processes read: prometheus_client's format, made to survive.
+
+It takes the place of prometheus_client's own value class, in whose files a full disk is a SIGBUS: they are sparse, and
+the page that cannot be had is missed when it is written to. Here room is made before it is mapped, and a number for
+which there is none is kept in the process. A file is never used again by another process. Its owner holds its lock for
+life: who gets the lock knows that the owner is dead, whatever became of its pid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import mmap
+import os
+import secrets
+import shutil
+import struct
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+
+from prometheus_client import values
+from prometheus_client.mmap_dict import mmap_key
+
+DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+OWNER = "HEALTH_METRICS_OWNER"
+BEGAN = "HEALTH_METRICS_BEGAN"
+LOCK = "lock"
+
+CHUNK_BYTES = 2**16
+HEADER_BYTES = 8
+USED = struct.Struct("i")
+NUMBER = struct.Struct("dd")
+"""Value and time; the time is for the modes that show the most recent value."""
+
+Buffer = mmap.mmap | bytearray
+
+
+def share(directory: Path | str) -> None:
+    """Share the metrics of all processes that come from this one, in a folder below `directory`.
+
+    Call it in the server's first process before Django is loaded, as in gunicorn's configuration file; called again by
+    the same process (a reload), it does nothing. Two servers may name the same directory. PROMETHEUS_MULTIPROC_DIR in
+    the environment has precedence. What servers left that have ended is removed.
+    """
+    if os.environ.get(OWNER) == str(os.getpid()):
+        return
+    given = None if OWNER in os.environ else os.environ.get(DIRECTORY)
+    directory = Path(given or directory).absolute()
+    run = directory / f"run-{os.getpid()}-{secrets.token_hex(4)}"
+    with contextlib.suppress(OSError):  # then each process keeps its numbers to itself
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in directory.glob("run-*"):
+            if is_abandoned(left / LOCK):
+                shutil.rmtree(left, ignore_errors=True)
+        _make_run(run)
+    os.environ |= {DIRECTORY: str(run), OWNER: str(os.getpid()), BEGAN: str(time.monotonic())}
+    install()
+
+
+def install() -> None:
+    """Keep the numbers of metrics that are made from now on in shared files, if there is a directory for them."""
+    if shared_directory() is not None:
+        values.ValueClass = SharedValue
+
+
+def shared_directory() -> Path | None:
+    """Where the shared files are; None where every process is alone."""
+    directory = os.environ.get(DIRECTORY)
+    return Path(directory) if directory else None
+
+
+def is_abandoned(file: Path) -> bool:
+    """Whether the process that made the file is gone, and all that it passed the lock on to by a fork."""
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+class SharedFile:
+    """The numbers of one kind (`counter`, `gauge_livesum`, …) of this process."""
+
+    def __init__(self, kind: str) -> None:
+        self.private: dict[bytes, Buffer] = {}
+        """Numbers for which there was no room in the file."""
+        self._places: dict[bytes, tuple[Buffer, int]] = {}
+        self._used = HEADER_BYTES
+        self._size = 0
+        self._descriptor = create_file(kind)
+        self._maps: list[mmap.mmap] = []
+        self._grow()
+
+    def place(self, key: bytes) -> tuple[Buffer, int]:
+        """Where the number of this key is: a buffer and the position in it."""
+        if key not in self._places:
+            self._places[key] = self._append(key)
+        return self._places[key]
+
+    def close(self) -> None:
+        """Let go of the file, which stays."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _append(self, key: bytes) -> tuple[Buffer, int]:
+        padded = key + b" " * (8 - (len(key) + USED.size) % 8)
+        entry = USED.pack(len(key)) + padded + bytes(NUMBER.size)
+        end = self._used + len(entry)
+        while end > self._size:
+            if not self._grow():
+                self.private[key] = bytearray(NUMBER.size)
+                return self.private[key], 0
+        buffer = self._maps[-1]
+        buffer[self._used : end] = entry
+        self._used = end
+        buffer[: USED.size] = USED.pack(end)  # last: a reader takes only what is whole
+        return buffer, end - NUMBER.size
+
+    def _grow(self) -> bool:
+        if self._descriptor is None or not allocate(self._descriptor, self._size, CHUNK_BYTES):
+            return False
+        self._size += CHUNK_BYTES
+        # Numbers that have their place stay on the earlier maps, which show the same file.
+        self._maps.append(mmap.mmap(self._descriptor, self._size))
+        return True
+
+
+def create_file(kind: str, suffix: str = "db") -> int | None:
+    """A new file of this process, locked before anybody can see it; None where it cannot be made."""
+    directory = shared_directory()
+    if directory is None:
+        return None
+    name = f"{kind}_{os.getpid()}-{secrets.token_hex(4)}.{suffix}"
+    hidden = directory / f".{name}"
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        hidden.rename(directory / name)
+    except OSError:
+        os.close(descriptor)
+        hidden.unlink(missing_ok=True)
+        return None
+    return descriptor
+
+
+def allocate(descriptor: int, start: int, length: int) -> bool:
+    """Write zeros, so that the room is really there; False where there is none."""
+    try:
+        return os.pwrite(descriptor, bytes(length), start) == length
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
+            return False
+        raise
+
+
+class SharedValue:
+    """One number: what prometheus_client calls a value class."""
+
+    _multiprocess = True
+
+    __slots__ = ("__weakref__", "_buffer", "_end", "_key", "_kind", "_start", "_value")
+
+    def __init__(
+        self,
+        typ: str,
+        metric_name: str,
+        name: str,
+        labelnames: Sequence[str],
+        labelvalues: Sequence[str],
+        help_text: str,
+        multiprocess_mode: str = "",
+        **kwargs: object,
+    ) -> None:
+        self._kind = f"gauge_{multiprocess_mode}" if typ == "gauge" else typ
+        self._key = mmap_key(metric_name, name, list(labelnames), list(labelvalues), help_text).encode()
+        self._buffer: Buffer | None = None
+        with _lock:
+            self._attach()
+            _values.add(self)
+
+    def inc(self, amount: float) -> None:
+        """Add to the number."""
+        with _lock:
+            if self._buffer is None:
+                self._attach()
+            self._value += amount
+            self._buffer[self._start : self._end] = NUMBER.pack(self._value, 0.0)  # type: ignore[index]  # attached
+
+    def set(self, value: float, timestamp: float | None = None) -> None:
+        """Replace the number."""
+        with _lock:
+            if self._buffer is None:
+                self._attach()
+            self._value = value
+            self._buffer[self._start : self._end] = NUMBER.pack(value, timestamp or 0.0)  # type: ignore[index]
+
+    def get(self) -> float:
+        """The number of this process."""
+        with _lock:
+            return self._value
+
+    def set_exemplar(self, exemplar: object) -> None:
+        """Exemplars are not shared."""
+
+    def get_exemplar(self) -> None:
+        """Exemplars are not shared."""
+
+    def _attach(self) -> None:
+        file = _files.get(self._kind)
+        if file is None:
+            file = _files[self._kind] = SharedFile(self._kind)
+        self._buffer, self._start = file.place(self._key)
+        self._end = self._start + NUMBER.size
+        self._value = NUMBER.unpack_from(self._buffer, self._start)[0]
+
+
+def _make_run(run: Path) -> None:
+    hidden = run.with_name(f".{run.name}")
+    hidden.mkdir(mode=0o700)
+    descriptor = os.open(hidden / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the last worker has ended: it stays open
+    hidden.rename(run)
+
+
+_lock = threading.RLock()  # a signal handler or finalizer may log, and so count, while it is held
+_files: dict[str, SharedFile] = {}
+_values: weakref.WeakSet[SharedValue] = weakref.WeakSet()
+
+
+def private_numbers() -> dict[str, dict[bytes, Buffer]]:
+    """By kind, the numbers of this process that its files have no room for."""
+    with _lock:
+        return {kind: dict(file.private) for kind, file in _files.items() if file.private}
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603  (it may have been held when the process forked)
+    _lock = threading.RLock()
+    for file in _files.values():
+        file.close()
+    _files.clear()
+    for value in _values:
+        value._buffer = None  # it counts from zero again, in a file of the new process
+
+
+os.register_at_fork(after_in_child=_after_fork)

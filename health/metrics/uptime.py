@@ -1,0 +1,23 @@
+"""Since when the service runs: its first process, not the worker that is asked."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from health.metrics.shared import BEGAN
+
+_loaded = time.monotonic()
+
+
+def uptime_s() -> float:
+    """Seconds since the service was started."""
+    return time.monotonic() - _began()
+
+
+def _began() -> float:
+    try:
+        began = float(os.environ[BEGAN])
+    except (KeyError, ValueError):
+        return _loaded
+    return min(began, _loaded)

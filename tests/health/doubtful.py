@@ -1,0 +1,42 @@
+"""Probes that the tests configure by their dotted path."""
+
+from __future__ import annotations
+
+import threading
+
+release = threading.Event()
+"""What `hang` waits for."""
+runs: list[str] = []
+
+
+def passes() -> None:
+    runs.append("passes")
+
+
+def warns() -> str:
+    return "nearly full: /var/lib/secret"
+
+
+def fails() -> None:
+    raise RuntimeError("password authentication failed for user admin at db.internal")
+
+
+def hangs() -> None:
+    runs.append("hangs")
+    release.wait()
+
+
+def takes_a_moment() -> None:
+    runs.append("takes_a_moment")
+    threading.Event().wait(0.2)
+
+
+def exits() -> None:
+    raise SystemExit(1)
+
+
+def wants_an_argument(argument: str) -> None:
+    runs.append(argument)
+
+
+not_callable = "a string"

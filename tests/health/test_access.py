@@ -1,0 +1,115 @@
+"""What is told to whom."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import AsyncClient, Client
+from pytest_django.fixtures import Settings
+
+from tests.health.conftest import AddDatabase, Probes
+
+TOKEN = "of-the-probes-0123456789"
+DETAILS = {"version", "django", "python", "uptime_seconds", "draining", "probes"}
+
+
+@pytest.fixture(autouse=True)
+def failing_probe(probes: Probes) -> None:
+    probes(
+        HEALTH={"TOKEN": TOKEN, "VERSION": "1.2.3"},
+        billing={"PROBE": "tests.health.doubtful.fails", "CRITICAL": False},
+    )
+
+
+@pytest.mark.parametrize("path", ["", "/ready", "/live", "/startup", "/metrics", "/metrics?format=prometheus"])
+@pytest.mark.parametrize("accept", ["application/json", "application/health+json", "text/plain"])
+@pytest.mark.parametrize("token", [None, "wrong", "", TOKEN[:-1], "\xe9"])
+def test_a_stranger_learns_nothing_of_hosts_versions_and_exceptions(
+    stranger: Client, path: str, accept: str, token: str | None
+) -> None:
+    headers = {"Accept": accept} | ({} if token is None else {"Authorization": f"Bearer {token}"})
+
+    text = stranger.get(f"/system-health{path}", headers=headers).content.decode()
+
+    assert not [word for word in ("1.2.3", "db.internal", "password", "RuntimeError", "3.11", "5.2.") if word in text]
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_token_shows_what_the_probes_found(stranger: Client, scheme: str) -> None:
+    body = stranger.get("/system-health", headers={"Authorization": f"{scheme} {TOKEN}"}).json()
+
+    assert body.keys() > DETAILS
+    assert body["version"] == "1.2.3"
+    assert body["probes"]["billing"]["state"] == "fail"
+    assert body["probes"]["billing"]["critical"] is False
+    assert "db.internal" in body["probes"]["billing"]["detail"]
+
+
+def test_the_token_shows_the_checks_in_health_json(stranger: Client) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}", "Accept": "application/health+json"}
+
+    body = stranger.get("/system-health/ready", headers=headers).json()
+
+    assert body["checks"]["billing"][0]["status"] == "fail"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("may", [True, False])
+def test_a_user_of_the_site_sees_details_by_permission(client: Client, may: bool) -> None:
+    user = User.objects.create_user("operator")
+    if may:
+        user.user_permissions.add(Permission.objects.get(codename="view_details"))
+    client.force_login(user)
+
+    body = client.get("/system-health").json()
+
+    assert ("probes" in body) is may
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_user_of_the_site_sees_details_under_asgi_too() -> None:
+    async def ask() -> bool:
+        client = AsyncClient()
+        await client.aforce_login(await User.objects.acreate_superuser("root"))
+        response = await client.get("/system-health")
+        return "probes" in response.json()
+
+    assert asyncio.run(ask())
+
+
+def test_nobody_is_looked_up_in_a_database_that_is_down(
+    client: Client, add_database: AddDatabase, refusing_port: int, settings: Settings
+) -> None:
+    add_database("refusing", host="127.0.0.1", port=refusing_port)
+    settings.HEALTH = {**settings.HEALTH, "MAY_SEE": "tests.health.doubtful.fails"}
+    client.cookies[settings.SESSION_COOKIE_NAME] = "some-session"
+
+    response = client.get("/system-health/ready")
+
+    assert response.status_code == 503
+    assert "probes" not in response.json()
+
+
+def test_a_function_that_cannot_tell_who_may_see_tells_nothing(client: Client, settings: Settings) -> None:
+    settings.HEALTH = {**settings.HEALTH, "MAY_SEE": "tests.health.doubtful.fails"}
+    client.cookies[settings.SESSION_COOKIE_NAME] = "some-session"
+
+    response = client.get("/system-health")
+
+    assert response.status_code == 200
+    assert "probes" not in response.json()
+
+
+def test_the_metrics_can_demand_the_token(stranger: Client, settings: Settings) -> None:
+    settings.HEALTH = {**settings.HEALTH, "METRICS_NEED_TOKEN": True}
+    client = Client(headers={"Host": "10.244.1.7:8000"})
+
+    refused = client.get("/system-health/metrics")
+    allowed = client.get("/system-health/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+
+    assert refused.status_code == 401
+    assert refused["WWW-Authenticate"] == "Bearer"
+    assert refused["Content-Type"] == "application/problem+json"
+    assert allowed.status_code == 200

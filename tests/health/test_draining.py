@@ -1,0 +1,47 @@
+"""Taking an instance out of service without refusing anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from tests.health.conftest import Probes
+
+
+@pytest.fixture(autouse=True)
+def drain_file(probes: Probes, tmp_path: Path) -> Iterator[Path]:
+    file = tmp_path / "state" / "draining"
+    probes(HEALTH={"DRAIN_FILE": str(file)})
+    return file
+
+
+def test_a_draining_instance_is_not_ready_but_alive_and_its_database_is_fine(stranger: Client) -> None:
+    assert stranger.get("/system-health/ready").status_code == 200
+
+    call_command("drain", stdout=StringIO())
+
+    response = stranger.get("/system-health/ready")
+    assert response.status_code == 503
+    assert (response.json()["status"], response.json()["db_ok"]) == ("maintenance", True)
+    assert stranger.get("/system-health").status_code == 503
+    assert stranger.get("/system-health/live").status_code == 200
+
+
+def test_it_can_be_put_back_into_service(stranger: Client) -> None:
+    call_command("drain", stdout=StringIO())
+    call_command("drain", off=True, stdout=StringIO())
+    call_command("drain", off=True, stdout=StringIO())
+
+    assert stranger.get("/system-health/ready").status_code == 200
+
+
+def test_a_mark_that_cannot_be_written_is_said(drain_file: Path) -> None:
+    drain_file.parent.write_text("a file where the folder should be")
+
+    with pytest.raises(CommandError, match="DRAIN_FILE"):
+        call_command("drain", stdout=StringIO())
