@@ -33,6 +33,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "systemlog.correlation.CorrelationMiddleware",
     "health.middleware.HealthMiddleware",
+    "systemlog.problems.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -46,6 +47,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "ops_platform.urls"
 WSGI_APPLICATION = "ops_platform.wsgi.application"
 APPEND_SLASH = False
+CSRF_FAILURE_VIEW = "systemlog.problems.views.csrf_failure"
 
 TEMPLATES = [
     {
@@ -114,7 +116,10 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "systemlog.problems.ContentNegotiation",
+    "DEFAULT_SCHEMA_CLASS": "systemlog.problems.schema.AutoSchema",
+    "EXCEPTION_HANDLER": "systemlog.problems.exception_handler",
+    "LIST_SERIALIZER_ERRORS_AS_DICT": True,  # DRF's coming default; the other one warns
 }
 REST_KNOX = {"TOKEN_TTL": None}  # a token lasts until it is revoked, unless `issue_token --expires` says otherwise
 

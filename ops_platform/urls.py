@@ -13,5 +13,11 @@ urlpatterns = [
     path("system/", include("systemlog.api.urls")),
     re_path(r"^docs/?$", DocumentationView.as_view(), name="docs"),
     re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
+    path("", include("systemlog.problems.urls")),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = "systemlog.problems.views.handler400"
+handler403 = "systemlog.problems.views.handler403"
+handler404 = "systemlog.problems.views.handler404"
+handler500 = "systemlog.problems.views.handler500"

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.signals import setting_changed
 
 NAME = "SYSTEMLOG"
+LEVEL_NAMES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 Rule = Callable[[Any], str | None]
 """Takes a value of the right type; says what is wrong with it, or None."""
@@ -45,6 +46,24 @@ def names(value: Any) -> str | None:
     return None if fits else "must be a list of names"
 
 
+def base_url(value: str) -> str | None:
+    """A rule: an absolute URL, or a path from the root; with a slash at its end, for names are put behind it."""
+    from_root = value.startswith("/") and not value.startswith("//")
+    if not value.endswith("/") or not (from_root or value.startswith(("https://", "http://"))):
+        return "must be a path from the root or an http(s) URL, and end with a slash"
+    return None
+
+
+def log_levels(value: Mapping[Any, Any]) -> str | None:
+    """A rule: keys are 4xx statuses, values names of log levels."""
+    for status, level in value.items():
+        if not isinstance(status, int) or not 400 <= status <= 499:
+            return f"has the key {status!r}, which is no 4xx status"
+        if level not in LEVEL_NAMES:
+            return f"has the level {level!r}, which is none of {', '.join(LEVEL_NAMES)}"
+    return None
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The keys of `SYSTEMLOG`, with their types and defaults."""
@@ -67,6 +86,23 @@ class Settings:
         "Names of further keys whose values are never stored, beside passwords, tokens and their like.",
         names,
     )
+    PROBLEM_BASE_URL: str = option(
+        "/problems/", "What the `type` of a problem begins with: where `systemlog.problems.urls` answers.", base_url
+    )
+    PROBLEM_HTML_PATHS: Sequence[str] = option(
+        ("admin:index",),
+        "Where a browser gets Django's error pages: paths, or names of URLs, and everything below them.",
+        names,
+    )
+    PROBLEM_LOG_LEVELS: Mapping[int, str] = option(
+        lambda: {401: "WARNING", 403: "WARNING", 429: "WARNING"},
+        "Level at which a 4xx of this status is logged; others are not. A 5xx is always logged as ERROR.",
+        log_levels,
+    )
+    PROBLEM_MAX_ERRORS: int = option(
+        100, "So many entries of `errors` a problem lists, and counts the rest.", at_least(1)
+    )
+    VALIDATION_STATUS: int = option(400, "Status of a failed validation of the body: 400 or 422.", one_of(400, 422))
 
 
 @functools.cache

@@ -1,0 +1,23 @@
+"""What went wrong: problem types, and the answers (RFC 9457) that every error of the process becomes."""
+
+from systemlog.problems.exceptions import InvalidParameters, ProblemException
+from systemlog.problems.handler import exception_handler
+from systemlog.problems.middleware import ProblemMiddleware
+from systemlog.problems.negotiation import ContentNegotiation
+from systemlog.problems.pointers import json_pointer
+from systemlog.problems.problem import FieldError, NotAProblem, Problem
+from systemlog.problems.registry import ProblemType, problem_types
+
+__all__ = [
+    "ContentNegotiation",
+    "FieldError",
+    "InvalidParameters",
+    "NotAProblem",
+    "Problem",
+    "ProblemException",
+    "ProblemMiddleware",
+    "ProblemType",
+    "exception_handler",
+    "json_pointer",
+    "problem_types",
+]

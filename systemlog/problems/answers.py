@@ -1,0 +1,131 @@
+"""The answer to an error outside DRF's views: an exception, or a response that says nothing but its status."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.translation import get_language
+from django.views import defaults
+from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+
+from systemlog.problems.catalogue import OF_STATUS
+from systemlog.problems.handler import exception_handler, write_problem
+from systemlog.problems.negotiation import gets_html, prefers_html
+from systemlog.problems.problem import MEDIA_TYPE, Problem
+from systemlog.problems.recognition import recognise
+from systemlog.problems.reporting import report
+from systemlog.problems.response import ProblemResponse, correlation_id_of, mark_language, phrase, put_into
+from systemlog.problems.wording import language_of
+
+UNREADABLE_POST = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
+
+
+def answer(request: HttpRequest, exc: BaseException, *, signalled: bool = False) -> HttpResponseBase:
+    """The response to `exc`: a problem, or Django's page for a browser on a path of pages. Logged when it returns."""
+    if isinstance(exc, UNREADABLE_POST):
+        # Or the next one who looks at request.POST would raise it again.
+        request._mark_post_parse_error()  # type: ignore[attr-defined]  # Django's own, as its handler does
+    try:
+        return _answer(request, exc, signalled)
+    except Exception as failure:  # a broken error page, or a member that JSON has no form for
+        if failure is exc:
+            raise  # DEBUG_PROPAGATE_EXCEPTIONS
+        return _answer_failure(request, failure)
+
+
+def complete(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """An error response that a view or middleware returned, with a problem as its body if it had none of its own."""
+    try:
+        if isinstance(response, HttpResponse) and (exc := _missing_words(request, response)):
+            problem = write_problem(exc, _context(request))
+            put_into(response, problem, head=request.method == "HEAD")
+            mark_language(response, language_of(request) or get_language())
+    except Exception as failure:  # noqa: BLE001  (the answer to an error must not be another)
+        return _answer_failure(request, failure)
+    report(request, response)
+    return response
+
+
+def slash_is_missing(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Whether the response redirects a request with a body to the same path with a slash: the body would be lost."""
+    return (
+        response.status_code in (301, 302)
+        and settings.APPEND_SLASH
+        and request.method not in ("GET", "HEAD", "OPTIONS")
+        and response.headers.get("Location", "").partition("?")[0].endswith(request.path + "/")
+    )
+
+
+def _answer(request: HttpRequest, exc: BaseException, signalled: bool) -> HttpResponseBase:
+    if gets_html(request):
+        response = _page(request, exc)
+        report(request, response, exc, signalled=signalled)
+        return response
+    problem = exception_handler(exc, {**_context(request), "signalled": signalled})
+    if problem is None:
+        raise exc
+    return problem
+
+
+def _page(request: HttpRequest, exc: BaseException) -> HttpResponse:
+    """Django's own error page, of the project's template where it has one."""
+    problem = recognise(exc)
+    status = problem.status_code
+    page: HttpResponse
+    if status == HTTPStatus.NOT_FOUND:
+        page = defaults.page_not_found(request, exc if isinstance(exc, Http404) else Http404())
+    elif status == HTTPStatus.FORBIDDEN:
+        page = defaults.permission_denied(request, PermissionError())
+    elif status < 500:
+        page = defaults.bad_request(request, ValueError())
+    else:
+        page = defaults.server_error(request)
+    page.status_code = status
+    for name, value in getattr(problem, "headers", {}).items():
+        page.headers[name] = value
+    return page
+
+
+def _missing_words(request: HttpRequest, response: HttpResponse) -> APIException | None:
+    """What should be said in place of the body; None if the body is the view's own word."""
+    media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media_type == MEDIA_TYPE or gets_html(request):
+        return None
+    data = getattr(response, "data", None)
+    if isinstance(data, dict | list) and _is_made_of_errors(data):
+        exc: APIException = ValidationError(data)
+    elif response.content and (media_type != "text/html" or prefers_html(request)):
+        return None
+    else:
+        exc = OF_STATUS.get(response.status_code, APIException)()
+    exc.status_code = response.status_code
+    return exc
+
+
+def _is_made_of_errors(data: Any) -> bool:
+    """Whether this is `serializer.errors`: a view that returns them means to raise them."""
+    while isinstance(data, dict | list) and data:
+        data = next(iter(data.values() if isinstance(data, dict) else data))
+    return isinstance(data, ErrorDetail)
+
+
+def _context(request: HttpRequest) -> dict[str, Any]:
+    return {"request": request, "view": None, "args": (), "kwargs": {}}
+
+
+def _answer_failure(request: HttpRequest, failure: Exception) -> HttpResponseBase:
+    """The answer to a failure of answering."""
+    with suppress(Exception):
+        if (response := exception_handler(failure, _context(request))) is not None:
+            return response
+    # Nothing is left here that could fail.
+    problem = Problem(title=phrase(500), status=500, detail=phrase(500), correlation_id=correlation_id_of(request))
+    response = ProblemResponse(problem, head=request.method == "HEAD")
+    report(request, response, failure)
+    return response

@@ -1,0 +1,216 @@
+"""From an exception to its response: drf-standardized-errors' handler and formatter, filled in for RFC 9457.
+
+All doors of the road lead here, DRF's views by `exception_handler` and everything else by `answers`. What is not taken
+over from drf-standardized-errors is its flattening: it is quadratic, and drops the index 0 of a list.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import translation
+from drf_standardized_errors.formatter import ExceptionFormatter
+from drf_standardized_errors.handler import ExceptionHandler
+from rest_framework import exceptions as drf
+from rest_framework.request import Request
+
+from systemlog.conf import conf
+from systemlog.problems import catalogue
+from systemlog.problems.exceptions import InvalidParameters, ProblemException
+from systemlog.problems.pointers import Place, flatten, json_pointer, take
+from systemlog.problems.problem import FieldError, Problem
+from systemlog.problems.recognition import recognise
+from systemlog.problems.registry import ABOUT_BLANK, ProblemType
+from systemlog.problems.reporting import report
+from systemlog.problems.response import (
+    ProblemResponse,
+    correlation_id_of,
+    instance_of,
+    mark_language,
+    phrase,
+)
+from systemlog.problems.wire_names import wire_names_of
+from systemlog.problems.wording import in_language, is_made_from, language_of, safe_detail, texts_of
+
+OF_DRF: tuple[tuple[type[drf.APIException], type[ProblemException]], ...] = (
+    (drf.ParseError, catalogue.MalformedBody),
+    (drf.AuthenticationFailed, catalogue.AuthenticationFailed),
+)
+"""DRF's exceptions that share their status with another problem type; the others go by their status."""
+
+TEMPLATES: tuple[type[drf.APIException], ...] = (drf.MethodNotAllowed, drf.UnsupportedMediaType)
+"""DRF's exceptions whose own message repeats a part of the request."""
+
+BODILESS = ("GET", "HEAD", "OPTIONS")
+
+
+class ProblemFormatter(ExceptionFormatter):
+    """Writes the problem that an `APIException` is."""
+
+    def __init__(self, exc: drf.APIException, context: Any, original_exc: Exception) -> None:
+        super().__init__(exc, context, original_exc)
+        self.request = django_request(context["request"])
+
+    def run(self) -> Problem:
+        """The problem, in the language that the client asks for."""
+        language = language_of(self.request)
+        if language is None or language == translation.get_language():
+            return self._write()
+        with translation.override(language):
+            return self._write()
+
+    def _write(self) -> Problem:
+        problem_type = self.get_error_type()
+        status = self.exc.status_code
+        if problem_type is None:
+            title, detail = phrase(status), ""
+        else:
+            title, detail = texts_of(problem_type, translation.get_language() or "")
+        errors, omitted = self.get_errors()
+        extensions = dict(getattr(self.exc, "members", {}))
+        if omitted:
+            extensions["errors_omitted"] = omitted
+        return Problem(
+            type=problem_type.uri if problem_type else ABOUT_BLANK,
+            title=title,
+            status=status,
+            detail=self.get_detail() or detail or title,
+            instance=instance_of(self.request),
+            correlation_id=correlation_id_of(self.request),
+            errors=tuple(errors),
+            extensions=extensions,
+        )
+
+    def get_error_type(self) -> ProblemType | None:  # type: ignore[override]  # a problem type in place of three words
+        """The type of the problem; None where there is no more to say than the status."""
+        exc, status = self.exc, self.exc.status_code
+        if isinstance(exc, ProblemException):
+            return exc.problem_type
+        if isinstance(exc, drf.ValidationError):
+            return catalogue.ValidationFailed.problem_type
+        for kind, problem in OF_DRF:
+            if isinstance(exc, kind) and status == problem.status_code:
+                return problem.problem_type
+        return catalogue.type_of_status(status)
+
+    def get_detail(self) -> str:
+        """What the occurrence says of itself; empty if it says nothing of its own, or nothing fit to be shown."""
+        exc = self.exc
+        if isinstance(exc, drf.ValidationError) or exc.status_code == 500:
+            return ""
+        detail = exc.detail
+        if not isinstance(detail, str) or detail == str(exc.default_detail):
+            return ""
+        if isinstance(exc, drf.ParseError) and (exc.__context__ or exc.__cause__):
+            # A ParseError raised for another exception repeats that one's text.
+            return ""
+        if isinstance(exc, TEMPLATES) and is_made_from(detail, exc.default_detail):
+            return ""
+        return in_language(str(detail))
+
+    def get_errors(self) -> tuple[list[FieldError], int]:  # type: ignore[override]  # with the number of those left out
+        """What is wrong with the input, place by place; and how many errors there are beyond the limit."""
+        exc, limit = self.exc, conf().PROBLEM_MAX_ERRORS
+        if isinstance(exc, InvalidParameters):
+            return list(map(self._checked_parameter, exc.errors[:limit])), max(0, len(exc.errors) - limit)
+        if not isinstance(exc, drf.ValidationError):
+            return [], 0
+        self._names = wire_names_of(self.context.get("view"), self.request)
+        self._input = self._sent_data()
+        make = self._parameter_error if self.request.method in BODILESS else self._body_error
+        errors, omitted = take(flatten(exc.detail), limit, make)
+        if not errors:
+            text = in_language(str(drf.ValidationError.default_detail))
+            errors = [FieldError(detail=text, code=drf.ValidationError.default_code, pointer="#")]
+        return errors, omitted
+
+    def _body_error(self, place: Place) -> FieldError:
+        value = self._input
+        for key in place.path:
+            value = _member(value, key)
+        return FieldError(
+            **self._texts(place, value),
+            pointer=json_pointer(map(self._names, place.path) if self._names else place.path),
+        )
+
+    def _parameter_error(self, place: Place) -> FieldError:
+        """Of a request that has no body, a serializer or a filter checks the query parameters."""
+        if not place.path:
+            return FieldError(**self._texts(place, None), pointer="#")
+        name = str(place.path[0])
+        return FieldError(**self._texts(place, self.request.GET.get(name)), parameter=name)
+
+    def _checked_parameter(self, error: FieldError) -> FieldError:
+        value = self.request.GET.get(error.parameter or "")
+        return FieldError(
+            detail=safe_detail(in_language(error.detail), error.code, value), code=error.code, parameter=error.parameter
+        )
+
+    @staticmethod
+    def _texts(place: Place, value: object) -> dict[str, str]:
+        code = str(getattr(place.detail, "code", None) or "invalid")
+        return {"detail": in_language(safe_detail(str(place.detail), code, value)), "code": code}
+
+    def _sent_data(self) -> object:
+        """The parsed body, if somebody has parsed it; only to see whether a message repeats it."""
+        request = self.context["request"]
+        if isinstance(request, Request):
+            return request.__dict__.get("_full_data")
+        return request.__dict__.get("_post")
+
+
+class ProblemHandler(ExceptionHandler):
+    """Answers an exception with a problem, whatever it is and whether DEBUG is on or off."""
+
+    def convert_known_exceptions(self, exc: Exception) -> Exception:
+        """Every exception is known: what cannot be told is an internal error."""
+        problem = recognise(exc)
+        if isinstance(problem, drf.ValidationError) and problem.status_code == 400:
+            problem.status_code = conf().VALIDATION_STATUS
+        return problem
+
+    def should_not_handle(self, exc: Exception) -> bool:
+        """Only if the project wants Django to let exceptions through (DEBUG_PROPAGATE_EXCEPTIONS)."""
+        return settings.DEBUG_PROPAGATE_EXCEPTIONS and isinstance(exc, catalogue.InternalError)
+
+    def format_exception(self, exc: drf.APIException) -> Problem:  # type: ignore[override]  # typed, not a dict
+        """The problem."""
+        return ProblemFormatter(exc, self.context, self.exc).run()
+
+    def get_response(self, exc: drf.APIException, data: Problem) -> HttpResponseBase:  # type: ignore[override]
+        """The response, which no renderer touches: it is the same for every Accept."""
+        request = django_request(self.context["request"])
+        response = ProblemResponse(data, head=request.method == "HEAD", headers=self.get_headers(exc))
+        mark_language(response, language_of(request) or translation.get_language())
+        return response
+
+    def get_headers(self, exc: drf.APIException) -> dict[str, str]:
+        """The headers of the exception: DRF's two, and those that a problem brings."""
+        headers = dict(getattr(exc, "headers", None) or {})
+        if getattr(exc, "auth_header", None):
+            headers["WWW-Authenticate"] = exc.auth_header  # type: ignore[attr-defined]  # DRF's views set it
+        if getattr(exc, "wait", None) is not None:
+            headers["Retry-After"] = str(int(exc.wait))  # type: ignore[attr-defined]  # of Throttled
+        return headers
+
+    def report_exception(self, exc: drf.APIException, response: HttpResponseBase) -> None:
+        """One log record, and the signal for a 5xx."""
+        request = django_request(self.context["request"])
+        slug = response.problem.type.rpartition("/")[2]  # type: ignore[attr-defined]  # made in get_response
+        report(request, response, self.exc, slug=slug, signalled=bool(self.context.get("signalled")))
+
+
+def django_request(request: Any) -> HttpRequest:
+    """Django's request, in DRF's or by itself."""
+    found: HttpRequest = request._request if isinstance(request, Request) else request
+    return found
+
+
+def _member(value: object, key: object) -> object:
+    if isinstance(value, dict):
+        return value.get(key)
+    if isinstance(value, list) and isinstance(key, int) and key < len(value):
+        return value[key]
+    return None

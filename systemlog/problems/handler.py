@@ -1,0 +1,30 @@
+"""The way into the engine, in a module that DRF can import while it is importing itself.
+
+DRF imports its negotiation class, and so this package, before its views exist, and drf-standardized-errors imports
+the views: the engine comes with the first error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from django.http.response import HttpResponseBase
+    from rest_framework.exceptions import APIException
+
+    from systemlog.problems.problem import Problem
+
+
+def exception_handler(exc: BaseException, context: Mapping[str, Any]) -> HttpResponseBase | None:
+    """DRF's `EXCEPTION_HANDLER`: every exception of a view becomes a problem, DEBUG on or off."""
+    from systemlog.problems.engine import ProblemHandler
+
+    return ProblemHandler(exc, context).run()  # type: ignore[arg-type]  # it takes more
+
+
+def write_problem(exc: APIException, context: Mapping[str, Any]) -> Problem:
+    """The problem alone, for a response that exists already."""
+    from systemlog.problems.engine import ProblemFormatter
+
+    return ProblemFormatter(exc, context, exc).run()

@@ -1,0 +1,74 @@
+"""What the client asks for: the negotiation class for DRF, and who wants an HTML page in place of a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from rest_framework.exceptions import APIException
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+from systemlog.conf import conf
+from systemlog.problems.problem import MEDIA_TYPE
+
+Chosen = tuple[BaseRenderer, str]
+
+
+class ContentNegotiation(DefaultContentNegotiation):
+    """Chooses a renderer by `Accept`, and the view's first one where nothing fits or the header is malformed.
+
+    RFC 9110, section 12.5.1, allows to disregard the header; a 406 would hide the answer, and DRF decides before it
+    knows who is asking. `?format=` is an ordinary query parameter.
+    """
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> Chosen:
+        """The renderer, and the media type for its response."""
+        candidates = list(renderers)
+        if format_suffix:
+            candidates = self.filter_renderers(candidates, format_suffix)
+        try:
+            chosen: Chosen = super().select_renderer(_WithoutQuery(request), candidates)  # type: ignore[arg-type]
+        except (APIException, ValueError, TypeError, LookupError):
+            return candidates[0], str(candidates[0].media_type)
+        return chosen
+
+
+class _WithoutQuery:
+    """The request as DRF's negotiation may see it."""
+
+    query_params: dict[str, str] = {}
+
+    def __init__(self, request: Request) -> None:
+        self.headers: Any = request.headers
+
+
+def prefers_html(request: HttpRequest) -> bool:
+    """Whether the client names HTML, and likes it better than a problem or JSON. `*/*` does not name it."""
+    if "text/html" not in request.META.get("HTTP_ACCEPT", "").lower():
+        return False
+    try:
+        return request.get_preferred_type([MEDIA_TYPE, "application/json", "text/html"]) == "text/html"
+    except (ValueError, LookupError):
+        return False
+
+
+def gets_html(request: HttpRequest) -> bool:
+    """Whether an error is answered with Django's page: to a client that prefers HTML, on a path made for browsers."""
+    return prefers_html(request) and any(request.path.startswith(prefix) for prefix in _html_paths())
+
+
+def _html_paths() -> Iterable[str]:
+    for place in conf().PROBLEM_HTML_PATHS:
+        if place.startswith("/"):
+            yield place
+        else:
+            try:
+                yield reverse(place)
+            except NoReverseMatch:
+                continue

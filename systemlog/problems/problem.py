@@ -1,0 +1,116 @@
+"""The problem body of RFC 9457 as a value: made here for an answer, and read by clients from one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
+
+MEDIA_TYPE = "application/problem+json"
+STANDARD_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "correlation_id", "errors"})
+PLACES = ("pointer", "parameter", "header")
+
+
+class NotAProblem(ValueError):
+    """The response is no problem: its media type is another, or its body is no JSON object."""
+
+
+class AnyResponse(Protocol):
+    """What the responses of Django's test client, httpx and requests have in common."""
+
+    @property
+    def headers(self) -> Any:
+        """The header fields, by name."""
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FieldError:
+    """One thing wrong with the input, and where: a JSON Pointer into the body, a query parameter or a header."""
+
+    detail: str
+    code: str
+    pointer: str | None = None
+    parameter: str | None = None
+    header: str | None = None
+
+    def as_dict(self) -> dict[str, str]:
+        """The entry of `errors`."""
+        entry = {"detail": self.detail, "code": self.code}
+        if self.pointer is not None:
+            entry["pointer"] = self.pointer
+        if self.parameter is not None:
+            entry["parameter"] = self.parameter
+        if self.header is not None:
+            entry["header"] = self.header
+        return entry
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A problem body; `extensions` are the members that RFC 9457 leaves to the problem type."""
+
+    type: str = "about:blank"
+    title: str | None = None
+    status: int | None = None
+    detail: str | None = None
+    instance: str | None = None
+    correlation_id: str | None = None
+    errors: tuple[FieldError, ...] = ()
+    extensions: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, object]:
+        """The JSON object; members without a value are left out."""
+        body: dict[str, object] = {"type": self.type}
+        for name in ("title", "status", "detail", "instance", "correlation_id"):
+            value = getattr(self, name)
+            if value is not None:
+                body[name] = value
+        if self.errors:
+            body["errors"] = [error.as_dict() for error in self.errors]
+        body.update(self.extensions)
+        return body
+
+    @classmethod
+    def from_response(cls, response: AnyResponse) -> Self:
+        """The problem in a response of httpx, requests or Django's test client. Raises `NotAProblem`."""
+        media_type = str(response.headers.get("Content-Type", "")).split(";")[0].strip().lower()
+        if media_type != MEDIA_TYPE:
+            raise NotAProblem(f"The media type is {media_type or 'missing'}, not {MEDIA_TYPE}.")
+        try:
+            body = json.loads(response.content)
+        except (ValueError, RecursionError) as error:
+            raise NotAProblem("The body is no JSON.") from error
+        if not isinstance(body, dict):
+            raise NotAProblem("The body is no JSON object.")
+        return cls.from_dict(body)
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> Self:
+        """The problem in a JSON object. A member of the wrong type is ignored, as RFC 9457 section 3.1 asks."""
+        texts = {
+            name: body[name]
+            for name in ("type", "title", "detail", "instance", "correlation_id")
+            if isinstance(body.get(name), str)
+        }
+        status = body.get("status")
+        entries = body.get("errors")
+        return cls(
+            **texts,
+            status=status if isinstance(status, int) and not isinstance(status, bool) else None,
+            errors=tuple(map(_read_error, filter(_is_error, entries))) if isinstance(entries, list) else (),
+            extensions={name: value for name, value in body.items() if name not in STANDARD_MEMBERS},
+        )
+
+
+def _is_error(entry: object) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("detail"), str)
+
+
+def _read_error(entry: Mapping[str, Any]) -> FieldError:
+    places = {name: entry[name] for name in PLACES if isinstance(entry.get(name), str)}
+    return FieldError(detail=entry["detail"], code=str(entry.get("code", "")), **places)

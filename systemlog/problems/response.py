@@ -1,0 +1,83 @@
+"""The response that carries a problem: the body as bytes, past any renderer, so that no negotiation can fail it."""
+
+from __future__ import annotations
+
+import http
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+
+from systemlog.correlation import get_correlation_id, new_id
+from systemlog.problems.problem import MEDIA_TYPE, Problem
+
+_encode = DjangoJSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+SAFE_IN_PATH = "/:@!$&'()*+,;=~"
+"""What RFC 3986 lets stand in a path besides letters, digits and `-._`."""
+
+OF_THE_OLD_BODY = ("Content-Encoding", "Content-Disposition", "Content-Range", "ETag", "Last-Modified")
+
+
+class ProblemResponse(HttpResponse):
+    """An answer whose body is a problem. `data` is the body before it became JSON, as in DRF's responses."""
+
+    def __init__(self, problem: Problem, *, head: bool = False, headers: Mapping[str, str] | None = None) -> None:
+        self.problem = problem
+        self.data: Any = problem.as_dict()
+        body = encode(self.data)
+        super().__init__(b"" if head else body, content_type=MEDIA_TYPE, status=problem.status)
+        self.headers["Content-Length"] = str(len(body))
+        for name, value in (headers or {}).items():
+            self.headers[name] = value
+
+
+def encode(body: Mapping[str, object]) -> bytes:
+    """The body as JSON. Raises TypeError or ValueError for a member that JSON has no form for."""
+    return _encode(body).encode("utf-8", "replace")
+
+
+def put_into(response: HttpResponse, problem: Problem, *, head: bool) -> None:
+    """Make `problem` the body of a response that somebody else has made; its headers and cookies stay."""
+    body = encode(problem.as_dict())
+    response.content = b"" if head else body
+    for name in OF_THE_OLD_BODY:
+        del response.headers[name]
+    response.headers["Content-Type"] = MEDIA_TYPE
+    response.headers["Content-Length"] = str(len(body))
+
+
+def mark_language(response: HttpResponseBase, language: str | None) -> None:
+    """Say in which language the body is, and that another request may get another."""
+    if settings.USE_I18N:
+        response.headers["Content-Language"] = language or settings.LANGUAGE_CODE
+        patch_vary_headers(response, ["Accept-Language"])
+
+
+def instance_of(request: HttpRequest) -> str:
+    """The request's path as an ASCII URI reference: no query string, and never read as another host."""
+    path = quote("/" + request.path.removeprefix("/"), SAFE_IN_PATH, errors="replace")
+    # "//evil/" would be a reference to the host "evil".
+    return "/%2F" + path[2:] if path.startswith("//") else path
+
+
+def correlation_id_of(request: HttpRequest) -> str:
+    """The id of the request: never missing, even where CorrelationMiddleware is not installed."""
+    known: str | None = getattr(request, "correlation_id", None) or get_correlation_id()
+    if known is None:
+        known = new_id()
+        request.correlation_id = known  # type: ignore[attr-defined]  # where the middleware would have put it
+    return known
+
+
+def phrase(status: int) -> str:
+    """The reason phrase of a status, the title of `about:blank`."""
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown error"

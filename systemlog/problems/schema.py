@@ -1,0 +1,163 @@
+"""OpenAPI: one shared Problem schema, and per operation the errors that it can really answer with.
+
+A name for `DEFAULT_SCHEMA_CLASS`. Problem types of an operation's own are told by `may_raise`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from drf_spectacular import openapi
+from drf_spectacular.plumbing import ResolvedComponent
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+
+from systemlog.problems.catalogue import type_of_status
+from systemlog.problems.exceptions import InvalidParameters, ProblemException
+from systemlog.problems.pointers import json_pointer
+from systemlog.problems.problem import MEDIA_TYPE
+from systemlog.problems.registry import ProblemType, find_type
+
+Subject = TypeVar("Subject", bound=Callable[..., Any])
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "An error, as RFC 9457 has it.",
+    "properties": {
+        "type": {
+            "type": "string",
+            "format": "uri-reference",
+            "description": "The problem type; the URI leads to its documentation.",
+        },
+        "title": {"type": "string", "description": "The same for every occurrence of the type."},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string", "description": "This occurrence, for people."},
+        "instance": {"type": "string", "format": "uri-reference", "description": "The path of the request."},
+        "correlation_id": {"type": "string", "description": "The id under which the log has this request."},
+        "errors": {
+            "type": "array",
+            "description": "What is wrong with the input, place by place.",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "detail": {"type": "string"},
+                    "code": {"type": "string", "description": "For programs; never translated."},
+                    "pointer": {"type": "string", "description": "JSON Pointer into the body, as a URI fragment."},
+                    "parameter": {"type": "string", "description": "Name of the query parameter."},
+                    "header": {"type": "string", "description": "Name of the header."},
+                },
+                "required": ["detail", "code"],
+            },
+        },
+    },
+    "required": ["type", "title", "status", "detail", "instance", "correlation_id"],
+}
+
+
+def may_raise(*problems: type[ProblemException] | ProblemType) -> Callable[[Subject], Subject]:
+    """Say of a view class, or of one of its methods, which problem types of its own it answers with."""
+    types = [problem if isinstance(problem, ProblemType) else problem.problem_type for problem in problems]
+
+    def mark(subject: Subject) -> Subject:
+        subject.problem_types = [*getattr(subject, "problem_types", ()), *types]  # type: ignore[attr-defined]
+        return subject
+
+    return mark
+
+
+class AutoSchema(openapi.AutoSchema):
+    """drf-spectacular's, with problems."""
+
+    def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        responses: dict[str, Any] = super()._get_response_bodies(*args, **kwargs)
+        for status, types in sorted(self._problems().items()):
+            responses.setdefault(str(status), self._problem_response(status, types))
+        return responses
+
+    def _problems(self) -> dict[int, list[ProblemType]]:
+        """The problem types of this operation, by status."""
+        types = [type_of_status(500), *self._types_of_policies(), *self._types_of_input(), *self._own_types()]
+        found: dict[int, list[ProblemType]] = {}
+        for known in types:
+            if known is not None and known not in found.setdefault(known.status_in_force, []):
+                found[known.status_in_force].append(known)
+        return found
+
+    def _types_of_policies(self) -> Iterator[ProblemType | None]:
+        authenticators = self.view.get_authenticators()
+        if authenticators and authenticators[0].authenticate_header(self.view.request):
+            yield type_of_status(401)
+            yield find_type("authentication-failed")
+        if any(type(permission) is not AllowAny for permission in self.view.get_permissions()):
+            yield type_of_status(403)
+        if self.view.get_throttles():
+            yield type_of_status(429)
+        if authenticators or getattr(self.view, "queryset", None) is not None:
+            yield type_of_status(503)
+
+    def _types_of_input(self) -> Iterator[ProblemType | None]:
+        if "{" in self.path:
+            yield type_of_status(404)
+        if any(parameter.get("in") == "query" for parameter in self._get_parameters()):
+            yield InvalidParameters.problem_type
+        if self._get_request_body():  # type: ignore[no-untyped-call]
+            yield find_type("malformed-body")
+            yield find_type("validation-failed")
+            yield type_of_status(413)
+            yield type_of_status(415)
+
+    def _own_types(self) -> Iterator[ProblemType]:
+        yield from getattr(self.view, "problem_types", ())
+        action = getattr(self.view, "action", None) or self.method.lower()
+        yield from getattr(getattr(self.view, action, None), "problem_types", ())
+
+    def _problem_response(self, status: int, types: list[ProblemType]) -> dict[str, Any]:
+        component = ResolvedComponent(  # type: ignore[no-untyped-call]
+            name="Problem", type=ResolvedComponent.SCHEMA, object="Problem", schema=PROBLEM_SCHEMA
+        )
+        self.registry.register_on_missing(component)
+        description = "\n\n".join(f"[{known.title}]({known.uri}): {known.documentation}" for known in types)
+        response: dict[str, Any] = {
+            "description": description,
+            "content": {MEDIA_TYPE: {"schema": component.ref}},
+            "x-problem-types": [known.uri for known in types],
+        }
+        if any(known.slug == "validation-failed" for known in types) and (codes := self._codes()):
+            response["x-error-codes"] = codes
+        return response
+
+    def _codes(self) -> dict[str, list[str]]:
+        """Per field of the body, as a JSON Pointer, the codes that its errors can have."""
+        serializer = self.get_request_serializer()
+        if isinstance(serializer, type):
+            serializer = serializer()
+        return dict(_codes_of(serializer, "#")) if isinstance(serializer, serializers.BaseSerializer) else {}
+
+
+def _can_occur(code: str, field: serializers.Field[Any, Any, Any, Any]) -> bool:
+    """Whether the field, which has a message for `code`, has an occasion for it."""
+    match code:
+        case "required":
+            return field.required
+        case "null":
+            return not field.allow_null
+        case "blank":
+            return not getattr(field, "allow_blank", False)
+        case "empty":
+            return not getattr(field, "allow_empty", True)
+        case "max_length" | "min_length" | "max_value" | "min_value":
+            return getattr(field, code, None) is not None
+    return True
+
+
+def _codes_of(field: serializers.Field[Any, Any, Any, Any], pointer: str) -> Iterator[tuple[str, list[str]]]:
+    codes = {code for code in field.error_messages if _can_occur(code, field)}
+    codes.update(str(code) for validator in field.validators if (code := getattr(validator, "code", None)))
+    yield pointer, sorted(codes)
+    if isinstance(field, serializers.Serializer):
+        for name, child in field.fields.items():
+            if not child.read_only:
+                yield from _codes_of(child, f"{pointer}/{json_pointer([name])[2:]}")
+    elif (items := getattr(field, "child", None)) is not None:
+        yield from _codes_of(items, f"{pointer}/*")

@@ -1,0 +1,37 @@
+"""For tests, a project's own too: one assertion about a problem response."""
+
+from __future__ import annotations
+
+from systemlog.problems.problem import AnyResponse, Problem
+
+
+def assert_problem(
+    response: AnyResponse,
+    *,
+    type: str | None = None,  # noqa: A002  (the member's name)
+    status: int | None = None,
+    pointer: str | None = None,
+    parameter: str | None = None,
+    code: str | None = None,
+) -> Problem:
+    """Assert that the response is a problem of this `type` (URI or slug) and status, with such an error; return it."""
+    problem = Problem.from_response(response)
+    outside = getattr(response, "status_code", None)
+    _expect(problem.status == outside, f"status is {problem.status} in the body, {outside} outside")
+    if type is not None:
+        known = (problem.type, problem.type.rpartition("/")[2])
+        _expect(type in known, f"type is {problem.type}, not {type}: {problem.detail}")
+    if status is not None:
+        _expect(problem.status == status, f"status is {problem.status}, not {status}: {problem.detail}")
+    given = {"pointer": pointer, "parameter": parameter, "code": code}
+    wanted = {name: value for name, value in given.items() if value is not None}
+    if wanted:
+        found = any(all(getattr(error, name) == value for name, value in wanted.items()) for error in problem.errors)
+        _expect(found, f"no error with {wanted} among {[error.as_dict() for error in problem.errors]}")
+    return problem
+
+
+def _expect(holds: bool, otherwise: str) -> None:
+    # No assert: outside of tests' own files pytest does not rewrite it, and -O would drop it.
+    if not holds:
+        raise AssertionError(otherwise)

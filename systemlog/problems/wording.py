@@ -1,0 +1,113 @@
+"""What a problem says, in which language, and what it never says: the values that a client sent.
+
+DRF's and Django's messages are made for forms, where the user's own input is repeated. In a log of answers, or on
+another screen, the same input may be a secret: such messages are replaced by a text for their code.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils import translation
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from systemlog.problems.registry import ProblemType
+
+TEXT_OF_CODE = {
+    "invalid_choice": "This is none of the values allowed.",
+    "does_not_exist": "There is no such object.",
+    "no_match": "There is no such object.",
+    "incorrect_match": "There is no such object.",
+    "incorrect_type": "This is a value of the wrong type.",
+    "not_a_list": "This must be a list.",
+    "not_a_dict": "This must be an object.",
+    "invalid_list": "This must be a list.",
+    "invalid_pk_value": "There is no such object.",
+    "invalid_extension": "Files with this name are not allowed.",
+    "surrogate_characters_not_allowed": "This has characters that no text may have.",
+    "null_characters_not_allowed": _("Null characters are not allowed."),
+}
+"""Codes whose messages always repeat the input, or name the types of the program; and what is said in their place."""
+
+ANY_VALUE = _("Enter a valid value.")
+WRONG_KIND = "This must be an object."
+_WRONG_KIND_DRF = "Invalid data. Expected a dictionary, but got {datatype}."
+
+SPEAKING_PARAMETERS = frozenset({"value", "pk", "input", "extension", "codename", "nulled"})
+"""Parameters of Django's messages that carry what the user sent."""
+
+SHORTEST_SECRET = 4
+"""Shorter values are not looked for in messages: "a" or "12" would be found in harmless ones."""
+
+
+def safe_message(error: ValidationError) -> str:
+    """The message of one of Django's validation errors; a text for its code if it would repeat the value."""
+    message = str(error.message)
+    if not error.params:
+        return message
+    if any(f"%({name})" in message for name in SPEAKING_PARAMETERS):
+        return str(TEXT_OF_CODE.get(error.code or "", ANY_VALUE))
+    return message % error.params
+
+
+def safe_detail(detail: str, code: str, value: object) -> str:
+    """`detail`, unless it repeats `value`, or is a message of DRF's that always does."""
+    if code in TEXT_OF_CODE:
+        return str(TEXT_OF_CODE[code])
+    if code == "invalid" and _is_filled(detail, _WRONG_KIND_DRF):
+        return WRONG_KIND
+    return str(ANY_VALUE) if repeats(detail, value) else detail
+
+
+def repeats(detail: str, value: object) -> bool:
+    """Whether `value` (a text, a number) stands in `detail` as a word of its own."""
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return False
+    text = str(value).strip()
+    if len(text) < SHORTEST_SECRET:
+        return False
+    start = detail.find(text)
+    while start >= 0:
+        end = start + len(text)
+        if not detail[start - 1 : start].isalnum() and not detail[end : end + 1].isalnum():
+            return True
+        start = detail.find(text, start + 1)
+    return False
+
+
+def is_made_from(detail: str, template: object) -> bool:
+    """Whether `detail` is DRF's `template` with its `{placeholder}` filled in, translated or not."""
+    return _is_filled(detail, gettext(str(template))) or _is_filled(detail, str(template))
+
+
+def _is_filled(detail: str, template: str) -> bool:
+    before, brace, rest = template.partition("{")
+    after = rest.partition("}")[2]
+    return bool(brace) and detail.startswith(before) and detail.endswith(after)
+
+
+def language_of(request: HttpRequest) -> str | None:
+    """The language to answer in: what LocaleMiddleware chose, else what `Accept-Language` asks for; None as it is."""
+    if not settings.USE_I18N or getattr(request, "LANGUAGE_CODE", None):
+        return None
+    meta: Mapping[str, Any] = request.META
+    if not meta.get("HTTP_ACCEPT_LANGUAGE"):
+        return None
+    return translation.get_language_from_request(request)
+
+
+def in_language(text: str) -> str:
+    """`text` in the language in force, if a catalogue has it as it stands; else itself."""
+    return gettext(text) if text else text
+
+
+@functools.cache
+def texts_of(problem_type: ProblemType, language: str) -> tuple[str, str]:
+    """Title and detail of a type in `language`, which is in force: to translate them costs more than all the rest."""
+    return str(problem_type.title), str(problem_type.detail)

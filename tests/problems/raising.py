@@ -1,0 +1,150 @@
+"""Everything that can be raised in a process, by name; each with a secret in it that no answer may show."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import psycopg.errors
+import psycopg_pool
+from django.core import exceptions as django
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
+from django.db.models import ProtectedError, RestrictedError
+from django.http import Http404, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from rest_framework import exceptions as drf
+
+from systemlog.problems import InvalidParameters, ProblemException, ProblemType
+
+SECRET = "s3cr3t-hunter2-4711"
+
+
+class OutOfStock(ProblemException):
+    """The order asks for more than there is."""
+
+    status_code = 409
+
+
+TEAPOT = ProblemType(slug="teapot", title="A teapot", status=418, detail="It is short and stout.", documentation="Tea.")
+
+
+def caused(exc: Exception, cause: BaseException) -> Exception:
+    """`exc` as a database backend raises it: for another one."""
+    exc.__cause__ = cause
+    return exc
+
+
+def sqlite_error(name: str) -> sqlite3.IntegrityError:
+    """sqlite3's error of this name."""
+    error = sqlite3.IntegrityError(SECRET)
+    error.sqlite_errorname = name
+    return error
+
+
+def while_handling(inner: Exception, outer: Exception) -> Exception:
+    """`outer`, raised while `inner` was handled."""
+    outer.__context__ = inner
+    return outer
+
+
+class Unprintable:
+    """A value whose every text is the secret."""
+
+    def __repr__(self) -> str:
+        return SECRET
+
+
+Case = tuple[Callable[[], BaseException], int, str]
+
+CASES: dict[str, Case] = {
+    # -- DRF
+    "ValidationError": (lambda: drf.ValidationError({"name": ["Too short."]}), 400, "validation-failed"),
+    "ParseError for another": (
+        lambda: while_handling(ValueError(SECRET), drf.ParseError(f"JSON parse error - {SECRET}")),
+        400,
+        "malformed-body",
+    ),
+    "AuthenticationFailed": (drf.AuthenticationFailed, 401, "authentication-failed"),
+    "NotAuthenticated": (drf.NotAuthenticated, 401, "not-authenticated"),
+    "PermissionDenied of DRF": (drf.PermissionDenied, 403, "permission-denied"),
+    "CSRF failure of DRF": (lambda: drf.PermissionDenied(f"CSRF Failed: Origin {SECRET}"), 403, "csrf-failed"),
+    "NotFound": (drf.NotFound, 404, "not-found"),
+    "MethodNotAllowed": (lambda: drf.MethodNotAllowed(SECRET), 405, "method-not-allowed"),
+    "NotAcceptable": (drf.NotAcceptable, 406, "not-acceptable"),
+    "UnsupportedMediaType": (lambda: drf.UnsupportedMediaType(SECRET), 415, "unsupported-media-type"),
+    "Throttled": (lambda: drf.Throttled(wait=7), 429, "too-many-requests"),
+    "APIException": (lambda: drf.APIException(SECRET), 500, "internal-error"),
+    # -- ours
+    "ProblemException": (lambda: OutOfStock("Three are left.", available=3), 409, "out-of-stock"),
+    "problem type as object": (lambda: ProblemException(problem_type=TEAPOT), 418, "teapot"),
+    "InvalidParameters": (lambda: InvalidParameters({"limit": "Must be a number."}), 400, "invalid-parameters"),
+    "member without JSON form": (lambda: OutOfStock(available=Unprintable()), 500, "internal-error"),
+    # -- Django
+    "Http404": (lambda: Http404(SECRET), 404, "not-found"),
+    "PermissionDenied of Django": (lambda: django.PermissionDenied(SECRET), 403, "permission-denied"),
+    "SuspiciousOperation": (lambda: django.SuspiciousOperation(SECRET), 400, "bad-request"),
+    "SuspiciousFileOperation": (lambda: django.SuspiciousFileOperation(SECRET), 400, "bad-request"),
+    "DisallowedHost": (lambda: django.DisallowedHost(SECRET), 400, "bad-request"),
+    "DisallowedRedirect": (lambda: django.DisallowedRedirect(SECRET), 400, "bad-request"),
+    "RequestDataTooBig": (lambda: django.RequestDataTooBig(SECRET), 413, "content-too-large"),
+    "TooManyFieldsSent": (lambda: django.TooManyFieldsSent(SECRET), 400, "bad-request"),
+    "TooManyFilesSent": (lambda: django.TooManyFilesSent(SECRET), 400, "bad-request"),
+    "BadRequest": (lambda: django.BadRequest(SECRET), 400, "bad-request"),
+    "MultiPartParserError": (lambda: MultiPartParserError(SECRET), 400, "malformed-body"),
+    "UnreadablePostError": (lambda: UnreadablePostError(SECRET), 400, "incomplete-body"),
+    "ValidationError of Django": (
+        lambda: django.ValidationError({"name": django.ValidationError("%(value)s is bad", params={"value": SECRET})}),
+        400,
+        "validation-failed",
+    ),
+    # -- databases
+    "ProtectedError": (lambda: ProtectedError(SECRET, set()), 409, "still-referenced"),
+    "RestrictedError": (lambda: RestrictedError(SECRET, set()), 409, "still-referenced"),
+    "unique key on PostgreSQL": (
+        lambda: caused(IntegrityError(SECRET), psycopg.errors.UniqueViolation(SECRET)),
+        409,
+        "conflict",
+    ),
+    "foreign key on PostgreSQL": (
+        lambda: caused(IntegrityError(SECRET), psycopg.errors.ForeignKeyViolation(SECRET)),
+        409,
+        "conflict",
+    ),
+    "NOT NULL on PostgreSQL": (
+        lambda: caused(IntegrityError(SECRET), psycopg.errors.NotNullViolation(SECRET)),
+        500,
+        "internal-error",
+    ),
+    "unique key on SQLite": (
+        lambda: caused(IntegrityError(SECRET), sqlite_error("SQLITE_CONSTRAINT_UNIQUE")),
+        409,
+        "conflict",
+    ),
+    "foreign key on SQLite": (
+        lambda: caused(IntegrityError(SECRET), sqlite_error("SQLITE_CONSTRAINT_FOREIGNKEY")),
+        409,
+        "conflict",
+    ),
+    "unique key on MySQL": (lambda: IntegrityError(1062, SECRET), 409, "conflict"),
+    "OperationalError": (lambda: OperationalError(SECRET), 503, "unavailable"),
+    "InterfaceError": (lambda: InterfaceError(SECRET), 503, "unavailable"),
+    "statement timeout": (
+        lambda: caused(OperationalError(SECRET), psycopg.errors.QueryCanceled(SECRET)),
+        503,
+        "unavailable",
+    ),
+    "pool timeout": (lambda: psycopg_pool.PoolTimeout(SECRET), 503, "unavailable"),
+    "ProgrammingError": (lambda: ProgrammingError(SECRET), 500, "internal-error"),
+    "DataError": (lambda: DataError(SECRET), 500, "internal-error"),
+    # -- what nobody expected
+    "ValueError": (lambda: ValueError(SECRET), 500, "internal-error"),
+    "RecursionError": (lambda: RecursionError(SECRET), 500, "internal-error"),
+    "ImproperlyConfigured": (lambda: django.ImproperlyConfigured(SECRET), 500, "internal-error"),
+    "SystemExit": (lambda: SystemExit(SECRET), 500, "internal-error"),
+}
+
+
+def throw(name: str) -> Any:
+    """Raise what goes by this name."""
+    raise CASES[name][0]()
