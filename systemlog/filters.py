@@ -33,6 +33,7 @@ MAX_CONTEXT_DOTS = 5
 
 MAX_CONTEXT_FILTERS = 5
 MAX_TERMS = 20
+REPEATABLE = {"level", "category"}
 SELECTIVE = {"correlation_id", "trace_id", "user_id", "subject"}
 
 _lost_plus = re.compile(r" (\d{2}:\d{2})$", re.ASCII)
@@ -126,6 +127,7 @@ WHAT_IS_WRONG = {
     "level": f"This must be one of {', '.join(Level.values)}.",
     "min_level": f"This must be one of {', '.join(Level.values)}.",
 }
+EMPTY = "This must not be empty."
 NUL = "This has a NUL character."
 NOT_A_TIME = "This must be a date and time as RFC 3339 has them (2026-11-24T08:30:00Z), or relative (-15m, -7d)."
 
@@ -142,9 +144,12 @@ def read_search(query: QueryDict, *, known: set[str], now: datetime) -> Search:
             wrong[name[:100]] = "There is no such parameter."
     for name in filters.form.errors:
         wrong[name] = WHAT_IS_WRONG.get(name, NUL)
-    for name, what in WHAT_IS_WRONG.items():
-        if "" in query.getlist(name):
-            wrong[name] = what
+    for name in filters.filters:
+        if name != "q" and "" in query.getlist(name):
+            # An empty variable in a script must not answer with all records.
+            wrong[name] = WHAT_IS_WRONG.get(name, EMPTY)
+        if name not in REPEATABLE and len(query.getlist(name)) > 1:
+            wrong[name] = "This may be given once."
     since = _read_time(query, "since", now, wrong)
     until = _read_time(query, "until", now, wrong)
     if since and until and since > until:

@@ -16,6 +16,7 @@ from systemlog.intake import MAX_TEXT_CHARACTERS
 from systemlog.models import Level
 
 NOT_BLANK = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
+BLANK_IF_EMPTY = r"^([^\u0000]*[^\u0000\s][^\u0000]*)?$"
 NO_NUL = r"^[^\u0000]*$"
 RELATIVE = r"^-[0-9]{1,6}[smhdw]$"
 
@@ -34,7 +35,8 @@ def _text(description: str, **more: Any) -> dict[str, Any]:
 
 
 def _text_or_null(description: str) -> dict[str, Any]:
-    return {"anyOf": [_text(description), {"type": "null"}], "description": description}
+    text = _text(description, pattern=BLANK_IF_EMPTY)
+    return {"anyOf": [text, {"type": "null"}], "description": f"{description} An empty text is taken for null."}
 
 
 NEW_RECORD: dict[str, Any] = {
@@ -79,6 +81,16 @@ class NewRecordSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
         return NEW_RECORD
 
 
+class RecordKeySchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # registers itself, untyped
+    """`RecordKeySerializer` in the document: closed, so that no whole record is one too."""
+
+    target_class = "systemlog.api.serializers.RecordKeySerializer"
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
+        """Id and timestamp, and nothing else."""
+        return {**auto_schema._map_basic_serializer(self.target, direction), "additionalProperties": False}
+
+
 class RecordOrRecordsSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # registers itself, untyped
     """`RecordOrRecordsSerializer` in the document."""
 
@@ -107,7 +119,7 @@ LIST_PARAMETERS = [
     _parameter("trace_id", TEXT, "Of one trace."),
     _parameter("source", TEXT, "Of one service or host."),
     _parameter("subject", TEXT, "About one thing: `app_label.model:pk`."),
-    _parameter("q", TEXT, "Every term is in the message, as a substring, in any case; at most 20 terms."),
+    _parameter("q", {"type": "string", "pattern": NO_NUL}, "Every term is in the message, as a substring, in any case; at most 20 terms."),
     _parameter("since", TIME, f"Not before this, and not after `until`. {TIME_HELP}"),
     _parameter("until", TIME, f"Not after this. {TIME_HELP}"),
     _parameter(

@@ -62,8 +62,10 @@ class RecordSerializer(serializers.ModelSerializer[SystemLog]):
 class NewRecordSerializer(serializers.Serializer[Any]):
     """A record to be stored: `systemlog.intake` holds its rules, `systemlog.api.schema` says them in OpenAPI."""
 
+    message = serializers.CharField()
 
-class RecordOrRecordsSerializer(serializers.Serializer[Any]):
+
+class RecordOrRecordsSerializer(NewRecordSerializer):
     """The body of a POST: a record, or an array of them."""
 
 

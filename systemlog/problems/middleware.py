@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from systemlog.problems.answers import answer, complete, slash_is_missing
 from systemlog.problems.bodies import let_chunked_body_in
+from systemlog.problems.recognition import slash_missing
 from systemlog.problems.reporting import ON_OUR_ROAD
 from systemlog.problems.road import open_road
 from systemlog.problems.streams import watch
@@ -54,7 +55,7 @@ class ProblemMiddleware:
     def _finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if response.status_code >= 300:
             if slash_is_missing(request, response):
-                response = answer(request, Http404())
+                response = answer(request, slash_missing())
             elif response.status_code >= 400:
                 response = complete(request, response)
         if response.streaming:

@@ -16,6 +16,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError
 from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.middleware.common import CommonMiddleware
 from rest_framework import exceptions as drf
 from rest_framework.parsers import BaseParser
 from rest_framework.settings import api_settings
@@ -42,7 +43,7 @@ def recognise(exc: BaseException) -> drf.APIException:
     for kinds, make in _KINDS:
         if isinstance(exc, kinds):
             return make(exc)
-    return _unavailable(exc) if _is_of_the_pool(exc) else catalogue.InternalError()
+    return _unavailable(exc) if _is_of_the_pool(exc) else _internal_error()
 
 
 def validation_detail(exc: django.ValidationError) -> dict[str, list[drf.ErrorDetail]] | list[drf.ErrorDetail]:
@@ -71,11 +72,26 @@ def _validation_error(exc: django.ValidationError) -> drf.APIException:
 
 
 def _integrity_error(exc: IntegrityError) -> drf.APIException:
-    return catalogue.Conflict() if _is_conflict(exc) else catalogue.InternalError()
+    return catalogue.Conflict() if _is_conflict(exc) else _internal_error()
 
 
 def _recursion_error(exc: RecursionError) -> drf.APIException:
-    return catalogue.MalformedBody() if _was_parsing(exc.__traceback__) else catalogue.InternalError()
+    return catalogue.MalformedBody() if _was_parsing(exc.__traceback__) else _internal_error()
+
+
+def _runtime_error(exc: RuntimeError) -> drf.APIException:
+    innermost = [frame.tb_frame.f_code for frame in _frames(exc.__traceback__)][-1:]
+    # What DEBUG makes of a redirect that would lose a body.
+    return slash_missing() if innermost == [CommonMiddleware.get_full_path_with_slash.__code__] else _internal_error()
+
+
+def slash_missing() -> drf.APIException:
+    """The problem of a request with a body whose path lacks the slash that APPEND_SLASH would redirect it to."""
+    return catalogue.NotFound("There is nothing at this path, but at the same path with a slash at its end there is.")
+
+
+def _internal_error() -> drf.APIException:
+    return catalogue.InternalError()
 
 
 def _unavailable(exc: BaseException) -> drf.APIException:
@@ -101,6 +117,7 @@ _KINDS: tuple[tuple[Kinds, Callable[[Any], drf.APIException]], ...] = (
     (IntegrityError, _integrity_error),
     ((OperationalError, InterfaceError), _unavailable),
     (RecursionError, _recursion_error),
+    (RuntimeError, _runtime_error),
 )
 """By class, the first that fits."""
 

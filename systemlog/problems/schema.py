@@ -159,5 +159,5 @@ def _codes_of(field: serializers.Field[Any, Any, Any, Any], pointer: str) -> Ite
         for name, child in field.fields.items():
             if not child.read_only:
                 yield from _codes_of(child, f"{pointer}/{json_pointer([name])[2:]}")
-    elif (child := getattr(field, "child", None)) is not None:
-        yield from _codes_of(child, f"{pointer}/*")
+    elif (items := getattr(field, "child", None)) is not None:
+        yield from _codes_of(items, f"{pointer}/*")

@@ -108,6 +108,9 @@ def test_times_are_inclusive_and_a_plus_that_became_a_space_is_a_plus(ask: Calla
     [
         ("level=NOTICE", {"level"}),
         ("level=", {"level"}),
+        ("correlation_id=", {"correlation_id"}),
+        ("category=a&category=", {"category"}),
+        ("user_id=1&user_id=2", {"user_id"}),
         ("min_level=x", {"min_level"}),
         ("limit=0", {"limit"}),
         ("limit=1e9", {"limit"}),

@@ -1,0 +1,265 @@
+"""Errors that are no exceptions of a view: returned responses, paths, hosts, CSRF, redirects, pages for browsers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.test import AsyncClient, Client
+
+from systemlog.problems import Problem
+from systemlog.problems.testing import assert_problem
+from tests.problems.raising import SECRET
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+JSON = "application/json"
+
+
+class TestReturnedResponses:
+    @pytest.mark.parametrize("kind", ["drf", "plain"])
+    @pytest.mark.parametrize(
+        ("status", "slug"),
+        [
+            (400, "bad-request"),
+            (401, "not-authenticated"),
+            (403, "permission-denied"),
+            (404, "not-found"),
+            (409, "conflict"),
+            (500, "internal-error"),
+            (503, "unavailable"),
+        ],
+    )
+    def test_an_empty_error_response_gets_a_body(
+        self, client: Client, debug: bool, kind: str, status: int, slug: str
+    ) -> None:
+        problem = assert_problem(client.get(f"/nothing/{kind}/{status}/"), type=slug, status=status)
+        assert problem.correlation_id
+
+    def test_a_status_without_a_type_is_about_blank_with_the_status_phrase(self, client: Client, debug: bool) -> None:
+        problem = assert_problem(client.get("/nothing/plain/507/"), type="about:blank", status=507)
+        assert problem.title == "Insufficient Storage"
+
+    def test_headers_and_cookies_of_the_response_stay(self, client: Client) -> None:
+        response = client.get("/nothing/plain/503/")
+        assert response.headers["Retry-After"] == "0"
+        assert response.cookies["kept"].value == "yes"
+        assert client.get("/nothing/drf/404/").headers["X-Kept"] == "yes"
+
+    def test_the_length_is_that_of_the_body(self, client: Client) -> None:
+        response = client.get("/nothing/plain/503/")
+        assert response.headers["Content-Length"] == str(len(response.content))
+
+    def test_html_for_a_client_that_did_not_ask_for_it_is_replaced(self, client: Client, debug: bool) -> None:
+        assert_problem(client.get("/page/"), type="bad-request", status=400)
+
+    def test_html_for_a_client_that_asks_for_it_stays(self, client: Client) -> None:
+        response = client.get("/page/", headers={"Accept": BROWSER})
+        assert response.content == b"<h1>No</h1>"
+
+    def test_json_that_a_view_has_written_itself_stays(self, client: Client) -> None:
+        assert client.get("/json/").json() == {"mine": True}
+
+    def test_returned_serializer_errors_are_a_failed_validation(self, client: Client) -> None:
+        response = client.post("/returned-errors/", {"items": [{"price": 1}, {"price": "x"}]}, JSON)
+        assert_problem(response, type="validation-failed", status=400, pointer="#/items/1/price", code="invalid")
+
+    def test_a_view_that_returns_none_is_an_internal_error(self, client: Client, debug: bool) -> None:
+        assert_problem(client.get("/none/"), type="internal-error", status=500)
+
+    def test_runaway_recursion_is_an_internal_error(self, client: Client, debug: bool) -> None:
+        assert_problem(client.get("/recurses/"), type="internal-error", status=500)
+
+
+class TestMethods:
+    def test_a_method_that_a_plain_view_lacks_keeps_allow(self, client: Client, debug: bool, records: list[Any]) -> None:
+        response = client.post("/only-get/")
+        assert_problem(response, type="method-not-allowed", status=405)
+        assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
+        assert not records
+
+    def test_a_method_that_a_drf_view_lacks_keeps_allow_and_is_not_repeated(self, client: Client) -> None:
+        response = client.generic("BREW", "/orders/")
+        problem = assert_problem(response, type="method-not-allowed", status=405)
+        assert "GET" in response.headers["Allow"]
+        assert "BREW" not in str(problem.as_dict())
+
+    @pytest.mark.parametrize("path", ["/missing/", "/raises/drf/NotFound/", "/nothing/plain/404/", "/nothing/drf/404/"])
+    def test_head_has_no_body_and_the_length_that_get_would_have(self, client: Client, path: str) -> None:
+        response = client.head(path)
+        assert response.status_code in (404, 405)
+        assert response.content == b""
+        assert int(response.headers["Content-Length"]) > 100
+        assert response.headers["Content-Type"] == "application/problem+json"
+
+
+class TestPaths:
+    def test_a_path_without_a_view_is_not_found(self, client: Client, debug: bool) -> None:
+        assert_problem(client.get("/no/such/path"), type="not-found", status=404)
+
+    @pytest.mark.parametrize(
+        ("path", "instance"),
+        [
+            ("/missing/?token=s3cr3t", "/missing/"),
+            ("/%2F%2Fevil/", "/%2F/evil/"),
+            ("/%2Fevil.example/", "/%2Fevil.example/"),
+            ("/\\evil/", "/%5Cevil/"),
+            ("/caf%C3%A9/<b>/", "/caf%C3%A9/%3Cb%3E/"),
+            ("/a%20b%22c/", "/a%20b%22c/"),
+            ("/%0d%0aSet-Cookie:x/", "/%0D%0ASet-Cookie:x/"),
+        ],
+    )
+    def test_instance_is_the_path_encoded_and_no_other_host(self, client: Client, path: str, instance: str) -> None:
+        assert assert_problem(client.generic("GET", path), status=404).instance == instance
+
+    def test_an_unknown_host_is_refused_without_being_named(self, client: Client, debug: bool) -> None:
+        response = client.get("/orders/", headers={"Host": f"{SECRET}.example"})
+        assert_problem(response, type="bad-request", status=400)
+        assert SECRET.encode() not in response.content
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+    def test_a_body_is_not_lost_in_a_redirect_to_the_path_with_a_slash(
+        self, client: Client, debug: bool, settings: Any, method: str
+    ) -> None:
+        settings.APPEND_SLASH = True
+        response = client.generic(method, "/orders", b"{}", content_type=JSON)
+        assert_problem(response, type="not-found", status=404)
+
+    def test_a_get_is_still_redirected_to_the_path_with_a_slash(self, client: Client, settings: Any) -> None:
+        settings.APPEND_SLASH = True
+        assert client.get("/orders?x=1").headers["Location"] == "/orders/?x=1"
+
+
+class TestCsrf:
+    @pytest.fixture
+    def strict(self) -> Client:
+        return Client(enforce_csrf_checks=True, raise_request_exception=False)
+
+    def test_a_failure_in_the_middleware_is_a_problem(self, strict: Client, debug: bool, records: list[Any]) -> None:
+        response = strict.post("/reads/form/", headers={"Origin": f"https://{SECRET}.example"})
+        assert_problem(response, type="csrf-failed", status=403)
+        assert SECRET.encode() not in response.content
+        assert len({id(record) for record in records}) == 1
+
+    def test_a_failure_in_drf_is_the_same_problem(self, strict: Client, db: None, debug: bool) -> None:
+        strict.force_login(User.objects.create_user("someone"))
+        response = strict.post("/members/", {}, JSON, headers={"Origin": f"https://{SECRET}.example"})
+        assert_problem(response, type="csrf-failed", status=403)
+        assert SECRET.encode() not in response.content
+
+
+class TestPagesForBrowsers:
+    @pytest.mark.parametrize("path", ["/admin/no/such/page/", "/admin/auth/user/x/change/"])
+    def test_a_browser_under_the_admin_gets_djangos_page(
+        self, client: Client, admin_user: User, debug: bool, path: str
+    ) -> None:
+        client.force_login(admin_user)
+        response = client.get("/admin/no/such/page/", headers={"Accept": BROWSER})
+        assert response.status_code == 404
+        assert response.headers["Content-Type"].startswith("text/html")
+        assert b"Traceback" not in response.content
+        assert b"DEBUG" not in response.content
+
+    def test_a_program_under_the_admin_gets_a_problem(self, client: Client, admin_user: User, debug: bool) -> None:
+        client.force_login(admin_user)
+        assert_problem(client.get("/admin/no/such/page/"), type="not-found", status=404)
+
+    def test_a_failure_under_the_admin_is_djangos_page_without_a_word_about_it(
+        self, client: Client, debug: bool
+    ) -> None:
+        response = client.get("/admin/", headers={"Accept": BROWSER, "X-Raise-In": "ValueError"})
+        assert response.status_code == 500
+        assert b"Server Error (500)" in response.content
+        assert SECRET.encode() not in response.content
+
+    def test_an_unavailable_database_keeps_its_status_and_retry_after(self, client: Client) -> None:
+        response = client.get("/admin/", headers={"Accept": BROWSER, "X-Raise-In": "OperationalError"})
+        assert response.status_code == 503
+        assert response.headers["Retry-After"] == "5"
+
+    def test_a_csrf_failure_under_the_admin_is_djangos_page(self, debug: bool) -> None:
+        client = Client(enforce_csrf_checks=True)
+        response = client.post("/admin/login/", headers={"Accept": BROWSER})
+        assert response.status_code == 403
+        assert b"CSRF verification failed" in response.content
+
+    @pytest.mark.parametrize("accept", [BROWSER, "text/html", "text/html;q=0.1"])
+    def test_a_browser_elsewhere_gets_a_problem(self, client: Client, debug: bool, accept: str) -> None:
+        assert_problem(client.get("/missing/", headers={"Accept": accept}), type="not-found", status=404)
+
+    def test_a_site_of_pages_can_say_so(self, client: Client, settings: Any) -> None:
+        settings.SYSTEMLOG = {**settings.SYSTEMLOG, "PROBLEM_HTML_PATHS": ["/"]}
+        response = client.get("/missing/", headers={"Accept": BROWSER})
+        assert response.headers["Content-Type"].startswith("text/html")
+        assert_problem(client.get("/missing/"), status=404)
+
+
+class TestFailures:
+    def test_a_failing_error_handler_of_the_project_does_no_harm(
+        self, client: Client, settings: Any, debug: bool
+    ) -> None:
+        settings.ROOT_URLCONF = "tests.problems.urls_failing"
+        assert_problem(client.get("/missing/"), type="not-found", status=404)
+
+    def test_a_failing_error_page_is_an_internal_error(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch, records: list[Any]
+    ) -> None:
+        def fail(*_: object, **__: object) -> HttpResponse:
+            raise ValueError(SECRET)
+
+        monkeypatch.setattr("django.views.defaults.page_not_found", fail)
+        response = client.get("/admin/", headers={"Accept": BROWSER, "X-Raise-In": "Http404"})
+        assert_problem(response, type="internal-error", status=500)
+        assert len({id(record) for record in records}) == 1
+
+    def test_a_failing_negotiation_of_the_language_is_an_internal_error(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(request: HttpRequest) -> str:
+            raise ValueError(SECRET)
+
+        monkeypatch.setattr("systemlog.problems.engine.language_of", fail)
+        problem = assert_problem(client.get("/missing/"), status=500)
+        assert problem.correlation_id
+
+    def test_exceptions_pass_if_the_project_says_so(self, settings: Any) -> None:
+        settings.DEBUG_PROPAGATE_EXCEPTIONS = True
+        for path in ("/raises/plain/ValueError/", "/raises/drf/ValueError/"):
+            with pytest.raises(ValueError, match=SECRET):
+                Client(raise_request_exception=False).get(path)
+        assert_problem(Client().get("/missing/"), status=404)
+
+
+def test_the_test_client_raises_what_a_view_raised_as_it_always_does() -> None:
+    for path in ("/raises/plain/ValueError/", "/raises/drf/ValueError/"):
+        with pytest.raises(ValueError, match=SECRET):
+            Client().get(path)
+
+
+def test_the_test_client_does_not_raise_a_problem() -> None:
+    for where in ("In", "View", "Out"):
+        assert_problem(Client().get("/orders/", headers={f"X-Raise-{where}": "ProblemException"}), status=409)
+
+
+def test_extension_members_and_headers_of_a_problem_are_in_the_answer(client: Client) -> None:
+    problem = assert_problem(client.get("/raises/plain/ProblemException/"), type="/problems/out-of-stock")
+    assert problem.extensions == {"available": 3}
+    assert problem.detail == "Three are left."
+
+
+def test_without_the_correlation_middleware_there_is_an_id_all_the_same(client: Client, settings: Any) -> None:
+    settings.MIDDLEWARE = settings.MIDDLEWARE[1:]
+    assert assert_problem(client.get("/missing/"), status=404).correlation_id
+
+
+def test_drf_views_alone_need_no_middleware(client: Client, settings: Any, debug: bool) -> None:
+    settings.MIDDLEWARE = []
+    problem = assert_problem(client.get("/raises/drf/ValueError/"), type="internal-error", status=500)
+    assert problem.correlation_id
+
+
+def test_under_asgi_a_path_without_a_view_is_not_found(async_client: AsyncClient, debug: bool) -> None:
+    response = async_to_sync(async_client.get)("/no/such/path")
+    assert Problem.from_response(response).status == 404

@@ -1,0 +1,7 @@
+"""The site's URLs, with error handlers that fail themselves."""
+
+from tests.problems.urls import urlpatterns
+
+__all__ = ["urlpatterns"]
+
+handler400 = handler403 = handler404 = handler500 = "tests.problems.views.failing_handler"
