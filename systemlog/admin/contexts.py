@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+MAX_TEXTS = 20
+"""As many texts are shown by themselves; all are in the JSON."""
+
 
 class Text(NamedTuple):
     """A text of several lines, a traceback for example, and where in the context it stands."""
@@ -33,7 +36,7 @@ def texts(context: Any) -> list[Text]:
             waiting.extend((f"{path}.{index}", each) for index, each in reversed(list(enumerate(value))))
         elif isinstance(value, str) and "\n" in value.strip():
             found.append(Text(_printable(path), _printable(value)))
-    return sorted(found, key=lambda text: not text.path.startswith("context.exception"))
+    return sorted(found, key=lambda text: not text.path.startswith("context.exception"))[:MAX_TEXTS]
 
 
 def _printable(text: str) -> str:

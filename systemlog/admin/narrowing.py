@@ -33,7 +33,6 @@ FIELDS = {
 }
 """The parameters that are typed, and their labels; the search box has `q`."""
 
-PASTED = ("correlation_id", "trace_id")
 LABELS = {"q": "Message has", "level": "Level", "min_level": "Level at least", **FIELDS}
 RELATED = ["correlation_id", "trace_id", "user_id", "subject", "category", "source"]
 
@@ -70,8 +69,8 @@ class Related(NamedTuple):
 
 
 def given(query: QueryDict) -> QueryDict:
-    """The parameters that have a value, without the white space that comes along when an id is pasted."""
-    return _copy((name, value.strip() if name in PASTED else value) for name, value in _pairs(query) if value)
+    """The parameters that have a value."""
+    return _copy((name, value) for name, value in _pairs(query) if value)
 
 
 def known(query: QueryDict) -> QueryDict:
