@@ -12,9 +12,9 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from systemlog.problems import ContentNegotiation
 
 from ops_platform.bearer import BearerAuthentication
+from systemlog.problems import ContentNegotiation
 
 # The page's script comes from /docs?script=, its assets from /static/; Swagger UI styles its elements one by one.
 CONTENT_SECURITY_POLICY = (

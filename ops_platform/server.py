@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import socket
 from pathlib import Path
 
-from health.gunicorn import on_starting, share, when_ready
+from health import gunicorn as health
 from ops_platform import environment
+from ops_platform.worker import lose_no_sigterm
 
-__all__ = ["on_starting", "when_ready"]  # gunicorn calls them by these names
-
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ops_platform.settings")
 _environment, _ = environment.load()
 
-share(_environment.VAR_DIR / "metrics")
+# Of this server alone: it is emptied at the start, and another may run on the same VAR_DIR.
+_metrics = _environment.VAR_DIR / "metrics" / f"{socket.gethostname()}-{os.getpid()}"
+health.share(_metrics)
 
 wsgi_app = "ops_platform.wsgi:application"
-worker_class = "gthread"
+worker_class = "ops_platform.worker.Worker"
 workers = _environment.WEB_CONCURRENCY
 threads = 8
 
@@ -36,3 +41,18 @@ forwarded_allow_ips = _environment.FORWARDED_ALLOW_IPS
 
 logger_class = "ops_platform.logs.ServerLogger"
 control_socket_disable = True
+
+# -- hooks, which gunicorn calls in its master process by these names
+
+when_ready = health.when_ready
+
+
+def on_starting(server: object) -> None:
+    """Before the first worker is made."""
+    lose_no_sigterm()
+    health.on_starting(server)
+
+
+def on_exit(server: object) -> None:
+    """After the last worker ended."""
+    shutil.rmtree(_metrics, ignore_errors=True)

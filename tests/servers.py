@@ -113,7 +113,12 @@ class Server:
         """Ask it to stop (SIGTERM), and see that it does so cleanly."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(timeout=STOP_DEADLINE_S)
+        try:
+            code = self.process.wait(timeout=STOP_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(
+                f"The server did not stop within {STOP_DEADLINE_S} s:\n{self.log.read_text()}"
+            ) from None
         assert code == self.clean_exit, f"The server ended with {code}:\n{self.log.read_text()}"
 
 
