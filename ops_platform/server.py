@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from health.gunicorn import on_starting, share, when_ready
 from ops_platform import environment
 
+__all__ = ["on_starting", "when_ready"]  # gunicorn calls them by these names
+
 _environment, _ = environment.load()
+
+share(_environment.VAR_DIR / "metrics")
 
 wsgi_app = "ops_platform.wsgi:application"
 worker_class = "gthread"
@@ -31,5 +36,3 @@ forwarded_allow_ips = _environment.FORWARDED_ALLOW_IPS
 
 logger_class = "ops_platform.logs.ServerLogger"
 control_socket_disable = True
-
-# -- hooks: what has to happen in the master process when it starts (`on_starting`) or a worker ends (`child_exit`)

@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from health.metrics.numbers import Numbers, fold, read_numbers
+from health.metrics.shared import is_abandoned
 
-LOCK = "lock"
+MERGING = "merging"
 ARCHIVE = "archive.json"
 
 FILE = re.compile(r"(counter|histogram|summary|gauge_[a-z]+)_(\d+)(-[0-9a-f]+)?\.db")
@@ -79,7 +80,9 @@ def bury_the_dead(directory: Path) -> None:
     Raises `OSError` when the archive cannot be written: the files then stay, and count as before.
     """
     dead = [
-        file for file in number_files(directory) if file.is_ours and not file.stays and is_dead(directory / file.name)
+        file
+        for file in number_files(directory)
+        if file.is_ours and not file.stays and is_abandoned(directory / file.name)
     ]
     if not dead:
         return
@@ -99,25 +102,9 @@ def bury_the_dead(directory: Path) -> None:
             (directory / name).unlink(missing_ok=True)
 
 
-def is_dead(file: Path) -> bool:
-    """Whether the process that made the file is gone: its lock is to be had."""
-    try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    else:
-        return True
-    finally:
-        os.close(descriptor)
-
-
 @contextlib.contextmanager
 def _alone(directory: Path) -> Iterator[bool]:
-    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(directory / MERGING, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,8 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from health.metrics.archive import is_dead
-from health.metrics.shared import Buffer, allocate, create_file, shared_directory
+from health.metrics.shared import Buffer, allocate, create_file, is_abandoned, shared_directory
 
 WINDOW_S = 60
 SLOTS = 64
@@ -76,7 +75,7 @@ def requests_last_minute() -> int:
         return total
     for file in directory.glob("requests_*.ring"):
         count = _count(_read(file), oldest)
-        if not count and is_dead(file):
+        if not count and is_abandoned(file):
             file.unlink(missing_ok=True)
         total += count
     return total

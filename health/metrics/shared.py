@@ -28,33 +28,36 @@ from prometheus_client.mmap_dict import mmap_key
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 OWNER = "HEALTH_METRICS_OWNER"
 BEGAN = "HEALTH_METRICS_BEGAN"
+LOCK = "lock"
 
 CHUNK_BYTES = 2**16
 HEADER_BYTES = 8
-NUMBER = struct.Struct("dd")
 USED = struct.Struct("i")
+NUMBER = struct.Struct("dd")
 """Value and time; the time is for the modes that show the most recent value."""
 
 Buffer = mmap.mmap | bytearray
 
 
 def share(directory: Path | str) -> None:
-    """Share the metrics of all processes that come from this one, through this directory.
+    """Share the metrics of all processes that come from this one, in a folder below `directory`.
 
-    Call it in the server's first process before Django is loaded, as in gunicorn's configuration file. It makes the
-    directory, and empties it of what an earlier run left; called again by the same process (a reload), it does not.
+    Call it in the server's first process before Django is loaded, as in gunicorn's configuration file; called again by
+    the same process (a reload), it does nothing. Two servers may name the same directory. PROMETHEUS_MULTIPROC_DIR in
+    the environment has precedence. What servers left that have ended is removed.
     """
     if os.environ.get(OWNER) == str(os.getpid()):
         return
-    directory = Path(directory).absolute()
-    with contextlib.suppress(OSError):  # where there is no directory, each process keeps its numbers to itself
+    given = None if OWNER in os.environ else os.environ.get(DIRECTORY)
+    directory = Path(given or directory).absolute()
+    run = directory / f"run-{os.getpid()}-{secrets.token_hex(4)}"
+    with contextlib.suppress(OSError):  # then each process keeps its numbers to itself
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left in directory.iterdir():
-            if left.is_dir() and not left.is_symlink():
+        for left in directory.glob("run-*"):
+            if is_abandoned(left / LOCK):
                 shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
-    os.environ |= {DIRECTORY: str(directory), OWNER: str(os.getpid()), BEGAN: str(time.monotonic())}
+        _make_run(run)
+    os.environ |= {DIRECTORY: str(run), OWNER: str(os.getpid()), BEGAN: str(time.monotonic())}
     install()
 
 
@@ -68,6 +71,22 @@ def shared_directory() -> Path | None:
     """Where the shared files are; None where every process is alone."""
     directory = os.environ.get(DIRECTORY)
     return Path(directory) if directory else None
+
+
+def is_abandoned(file: Path) -> bool:
+    """Whether the process that made the file is gone, and all that it passed the lock on to by a fork."""
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)
 
 
 class SharedFile:
@@ -209,6 +228,14 @@ class SharedValue:
         self._buffer, self._start = file.place(self._key)
         self._end = self._start + NUMBER.size
         self._value = NUMBER.unpack_from(self._buffer, self._start)[0]
+
+
+def _make_run(run: Path) -> None:
+    hidden = run.with_name(f".{run.name}")
+    hidden.mkdir(mode=0o700)
+    descriptor = os.open(hidden / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the last worker has ended: it stays open
+    hidden.rename(run)
 
 
 _lock = threading.RLock()  # a signal handler or finalizer may log, and so count, while it is held
