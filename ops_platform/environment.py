@@ -164,6 +164,10 @@ class Environment:
     HEALTH_TOKEN: str = variable(
         text, "", "A bearer token that sees the probes' details and, where they demand one, the metrics."
     )
+    METRICS_NEED_TOKEN: bool = variable(switch, "off", "The metrics are told only to who brings `HEALTH_TOKEN`.")
+    DRAIN_SECONDS: int = variable(
+        at_least(0), "0", "So long it serves on after SIGTERM, while it says by its readiness that it will stop."
+    )
     VERSION: str = variable(text, "", "Version of the deployment; told to those who may see the probes' details.")
     WEB_CONCURRENCY: int = variable(
         at_least(1), "2", "Worker processes of `manage.py serve`, unless `--workers` is given."

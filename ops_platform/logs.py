@@ -81,9 +81,10 @@ def configuration(*, level: str, debug: bool) -> dict[str, Any]:
                 "stream": "ext://sys.stdout",
                 "filters": ["correlation"],
                 "formatter": "plain" if plain else "json",
-            }
+            },
+            "count": {"class": "health.metrics.logs.CountingHandler"},
         },
-        "root": {"handlers": ["stdout"], "level": level},
+        "root": {"handlers": ["stdout", "count"], "level": level},
         "loggers": {
             # Django's default configuration gives these handlers of their own: everything would come twice.
             "django": {"handlers": [], "level": "NOTSET", "propagate": True},

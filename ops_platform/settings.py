@@ -105,7 +105,21 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SYSTEMLOG = {"DATABASE": "logs" if "logs" in DATABASES else "default"}
 
-HEALTH = {"DRAIN_FILE": str(VAR_DIR / "draining"), "TOKEN": ENV.HEALTH_TOKEN, "VERSION": ENV.VERSION}
+HEALTH = {
+    "PROBES": {
+        **{f"database:{name}": {"PROBE": "health.probes.Database", "OPTIONS": {"alias": name}} for name in DATABASES},
+        **{
+            f"migrations:{name}": {"PROBE": "health.probes.Migrations", "OPTIONS": {"alias": name}}
+            for name in DATABASES
+        },
+        "disk": {"PROBE": "health.probes.DiskSpace", "OPTIONS": {"path": str(VAR_DIR)}, "CRITICAL": False},
+    },
+    "DRAIN_FILE": str(VAR_DIR / "draining"),
+    "DRAIN_SECONDS": ENV.DRAIN_SECONDS,
+    "METRICS_NEED_TOKEN": ENV.METRICS_NEED_TOKEN,
+    "TOKEN": ENV.HEALTH_TOKEN,
+    "VERSION": ENV.VERSION,
+}
 
 REST_FRAMEWORK = {
     # The first one's WWW-Authenticate makes it 401 for the anonymous.

@@ -39,6 +39,9 @@ def _text_or_null(description: str) -> dict[str, Any]:
     return {"anyOf": [text, {"type": "null"}], "description": f"{description} An empty text is taken for null."}
 
 
+A_BODY_IS_REQUIRED = {"required": ["message"]}
+"""drf-spectacular calls a body required if a member of it is; the keyword means nothing for arrays and texts."""
+
 NEW_RECORD: dict[str, Any] = {
     "type": "object",
     "description": "A record to be stored.",
@@ -101,7 +104,17 @@ class RecordOrRecordsSchema(OpenApiSerializerExtension):  # type: ignore[no-unty
         from systemlog.api.serializers import NewRecordSerializer
 
         record = auto_schema.resolve_serializer(NewRecordSerializer(), direction).ref
-        return {"oneOf": [record, {"type": "array", "items": {"anyOf": [record, {}]}}]}
+        return {"oneOf": [record, {"type": "array", "items": {"anyOf": [record, {}]}}], **A_BODY_IS_REQUIRED}
+
+
+class RecordLinesSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # registers itself, untyped
+    """`RecordLinesSerializer` in the document."""
+
+    target_class = "systemlog.api.serializers.RecordLinesSerializer"
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
+        """NDJSON is text to OpenAPI."""
+        return {"type": "string", "description": "One record as a JSON object a line.", **A_BODY_IS_REQUIRED}
 
 
 def _parameter(name: str, schema: dict[str, Any], description: str, *, repeatable: bool = False) -> OpenApiParameter:
@@ -119,7 +132,11 @@ LIST_PARAMETERS = [
     _parameter("trace_id", TEXT, "Of one trace."),
     _parameter("source", TEXT, "Of one service or host."),
     _parameter("subject", TEXT, "About one thing: `app_label.model:pk`."),
-    _parameter("q", {"type": "string", "pattern": NO_NUL}, "Every term is in the message, as a substring, in any case; at most 20 terms."),
+    _parameter(
+        "q",
+        {"type": "string", "pattern": NO_NUL},
+        "Every term is in the message, as a substring, in any case; at most 20 terms.",
+    ),
     _parameter("since", TIME, f"Not before this, and not after `until`. {TIME_HELP}"),
     _parameter("until", TIME, f"Not after this. {TIME_HELP}"),
     _parameter(

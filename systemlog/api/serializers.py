@@ -69,6 +69,10 @@ class RecordOrRecordsSerializer(NewRecordSerializer):
     """The body of a POST: a record, or an array of them."""
 
 
+class RecordLinesSerializer(NewRecordSerializer):
+    """The body of a POST as NDJSON: a record a line."""
+
+
 class RecordKeySerializer(serializers.Serializer[Any]):
     """What a writer who may not read is told of the record."""
 

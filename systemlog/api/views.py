@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema, extend_schema_view
 from rest_framework import status, viewsets
 from rest_framework.exceptions import ErrorDetail, NotFound, UnsupportedMediaType, ValidationError
@@ -22,6 +21,7 @@ from systemlog.api.schema import DEFAULT_LIMIT, ID_PARAMETER, LIST_PARAMETERS, M
 from systemlog.api.serializers import (
     BulkResultSerializer,
     RecordKeySerializer,
+    RecordLinesSerializer,
     RecordOrRecordsSerializer,
     RecordPageSerializer,
     RecordSerializer,
@@ -63,7 +63,7 @@ NDJSON = ("application/x-ndjson", "application/ndjson")
         "named.",
         request={
             "application/json": RecordOrRecordsSerializer,
-            "application/x-ndjson": OpenApiTypes.STR,
+            "application/x-ndjson": RecordLinesSerializer,
         },
         responses={
             200: PolymorphicProxySerializer(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 
+import django
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import AsyncClient, Client
@@ -33,7 +35,8 @@ def test_a_stranger_learns_nothing_of_hosts_versions_and_exceptions(
 
     text = stranger.get(f"/system-health{path}", headers=headers).content.decode()
 
-    assert not [word for word in ("1.2.3", "db.internal", "password", "RuntimeError", "3.11", "5.2.") if word in text]
+    secrets = ("1.2.3", "db.internal", "password", "RuntimeError", platform.python_version(), django.get_version())
+    assert not [secret for secret in secrets if secret in text]
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
