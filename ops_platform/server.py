@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 from pathlib import Path
 
 from health import gunicorn as health
@@ -14,9 +12,7 @@ from ops_platform.worker import lose_no_sigterm
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ops_platform.settings")
 _environment, _ = environment.load()
 
-# Of this server alone: it is emptied at the start, and another may run on the same VAR_DIR.
-_metrics = _environment.VAR_DIR / "metrics" / f"{socket.gethostname()}-{os.getpid()}"
-health.share(_metrics)
+health.share(_environment.VAR_DIR / "metrics")
 
 wsgi_app = "ops_platform.wsgi:application"
 worker_class = "ops_platform.worker.Worker"
@@ -51,8 +47,3 @@ def on_starting(server: object) -> None:
     """Before the first worker is made."""
     lose_no_sigterm()
     health.on_starting(server)
-
-
-def on_exit(server: object) -> None:
-    """After the last worker ended."""
-    shutil.rmtree(_metrics, ignore_errors=True)
