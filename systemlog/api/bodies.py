@@ -54,6 +54,8 @@ def read_body(request: HttpRequest) -> Iterator[str]:
     if encoding not in ("identity", "", "gzip", "x-gzip"):
         raise UnknownEncoding
     pieces = _bounded(_pieces(request), conf().MAX_BODY_BYTES)
+    if _declared_length(request) > conf().MAX_BODY_BYTES:
+        deque(pieces, maxlen=0)  # raises at the limit, before anything is stored
     if encoding.endswith("gzip"):
         pieces = _decompressed(pieces, conf().MAX_DECODED_BYTES)
     return _decoded(pieces)
@@ -204,11 +206,15 @@ def _reader(request: HttpRequest) -> Callable[[int], bytes]:
     return request.read
 
 
+def _declared_length(request: HttpRequest) -> int:
+    text = request.META.get("CONTENT_LENGTH") or "0"
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
 def _pieces(request: HttpRequest) -> Iterator[bytes]:
     """The body as it arrives. Raises `BodyBroken` where it breaks off, after all that came before."""
     read = _reader(request)
-    declared = request.META.get("CONTENT_LENGTH") or "0"
-    missing = int(declared) if declared.isascii() and declared.isdigit() else 0
+    missing = _declared_length(request)
     while True:
         try:
             piece = read(CHUNK_BYTES)

@@ -91,7 +91,8 @@ class RecordKeySchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
         """Id and timestamp, and nothing else."""
-        return {**auto_schema._map_basic_serializer(self.target, direction), "additionalProperties": False}
+        schema = auto_schema._map_basic_serializer(self.target, direction)  # type: ignore[no-untyped-call]
+        return {**schema, "additionalProperties": False}
 
 
 class RecordOrRecordsSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # registers itself, untyped
