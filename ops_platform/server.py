@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 from pathlib import Path
 
-<<<<<<< HEAD
 from health import gunicorn as health
-=======
-from health.gunicorn import on_starting, share, when_ready
->>>>>>> 98c035fcd458ec961446d45e2e2f6930e6d24390
 from ops_platform import environment
 from ops_platform.worker import lose_no_sigterm
 
-<<<<<<< HEAD
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ops_platform.settings")
 _environment, _ = environment.load()
 
-# Of this server alone: it is emptied at the start, and another may run on the same VAR_DIR.
-_metrics = _environment.VAR_DIR / "metrics" / f"{socket.gethostname()}-{os.getpid()}"
-health.share(_metrics)
-=======
-__all__ = ["on_starting", "when_ready"]  # gunicorn calls them by these names
-
-_environment, _ = environment.load()
-
-share(_environment.VAR_DIR / "metrics")
->>>>>>> 98c035fcd458ec961446d45e2e2f6930e6d24390
+health.share(_environment.VAR_DIR / "metrics")
 
 wsgi_app = "ops_platform.wsgi:application"
 worker_class = "ops_platform.worker.Worker"
@@ -53,7 +37,6 @@ forwarded_allow_ips = _environment.FORWARDED_ALLOW_IPS
 
 logger_class = "ops_platform.logs.ServerLogger"
 control_socket_disable = True
-<<<<<<< HEAD
 
 # -- hooks, which gunicorn calls in its master process by these names
 
@@ -64,10 +47,3 @@ def on_starting(server: object) -> None:
     """Before the first worker is made."""
     lose_no_sigterm()
     health.on_starting(server)
-
-
-def on_exit(server: object) -> None:
-    """After the last worker ended."""
-    shutil.rmtree(_metrics, ignore_errors=True)
-=======
->>>>>>> 98c035fcd458ec961446d45e2e2f6930e6d24390
