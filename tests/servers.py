@@ -52,6 +52,15 @@ class Platform:
         options = [f"--can={action}" for action in can]
         return self.manage("issue_token", f"test-{uuid.uuid4().hex[:8]}", *options).stdout.strip()
 
+    def token_after_migration(self, *can: str) -> str:
+        """The same, before the first server has brought the database up to date."""
+        self.migrate()
+        return self.token(*can)
+
+    def migrate(self) -> None:
+        """What a server does first."""
+        self.manage("shell", "--verbosity=0", "--command", "from ops_platform.migrating import migrate; migrate(0)")
+
     @contextlib.contextmanager
     def serve(self, *arguments: str, asgi: bool = False, wait: bool = True) -> Iterator[Server]:
         """Serve: `manage.py serve` with `arguments`, or uvicorn (on a database that is migrated first).
@@ -60,7 +69,7 @@ class Platform:
         """
         port = _free_port()
         if asgi:
-            self.manage("shell", "--verbosity=0", "--command", "from ops_platform.migrating import migrate; migrate(0)")
+            self.migrate()
             command = [sys.executable, "-m", "uvicorn", "ops_platform.asgi:application", f"--port={port}"]
             command += ["--lifespan=off", *arguments]
         else:

@@ -12,6 +12,7 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -52,7 +53,7 @@ def read_body(request: HttpRequest) -> Iterator[str]:
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip"):
         raise UnknownEncoding
-    pieces = _bounded(_reader(request), conf().MAX_BODY_BYTES)
+    pieces = _bounded(_pieces(request), conf().MAX_BODY_BYTES)
     if encoding.endswith("gzip"):
         pieces = _decompressed(pieces, conf().MAX_DECODED_BYTES)
     return _decoded(pieces)
@@ -203,36 +204,39 @@ def _reader(request: HttpRequest) -> Callable[[int], bytes]:
     return request.read
 
 
-def _pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
+def _pieces(request: HttpRequest) -> Iterator[bytes]:
+    """The body as it arrives. Raises `BodyBroken` where it breaks off, after all that came before."""
+    read = _reader(request)
+    declared = request.META.get("CONTENT_LENGTH") or "0"
+    missing = int(declared) if declared.isascii() and declared.isdigit() else 0
     while True:
         try:
             piece = read(CHUNK_BYTES)
         except Exception as error:
+            # What the server read before the error, gunicorn gives out when it is asked again.
+            with suppress(Exception):
+                yield read(CHUNK_BYTES)
             raise BodyBroken("The body breaks off.") from error
         if not piece:
-            return
+            break
+        missing -= len(piece)
         yield piece
+    if missing > 0:
+        raise BodyBroken("The body is shorter than its Content-Length.")
 
 
-def _bounded(read: Callable[[int], bytes], limit: int) -> Iterator[bytes]:
+def _bounded(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
     size = 0
-    for piece in _pieces(read):
+    for piece in pieces:
         size += len(piece)
         if size > limit:
-            _drain(read)
+            with suppress(BodyBroken):
+                for piece in pieces:  # noqa: PLW2901  (thrown away, so that the sender hears the answer)
+                    size += len(piece)
+                    if size > limit + DRAIN_BYTES:
+                        break
             raise BodyTooLarge
         yield piece
-
-
-def _drain(read: Callable[[int], bytes]) -> None:
-    size = 0
-    try:
-        for piece in _pieces(read):
-            size += len(piece)
-            if size > DRAIN_BYTES:
-                return
-    except BodyBroken:
-        return
 
 
 def _decompressed(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:

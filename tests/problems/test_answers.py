@@ -74,7 +74,9 @@ class TestReturnedResponses:
 
 
 class TestMethods:
-    def test_a_method_that_a_plain_view_lacks_keeps_allow(self, client: Client, debug: bool, records: list[Any]) -> None:
+    def test_a_method_that_a_plain_view_lacks_keeps_allow(
+        self, client: Client, debug: bool, records: list[Any]
+    ) -> None:
         response = client.post("/only-get/")
         assert_problem(response, type="method-not-allowed", status=405)
         assert response.headers["Allow"] == "GET, HEAD, OPTIONS"

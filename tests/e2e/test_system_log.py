@@ -1,0 +1,153 @@
+"""The log store as shippers and readers meet it: over real HTTP, with chunked bodies, broken ones, and many at once."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.servers import Platform, Server
+
+pytestmark = pytest.mark.e2e
+
+URL = "/system/logs/"
+NDJSON = {"Content-Type": "application/x-ndjson"}
+
+
+def lines(count: int, **columns: object) -> bytes:
+    return b"".join(json.dumps({"message": f"record {n}", **columns}).encode() + b"\n" for n in range(count))
+
+
+def total(client: httpx.Client, query: str = "") -> int:
+    """How many records there are, by walking all pages."""
+    found, url = 0, f"{URL}?limit=2000&{query}"
+    while url:
+        page = client.get(url).json()
+        found, url = found + len(page["items"]), page["next"]
+    return found
+
+
+def in_pieces(body: bytes, size: int = 1000) -> Iterator[bytes]:
+    """A body that httpx sends chunked."""
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+
+
+@pytest.fixture
+def writer(platform: Platform, server: Server) -> Iterator[httpx.Client]:
+    with server.client(platform.token("read", "write")) as client:
+        yield client
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_chunked_bulk_arrives_whole(writer: httpx.Client, encoded: bool) -> None:
+    body = lines(5000)
+    headers = NDJSON | ({"Content-Encoding": "gzip"} if encoded else {})
+    answer = writer.post(URL, content=in_pieces(gzip.compress(body) if encoded else body), headers=headers)
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 5000, "rejected": 0, "errors": []})
+    assert total(writer) == 5000
+
+
+def test_a_chunked_bulk_and_record_arrive_under_asgi(platform: Platform, asgi_server: Server) -> None:
+    with asgi_server.client(platform.token("read", "write")) as client:
+        assert client.post(URL, content=in_pieces(lines(500)), headers=NDJSON).json()["accepted"] == 500
+        one = client.post(URL, content=in_pieces(b'{"message": "m"}', 3), headers={"Content-Type": "application/json"})
+        assert one.status_code == 201
+        assert total(client) == 501
+
+
+def test_a_chunked_body_beyond_the_limit_is_413_and_the_connection_tells_so(writer: httpx.Client) -> None:
+    answer = writer.post(URL, content=in_pieces(b"x" * (11 * 2**20), 2**16), headers=NDJSON)
+    assert answer.status_code == 413
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["accepted"] == 0
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [b"ZZ\r\nbroken\r\n", b"-5\r\n", b"FFFFFFFFFFFFFFFFFFFF\r\n", b"5\r\nab"],
+    ids=["no length", "negative length", "huge length", "breaks off"],
+)
+def test_broken_chunked_framing_is_400_and_keeps_what_came_before(writer: httpx.Client, tail: bytes) -> None:
+    address = urlsplit(str(writer.base_url))
+    assert address.hostname
+    record = b'{"message": "before"}\n'
+    with socket.create_connection((address.hostname, address.port or 0), timeout=20) as connection:
+        connection.sendall(
+            f"POST {URL} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {writer.headers['Authorization']}\r\n"
+            "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+            + f"{len(record):x}\r\n".encode()
+            + record
+            + b"\r\n"
+            + tail
+        )
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert json.loads(body)["accepted"] == total(writer) == 1
+
+
+def test_four_workers_take_bulks_and_records_at_once_without_loss(platform: Platform) -> None:
+    token = platform.token_after_migration("read", "write")
+    failures: list[object] = []
+    with platform.serve("--workers=4") as server:
+
+        def ship(name: str) -> None:
+            with server.client(token) as client:
+                for number in range(5):
+                    bulk = client.post(URL, content=lines(200, source=name), headers=NDJSON)
+                    one = client.post(URL, json={"message": f"single {number}", "source": name})
+                    if (bulk.status_code, one.status_code) != (202, 201):
+                        failures.append((bulk.text, one.text))
+
+        shippers = [threading.Thread(target=ship, args=(f"shipper-{n}",)) for n in range(8)]
+        for shipper in shippers:
+            shipper.start()
+        for shipper in shippers:
+            shipper.join()
+        assert not failures
+        with server.client(token) as client:
+            assert [total(client, f"source=shipper-{n}") for n in range(8)] == [1005] * 8
+
+
+def test_many_clients_that_send_one_record_again_and_again_store_it_once(platform: Platform) -> None:
+    token = platform.token_after_migration("read", "write")
+    record = {"message": "m", "id": str(uuid.uuid4()), "timestamp": "2020-02-02T00:00:00Z"}
+    codes: list[int] = []
+    with platform.serve("--workers=4") as server:
+
+        def send() -> None:
+            with server.client(token) as client:
+                codes.extend(client.post(URL, json=record).status_code for _ in range(10))
+
+        clients = [threading.Thread(target=send) for _ in range(6)]
+        for each in clients:
+            each.start()
+        for each in clients:
+            each.join()
+        with server.client(token) as client:
+            assert total(client) == 1
+    assert sorted(codes) == [200] * 59 + [201]
+
+
+def test_an_import_and_a_prune_run_beside_the_server(platform: Platform, writer: httpx.Client) -> None:
+    file = platform.folder / "old.ndjson"
+    years = itertools.cycle(range(2003, 2018))
+    file.write_bytes(
+        b"".join(b'{"message": "m", "timestamp": "%d-07-29T17:41:44.747Z"}\n' % next(years) for _ in range(3000))
+    )
+    for stored in (3000, 0):
+        assert f"3000 records read, {stored} stored" in platform.manage("import_system_logs", str(file)).stdout
+    assert total(writer) == 3000
+    assert writer.get(URL, params={"until": "2003-12-31T23:59:59Z", "limit": 1}).json()["total"] == 200
+    assert "3000 records" in platform.manage("prune_system_logs", "--older-than", "2000d").stdout
+    assert total(writer) == 0
