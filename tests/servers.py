@@ -62,8 +62,11 @@ class Platform:
         self.manage("shell", "--verbosity=0", "--command", "from ops_platform.migrating import migrate; migrate(0)")
 
     @contextlib.contextmanager
-    def serve(self, *arguments: str, asgi: bool = False) -> Iterator[Server]:
-        """Serve: `manage.py serve` with `arguments`, or uvicorn (on a database that is migrated first)."""
+    def serve(self, *arguments: str, asgi: bool = False, wait: bool = True) -> Iterator[Server]:
+        """Serve: `manage.py serve` with `arguments`, or uvicorn (on a database that is migrated first).
+
+        It has answered a request when this returns, unless `wait` is False.
+        """
         port = _free_port()
         if asgi:
             self.migrate()
@@ -83,7 +86,8 @@ class Platform:
         # uvicorn ends by the signal that stopped it, when it is done.
         server = Server(f"http://127.0.0.1:{port}", process, log, clean_exit=-signal.SIGTERM if asgi else 0)
         try:
-            server.wait_until_it_answers()
+            if wait:
+                server.wait_until_it_answers()
             yield server
             server.stop()
         finally:
@@ -107,16 +111,29 @@ class Server:
         return httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False)
 
     def wait_until_it_answers(self) -> None:
-        """Return when a TCP connection is accepted."""
+        """Return when the server listens, and a worker of it has answered a request."""
         host, port = self.url.removeprefix("http://").split(":")
         deadline = time.monotonic() + START_DEADLINE_S
         while True:
             with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=5):
-                return
+                break
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = self.process.wait(timeout=POLL_S)
                 raise AssertionError(f"The server ended with {code} instead of starting:\n{self.log.read_text()}")
             assert time.monotonic() < deadline, f"The server did not start:\n{self.log.read_text()}"
+        try:
+            httpx.get(self.url, timeout=START_DEADLINE_S, trust_env=False)
+        except httpx.HTTPError as error:
+            raise AssertionError(f"The server did not answer ({error}):\n{self.log.read_text()}") from error
+
+    def wait_for_line(self, words: str) -> None:
+        """Return when the server has written a line with these words."""
+        deadline = time.monotonic() + START_DEADLINE_S
+        while words not in self.log.read_text():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self.process.wait(timeout=POLL_S)
+                raise AssertionError(f"The server ended with {code}:\n{self.log.read_text()}")
+            assert time.monotonic() < deadline, f"The server did not write {words!r}:\n{self.log.read_text()}"
 
     def stop(self) -> None:
         """Ask it to stop (SIGTERM), and see that it does so cleanly."""

@@ -8,12 +8,24 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 
-def test_it_serves_and_stops_cleanly_within_two_seconds(server):
+# It takes 0.7 s on a machine that does nothing else; gunicorn's graceful timeout, which it must not wait for, is 25 s.
+STOP_S = 5
+
+
+def test_it_serves_and_stops_soon_and_cleanly(server):
     with server.client() as client:
         assert client.get("/schema").status_code == 200
     began = time.monotonic()
     server.stop()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < STOP_S
+
+
+def test_it_can_be_stopped_while_its_workers_start(platform):
+    with platform.serve("--workers=4", wait=False) as server:
+        server.wait_for_line("Booting worker")
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < STOP_S
 
 
 def test_it_serves_under_asgi(asgi_server):
