@@ -6,6 +6,7 @@ over from drf-standardized-errors is its flattening: it is quadratic, and drops 
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from rest_framework.request import Request
 from systemlog.conf import conf
 from systemlog.problems import catalogue
 from systemlog.problems.exceptions import InvalidParameters, ProblemException
-from systemlog.problems.pointers import Place, flatten, json_pointer, take
+from systemlog.problems.pointers import Place, count, flatten, json_pointer
 from systemlog.problems.problem import FieldError, Problem
 from systemlog.problems.recognition import recognise
 from systemlog.problems.registry import ABOUT_BLANK, ProblemType
@@ -120,11 +121,11 @@ class ProblemFormatter(ExceptionFormatter):
         self._names = wire_names_of(self.context.get("view"), self.request)
         self._input = self._sent_data()
         make = self._parameter_error if self.request.method in BODILESS else self._body_error
-        errors, omitted = take(flatten(exc.detail), limit, make)
+        errors = [make(place) for place in islice(flatten(exc.detail), limit)]
         if not errors:
             text = in_language(str(drf.ValidationError.default_detail))
-            errors = [FieldError(detail=text, code=drf.ValidationError.default_code, pointer="#")]
-        return errors, omitted
+            return [FieldError(detail=text, code=drf.ValidationError.default_code, pointer="#")], 0
+        return errors, count(exc.detail) - len(errors)
 
     def _body_error(self, place: Place) -> FieldError:
         value = self._input

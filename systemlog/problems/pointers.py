@@ -5,8 +5,7 @@ Linear in the number of errors, and without recursion. A list's index is where t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -35,20 +34,36 @@ def json_pointer(path: Iterable[object]) -> str:
 def flatten(detail: object) -> Iterator[Place]:
     """Every message in a nested detail, in reading order; one without a field stands for its container."""
     containers = ("__all__", api_settings.NON_FIELD_ERRORS_KEY)
-    stack: list[tuple[Path, Any]] = [((), detail)]
-    while stack:
-        path, node = stack.pop()
-        if isinstance(node, dict):
-            stack.extend((path if key in containers else (*path, key), value) for key, value in reversed(node.items()))
-        elif isinstance(node, list | tuple):
-            stack.extend(
-                ((*path, index) if isinstance(item, dict | list | tuple) else path, item)
-                for index, item in zip(range(len(node) - 1, -1, -1), reversed(node), strict=True)
-            )
+    open_nodes = [iter([Place((), detail)])]
+    while open_nodes:
+        for place in open_nodes[-1]:
+            if isinstance(place.detail, dict | list | tuple):
+                open_nodes.append(_inside(place, containers))
+                break
+            yield place
         else:
-            yield Place(path, node)
+            open_nodes.pop()
 
 
-def take(places: Iterator[Place], limit: int, make: Callable[[Place], Any]) -> tuple[list[Any], int]:
-    """The first `limit` places, made into entries, and how many there are beyond them."""
-    return [make(place) for place in islice(places, limit)], sum(1 for _ in places)
+def count(detail: object) -> int:
+    """How many messages there are in a nested detail."""
+    total, nodes = 0, [detail]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, dict):
+            nodes.extend(node.values())
+        elif isinstance(node, list | tuple):
+            nodes.extend(node)
+        else:
+            total += 1
+    return total
+
+
+def _inside(place: Place, containers: tuple[str, str]) -> Iterator[Place]:
+    path, node = place
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield Place(path if key in containers else (*path, key), value)
+    else:
+        for index, item in enumerate(node):
+            yield Place((*path, index) if isinstance(item, dict | list | tuple) else path, item)
