@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
     from rest_framework.exceptions import APIException
 
-    from systemlog.problems.problem import Problem
+    from systemlog.problems.engine import Written
 
 
 def exception_handler(exc: BaseException, context: Mapping[str, Any]) -> HttpResponseBase | None:
@@ -23,7 +23,7 @@ def exception_handler(exc: BaseException, context: Mapping[str, Any]) -> HttpRes
     return ProblemHandler(exc, context).run()  # type: ignore[arg-type]  # it takes more
 
 
-def write_problem(exc: APIException, context: Mapping[str, Any]) -> Problem:
+def write_problem(exc: APIException, context: Mapping[str, Any]) -> Written:
     """The problem alone, for a response that exists already."""
     from systemlog.problems.engine import ProblemFormatter
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -54,8 +53,8 @@ def put_into(response: HttpResponse, problem: Problem, *, head: bool) -> None:
 
 def mark_language(response: HttpResponseBase, language: str | None) -> None:
     """Say in which language the body is, and that another request may get another."""
-    if settings.USE_I18N:
-        response.headers["Content-Language"] = language or settings.LANGUAGE_CODE
+    if language is not None:
+        response.headers["Content-Language"] = language
         patch_vary_headers(response, ["Accept-Language"])
 
 

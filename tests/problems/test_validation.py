@@ -196,9 +196,7 @@ def test_a_message_of_the_projects_own_does_not_repeat_the_value_either(client: 
         ),
     ],
 )
-def test_djangos_own_validation_error_is_the_same_problem(
-    exc: Exception, expected: tuple[str, str, str]
-) -> None:
+def test_djangos_own_validation_error_is_the_same_problem(exc: Exception, expected: tuple[str, str, str]) -> None:
     problem = answer(exc)
     assert problem.type == "/problems/validation-failed"
     assert [(error.pointer, error.detail, error.code) for error in problem.errors] == [expected]
