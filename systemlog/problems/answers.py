@@ -39,6 +39,9 @@ def answer(request: HttpRequest, exc: BaseException, *, signalled: bool = False)
 
 def complete(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """An error response that a view or middleware returned, with a problem as its body if it had none of its own."""
+    if isinstance(response, ProblemResponse):
+        report(request, response)
+        return response
     try:
         if isinstance(response, HttpResponse) and (exc := _missing_words(request, response)):
             written = write_problem(exc, _context(request))

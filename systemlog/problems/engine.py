@@ -57,11 +57,14 @@ class ProblemFormatter(ExceptionFormatter):
     def __init__(self, exc: drf.APIException, context: Any, original_exc: Exception) -> None:
         super().__init__(exc, context, original_exc)
         self.request = django_request(context["request"])
-        self._translated = False
+        self._language: str | None = None
+        self._translates = self._translated = False
 
     def run(self) -> Written:
         """The problem, in the language that the client asks for, as far as there are words in it."""
         language = language_of(self.request)
+        self._language = language
+        self._translates = language not in (None, settings.LANGUAGE_CODE)
         if language is None or language == translation.get_language():
             return self._write(language)
         with translation.override(language):
@@ -79,7 +82,7 @@ class ProblemFormatter(ExceptionFormatter):
             type=problem_type.uri if problem_type else ABOUT_BLANK,
             title=title,
             status=exc.status_code,
-            detail=(in_language(detail) if detail else default) or title,
+            detail=(self._said(detail) if detail else default) or title,
             instance=instance_of(self.request),
             correlation_id=correlation_id_of(self.request),
             errors=tuple(errors),
@@ -95,7 +98,7 @@ class ProblemFormatter(ExceptionFormatter):
         if language is None or language == default or getattr(self.request, "LANGUAGE_CODE", None):
             return language
         source = texts_of(problem_type, default) if problem_type else (problem.title, detail)
-        same = (problem.title, problem.detail) == (source[0], detail or source[1] or source[0])
+        same = problem.title == source[0] and (detail != "" or problem.detail == (source[1] or source[0]))
         return default if same and not self._translated else language
 
     def get_error_type(self) -> ProblemType | None:  # type: ignore[override]  # a problem type in place of three words
@@ -113,6 +116,8 @@ class ProblemFormatter(ExceptionFormatter):
     def get_detail(self) -> str:
         """What the occurrence says of itself; empty if it says nothing of its own, or nothing fit to be shown."""
         exc = self.exc
+        if isinstance(exc, ProblemException):
+            return exc.own_detail
         if isinstance(exc, drf.ValidationError) or exc.status_code == 500:
             return ""
         detail = exc.detail
@@ -133,39 +138,42 @@ class ProblemFormatter(ExceptionFormatter):
         self._names = wire_names_of(self.context.get("view"), self.request)
         self._input = self._sent_data()
         make = self._parameter_error if self.request.method in BODILESS else self._body_error
-        errors = [make(place) for place in islice(flatten(exc.detail), limit)]
+        places = flatten(exc.detail)
+        errors = [make(place) for place in islice(places, limit)]
         if not errors:
             text = self._said(str(drf.ValidationError.default_detail))
             return [FieldError(detail=text, code=drf.ValidationError.default_code, pointer="#")], 0
-        return errors, count(exc.detail) - len(errors)
+        return errors, 0 if next(places, None) is None else count(exc.detail) - limit
 
     def _body_error(self, place: Place) -> FieldError:
-        value = self._input
-        for key in place.path:
-            value = _member(value, key)
-        return FieldError(
-            **self._texts(place, value),
-            pointer=json_pointer(map(self._names, place.path) if self._names else place.path),
-        )
+        path, value = place.path, self._input
+        if value is not None:
+            for key in path:
+                value = _member(value, key)
+        return FieldError(*self._texts(place, value), json_pointer(map(self._names, path) if self._names else path))
 
     def _parameter_error(self, place: Place) -> FieldError:
         """Of a request that has no body, a serializer or a filter checks the query parameters."""
         if not place.path:
-            return FieldError(**self._texts(place, None), pointer="#")
+            return FieldError(*self._texts(place, None), "#")
         name = str(place.path[0])
-        return FieldError(**self._texts(place, self.request.GET.get(name)), parameter=name)
+        return FieldError(*self._texts(place, self.request.GET.get(name)), parameter=name)
 
     def _checked_parameter(self, error: FieldError) -> FieldError:
         value = self.request.GET.get(error.parameter or "")
         return FieldError(
-            detail=self._said(safe_detail(error.detail, error.code, value)), code=error.code, parameter=error.parameter
+            detail=self._said(safe_detail(error.detail, error.code, value, self._language)),
+            code=error.code,
+            parameter=error.parameter,
         )
 
-    def _texts(self, place: Place, value: object) -> dict[str, str]:
+    def _texts(self, place: Place, value: object) -> tuple[str, str]:
         code = str(getattr(place.detail, "code", None) or "invalid")
-        return {"detail": self._said(safe_detail(str(place.detail), code, value)), "code": code}
+        return self._said(safe_detail(str(place.detail), code, value, self._language)), code
 
     def _said(self, text: str) -> str:
+        if not self._translates:
+            return text
         said = in_language(text)
         self._translated = self._translated or said != text
         return said

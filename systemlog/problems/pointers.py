@@ -6,6 +6,7 @@ Linear in the number of errors, and without recursion. A list's index is where t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -18,6 +19,10 @@ SAFE_IN_FRAGMENT = "!$&'()*+,;=:@?"
 """What RFC 3986 lets stand in a fragment besides letters, digits and `-._~`; the slash is the separator here."""
 
 
+SEQUENCES = (list, tuple)
+NESTED = (dict, list, tuple)
+
+
 class Place(NamedTuple):
     """One message, and the path to what it is about."""
 
@@ -27,22 +32,24 @@ class Place(NamedTuple):
 
 def json_pointer(path: Iterable[object]) -> str:
     """The path as a URI fragment: `#` is the body itself, `#/items/0/price` a member deep in it."""
-    tokens = (str(key).replace("~", "~0").replace("/", "~1") for key in path)
-    return "#" + "".join("/" + quote(token, SAFE_IN_FRAGMENT, errors="replace") for token in tokens)
+    return "#" + "".join(map(_token, path))
 
 
 def flatten(detail: object) -> Iterator[Place]:
     """Every message in a nested detail, in reading order; one without a field stands for its container."""
     containers = ("__all__", api_settings.NON_FIELD_ERRORS_KEY)
-    open_nodes = [iter([Place((), detail)])]
-    while open_nodes:
-        for place in open_nodes[-1]:
-            if isinstance(place.detail, dict | list | tuple):
-                open_nodes.append(_inside(place, containers))
-                break
-            yield place
+    todo: list[tuple[Path, Any]] = [((), detail)]
+    while todo:
+        path, node = todo.pop()
+        if isinstance(node, dict):
+            for key in reversed(node):
+                todo.append((path if key in containers else (*path, key), node[key]))
+        elif isinstance(node, SEQUENCES):
+            for index in range(len(node) - 1, -1, -1):
+                item = node[index]
+                todo.append(((*path, index) if isinstance(item, NESTED) else path, item))
         else:
-            open_nodes.pop()
+            yield Place(path, node)
 
 
 def count(detail: object) -> int:
@@ -52,18 +59,14 @@ def count(detail: object) -> int:
         node = nodes.pop()
         if isinstance(node, dict):
             nodes.extend(node.values())
-        elif isinstance(node, list | tuple):
+        elif isinstance(node, SEQUENCES):
             nodes.extend(node)
         else:
             total += 1
     return total
 
 
-def _inside(place: Place, containers: tuple[str, str]) -> Iterator[Place]:
-    path, node = place
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield Place(path if key in containers else (*path, key), value)
-    else:
-        for index, item in enumerate(node):
-            yield Place((*path, index) if isinstance(item, dict | list | tuple) else path, item)
+@lru_cache(maxsize=4096)
+def _token(key: object) -> str:
+    token = str(key).replace("~", "~0").replace("/", "~1")
+    return "/" + quote(token, SAFE_IN_FRAGMENT, errors="replace")

@@ -54,13 +54,19 @@ def safe_message(error: ValidationError) -> str:
     return message % error.params
 
 
-def safe_detail(detail: str, code: str, value: object) -> str:
-    """`detail`, unless it repeats `value`, or is a message of DRF's that always does."""
+def safe_detail(detail: str, code: str, value: object, language: str | None) -> str:
+    """`detail`, said in `language`, unless it repeats `value` or is a message of DRF's that always does."""
     if code in TEXT_OF_CODE:
         return str(TEXT_OF_CODE[code])
-    if code == "invalid" and is_made_from(detail, _WRONG_KIND_DRF):
+    if code == "invalid" and detail.startswith(_wrong_kinds(language)):
         return WRONG_KIND
     return str(ANY_VALUE) if repeats(detail, value) else detail
+
+
+@functools.cache
+def _wrong_kinds(language: str | None) -> tuple[str, ...]:
+    """What DRF says first when it is about to name a type of the program."""
+    return tuple(_in(said, _WRONG_KIND_DRF).partition("{")[0] for said in _languages(language))
 
 
 def repeats(detail: str, value: object) -> bool:
@@ -81,8 +87,11 @@ def repeats(detail: str, value: object) -> bool:
 
 def is_made_from(detail: str, template: object) -> bool:
     """Whether `detail` is DRF's `template` with its `{placeholder}` filled in, in a language that it may have."""
-    languages = (translation.get_language() or "", settings.LANGUAGE_CODE, "en")
-    return any(_is_filled(detail, _in(language, template)) for language in languages)
+    return any(_is_filled(detail, _in(said, template)) for said in _languages(translation.get_language()))
+
+
+def _languages(in_force: str | None) -> tuple[str, ...]:
+    return (in_force or "", settings.LANGUAGE_CODE, "en")
 
 
 def _is_filled(detail: str, template: str) -> bool:
