@@ -8,7 +8,6 @@ The last table is a request without an error, with ProblemMiddleware and without
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import io
 import logging
@@ -169,7 +168,6 @@ def measure(calls: dict[str, Callable[[], None]], rounds: int) -> dict[str, floa
     for call in calls.values():
         call()
     for _ in range(rounds):
-        gc.collect(1)
         for name, call in calls.items():
             began = time.perf_counter()
             for _ in range(CALLS):
@@ -181,7 +179,6 @@ def measure(calls: dict[str, Callable[[], None]], rounds: int) -> dict[str, floa
 def main() -> None:
     """Print the tables."""
     logging.disable()
-    gc.disable()  # or one contender pays for another's garbage
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     plain, guarded = application(CORRELATION), application(CORRELATION, OURS)
     print(f"{'':28}" + "".join(f"{name:>22}" for name in HANDLERS))
