@@ -18,6 +18,7 @@ class SystemLogConfig(AppConfig):
         from systemlog import checks  # noqa: F401  (importing registers them)
         from systemlog.correlation import checks as correlation_checks  # noqa: F401
         from systemlog.correlation.sql import comment_statements
+        from systemlog.problems import checks as problem_checks  # noqa: F401
         from systemlog.storage.sqlite import register_functions
 
         connection_created.connect(register_functions)

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.translation import get_language
 from django.views import defaults
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 
@@ -21,7 +20,6 @@ from systemlog.problems.problem import MEDIA_TYPE, Problem
 from systemlog.problems.recognition import recognise
 from systemlog.problems.reporting import report
 from systemlog.problems.response import ProblemResponse, correlation_id_of, mark_language, phrase, put_into
-from systemlog.problems.wording import language_of
 
 UNREADABLE_POST = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 
@@ -41,11 +39,14 @@ def answer(request: HttpRequest, exc: BaseException, *, signalled: bool = False)
 
 def complete(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """An error response that a view or middleware returned, with a problem as its body if it had none of its own."""
+    if isinstance(response, ProblemResponse):
+        report(request, response)
+        return response
     try:
         if isinstance(response, HttpResponse) and (exc := _missing_words(request, response)):
-            problem = write_problem(exc, _context(request))
-            put_into(response, problem, head=request.method == "HEAD")
-            mark_language(response, language_of(request) or get_language())
+            written = write_problem(exc, _context(request))
+            put_into(response, written.problem, head=request.method == "HEAD")
+            mark_language(response, written.language)
     except Exception as failure:  # noqa: BLE001  (the answer to an error must not be another)
         return _answer_failure(request, failure)
     report(request, response)

@@ -6,7 +6,8 @@ over from drf-standardized-errors is its flattening: it is quadratic, and drops 
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
@@ -19,7 +20,7 @@ from rest_framework.request import Request
 from systemlog.conf import conf
 from systemlog.problems import catalogue
 from systemlog.problems.exceptions import InvalidParameters, ProblemException
-from systemlog.problems.pointers import Place, flatten, json_pointer, take
+from systemlog.problems.pointers import Place, count, flatten, json_pointer
 from systemlog.problems.problem import FieldError, Problem
 from systemlog.problems.recognition import recognise
 from systemlog.problems.registry import ABOUT_BLANK, ProblemType
@@ -40,10 +41,14 @@ OF_DRF: tuple[tuple[type[drf.APIException], type[ProblemException]], ...] = (
 )
 """DRF's exceptions that share their status with another problem type; the others go by their status."""
 
-TEMPLATES: tuple[type[drf.APIException], ...] = (drf.MethodNotAllowed, drf.UnsupportedMediaType)
-"""DRF's exceptions whose own message repeats a part of the request."""
-
 BODILESS = ("GET", "HEAD", "OPTIONS")
+
+
+class Written(NamedTuple):
+    """A problem, and the language of its words; None where the project has only one."""
+
+    problem: Problem
+    language: str | None
 
 
 class ProblemFormatter(ExceptionFormatter):
@@ -52,36 +57,49 @@ class ProblemFormatter(ExceptionFormatter):
     def __init__(self, exc: drf.APIException, context: Any, original_exc: Exception) -> None:
         super().__init__(exc, context, original_exc)
         self.request = django_request(context["request"])
+        self._language: str | None = None
+        self._translates = self._translated = False
 
-    def run(self) -> Problem:
-        """The problem, in the language that the client asks for."""
+    def run(self) -> Written:
+        """The problem, in the language that the client asks for, as far as there are words in it."""
         language = language_of(self.request)
+        self._language = language
+        self._translates = language not in (None, settings.LANGUAGE_CODE)
         if language is None or language == translation.get_language():
-            return self._write()
+            return self._write(language)
         with translation.override(language):
-            return self._write()
+            return self._write(language)
 
-    def _write(self) -> Problem:
-        problem_type = self.get_error_type()
-        status = self.exc.status_code
-        if problem_type is None:
-            title, detail = phrase(status), ""
-        else:
-            title, detail = texts_of(problem_type, translation.get_language() or "")
+    def _write(self, language: str | None) -> Written:
+        exc, problem_type = self.exc, self.get_error_type()
+        title, default = texts_of(problem_type, language) if problem_type else (phrase(exc.status_code), "")
+        detail = self.get_detail()
         errors, omitted = self.get_errors()
-        extensions = dict(getattr(self.exc, "members", {}))
+        extensions = dict(getattr(exc, "members", {}))
         if omitted:
             extensions["errors_omitted"] = omitted
-        return Problem(
+        problem = Problem(
             type=problem_type.uri if problem_type else ABOUT_BLANK,
             title=title,
-            status=status,
-            detail=self.get_detail() or detail or title,
+            status=exc.status_code,
+            detail=(self._said(detail) if detail else default) or title,
             instance=instance_of(self.request),
             correlation_id=correlation_id_of(self.request),
             errors=tuple(errors),
             extensions=extensions,
         )
+        return Written(problem, self._language_of_words(problem, problem_type, detail, language))
+
+    def _language_of_words(
+        self, problem: Problem, problem_type: ProblemType | None, detail: str, language: str | None
+    ) -> str | None:
+        """The language of the problem's words: where no catalogue had any of them, they are as they were written."""
+        default = settings.LANGUAGE_CODE
+        if language is None or language == default or getattr(self.request, "LANGUAGE_CODE", None):
+            return language
+        source = texts_of(problem_type, default) if problem_type else (problem.title, detail)
+        same = problem.title == source[0] and (detail != "" or problem.detail == (source[1] or source[0]))
+        return default if same and not self._translated else language
 
     def get_error_type(self) -> ProblemType | None:  # type: ignore[override]  # a problem type in place of three words
         """The type of the problem; None where there is no more to say than the status."""
@@ -98,17 +116,17 @@ class ProblemFormatter(ExceptionFormatter):
     def get_detail(self) -> str:
         """What the occurrence says of itself; empty if it says nothing of its own, or nothing fit to be shown."""
         exc = self.exc
+        if isinstance(exc, ProblemException):
+            return exc.own_detail
         if isinstance(exc, drf.ValidationError) or exc.status_code == 500:
             return ""
         detail = exc.detail
-        if not isinstance(detail, str) or detail == str(exc.default_detail):
+        if not isinstance(detail, str) or (exc.default_detail and is_made_from(detail, exc.default_detail)):
             return ""
         if isinstance(exc, drf.ParseError) and (exc.__context__ or exc.__cause__):
             # A ParseError raised for another exception repeats that one's text.
             return ""
-        if isinstance(exc, TEMPLATES) and is_made_from(detail, exc.default_detail):
-            return ""
-        return in_language(str(detail))
+        return str(detail)
 
     def get_errors(self) -> tuple[list[FieldError], int]:  # type: ignore[override]  # with the number of those left out
         """What is wrong with the input, place by place; and how many errors there are beyond the limit."""
@@ -120,38 +138,45 @@ class ProblemFormatter(ExceptionFormatter):
         self._names = wire_names_of(self.context.get("view"), self.request)
         self._input = self._sent_data()
         make = self._parameter_error if self.request.method in BODILESS else self._body_error
-        errors, omitted = take(flatten(exc.detail), limit, make)
+        places = flatten(exc.detail)
+        errors = [make(place) for place in islice(places, limit)]
         if not errors:
-            text = in_language(str(drf.ValidationError.default_detail))
-            errors = [FieldError(detail=text, code=drf.ValidationError.default_code, pointer="#")]
-        return errors, omitted
+            text = self._said(str(drf.ValidationError.default_detail))
+            return [FieldError(detail=text, code=drf.ValidationError.default_code, pointer="#")], 0
+        return errors, 0 if next(places, None) is None else count(exc.detail) - limit
 
     def _body_error(self, place: Place) -> FieldError:
-        value = self._input
-        for key in place.path:
-            value = _member(value, key)
-        return FieldError(
-            **self._texts(place, value),
-            pointer=json_pointer(map(self._names, place.path) if self._names else place.path),
-        )
+        path, value = place.path, self._input
+        if value is not None:
+            for key in path:
+                value = _member(value, key)
+        return FieldError(*self._texts(place, value), json_pointer(map(self._names, path) if self._names else path))
 
     def _parameter_error(self, place: Place) -> FieldError:
         """Of a request that has no body, a serializer or a filter checks the query parameters."""
         if not place.path:
-            return FieldError(**self._texts(place, None), pointer="#")
+            return FieldError(*self._texts(place, None), "#")
         name = str(place.path[0])
-        return FieldError(**self._texts(place, self.request.GET.get(name)), parameter=name)
+        return FieldError(*self._texts(place, self.request.GET.get(name)), parameter=name)
 
     def _checked_parameter(self, error: FieldError) -> FieldError:
         value = self.request.GET.get(error.parameter or "")
         return FieldError(
-            detail=safe_detail(in_language(error.detail), error.code, value), code=error.code, parameter=error.parameter
+            detail=self._said(safe_detail(error.detail, error.code, value, self._language)),
+            code=error.code,
+            parameter=error.parameter,
         )
 
-    @staticmethod
-    def _texts(place: Place, value: object) -> dict[str, str]:
+    def _texts(self, place: Place, value: object) -> tuple[str, str]:
         code = str(getattr(place.detail, "code", None) or "invalid")
-        return {"detail": in_language(safe_detail(str(place.detail), code, value)), "code": code}
+        return self._said(safe_detail(str(place.detail), code, value, self._language)), code
+
+    def _said(self, text: str) -> str:
+        if not self._translates:
+            return text
+        said = in_language(text)
+        self._translated = self._translated or said != text
+        return said
 
     def _sent_data(self) -> object:
         """The parsed body, if somebody has parsed it; only to see whether a message repeats it."""
@@ -175,15 +200,15 @@ class ProblemHandler(ExceptionHandler):
         """Only if the project wants Django to let exceptions through (DEBUG_PROPAGATE_EXCEPTIONS)."""
         return settings.DEBUG_PROPAGATE_EXCEPTIONS and isinstance(exc, catalogue.InternalError)
 
-    def format_exception(self, exc: drf.APIException) -> Problem:  # type: ignore[override]  # typed, not a dict
-        """The problem."""
+    def format_exception(self, exc: drf.APIException) -> Written:  # type: ignore[override]  # typed, not a dict
+        """The problem, and its language."""
         return ProblemFormatter(exc, self.context, self.exc).run()
 
-    def get_response(self, exc: drf.APIException, data: Problem) -> HttpResponseBase:  # type: ignore[override]
+    def get_response(self, exc: drf.APIException, data: Written) -> HttpResponseBase:  # type: ignore[override]
         """The response, which no renderer touches: it is the same for every Accept."""
         request = django_request(self.context["request"])
-        response = ProblemResponse(data, head=request.method == "HEAD", headers=self.get_headers(exc))
-        mark_language(response, language_of(request) or translation.get_language())
+        response = ProblemResponse(data.problem, head=request.method == "HEAD", headers=self.get_headers(exc))
+        mark_language(response, data.language)
         return response
 
     def get_headers(self, exc: drf.APIException) -> dict[str, str]:

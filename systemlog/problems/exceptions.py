@@ -17,7 +17,7 @@ from typing import ClassVar, cast
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ErrorDetail
 
 from systemlog.problems.problem import STANDARD_MEMBERS, FieldError
 from systemlog.problems.registry import ProblemType
@@ -66,10 +66,17 @@ class ProblemException(APIException):
         if problem_type is not None:
             self.problem_type = problem_type
             self.status_code = problem_type.status_in_force
-            self.default_detail = str(problem_type.detail)
-        super().__init__(None if detail is None else str(detail))
+        # Not APIException's own: it would translate the default detail, which the answer may want in another language.
+        Exception.__init__(self, *(() if detail is None else (detail,)))
+        self.own_detail = "" if detail is None else str(detail)
         self.headers = dict(headers or {})
         self.members = members
+
+    @property
+    def detail(self) -> ErrorDetail:  # type: ignore[override]  # an attribute there
+        """What is said of this occurrence, as DRF's exceptions have it."""
+        known = self.problem_type
+        return ErrorDetail(self.own_detail or str(known.detail if known else self.default_detail), self.default_code)
 
 
 class InvalidParameters(ProblemException):

@@ -6,25 +6,29 @@ the views: the engine comes with the first error.
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
     from rest_framework.exceptions import APIException
 
-    from systemlog.problems.problem import Problem
+    from systemlog.problems.engine import Written
 
 
 def exception_handler(exc: BaseException, context: Mapping[str, Any]) -> HttpResponseBase | None:
     """DRF's `EXCEPTION_HANDLER`: every exception of a view becomes a problem, DEBUG on or off."""
-    from systemlog.problems.engine import ProblemHandler
-
-    return ProblemHandler(exc, context).run()  # type: ignore[arg-type]  # it takes more
+    return _engine().ProblemHandler(exc, context).run()  # type: ignore[no-any-return]
 
 
-def write_problem(exc: APIException, context: Mapping[str, Any]) -> Problem:
+def write_problem(exc: APIException, context: Mapping[str, Any]) -> Written:
     """The problem alone, for a response that exists already."""
-    from systemlog.problems.engine import ProblemFormatter
+    return _engine().ProblemFormatter(exc, context, exc).run()  # type: ignore[no-any-return]
 
-    return ProblemFormatter(exc, context, exc).run()
+
+@functools.cache
+def _engine() -> ModuleType:
+    return importlib.import_module("systemlog.problems.engine")

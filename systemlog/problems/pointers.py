@@ -5,8 +5,8 @@ Linear in the number of errors, and without recursion. A list's index is where t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -19,6 +19,10 @@ SAFE_IN_FRAGMENT = "!$&'()*+,;=:@?"
 """What RFC 3986 lets stand in a fragment besides letters, digits and `-._~`; the slash is the separator here."""
 
 
+SEQUENCES = (list, tuple)
+NESTED = (dict, list, tuple)
+
+
 class Place(NamedTuple):
     """One message, and the path to what it is about."""
 
@@ -28,27 +32,41 @@ class Place(NamedTuple):
 
 def json_pointer(path: Iterable[object]) -> str:
     """The path as a URI fragment: `#` is the body itself, `#/items/0/price` a member deep in it."""
-    tokens = (str(key).replace("~", "~0").replace("/", "~1") for key in path)
-    return "#" + "".join("/" + quote(token, SAFE_IN_FRAGMENT, errors="replace") for token in tokens)
+    return "#" + "".join(map(_token, path))
 
 
 def flatten(detail: object) -> Iterator[Place]:
     """Every message in a nested detail, in reading order; one without a field stands for its container."""
     containers = ("__all__", api_settings.NON_FIELD_ERRORS_KEY)
-    stack: list[tuple[Path, Any]] = [((), detail)]
-    while stack:
-        path, node = stack.pop()
+    todo: list[tuple[Path, Any]] = [((), detail)]
+    while todo:
+        path, node = todo.pop()
         if isinstance(node, dict):
-            stack.extend((path if key in containers else (*path, key), value) for key, value in reversed(node.items()))
-        elif isinstance(node, list | tuple):
-            stack.extend(
-                ((*path, index) if isinstance(item, dict | list | tuple) else path, item)
-                for index, item in zip(range(len(node) - 1, -1, -1), reversed(node), strict=True)
-            )
+            for key in reversed(node):
+                todo.append((path if key in containers else (*path, key), node[key]))
+        elif isinstance(node, SEQUENCES):
+            for index in range(len(node) - 1, -1, -1):
+                item = node[index]
+                todo.append(((*path, index) if isinstance(item, NESTED) else path, item))
         else:
             yield Place(path, node)
 
 
-def take(places: Iterator[Place], limit: int, make: Callable[[Place], Any]) -> tuple[list[Any], int]:
-    """The first `limit` places, made into entries, and how many there are beyond them."""
-    return [make(place) for place in islice(places, limit)], sum(1 for _ in places)
+def count(detail: object) -> int:
+    """How many messages there are in a nested detail."""
+    total, nodes = 0, [detail]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, dict):
+            nodes.extend(node.values())
+        elif isinstance(node, SEQUENCES):
+            nodes.extend(node)
+        else:
+            total += 1
+    return total
+
+
+@lru_cache(maxsize=4096)
+def _token(key: object) -> str:
+    token = str(key).replace("~", "~0").replace("/", "~1")
+    return "/" + quote(token, SAFE_IN_FRAGMENT, errors="replace")

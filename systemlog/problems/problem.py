@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 MEDIA_TYPE = "application/problem+json"
 STANDARD_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "correlation_id", "errors"})
@@ -28,8 +28,7 @@ class AnyResponse(Protocol):
         """The body."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FieldError:
+class FieldError(NamedTuple):
     """One thing wrong with the input, and where: a JSON Pointer into the body, a query parameter or a header."""
 
     detail: str
@@ -65,11 +64,15 @@ class Problem:
 
     def as_dict(self) -> dict[str, object]:
         """The JSON object; members without a value are left out."""
-        body: dict[str, object] = {"type": self.type}
-        for name in ("title", "status", "detail", "instance", "correlation_id"):
-            value = getattr(self, name)
-            if value is not None:
-                body[name] = value
+        members: dict[str, object] = {
+            "type": self.type,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": self.instance,
+            "correlation_id": self.correlation_id,
+        }
+        body = {name: value for name, value in members.items() if value is not None}
         if self.errors:
             body["errors"] = [error.as_dict() for error in self.errors]
         body.update(self.extensions)

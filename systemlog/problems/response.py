@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from django.conf import settings
+import orjson
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -16,10 +17,13 @@ from django.utils.cache import patch_vary_headers
 from systemlog.correlation import get_correlation_id, new_id
 from systemlog.problems.problem import MEDIA_TYPE, Problem
 
-_encode = DjangoJSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_tolerant = DjangoJSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 SAFE_IN_PATH = "/:@!$&'()*+,;=~"
 """What RFC 3986 lets stand in a path besides letters, digits and `-._`."""
+
+_is_plain = re.compile(r"/(?:[A-Za-z0-9._~-][A-Za-z0-9._~/-]*)?", re.ASCII).fullmatch
+"""Most paths: nothing to encode, and no second slash at the start."""
 
 OF_THE_OLD_BODY = ("Content-Encoding", "Content-Disposition", "Content-Range", "ETag", "Last-Modified")
 
@@ -32,14 +36,18 @@ class ProblemResponse(HttpResponse):
         self.data: Any = problem.as_dict()
         body = encode(self.data)
         super().__init__(b"" if head else body, content_type=MEDIA_TYPE, status=problem.status)
-        self.headers["Content-Length"] = str(len(body))
+        if head:
+            self.headers["Content-Length"] = str(len(body))
         for name, value in (headers or {}).items():
             self.headers[name] = value
 
 
 def encode(body: Mapping[str, object]) -> bytes:
     """The body as JSON. Raises TypeError or ValueError for a member that JSON has no form for."""
-    return _encode(body).encode("utf-8", "replace")
+    try:
+        return orjson.dumps(body, default=_tolerant.default)
+    except TypeError:  # lone surrogates, integers beyond 64 bits; or what neither can write
+        return _tolerant.encode(body).encode("utf-8", "replace")
 
 
 def put_into(response: HttpResponse, problem: Problem, *, head: bool) -> None:
@@ -54,14 +62,20 @@ def put_into(response: HttpResponse, problem: Problem, *, head: bool) -> None:
 
 def mark_language(response: HttpResponseBase, language: str | None) -> None:
     """Say in which language the body is, and that another request may get another."""
-    if settings.USE_I18N:
-        response.headers["Content-Language"] = language or settings.LANGUAGE_CODE
-        patch_vary_headers(response, ["Accept-Language"])
+    if language is not None:
+        response.headers["Content-Language"] = language
+        if response.has_header("Vary"):
+            patch_vary_headers(response, ["Accept-Language"])
+        else:
+            response.headers["Vary"] = "Accept-Language"
 
 
 def instance_of(request: HttpRequest) -> str:
     """The request's path as an ASCII URI reference: no query string, and never read as another host."""
-    path = quote("/" + request.path.removeprefix("/"), SAFE_IN_PATH, errors="replace")
+    path: str = request.path
+    if _is_plain(path):
+        return path
+    path = quote("/" + path.removeprefix("/"), SAFE_IN_PATH, errors="replace")
     # "//evil/" would be a reference to the host "evil".
     return "/%2F" + path[2:] if path.startswith("//") else path
 

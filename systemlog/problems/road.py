@@ -22,8 +22,9 @@ from django.core.handlers import exception as django_road
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from systemlog.problems import reporting, streams
 from systemlog.problems.answers import answer
-from systemlog.problems.reporting import ON_OUR_ROAD, install_filter
+from systemlog.problems.reporting import ON_OUR_ROAD
 
 _django_answer = django_road.response_for_exception
 
@@ -38,4 +39,5 @@ def response_for_exception(request: HttpRequest, exc: Exception) -> HttpResponse
 def open_road() -> None:
     """Take the place of Django's function; twice does no harm."""
     django_road.response_for_exception = response_for_exception  # type: ignore[assignment]  # any response will do
-    install_filter()
+    reporting.install_filter()
+    streams.install_filter()

@@ -2,7 +2,7 @@
 
 It is too late for another answer. An exception must leave the iterator, so that the server closes the connection
 without the end that makes a body whole; but servers would log it a second time, without the correlation id. It leaves
-as a connection error, which gunicorn lets pass in silence.
+as a connection error, which gunicorn lets pass in silence; of uvicorn's record a filter knows it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,23 @@ class StreamBroken(ConnectionResetError):
 
     def __init__(self) -> None:
         super().__init__(errno.ECONNRESET, type(self).__doc__)
+
+
+class LoggedBefore(logging.Filter):
+    """Drops what an ASGI server says about a stream that `watch` has logged."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep what is about anything else."""
+        return not (isinstance(record.exc_info, tuple) and isinstance(record.exc_info[1], StreamBroken))
+
+
+_logged_before = LoggedBefore()
+
+
+def install_filter() -> None:
+    """Put the filter on the loggers of ASGI servers; twice does no harm."""
+    for name in ("uvicorn.error", "hypercorn.error"):
+        logging.getLogger(name).addFilter(_logged_before)
 
 
 def watch(request: HttpRequest, response: HttpResponseBase) -> None:

@@ -7,8 +7,6 @@ another screen, the same input may be a secret: such messages are replaced by a 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -56,13 +54,19 @@ def safe_message(error: ValidationError) -> str:
     return message % error.params
 
 
-def safe_detail(detail: str, code: str, value: object) -> str:
-    """`detail`, unless it repeats `value`, or is a message of DRF's that always does."""
+def safe_detail(detail: str, code: str, value: object, language: str | None) -> str:
+    """`detail`, said in `language`, unless it repeats `value` or is a message of DRF's that always does."""
     if code in TEXT_OF_CODE:
         return str(TEXT_OF_CODE[code])
-    if code == "invalid" and _is_filled(detail, _WRONG_KIND_DRF):
+    if code == "invalid" and detail.startswith(_wrong_kinds(language)):
         return WRONG_KIND
     return str(ANY_VALUE) if repeats(detail, value) else detail
+
+
+@functools.cache
+def _wrong_kinds(language: str | None) -> tuple[str, ...]:
+    """What DRF says first when it is about to name a type of the program."""
+    return tuple(_in(said, _WRONG_KIND_DRF).partition("{")[0] for said in _languages(language))
 
 
 def repeats(detail: str, value: object) -> bool:
@@ -82,23 +86,39 @@ def repeats(detail: str, value: object) -> bool:
 
 
 def is_made_from(detail: str, template: object) -> bool:
-    """Whether `detail` is DRF's `template` with its `{placeholder}` filled in, translated or not."""
-    return _is_filled(detail, gettext(str(template))) or _is_filled(detail, str(template))
+    """Whether `detail` is DRF's `template` with its `{placeholder}` filled in, in a language that it may have."""
+    return any(_is_filled(detail, _in(said, template)) for said in _languages(translation.get_language()))
+
+
+def _languages(in_force: str | None) -> tuple[str, ...]:
+    return (in_force or "", settings.LANGUAGE_CODE, "en")
 
 
 def _is_filled(detail: str, template: str) -> bool:
     before, brace, rest = template.partition("{")
-    after = rest.partition("}")[2]
-    return bool(brace) and detail.startswith(before) and detail.endswith(after)
+    if not brace:
+        return detail == template
+    return detail.startswith(before) and detail.endswith(rest.partition("}")[2])
+
+
+@functools.lru_cache(maxsize=512)
+def _in(language: str, text: object) -> str:
+    with translation.override(language or None):
+        return gettext(str(text)) if isinstance(text, str) else str(text)
 
 
 def language_of(request: HttpRequest) -> str | None:
-    """The language to answer in: what LocaleMiddleware chose, else what `Accept-Language` asks for; None as it is."""
-    if not settings.USE_I18N or getattr(request, "LANGUAGE_CODE", None):
+    """The language to answer in: what LocaleMiddleware chose, else what `Accept-Language` asks for; None without i18n.
+
+    The language in force is not asked: it may be the one of the thread's last request.
+    """
+    if not settings.USE_I18N:
         return None
-    meta: Mapping[str, Any] = request.META
-    if not meta.get("HTTP_ACCEPT_LANGUAGE"):
-        return None
+    chosen: str | None = getattr(request, "LANGUAGE_CODE", None)
+    if chosen:
+        return chosen
+    if not request.META.get("HTTP_ACCEPT_LANGUAGE"):
+        return settings.LANGUAGE_CODE
     return translation.get_language_from_request(request)
 
 
@@ -108,6 +128,7 @@ def in_language(text: str) -> str:
 
 
 @functools.cache
-def texts_of(problem_type: ProblemType, language: str) -> tuple[str, str]:
-    """Title and detail of a type in `language`, which is in force: to translate them costs more than all the rest."""
-    return str(problem_type.title), str(problem_type.detail)
+def texts_of(problem_type: ProblemType, language: str | None) -> tuple[str, str]:
+    """Title and detail of a type in `language`, once for all: to translate them costs more than the rest of a body."""
+    with translation.override(language):
+        return str(problem_type.title), str(problem_type.detail)

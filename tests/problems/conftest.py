@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.core.signals import got_request_exception
 from django.test import AsyncClient, Client
+from django.utils import translation
 
 
 @pytest.fixture(autouse=True)
-def site(settings: Any) -> None:
+def site(settings: Any) -> Iterator[None]:
     """The site that goes wrong, behind Django's middlewares and one that raises."""
     settings.ROOT_URLCONF = "tests.problems.urls"
     settings.MIDDLEWARE = [
@@ -25,6 +26,8 @@ def site(settings: Any) -> None:
         "tests.problems.views.Saboteur",
     ]
     settings.ALLOWED_HOSTS = ["testserver"]
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(params=[False, True], ids=["debug-off", "debug-on"])

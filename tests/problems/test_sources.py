@@ -27,7 +27,6 @@ ROADS = {
 }
 
 every_case = pytest.mark.parametrize("name", CASES)
-every_road = pytest.mark.parametrize("road", ROADS)
 
 
 def check(response: Any, name: str) -> None:
@@ -54,21 +53,35 @@ def check_report(name: str, records: list[logging.LogRecord], signals: list[Any]
         assert bool(record.exc_info) == (status >= 500)
 
 
-@every_road
 @every_case
 def test_an_exception_is_answered_with_its_problem_and_reported_once(
-    client: Client, debug: bool, name: str, road: str, records: list[logging.LogRecord], signals: list[Any]
+    client: Client,
+    debug: bool,
+    name: str,
+    records: list[logging.LogRecord],
+    signals: list[Any],
+    subtests: pytest.Subtests,
 ) -> None:
-    response = client.get(**ROADS[road](name))
-    check(response, name)
-    check_report(name, records, signals)
+    for road, request in ROADS.items():
+        with subtests.test(road):
+            records.clear()
+            signals.clear()
+            check(client.get(**request(name)), name)
+            check_report(name, records, signals)
 
 
-@every_road
 @every_case
-def test_an_exception_under_asgi_is_answered_with_its_problem(
-    async_client: AsyncClient, debug: bool, name: str, road: str, records: list[logging.LogRecord], signals: list[Any]
+def test_under_asgi_it_is_answered_and_reported_alike(
+    async_client: AsyncClient,
+    debug: bool,
+    name: str,
+    records: list[logging.LogRecord],
+    signals: list[Any],
+    subtests: pytest.Subtests,
 ) -> None:
-    response = async_to_sync(async_client.get)(**ROADS[road](name))
-    check(response, name)
-    check_report(name, records, signals)
+    for road, request in ROADS.items():
+        with subtests.test(road):
+            records.clear()
+            signals.clear()
+            check(async_to_sync(async_client.get)(**request(name)), name)
+            check_report(name, records, signals)

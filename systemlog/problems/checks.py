@@ -1,0 +1,119 @@
+"""System checks: what would keep an error from being a problem is named at start-up, with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+from django.apps.config import AppConfig
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connections
+from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
+from rest_framework.settings import api_settings
+
+from systemlog.conf import NAME, conf
+from systemlog.problems.registry import slugs_taken_twice
+
+MIDDLEWARE = "systemlog.problems.ProblemMiddleware"
+HANDLER = "systemlog.problems.exception_handler"
+ABOVE = ("systemlog.correlation.CorrelationMiddleware", "health.middleware.HealthMiddleware")
+"""The middlewares that belong above ours."""
+
+
+@register(Tags.compatibility)
+def check_installation(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.W021: both doors are open; W022: no other middleware is above; W023: `type` URIs lead somewhere."""
+    middlewares = list(settings.MIDDLEWARE)
+    has_middleware = MIDDLEWARE in middlewares
+    has_handler = api_settings.user_settings.get("EXCEPTION_HANDLER") == HANDLER
+    if not has_middleware and not has_handler:
+        return []
+    messages: list[CheckMessage] = []
+    if not has_handler:
+        messages.append(
+            checks.Warning(
+                "Errors of REST framework's views are not answered as problems.",
+                hint=f"Set REST_FRAMEWORK['EXCEPTION_HANDLER'] to {HANDLER!r}.",
+                id="systemlog.W021",
+            )
+        )
+    if not has_middleware:
+        messages.append(
+            checks.Warning(
+                "Errors outside of REST framework's views are not answered as problems.",
+                hint=f"Add {MIDDLEWARE!r} to MIDDLEWARE, behind CorrelationMiddleware.",
+                id="systemlog.W021",
+            )
+        )
+    elif above := [name for name in middlewares[: middlewares.index(MIDDLEWARE)] if name not in ABOVE]:
+        messages.append(
+            checks.Warning(
+                f"Errors in {', '.join(above)} are not answered as problems: they stand above {MIDDLEWARE}.",
+                hint=f"Move {MIDDLEWARE!r} up, behind CorrelationMiddleware.",
+                id="systemlog.W022",
+            )
+        )
+    if not _is_served(conf().PROBLEM_BASE_URL):
+        messages.append(
+            checks.Warning(
+                f"The `type` of every problem begins with {conf().PROBLEM_BASE_URL}, and no URL pattern answers there.",
+                hint=f"Include 'systemlog.problems.urls' at the root, or set {NAME}['PROBLEM_BASE_URL'].",
+                id="systemlog.W023",
+            )
+        )
+    return messages
+
+
+@register(Tags.compatibility)
+def check_problem_types(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.E022: no two problem types have one slug."""
+    return [
+        Error(
+            f"Two different problem types have the slug {slug!r}.",
+            hint="Give one of them another `slug`: clients tell problems apart by it.",
+            id="systemlog.E022",
+        )
+        for slug in sorted(slugs_taken_twice())
+    ]
+
+
+@register(Tags.compatibility)
+def check_async_views(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.E021: no async view is under ATOMIC_REQUESTS: Django would answer every request to it with a 500."""
+    atomic = {alias for alias, database in connections.settings.items() if database.get("ATOMIC_REQUESTS")}
+    if not atomic:
+        return []
+    return [
+        Error(
+            f"ATOMIC_REQUESTS cannot hold for the async view {_name(view)}.",
+            hint="Decorate it with django.db.transaction.non_atomic_requests, or make it a sync view.",
+            id="systemlog.E021",
+        )
+        for view in _views(get_resolver())
+        if iscoroutinefunction(view) and atomic - getattr(view, "_non_atomic_requests", set())
+    ]
+
+
+def _is_served(base_url: str) -> bool:
+    if not base_url.startswith("/"):
+        return True  # on another host, perhaps
+    try:
+        resolve(base_url + "not-found")
+    except Resolver404:
+        return False
+    return True
+
+
+def _views(resolver: URLResolver) -> Iterator[Any]:
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLPattern):
+            yield entry.callback
+        else:
+            yield from _views(entry)
+
+
+def _name(view: Any) -> str:
+    return f"{view.__module__}.{getattr(view, '__qualname__', type(view).__qualname__)}"

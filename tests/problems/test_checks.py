@@ -1,0 +1,88 @@
+"""What the system checks say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+
+from systemlog.problems import ProblemType
+from systemlog.problems import registry as registry_module
+
+
+def ids() -> set[str]:
+    """The ids of this room's messages."""
+    return {str(message.id) for message in run_checks() if str(message.id)[-3:-1] == "02"}
+
+
+@pytest.fixture(autouse=True)
+def well_ordered(settings: Any) -> None:
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "EXCEPTION_HANDLER": "systemlog.problems.exception_handler"}
+
+
+def test_a_right_installation_is_not_complained_about() -> None:
+    assert ids() == set()
+
+
+def test_a_missing_handler_is_named(settings: Any) -> None:
+    settings.REST_FRAMEWORK = {}
+    assert ids() == {"systemlog.W021"}
+
+
+def test_a_missing_middleware_is_named(settings: Any) -> None:
+    settings.MIDDLEWARE = settings.MIDDLEWARE[:1]
+    assert ids() == {"systemlog.W021"}
+
+
+def test_who_uses_neither_hears_nothing(settings: Any) -> None:
+    settings.MIDDLEWARE = settings.MIDDLEWARE[:1]
+    settings.REST_FRAMEWORK = {}
+    assert ids() == set()
+
+
+def test_a_middleware_above_ours_is_named(settings: Any) -> None:
+    settings.MIDDLEWARE = [settings.MIDDLEWARE[2], *settings.MIDDLEWARE]
+    assert ids() == {"systemlog.W022"}
+
+
+def test_type_uris_that_lead_nowhere_are_named(settings: Any) -> None:
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "PROBLEM_BASE_URL": "/errors/"}
+    assert ids() == {"systemlog.W023"}
+
+
+def test_two_types_of_one_slug_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "_types", dict(registry_module._types))
+    monkeypatch.setattr(registry_module, "_slugs_taken_twice", set())
+    for title in ("One", "Another"):
+        ProblemType(slug="doubled", title=title, status=400)
+    assert ids() == {"systemlog.E022"}
+
+
+def test_an_async_view_under_atomic_requests_is_named(settings: Any) -> None:
+    from django.db import connection
+
+    before = connection.settings_dict["ATOMIC_REQUESTS"]
+    connection.settings_dict["ATOMIC_REQUESTS"] = True
+    try:
+        assert ids() == {"systemlog.E021"}
+    finally:
+        connection.settings_dict["ATOMIC_REQUESTS"] = before
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"PROBLEM_BASE_URL": "problems/"},
+        {"PROBLEM_BASE_URL": "//evil/"},
+        {"PROBLEM_BASE_URL": "/problems"},
+        {"VALIDATION_STATUS": 418},
+        {"PROBLEM_LOG_LEVELS": {404: "LOUD"}},
+        {"PROBLEM_LOG_LEVELS": {500: "INFO"}},
+        {"PROBLEM_MAX_ERRORS": 0},
+        {"PROBLEM_HTML_PATHS": "/admin/"},
+    ],
+)
+def test_a_bad_setting_is_named(settings: Any, given: dict[str, Any]) -> None:
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, **given}
+    assert "systemlog.E002" in {message.id for message in run_checks()}
