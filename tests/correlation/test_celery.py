@@ -19,7 +19,11 @@ TIMEOUT_S = 10
 def app() -> Iterator[celery.Celery]:
     """An application with a worker in a thread, and a broker in memory."""
     app = celery.Celery("site", broker="memory://", backend="cache+memory://", set_as_current=False, fixups=[])
-    app.conf.update(worker_hijack_root_logger=False, broker_connection_retry_on_startup=False)
+    app.conf.update(
+        worker_hijack_root_logger=False,
+        broker_transport_options={"polling_interval": 0.01},
+        broker_connection_retry_on_startup=False,
+    )
 
     @app.task(name="seen")
     def seen() -> str | None:
