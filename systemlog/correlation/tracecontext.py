@@ -73,14 +73,20 @@ def read(traceparent: str, tracestate: str = "") -> TraceContext | None:
 
 
 def read_tracestate(tracestate: str) -> str:
-    """The valid `tracestate` to pass on, "" if there is none: one bad member spoils the list."""
+    """The valid `tracestate` to pass on, "" if there is none: one bad member spoils the list.
+
+    Of members with the same key the first stays: whoever changes a member puts it in front (3.5).
+    """
     members = [member for part in tracestate.split(",") if (member := part.strip(" \t"))]
     if len(members) > MAX_MEMBERS:
         return ""
-    keys = [found["key"] for found in map(_member, members) if found]
-    if len(keys) < len(members) or len(set(keys)) < len(keys):
-        return ""
-    return ",".join(_shortened(members))
+    by_key: dict[str, str] = {}
+    for member in members:
+        found = _member(member)
+        if found is None:
+            return ""
+        by_key.setdefault(found["key"], member)
+    return ",".join(_shortened(list(by_key.values())))
 
 
 def _shortened(members: list[str]) -> list[str]:

@@ -84,6 +84,7 @@ def members(count: int) -> str:
         pytest.param(f"foo=1,{'z' * 256}=1", f"foo=1,{'z' * 256}=1", id="the longest key"),
         pytest.param(f"foo={'v' * 256}", f"foo={'v' * 256}", id="the longest value"),
         pytest.param(members(32), members(32), id="32 members"),
+        pytest.param("foo=1,bar=2,foo=3", "foo=1,bar=2", id="the same key twice"),
     ],
 )
 def test_a_valid_tracestate_goes_on(tracestate: str, expected: str) -> None:
@@ -102,7 +103,6 @@ def test_a_valid_tracestate_goes_on(tracestate: str, expected: str) -> None:
         pytest.param("FOO=1", id="an upper case key"),
         pytest.param("foo.bar=1", id="a dot in a key"),
         pytest.param("@foo=1,bar=2", id="a key beginning with an at sign"),
-        pytest.param("foo=1,foo=2", id="the same key twice"),
         pytest.param(f"foo=1,{'z' * 257}=1", id="a key too long"),
         pytest.param(f"foo={'v' * 257}", id="a value too long"),
         pytest.param(members(33), id="33 members"),
