@@ -41,7 +41,7 @@ def record(
         return
     # What `logger.info("request", extra=...)` does, at half the cost: where this is called from is known, and that
     # no field is one of the record's own.
-    entry = logger.makeRecord(logger.name, logging.INFO, __file__, 0, "request", (), None, "record")
+    entry = logger.makeRecord(logger.name, logging.INFO, "access.py", 0, "request", (), None, "record")
     entry.__dict__.update(
         action="request",
         correlation_id=correlation.correlation_id,

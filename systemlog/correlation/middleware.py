@@ -115,11 +115,12 @@ def _finish(correlation: Correlation, request: HttpRequest, response: HttpRespon
 def _mark(response: HttpResponseBase, correlation_id: str) -> None:
     """Set the header, instead of any that the view has set, and let scripts of other origins read it."""
     headers = response.headers
-    headers[HEADER] = correlation_id
-    # Asking `headers` itself raises and catches a KeyError in most responses: 0.7 µs each time, against 0.05.
-    present = headers._store
-    if "access-control-expose-headers" not in present:
-        if "access-control-allow-origin" in present:
+    # The mapping below `headers`, by lower-case name: a look into `headers` itself raises and catches a KeyError
+    # (0.7 µs against 0.05), and setting a value there checks what the rule for ids has checked (0.4 against 0.05).
+    stored = headers._store
+    stored["x-request-id"] = (HEADER, correlation_id)
+    if "access-control-expose-headers" not in stored:
+        if "access-control-allow-origin" in stored:
             headers[EXPOSE_HEADERS] = HEADER
         return
     exposed = headers[EXPOSE_HEADERS]
