@@ -6,7 +6,6 @@ Goes to the logger `systemlog.access` and knows no log store. The settings `ACCE
 
 from __future__ import annotations
 
-import dataclasses
 import fnmatch
 import functools
 import logging
@@ -26,15 +25,6 @@ CLIENT_CLOSED_REQUEST = 499
 """No status was sent: the client went away first. The number is nginx's."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Exchange:
-    """A request and its response, as far as the record tells of them."""
-
-    method: str
-    route: str | None
-    status: int
-
-
 def annotate(**fields: object) -> None:
     """Add fields to the access record of the running request; outside a request it does nothing."""
     correlation = current()
@@ -42,45 +32,48 @@ def annotate(**fields: object) -> None:
         correlation.annotations = {**(correlation.annotations or {}), **fields}
 
 
-def record(correlation: Correlation, exchange: Exchange, size: int, *, completed: bool = True) -> None:
+def record(
+    correlation: Correlation, *, method: str, route: str | None, status: int, size: int, completed: bool = True
+) -> None:
     """Log the access record of a request that is over, if the rules want it."""
     seconds = (time.perf_counter_ns() - correlation.started_ns) / 1e9
-    if not logger.isEnabledFor(logging.INFO) or (completed and not is_wanted(exchange, seconds)):
+    if not logger.isEnabledFor(logging.INFO) or (completed and not is_wanted(route, status, seconds)):
         return
-    logger.info(
-        "request",
-        extra={
-            "action": "request",
-            "correlation_id": correlation.correlation_id,
-            "trace_id": correlation.trace_id,
-            "user_id": correlation.user_id,
-            "id_from_client": correlation.from_client,
-            "method": exchange.method,
-            "route": exchange.route,
-            "status": exchange.status,
-            "duration_ms": round(seconds * 1000, 3),
-            "bytes": size,
-            "completed": completed,
-            "annotations": correlation.annotations or {},
-        },
+    # What `logger.info("request", extra=...)` does, at half the cost: where this is called from is known, and that
+    # no field is one of the record's own.
+    entry = logger.makeRecord(logger.name, logging.INFO, "access.py", 0, "request", (), None, "record")
+    entry.__dict__.update(
+        action="request",
+        correlation_id=correlation.correlation_id,
+        trace_id=correlation.trace_id,
+        user_id=correlation.user_id,
+        id_from_client=correlation.from_client,
+        method=method,
+        route=route,
+        status=status,
+        duration_ms=seconds * 1000,
+        bytes=size,
+        completed=completed,
+        annotations=correlation.annotations or {},
     )
+    logger.handle(entry)
 
 
-def is_wanted(exchange: Exchange, seconds: float) -> bool:
-    """Whether a completed exchange is recorded: errors and slow ones always, of the rest what the first rule says."""
+def is_wanted(route: str | None, status: int, seconds: float) -> bool:
+    """Whether a completed request is recorded: errors and slow ones always, of the rest what the first rule says."""
     settings = conf()
-    if exchange.status >= 500 or seconds >= settings.ACCESS_SLOW_S:
+    if status >= 500 or seconds >= settings.ACCESS_SLOW_S:
         return True
     for rule in settings.ACCESS_RULES:
-        if _matches(rule, exchange, seconds):
+        if _matches(rule, route, status, seconds):
             return random.random() < float(rule.get("sample", 1))  # noqa: S311  (a sample, no secret)
     return True
 
 
-def _matches(rule: Mapping[str, Any], exchange: Exchange, seconds: float) -> bool:
-    if "route" in rule and not _route_pattern(rule["route"])(exchange.route or ""):
+def _matches(rule: Mapping[str, Any], route: str | None, status: int, seconds: float) -> bool:
+    if "route" in rule and not _route_pattern(rule["route"])(route or ""):
         return False
-    if "status" in rule and not _status_fits(str(rule["status"]), exchange.status):
+    if "status" in rule and not _status_fits(str(rule["status"]), status):
         return False
     return seconds < float(rule.get("faster_than", math.inf))
 

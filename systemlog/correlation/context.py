@@ -80,12 +80,15 @@ class Correlation:
                 self._trace = self._trace or tracecontext.start()
         return self._trace.headers()
 
+    def pin_trace(self) -> None:
+        """Keep OpenTelemetry's current trace for what comes after its span, such as the body of a stream."""
+        self._trace = opentelemetry.current_trace() or self._trace
+
     def detach(self) -> None:
         """Keep what the request told, and let go of it: a task that outlives a request must not hold its body."""
         if self._request is not None:
             self._user_id = user_id_of(self._request)
             self._request = None
-            self._trace = opentelemetry.current_trace() or self._trace
 
 
 _current: ContextVar[Correlation | None] = ContextVar("systemlog_correlation", default=None)

@@ -99,30 +99,40 @@ def _log(request: HttpRequest, response: HttpResponseBase) -> None:
 def _finish(correlation: Correlation, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     _mark(response, correlation.correlation_id)
     recorded = conf().ACCESS_RECORDS
-    if streaming.is_stream(response):
+    if response.streaming and streaming.runs_code(response):
         streaming.accompany(response, correlation, _recorder(correlation, request, response) if recorded else _ignore)
     elif recorded:
-        access.record(correlation, _exchange(correlation, request, response.status_code), _size(request, response))
+        access.record(
+            correlation,
+            method=request.method or "",
+            route=correlation.route,
+            status=response.status_code,
+            size=_size(request, response),
+        )
     return response
 
 
 def _mark(response: HttpResponseBase, correlation_id: str) -> None:
     """Set the header, instead of any that the view has set, and let scripts of other origins read it."""
     headers = response.headers
-    headers[HEADER] = correlation_id
-    exposed = headers.get(EXPOSE_HEADERS)
-    if exposed is None:
-        if "Access-Control-Allow-Origin" in headers:
+    # The mapping below `headers`, by lower-case name: a look into `headers` itself raises and catches a KeyError
+    # (0.7 µs against 0.05), and setting a value there checks what the rule for ids has checked (0.4 against 0.05).
+    stored = headers._store
+    stored["x-request-id"] = (HEADER, correlation_id)
+    if "access-control-expose-headers" not in stored:
+        if "access-control-allow-origin" in stored:
             headers[EXPOSE_HEADERS] = HEADER
-    elif not {"*", HEADER.lower()} & {name.strip().lower() for name in exposed.split(",")}:
+        return
+    exposed = headers[EXPOSE_HEADERS]
+    if not {"*", HEADER.lower()} & {name.strip().lower() for name in exposed.split(",")}:
         headers[EXPOSE_HEADERS] = f"{exposed}, {HEADER}"
 
 
 def _recorder(correlation: Correlation, request: HttpRequest, response: HttpResponseBase) -> streaming.Ended:
-    exchange = _exchange(correlation, request, response.status_code)
+    method, route, status = request.method or "", correlation.route, response.status_code
 
     def ended(size: int, completed: bool) -> None:
-        access.record(correlation, exchange, size, completed=completed)
+        access.record(correlation, method=method, route=route, status=status, size=size, completed=completed)
 
     return ended
 
@@ -133,11 +143,14 @@ def _ignore(size: int, completed: bool) -> None:
 
 def _disconnected(correlation: Correlation, request: HttpRequest) -> None:
     if conf().ACCESS_RECORDS:
-        access.record(correlation, _exchange(correlation, request, access.CLIENT_CLOSED_REQUEST), 0, completed=False)
-
-
-def _exchange(correlation: Correlation, request: HttpRequest, status: int) -> access.Exchange:
-    return access.Exchange(request.method or "", correlation.route, status)
+        access.record(
+            correlation,
+            method=request.method or "",
+            route=correlation.route,
+            status=access.CLIENT_CLOSED_REQUEST,
+            size=0,
+            completed=False,
+        )
 
 
 def _size(request: HttpRequest, response: HttpResponseBase) -> int:

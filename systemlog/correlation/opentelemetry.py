@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from systemlog.correlation.tracecontext import KNOWN_FLAGS, TraceContext
+from systemlog.correlation.tracecontext import TraceContext
 
 
 def current_trace() -> TraceContext | None:
@@ -16,7 +16,7 @@ def current_trace() -> TraceContext | None:
     span = _current_span()
     if span is None:
         return None
-    return TraceContext(f"{span.trace_id:032x}", int(span.trace_flags) & KNOWN_FLAGS, span.trace_state.to_header())
+    return TraceContext(f"{span.trace_id:032x}", f"{span.trace_flags:02x}", span.trace_state.to_header())
 
 
 def current_headers() -> dict[str, str]:

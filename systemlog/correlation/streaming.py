@@ -19,13 +19,14 @@ Ended = Callable[[int, bool], None]
 """Is told once how many bytes went out, and whether the body came to its end."""
 
 
-def is_stream(response: HttpResponseBase) -> TypeGuard[StreamingHttpResponse]:
-    """Whether code of the project may run while the body goes out: a file is left to the server's `sendfile`."""
-    return response.streaming and not isinstance(getattr(response, "file_to_stream", None), io.IOBase | File)
+def runs_code(response: HttpResponseBase) -> TypeGuard[StreamingHttpResponse]:
+    """Whether code of the project runs while a streaming body goes out: a file is left to the server's `sendfile`."""
+    return not isinstance(getattr(response, "file_to_stream", None), io.IOBase | File)
 
 
 def accompany(response: StreamingHttpResponse, correlation: Correlation, ended: Ended) -> None:
     """Let the body of `response` be produced, and closed, with `correlation` current."""
+    correlation.pin_trace()
     # Django's closers run after everything else, the generator's own `finally` among them.
     closers = response._resource_closers  # type: ignore[attr-defined]
     closers[:] = [carried(correlation, closer) for closer in closers]
@@ -41,7 +42,7 @@ class _Counted:
     def __init__(self, chunks: object, correlation: Correlation, ended: Ended) -> None:
         self._chunks = chunks
         self._correlation = correlation
-        self._ended: Ended | None = ended
+        self._ended: Ended | None = carried(correlation, ended)
         self._size = 0
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ Pure functions and one value; nothing here knows a request. What is not valid to
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 
@@ -20,14 +19,13 @@ LONG_MEMBER = 128
 
 SAMPLED = 0x01
 RANDOM = 0x02
-KNOWN_FLAGS = SAMPLED | RANDOM
 
 _traceparent = re.compile(
-    r"(?!ff)(?P<version>[0-9a-f]{2})"
-    r"-(?!0{32})(?P<trace_id>[0-9a-f]{32})"
-    r"-(?!0{16})[0-9a-f]{16}"
-    r"-(?P<flags>[0-9a-f]{2})"
-    r"(?P<rest>-[\x20-\x7e]*)?"
+    r"(?!ff)([0-9a-f]{2})"  # version
+    r"-(?!0{32})([0-9a-f]{32})"  # trace id
+    r"-(?!0{16})[0-9a-f]{16}"  # parent id
+    r"-([0-9a-f]{2})"  # flags
+    r"(-[\x20-\x7e]*)?"  # what a future version may add
 ).fullmatch
 
 _member = re.compile(
@@ -36,25 +34,28 @@ _member = re.compile(
 ).fullmatch
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class TraceContext:
-    """The trace that a request takes part in."""
+    """The trace that a request takes part in. What only outgoing calls need is read when there is one."""
 
-    trace_id: str
-    flags: int = RANDOM
-    tracestate: str = ""
+    __slots__ = ("_flags", "_tracestate", "trace_id")
+
+    def __init__(self, trace_id: str, flags: str, tracestate: str = "") -> None:
+        self.trace_id = trace_id
+        self._flags = flags
+        self._tracestate = tracestate
 
     def headers(self, parent_id: str = "") -> dict[str, str]:
         """The headers of one outgoing call: a parent id of its own, unless the caller has a span for it."""
-        headers = {"traceparent": f"00-{self.trace_id}-{parent_id or os.urandom(8).hex()}-{self.flags:02x}"}
-        if self.tracestate:
-            headers["tracestate"] = self.tracestate
+        flags = int(self._flags, 16) & (SAMPLED | RANDOM)
+        headers = {"traceparent": f"00-{self.trace_id}-{parent_id or os.urandom(8).hex()}-{flags:02x}"}
+        if self._tracestate and (tracestate := read_tracestate(self._tracestate)):
+            headers["tracestate"] = tracestate
         return headers
 
 
 def start() -> TraceContext:
     """A new trace. Its id is random in every bit, and the flags say so; whether to sample is a tracer's decision."""
-    return TraceContext(os.urandom(16).hex())
+    return TraceContext(os.urandom(16).hex(), f"{RANDOM:02x}")
 
 
 def read(traceparent: str, tracestate: str = "") -> TraceContext | None:
@@ -66,21 +67,29 @@ def read(traceparent: str, tracestate: str = "") -> TraceContext | None:
     if len(traceparent) > MAX_TRACEPARENT_LENGTH:
         return None
     found = _traceparent(traceparent.strip(" \t"))
-    if found is None or (found["version"] == "00" and found["rest"] is not None):
+    if found is None:
         return None
-    flags = int(found["flags"], 16) & KNOWN_FLAGS
-    return TraceContext(found["trace_id"], flags, read_tracestate(tracestate) if tracestate else "")
+    version, trace_id, flags, rest = found.groups()
+    if version == "00" and rest is not None:
+        return None
+    return TraceContext(trace_id, flags, tracestate)
 
 
 def read_tracestate(tracestate: str) -> str:
-    """The valid `tracestate` to pass on, "" if there is none: one bad member spoils the list."""
+    """The valid `tracestate` to pass on, "" if there is none: one bad member spoils the list.
+
+    Of members with the same key the first stays: whoever changes a member puts it in front (3.5).
+    """
     members = [member for part in tracestate.split(",") if (member := part.strip(" \t"))]
     if len(members) > MAX_MEMBERS:
         return ""
-    keys = [found["key"] for found in map(_member, members) if found]
-    if len(keys) < len(members) or len(set(keys)) < len(keys):
-        return ""
-    return ",".join(_shortened(members))
+    by_key: dict[str, str] = {}
+    for member in members:
+        found = _member(member)
+        if found is None:
+            return ""
+        by_key.setdefault(found["key"], member)
+    return ",".join(_shortened(list(by_key.values())))
 
 
 def _shortened(members: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Settings of the small project, for the test client and for real servers."""
+"""Settings of the small project; the tests take over its middleware, real servers all of it."""
 
 from __future__ import annotations
 
@@ -8,3 +8,31 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]
+ROOT_URLCONF = "tests.correlation.site"
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"]
+SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+SECRET_KEY = "of-the-tests"
+ALLOWED_HOSTS = ["127.0.0.1"]
+USE_TZ = True
+SYSTEMLOG = {"ACCESS_RECORDS": True}
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"correlation": {"()": "systemlog.correlation.CorrelationFilter"}},
+    "formatters": {
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": ["name", "message", "correlation_id", "trace_id", "user_id"],
+        }
+    },
+    "handlers": {
+        "stdout": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "filters": ["correlation"],
+            "formatter": "json",
+        }
+    },
+    "root": {"handlers": ["stdout"], "level": "INFO"},
+    "loggers": {"django": {"handlers": [], "level": "INFO"}, "httpx": {"level": "WARNING"}},
+}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
@@ -18,7 +20,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from systemlog.correlation import annotate, carry, current, get_correlation_id
+from systemlog.correlation import annotate, carry, current, get_correlation_id, outgoing_headers
+from systemlog.correlation.httpx import PropagateTo
 
 logger = logging.getLogger("site")
 
@@ -164,6 +167,26 @@ def item(request: HttpRequest, pk: int) -> HttpResponse:
     return HttpResponse()
 
 
+def calls_back(request: HttpRequest) -> HttpResponse:
+    """What the W3C trace-context harness asks of a service: call the given URLs, with a body each."""
+    with httpx.Client(event_hooks={"request": [PropagateTo(["127.0.0.1"])]}, trust_env=False) as client:
+        for call in json.loads(request.body) or []:
+            client.post(call["url"], json=call["arguments"])
+    return HttpResponse()
+
+
+async def async_calls_back(request: HttpRequest) -> HttpResponse:
+    async with httpx.AsyncClient(event_hooks={"request": [PropagateTo(["127.0.0.1"])]}, trust_env=False) as client:
+        for call in json.loads(request.body) or []:
+            await client.post(call["url"], json=call["arguments"])
+    return HttpResponse()
+
+
+def goes_out(request: HttpRequest) -> JsonResponse:
+    """The headers that a call from here would have."""
+    return JsonResponse(outgoing_headers())
+
+
 class TokenUser:
     """Who a token stands for; no model, no table."""
 
@@ -203,6 +226,9 @@ urlpatterns = [
     path("async-streams", async_streams),
     path("streams-for-ever", streams_for_ever),
     path("hangs", hangs),
+    path("calls-back", calls_back),
+    path("async-calls-back", async_calls_back),
+    path("goes-out", goes_out),
     path("file", sends_a_file),
     path("annotates", annotates),
     path("items/<int:pk>", item),

@@ -1,0 +1,87 @@
+"""Celery tasks run with the correlation that they were sent from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import celery
+import pytest
+from celery.contrib.testing.worker import start_worker
+from celery.signals import before_task_publish, task_postrun, task_prerun
+
+from systemlog.correlation import celery as correlation_celery
+from systemlog.correlation import correlated, get_correlation_id
+
+TIMEOUT_S = 10
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[celery.Celery]:
+    """An application with a worker in a thread, and a broker in memory."""
+    app = celery.Celery("site", broker="memory://", backend="cache+memory://", set_as_current=False, fixups=[])
+    app.conf.update(
+        worker_hijack_root_logger=False,
+        broker_transport_options={"polling_interval": 0.01},
+        broker_connection_retry_on_startup=False,
+    )
+
+    @app.task(name="seen")
+    def seen() -> str | None:
+        return get_correlation_id()
+
+    @app.task(name="sends")
+    def sends() -> str:
+        return str(seen.delay().id)
+
+    @app.task(name="fails")
+    def fails() -> None:
+        raise LookupError(get_correlation_id())
+
+    @app.task(name="retries", bind=True, max_retries=2)
+    def retries(self: celery.Task, ids: list[str | None]) -> list[str | None]:
+        if len(ids) < 2:
+            raise self.retry(args=[[*ids, get_correlation_id()]], countdown=0)
+        return ids
+
+    correlation_celery.connect()
+    with start_worker(app, perform_ping_check=False, pool="solo", loglevel="ERROR"):
+        yield app
+    for signal in (before_task_publish, task_prerun, task_postrun):
+        for receiver in ("_pack", "_enter", "_leave"):
+            signal.disconnect(dispatch_uid=f"systemlog.correlation.{receiver}")
+
+
+def result(app: celery.Celery, name: str, *args: object) -> object:
+    return app.tasks[name].delay(*args).get(TIMEOUT_S, disable_sync_subtasks=False)
+
+
+def test_a_task_has_the_id_of_who_sent_it(app: celery.Celery) -> None:
+    with correlated("given"):
+        assert result(app, "seen") == "given"
+
+
+def test_a_task_sent_by_a_task_has_it_too(app: celery.Celery) -> None:
+    with correlated("given"):
+        inner = result(app, "sends")
+
+    assert app.AsyncResult(inner).get(TIMEOUT_S) == "given"
+
+
+def test_a_task_that_is_tried_again_keeps_it(app: celery.Celery) -> None:
+    with correlated("given"):
+        assert result(app, "retries", []) == ["given", "given"]
+
+
+def test_a_task_without_an_id_gets_a_new_one_and_nothing_of_the_one_before(app: celery.Celery) -> None:
+    with correlated("given"), pytest.raises(LookupError, match="given"):
+        result(app, "fails")
+    first, second = result(app, "seen"), result(app, "seen")
+
+    assert len(str(first)) == len(str(second)) == 36
+    assert first != second
+
+
+def test_an_eager_task_has_the_id_of_the_code_around_it(app: celery.Celery) -> None:
+    with correlated("given"):
+        assert app.tasks["seen"].apply().get() == "given"
+        assert get_correlation_id() == "given"

@@ -1,0 +1,85 @@
+"""Django's tasks run with the correlation that they were enqueued with."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from django_tasks import TaskContext, task, task_backends
+from django_tasks.backends.dummy import DummyBackend
+from django_tasks.backends.immediate import ImmediateBackend
+from pytest_django.fixtures import Settings
+
+from systemlog.correlation import correlated, get_correlation_id
+from systemlog.correlation.tasks import CorrelatedTasks
+
+
+class Immediate(CorrelatedTasks, ImmediateBackend):
+    """Runs a task at once."""
+
+
+class Queue(CorrelatedTasks, DummyBackend):
+    """Keeps a task, for the test to run as a worker would."""
+
+
+def seen(suffix: str = "") -> str:
+    return f"{get_correlation_id()}{suffix}"
+
+
+async def async_seen() -> str | None:
+    return get_correlation_id()
+
+
+def seen_with_context(context: TaskContext) -> str | None:
+    return get_correlation_id()
+
+
+@pytest.fixture(autouse=True)
+def _backends(settings: Settings) -> None:
+    settings.TASKS = {
+        "default": {"BACKEND": f"{__name__}.Immediate"},
+        "queue": {"BACKEND": f"{__name__}.Queue"},
+    }
+
+
+@pytest.mark.parametrize("function", [seen, async_seen])
+def test_a_task_has_the_id_of_who_enqueued_it(function: Any) -> None:
+    with correlated("given"):
+        assert task(function).enqueue().return_value == "given"
+
+
+def test_a_task_enqueued_by_async_code_has_it_too() -> None:
+    async def enqueue() -> Any:
+        with correlated("given"):
+            return await task(async_seen).aenqueue()
+
+    assert asyncio.run(enqueue()).return_value == "given"
+
+
+def test_a_task_that_takes_its_context_and_arguments_has_it_too() -> None:
+    with correlated("given"):
+        assert task(takes_context=True)(seen_with_context).enqueue().return_value == "given"
+        assert task(seen).enqueue("!").return_value == "given!"
+        assert task(seen).using(priority=1).enqueue(suffix="!").return_value == "given!"
+
+
+def test_a_worker_elsewhere_runs_it_with_the_id_that_came_along() -> None:
+    with correlated("given"):
+        result = task(backend="queue")(seen).enqueue("!")
+
+    assert result.task.call(*result.args, **result.kwargs) == "given!"
+    assert get_correlation_id() is None
+
+
+def test_a_task_without_an_id_gets_a_new_one() -> None:
+    first, second = (task(seen).enqueue().return_value for _ in range(2))
+
+    assert len(first) == len(second) == 36
+    assert first != second
+
+
+def test_the_mixin_leaves_the_backends_of_others_alone() -> None:
+    assert ImmediateBackend.task_class is not Immediate.task_class
+    assert issubclass(Immediate.task_class, ImmediateBackend.task_class)
+    assert isinstance(task_backends["default"], Immediate)
