@@ -14,6 +14,7 @@ urlpatterns = [
     re_path(r"^docs/?$", DocumentationView.as_view(), name="docs"),
     re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
     path("", include("systemlog.problems.urls")),
+    path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
 ]
 

@@ -81,7 +81,7 @@ def test_it_does_not_serve_with_an_unsafe_configuration(platform, name, value, i
     platform.environment[name] = value
     failed = platform.manage("serve", check=False)
     assert failed.returncode == 1
-    assert identifier in failed.stderr
+    assert re.findall(r"\(([a-z_]+\.E\d+)\)", failed.stderr) == [identifier]
     assert "Traceback" not in failed.stderr
 
 

@@ -34,7 +34,11 @@ def routes(patterns=None, prefix=""):
 
 def test_it_names_every_path(client):
     named = [path.replace("<id>", "0").replace("<slug>", "not-found").lstrip("/") for path in readme.endpoints()]
-    unnamed = [route for route in routes() if not any(re.match(route, path) for path in ["", *named])]
+    unnamed = [
+        route
+        for route in routes()
+        if not any(re.match(route, path) or re.match(route, path.rstrip("/")) for path in ["", *named])
+    ]
     assert unnamed == []
 
 
@@ -45,6 +49,11 @@ def test_it_names_every_path(client):
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_its_paths_answer_with_and_without_slash(client, path, slash):
     assert client.get(path.rstrip("/") + slash).status_code in {200, 401}
+
+
+@pytest.mark.parametrize(("path", "target"), [("/", "/docs"), ("/admin", "/admin/")])
+def test_what_a_person_types_leads_somewhere(client, path, target):
+    assert client.get(path).headers["Location"] == target
 
 
 def test_the_files_that_it_names_exist():
