@@ -16,7 +16,7 @@ from prometheus_client.utils import floatToGoString
 
 from health.metrics.archive import bury_the_dead, number_files, read_archive
 from health.metrics.numbers import Numbers, fold, forget_layouts, read_numbers
-from health.metrics.shared import NUMBER, private_numbers, shared_directory
+from health.metrics.shared import private_numbers, shared_directory
 
 logger = logging.getLogger("health.metrics")
 
@@ -45,8 +45,7 @@ def families() -> Iterable[Metric]:
         logger.debug("The numbers of dead processes stay where they are.", extra={"error": error.strerror})
     by_kind = _all_numbers(directory)
     for kind, private in private_numbers().items():
-        own = {key: NUMBER.unpack_from(buffer) for key, buffer in private.items()}
-        fold(kind, by_kind.setdefault(kind, {}), own)
+        fold(kind, by_kind.setdefault(kind, {}), private)
     return [family for kind, numbers in by_kind.items() for family in _families(kind, numbers)]
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from health.metrics.shared import Buffer, allocate, create_file, is_abandoned, shared_directory
+from health.metrics.shared import allocate, create_file, is_abandoned, shared_directory
 
 WINDOW_S = 60
 SLOTS = 64
@@ -23,22 +23,25 @@ class Window:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._ring: Buffer | None = None
+        self._ring: memoryview | None = None
         self._descriptor: int | None = None
 
-    def count(self) -> None:
-        """One more, now."""
-        second = int(time.monotonic())
-        start = second % SLOTS * SLOT.size
+    def count(self, now: float) -> None:
+        """One more, at this instant of the monotonic clock."""
+        second = int(now)
+        index = second % SLOTS * 2
         with self._lock:
-            ring = self._ring if self._ring is not None else self._open()
-            stored, count = SLOT.unpack_from(ring, start)
-            ring[start : start + SLOT.size] = SLOT.pack(second, count + 1 if stored == second else 1)
+            ring = self._ring or self._open()
+            if ring[index] == second:
+                ring[index + 1] += 1
+            else:
+                ring[index + 1] = 1
+                ring[index] = second
 
     def snapshot(self) -> bytes:
         """The ring of this process."""
         with self._lock:
-            return bytes(RING_BYTES) if self._ring is None else bytes(self._ring[:RING_BYTES])
+            return bytes(RING_BYTES) if self._ring is None else self._ring.tobytes()
 
     def is_shared(self) -> bool:
         """Whether other processes can read it."""
@@ -51,15 +54,17 @@ class Window:
             os.close(self._descriptor)
         self._ring, self._descriptor = None, None
 
-    def _open(self) -> Buffer:
+    def _open(self) -> memoryview:
         descriptor = create_file("requests", "ring")
         if descriptor is not None and allocate(descriptor, 0, RING_BYTES):
-            self._descriptor, self._ring = descriptor, mmap.mmap(descriptor, RING_BYTES)
+            self._descriptor = descriptor
+            ring = memoryview(mmap.mmap(descriptor, RING_BYTES)).cast("q")
         else:
-            self._ring = bytearray(RING_BYTES)
+            ring = memoryview(bytearray(RING_BYTES)).cast("q")
             if descriptor is not None:
                 os.close(descriptor)
-        return self._ring
+        self._ring = ring
+        return ring
 
 
 recent = Window()

@@ -36,13 +36,14 @@ _names: dict[str, set[str]] = {"exception": set(), "type": set()}
 def begin() -> float:
     """A request comes in; gives what `finish` wants to know."""
     IN_PROGRESS.inc()
-    return time.perf_counter()
+    return time.monotonic()
 
 
 def finish(request: HttpRequest, response: HttpResponseBase | None, route: str | None, began: float) -> None:
     """The response goes out; None where there is none."""
+    now = time.monotonic()
     IN_PROGRESS.dec()
-    recent.count()
+    recent.count(now)
     status = 500 if response is None else response.status_code
     if route is None:
         match = request.resolver_match
@@ -50,7 +51,7 @@ def finish(request: HttpRequest, response: HttpResponseBase | None, route: str |
     key = (request.method or OTHER, route, STATUS_CLASSES.get(status, OTHER))
     children = _children.get(key) or _make_children(*key)
     children[0].inc()
-    children[1].observe(time.perf_counter() - began)
+    children[1].observe(now - began)
     if status >= 400 and response is not None and response.headers.get("Content-Type") == "application/problem+json":
         PROBLEMS.labels(_bounded("type", _problem_type(response))).inc()
 

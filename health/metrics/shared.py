@@ -21,6 +21,7 @@ import time
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from prometheus_client import values
 from prometheus_client.mmap_dict import mmap_key
@@ -32,11 +33,13 @@ LOCK = "lock"
 
 CHUNK_BYTES = 2**16
 HEADER_BYTES = 8
+CELL_BYTES = 8
 USED = struct.Struct("i")
 NUMBER = struct.Struct("dd")
 """Value and time; the time is for the modes that show the most recent value."""
 
-Buffer = mmap.mmap | bytearray
+Cells: TypeAlias = "memoryview[float]"
+"""Doubles, in a file or in the process. One is stored at once: no reader sees half of it."""
 
 
 def share(directory: Path | str) -> None:
@@ -93,17 +96,18 @@ class SharedFile:
     """The numbers of one kind (`counter`, `gauge_livesum`, …) of this process."""
 
     def __init__(self, kind: str) -> None:
-        self.private: dict[bytes, Buffer] = {}
+        self.private: dict[bytes, Cells] = {}
         """Numbers for which there was no room in the file."""
-        self._places: dict[bytes, tuple[Buffer, int]] = {}
+        self._places: dict[bytes, tuple[Cells, int]] = {}
         self._used = HEADER_BYTES
         self._size = 0
         self._descriptor = create_file(kind)
-        self._maps: list[mmap.mmap] = []
+        self._map = memoryview(b"")
+        self._cells: Cells = memoryview(b"").cast("d")
         self._grow()
 
-    def place(self, key: bytes) -> tuple[Buffer, int]:
-        """Where the number of this key is: a buffer and the position in it."""
+    def place(self, key: bytes) -> tuple[Cells, int]:
+        """Where the number of this key is: the cells and the index in them; its time is in the next."""
         if key not in self._places:
             self._places[key] = self._append(key)
         return self._places[key]
@@ -114,26 +118,26 @@ class SharedFile:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _append(self, key: bytes) -> tuple[Buffer, int]:
+    def _append(self, key: bytes) -> tuple[Cells, int]:
         padded = key + b" " * (8 - (len(key) + USED.size) % 8)
         entry = USED.pack(len(key)) + padded + bytes(NUMBER.size)
         end = self._used + len(entry)
         while end > self._size:
             if not self._grow():
-                self.private[key] = bytearray(NUMBER.size)
+                self.private[key] = memoryview(bytearray(NUMBER.size)).cast("d")
                 return self.private[key], 0
-        buffer = self._maps[-1]
-        buffer[self._used : end] = entry
+        self._map[self._used : end] = entry
         self._used = end
-        buffer[: USED.size] = USED.pack(end)  # last: a reader takes only what is whole
-        return buffer, end - NUMBER.size
+        self._map[: USED.size] = USED.pack(end)  # last: a reader takes only what is whole
+        return self._cells, (end - NUMBER.size) // CELL_BYTES
 
     def _grow(self) -> bool:
         if self._descriptor is None or not allocate(self._descriptor, self._size, CHUNK_BYTES):
             return False
         self._size += CHUNK_BYTES
         # Numbers that have their place stay on the earlier maps, which show the same file.
-        self._maps.append(mmap.mmap(self._descriptor, self._size))
+        self._map = memoryview(mmap.mmap(self._descriptor, self._size))
+        self._cells = self._map.cast("d")
         return True
 
 
@@ -174,7 +178,7 @@ class SharedValue:
 
     _multiprocess = True
 
-    __slots__ = ("__weakref__", "_buffer", "_end", "_key", "_kind", "_start", "_value")
+    __slots__ = ("__weakref__", "_cells", "_index", "_key", "_kind", "_value")
 
     def __init__(
         self,
@@ -189,7 +193,8 @@ class SharedValue:
     ) -> None:
         self._kind = f"gauge_{multiprocess_mode}" if typ == "gauge" else typ
         self._key = mmap_key(metric_name, name, list(labelnames), list(labelvalues), help_text).encode()
-        self._buffer: Buffer | None = None
+        self._cells: Cells | None = None
+        self._value = 0.0
         with _lock:
             self._attach()
             _values.add(self)
@@ -197,18 +202,17 @@ class SharedValue:
     def inc(self, amount: float) -> None:
         """Add to the number."""
         with _lock:
-            if self._buffer is None:
-                self._attach()
+            cells = self._cells or self._attach()
             self._value += amount
-            self._buffer[self._start : self._end] = NUMBER.pack(self._value, 0.0)  # type: ignore[index]  # attached
+            cells[self._index] = self._value
 
     def set(self, value: float, timestamp: float | None = None) -> None:
         """Replace the number."""
         with _lock:
-            if self._buffer is None:
-                self._attach()
+            cells = self._cells or self._attach()
             self._value = value
-            self._buffer[self._start : self._end] = NUMBER.pack(value, timestamp or 0.0)  # type: ignore[index]
+            cells[self._index] = value
+            cells[self._index + 1] = timestamp or 0.0
 
     def get(self) -> float:
         """The number of this process."""
@@ -221,13 +225,13 @@ class SharedValue:
     def get_exemplar(self) -> None:
         """Exemplars are not shared."""
 
-    def _attach(self) -> None:
+    def _attach(self) -> Cells:
         file = _files.get(self._kind)
         if file is None:
             file = _files[self._kind] = SharedFile(self._kind)
-        self._buffer, self._start = file.place(self._key)
-        self._end = self._start + NUMBER.size
-        self._value = NUMBER.unpack_from(self._buffer, self._start)[0]
+        self._cells, self._index = file.place(self._key)
+        self._value = self._cells[self._index]
+        return self._cells
 
 
 def _make_run(run: Path) -> None:
@@ -243,10 +247,14 @@ _files: dict[str, SharedFile] = {}
 _values: weakref.WeakSet[SharedValue] = weakref.WeakSet()
 
 
-def private_numbers() -> dict[str, dict[bytes, Buffer]]:
+def private_numbers() -> dict[str, dict[bytes, tuple[float, float]]]:
     """By kind, the numbers of this process that its files have no room for."""
     with _lock:
-        return {kind: dict(file.private) for kind, file in _files.items() if file.private}
+        return {
+            kind: {key: (cells[0], cells[1]) for key, cells in file.private.items()}
+            for kind, file in _files.items()
+            if file.private
+        }
 
 
 def _after_fork() -> None:
@@ -256,7 +264,7 @@ def _after_fork() -> None:
         file.close()
     _files.clear()
     for value in _values:
-        value._buffer = None  # it counts from zero again, in a file of the new process
+        value._cells = None  # it counts from zero again, in a file of the new process
 
 
 os.register_at_fork(after_in_child=_after_fork)

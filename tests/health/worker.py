@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -35,7 +36,7 @@ def run(command: str, *arguments: str) -> object:
             for number in range(int(arguments[0])):
                 labelled.labels(str(number)).inc()
         case "request":
-            recent.count()
+            recent.count(time.monotonic())
         case "rate":
             return requests_last_minute()
         case "fork":
