@@ -118,7 +118,7 @@ class Settings:
     ACCESS_RULES: list[dict[str, Any]] = option(
         list,
         "Which requests get an access record; the first entry that fits decides, by its `sample` (0 to 1). It fits "
-        "by `route` (a glob), `status` (404 or `4xx`) and `faster_than` (seconds), whichever it has.",
+        "by `route` and `path` (globs), `status` (404 or `4xx`) and `faster_than` (seconds), whichever it has.",
     )
 
 

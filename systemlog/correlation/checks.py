@@ -18,7 +18,7 @@ MIDDLEWARE = {
     "systemlog.correlation.middleware.CorrelationMiddleware",
 }
 
-RULE_KEYS = {"route", "status", "faster_than", "sample"}
+RULE_KEYS = {"route", "path", "status", "faster_than", "sample"}
 
 
 @register(Tags.compatibility)
@@ -40,7 +40,7 @@ def check_access_rules(app_configs: Sequence[AppConfig] | None, **kwargs: object
     return [
         Error(
             f"{NAME}['ACCESS_RULES'][{number}] {wrong}.",
-            hint="An entry looks like {'route': 'system-health*', 'status': '2xx', 'faster_than': 0.5, 'sample': 0.1}.",
+            hint="An entry looks like {'path': '/system-health*', 'status': '2xx', 'faster_than': 0.5, 'sample': 0.1}.",
             id="systemlog.E011",
         )
         for number, rule in enumerate(conf().ACCESS_RULES)
@@ -83,8 +83,9 @@ def wrong_with_rule(rule: object) -> Iterator[str]:
         return
     for key in sorted(set(rule) - RULE_KEYS, key=str):
         yield f"has {key!r}, which is none of {', '.join(sorted(RULE_KEYS))}"
-    if not isinstance(rule.get("route", ""), str):
-        yield "has a route that is no pattern"
+    for key in ("route", "path"):
+        if not isinstance(rule.get(key, ""), str):
+            yield f"has a {key} that is no pattern"
     if not re.fullmatch(r"[1-5](xx|\d\d)", str(rule.get("status", "2xx"))):
         yield "has a status that is neither like 404 nor like '4xx'"
     if not isinstance(rule.get("faster_than", 0), int | float):

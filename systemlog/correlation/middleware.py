@@ -102,13 +102,7 @@ def _finish(correlation: Correlation, request: HttpRequest, response: HttpRespon
     if response.streaming and streaming.runs_code(response):
         streaming.accompany(response, correlation, _recorder(correlation, request, response) if recorded else _ignore)
     elif recorded:
-        access.record(
-            correlation,
-            method=request.method or "",
-            route=correlation.route,
-            status=response.status_code,
-            size=_size(request, response),
-        )
+        access.record(correlation, _asked(correlation, request), response.status_code, _size(request, response))
     return response
 
 
@@ -129,10 +123,10 @@ def _mark(response: HttpResponseBase, correlation_id: str) -> None:
 
 
 def _recorder(correlation: Correlation, request: HttpRequest, response: HttpResponseBase) -> streaming.Ended:
-    method, route, status = request.method or "", correlation.route, response.status_code
+    asked, status = _asked(correlation, request), response.status_code
 
     def ended(size: int, completed: bool) -> None:
-        access.record(correlation, method=method, route=route, status=status, size=size, completed=completed)
+        access.record(correlation, asked, status, size, completed=completed)
 
     return ended
 
@@ -143,19 +137,17 @@ def _ignore(size: int, completed: bool) -> None:
 
 def _disconnected(correlation: Correlation, request: HttpRequest) -> None:
     if conf().ACCESS_RECORDS:
-        access.record(
-            correlation,
-            method=request.method or "",
-            route=correlation.route,
-            status=access.CLIENT_CLOSED_REQUEST,
-            size=0,
-            completed=False,
-        )
+        access.record(correlation, _asked(correlation, request), access.CLIENT_CLOSED_REQUEST, 0, completed=False)
+
+
+def _asked(correlation: Correlation, request: HttpRequest) -> access.Asked:
+    return access.Asked(request.method or "", request.path, correlation.route)
 
 
 def _size(request: HttpRequest, response: HttpResponseBase) -> int:
     if request.method == "HEAD":
         return 0
     if response.streaming:
-        return int(response.headers.get("Content-Length", 0))
+        length = response.headers.get("Content-Length", "")
+        return int(length) if length.isdecimal() else 0
     return len(getattr(response, "content", b""))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ALL = "all"
 NONE = "none"
@@ -28,10 +31,17 @@ def _is_among(proxies: tuple[str, ...], address: str) -> bool:
     except ValueError:
         return False
     peer = getattr(peer, "ipv4_mapped", None) or peer
-    return any(network is not None and peer in network for network in map(network_of, proxies))
+    return any(peer in network for network in _networks(proxies))
+
+
+def _networks(proxies: Iterable[str]) -> Iterator[Network]:
+    for proxy in proxies:
+        with contextlib.suppress(ValueError):  # the system check systemlog.E010 names it; here it trusts nobody
+            if network := network_of(proxy):
+                yield network
 
 
 @functools.lru_cache(maxsize=256)
-def network_of(proxy: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+def network_of(proxy: str) -> Network | None:
     """The network that an entry of the list names; None for `unix`. ValueError for what is none."""
     return None if proxy == UNIX else ipaddress.ip_network(proxy)

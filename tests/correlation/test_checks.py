@@ -47,6 +47,7 @@ def test_rules_in_known_words_are_accepted(messages: Callable[..., set[str]]) ->
         pytest.param({"rout": "x"}, id="unknown key"),
         pytest.param({1: "x"}, id="a key that is no text"),
         pytest.param({"route": 7}, id="route"),
+        pytest.param({"path": 7}, id="path"),
         pytest.param({"status": "6xx"}, id="status"),
         pytest.param({"faster_than": "1s"}, id="duration"),
         pytest.param({"sample": 2}, id="sample above 1"),

@@ -43,6 +43,7 @@ def test_only_the_proxies_named_are_trusted(client: Client, settings: Settings, 
         (["unix"], "", True),
         (["10.0.0.0/8"], "", False),
         (["10.0.0.0/8"], "not an address", False),
+        (["a typo", "10.0.0.0/8"], "10.0.0.1", True),
         ([], "127.0.0.1", False),
     ],
 )
