@@ -83,6 +83,11 @@ def folder(value: str) -> Path:
     return BASE_DIR / Path(value).expanduser()
 
 
+def optional_folder(value: str) -> Path | None:
+    """The same; None for none."""
+    return folder(value) if value else None
+
+
 def networks(value: str) -> str:
     """Addresses and networks, separated by commas, or `*`."""
     for word in words(value):
@@ -160,6 +165,11 @@ class Environment:
     )
     CSRF_TRUSTED_ORIGINS: list[str] = variable(
         words, "", "Further origins from which the admin's forms may be sent, with scheme: `https://admin.example.com`."
+    )
+    SYSTEMLOG_JOURNAL_DIR: Path | None = variable(
+        optional_folder,
+        "",
+        "Directory on a local disk for records that are accepted and not yet stored. Default: `journal` in `VAR_DIR`.",
     )
     HEALTH_TOKEN: str = variable(
         text, "", "A bearer token that sees the probes' details and, where they demand one, the metrics."

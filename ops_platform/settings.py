@@ -103,7 +103,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- the apps
 
-SYSTEMLOG = {"DATABASE": "logs" if "logs" in DATABASES else "default"}
+SYSTEMLOG = {
+    "DATABASE": "logs" if "logs" in DATABASES else "default",
+    "JOURNAL_DIR": str(ENV.SYSTEMLOG_JOURNAL_DIR or VAR_DIR / "journal"),
+}
 
 HEALTH = {
     "PROBES": {

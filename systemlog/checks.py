@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from django.apps.config import AppConfig
 from django.conf import settings
@@ -60,3 +64,36 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
             )
         )
     return messages
+
+
+@register(Tags.files)
+def check_journal_directory(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.E005: the directory of the journal can be used, and by nobody else."""
+    if not conf().JOURNAL_DIR:
+        return []
+    wrong = _wrong_with(Path(conf().JOURNAL_DIR))
+    if wrong is None:
+        return []
+    return [
+        Error(
+            f"{NAME}['JOURNAL_DIR'] {wrong}.",
+            hint="Name a directory on a local disk that outlives restarts, of the service's user, with mode 0700.",
+            id="systemlog.E005",
+        )
+    ]
+
+
+def _wrong_with(directory: Path) -> str | None:
+    if not directory.is_absolute():
+        return "is no absolute path"
+    if Path(tempfile.gettempdir()).resolve() == directory.resolve():
+        return "is the directory of temporary files, which a restart may empty"
+    if not directory.exists():
+        there = next(parent for parent in directory.parents if parent.exists())
+        return None if os.access(there, os.W_OK | os.X_OK) else "does not exist, and cannot be made"
+    if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
+        return "is no directory that this process can write to"
+    status = directory.stat()
+    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return "belongs to another user, or others may write to it"
+    return None

@@ -69,6 +69,9 @@ class Settings:
     """The keys of `SYSTEMLOG`, with their types and defaults."""
 
     DATABASE: str = option("default", "Alias of the database that holds `system_logs`.")
+    JOURNAL_DIR: str = option(
+        "", "Directory on a local disk for records that are accepted and not yet stored; private to the service's user."
+    )
     LEAF: str = option(
         "day",
         "Span of one PostgreSQL partition of the present: `day`, `week` or `month`.",

@@ -1,0 +1,69 @@
+"""The system checks of the log store: what would fail at run time is named before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.db import connections
+
+from systemlog.conf import conf
+
+
+@pytest.fixture
+def complaints(settings: Any) -> Any:
+    """Gives the ids of the app's complaints about `SYSTEMLOG`, with their texts."""
+
+    def check(**keys: Any) -> dict[str, str]:
+        settings.SYSTEMLOG = {"DATABASE": conf().DATABASE, **keys}
+        return {str(each.id): f"{each.msg} {each.hint}" for each in run_checks() if "systemlog.E00" in str(each.id)}
+
+    return check
+
+
+def test_the_settings_of_the_platform_have_no_complaint(complaints: Any) -> None:
+    assert complaints() == {}
+
+
+@pytest.mark.parametrize(
+    ("keys", "identifier", "text"),
+    [
+        ({"LAEF": "day"}, "systemlog.E002", "Did you mean 'LEAF'?"),
+        ({"leaf": "day"}, "systemlog.E002", "Did you mean 'LEAF'?"),
+        ({"GARBAGE": 1}, "systemlog.E002", "Remove it."),
+        ({"LEAF": "hour"}, "systemlog.E002", "must be one of 'day', 'week', 'month'"),
+        ({"SEARCH_BUDGET": "1"}, "systemlog.E002", "must be of type float"),
+        ({"SEARCH_BUDGET": 0}, "systemlog.E002", "must be at least 0.01"),
+        ({"MAX_BODY_BYTES": True}, "systemlog.E002", "must be of type int"),
+        ({"DATABASE": "nowhere"}, "systemlog.E003", "'nowhere', which DATABASES does not have"),
+        ({"JOURNAL_DIR": "relative"}, "systemlog.E005", "no absolute path"),
+        ({"JOURNAL_DIR": "/tmp"}, "systemlog.E005", "temporary files"),
+        ({"JOURNAL_DIR": "/proc/version"}, "systemlog.E005", "no directory"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named_with_what_to_do(
+    complaints: Any, keys: dict[str, Any], identifier: str, text: str
+) -> None:
+    found = complaints(**keys)
+    assert text in found[identifier]
+
+
+def test_a_log_without_a_router_is_named(complaints: Any, settings: Any) -> None:
+    if len(list(connections)) == 1:
+        pytest.skip("one database: everything is routed to it")
+    settings.DATABASE_ROUTERS = []
+    assert "SystemLogRouter" in complaints()["systemlog.E004"]
+
+
+def test_a_journal_that_others_may_write_to_is_named(complaints: Any, tmp_path: Path) -> None:
+    assert complaints(JOURNAL_DIR=str(tmp_path / "not" / "yet")) == {}
+    tmp_path.chmod(0o777)
+    assert "others may write to it" in complaints(JOURNAL_DIR=str(tmp_path))["systemlog.E005"]
+
+
+@pytest.mark.parametrize("given", [None, [], "DATABASE"])
+def test_settings_that_are_no_dictionary_are_named(settings: Any, given: Any) -> None:
+    settings.SYSTEMLOG = given
+    assert [each.id for each in run_checks() if each.id == "systemlog.E002"]
