@@ -7,11 +7,13 @@ starts the run makes the environment; its xdist workers inherit it.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from pathlib import Path
 
 import pytest
 
+from ops_platform.environment import Environment
 from tests.postgresql import Server, running_server
 
 SERVER = pytest.StashKey[Server]()
@@ -44,8 +46,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
         return
     options = parser.parse_known_args(args)
     given = os.environ.get("DATABASE_URL")
-    for name in _variables_of_the_settings():
-        os.environ.pop(name, None)
+    for field in dataclasses.fields(Environment):
+        os.environ.pop(field.name, None)
     os.environ.update(ENVIRONMENT)
     if options.db == "sqlite" or options.help or options.version:
         return
@@ -72,7 +74,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     """Say what the run is on."""
     return f"databases: {config.getoption('db')}"
-
-
-def _variables_of_the_settings() -> list[str]:
-    return ["DATABASE_URL", "LOG_DATABASE_URL", "DEBUG", "ALLOWED_HOSTS", "HTTPS", "VAR_DIR"]
