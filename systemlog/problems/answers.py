@@ -40,6 +40,8 @@ def answer(request: HttpRequest, exc: BaseException, *, signalled: bool = False)
 def complete(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """An error response that a view or middleware returned, with a problem as its body if it had none of its own."""
     if isinstance(response, ProblemResponse):
+        # CommonMiddleware has said the length, unless the error came before it.
+        response.headers.setdefault("Content-Length", str(len(response.content)))
         report(request, response)
         return response
     try:

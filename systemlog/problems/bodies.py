@@ -44,6 +44,7 @@ class ChunkedBody(io.RawIOBase):
         self._spools_all = spools_all
         self._spool: Any = None
         self._taken = 0
+        self._length: int | None = None
 
     def readable(self) -> bool:
         """It is."""
@@ -62,25 +63,29 @@ class ChunkedBody(io.RawIOBase):
 
     def length(self) -> int:
         """How long the body is, at least; exact if it is within DATA_UPLOAD_MAX_MEMORY_SIZE or holds files."""
-        if self._spool is None:
+        if self._length is None:
             limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
             wanted = None if limit is None or self._spools_all else max(0, limit + 1 - self._taken)
-            spool = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115
-            size = 0
-            while wanted is None or size < wanted:
-                piece = self._from_source(PIECE_BYTES if wanted is None else min(PIECE_BYTES, wanted - size))
-                if not piece:
-                    break
-                size += spool.write(piece)
-            spool.seek(0)
-            self._spool, self._length = spool, self._taken + size
+            self._length = self._taken + self._put_aside(wanted)
         return self._length
 
     def close(self) -> None:
         """Forget what was put aside."""
         if self._spool is not None:
             self._spool.close()
+            self._spool = None
         super().close()
+
+    def _put_aside(self, wanted: int | None) -> int:
+        self._spool = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115
+        size = 0
+        while wanted is None or size < wanted:
+            piece = self._from_source(PIECE_BYTES if wanted is None else min(PIECE_BYTES, wanted - size))
+            if not piece:
+                break
+            size += self._spool.write(piece)
+        self._spool.seek(0)
+        return size
 
     def _read_up_to(self, size: int) -> bytes:
         pieces = []

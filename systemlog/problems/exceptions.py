@@ -42,7 +42,6 @@ class ProblemException(APIException):
         cls.slug = own.get("slug", words.lower().replace(" ", "-"))
         cls.title = own.get("title", words)
         cls.default_code = own.get("default_code", cls.slug)
-        documentation = inspect.cleandoc(own.get("__doc__") or "")
         if "default_detail" not in own:
             cls.default_detail = ""
         cls.problem_type = ProblemType(
@@ -50,7 +49,7 @@ class ProblemException(APIException):
             title=cls.title,
             status=cls.status_code,
             detail=cast("str | Promise", cls.default_detail),
-            documentation=documentation,
+            documentation=_unwrapped(own.get("__doc__") or ""),
         )
 
     def __init__(
@@ -77,6 +76,15 @@ class ProblemException(APIException):
         """What is said of this occurrence, as DRF's exceptions have it."""
         known = self.problem_type
         return ErrorDetail(self.own_detail or str(known.detail if known else self.default_detail), self.default_code)
+
+
+def _unwrapped(docstring: str) -> str:
+    """The docstring without the line ends that only its width has put there: lists and code keep theirs."""
+    paragraphs = inspect.cleandoc(docstring).split("\n\n")
+    return "\n\n".join(
+        paragraph if re.search(r"^(?:[-*] |\s)", paragraph, re.MULTILINE) else paragraph.replace("\n", " ")
+        for paragraph in paragraphs
+    )
 
 
 class InvalidParameters(ProblemException):

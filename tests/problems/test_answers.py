@@ -9,10 +9,11 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client
+from rest_framework.exceptions import Throttled
 
 from systemlog.problems import Problem
 from systemlog.problems.testing import assert_problem
-from tests.problems.raising import SECRET
+from tests.problems.raising import CASES, SECRET
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 JSON = "application/json"
@@ -254,6 +255,29 @@ def test_extension_members_and_headers_of_a_problem_are_in_the_answer(client: Cl
 def test_without_the_correlation_middleware_there_is_an_id_all_the_same(client: Client, settings: Any) -> None:
     settings.MIDDLEWARE = settings.MIDDLEWARE[1:]
     assert assert_problem(client.get("/missing/"), status=404).correlation_id
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("ValueError", 500), ("OperationalError", 503), ("Http404", 404), ("DisallowedHost", 400)]
+)
+def test_errors_above_the_middleware_are_problems_by_the_projects_error_views(
+    client: Client, settings: Any, name: str, status: int
+) -> None:
+    settings.MIDDLEWARE = ["tests.problems.views.Saboteur", *settings.MIDDLEWARE]
+    assert_problem(client.get("/orders/", headers={"X-Raise-In": name}), status=status)
+
+
+@pytest.mark.parametrize("name", ["ValueError", "DisallowedHost", "NotFound"])
+def test_every_answer_says_its_length(client: Client, settings: Any, name: str) -> None:
+    settings.MIDDLEWARE = settings.MIDDLEWARE[:2]
+    response = client.get(f"/raises/plain/{name}/")
+    assert response.headers["Content-Length"] == str(len(response.content))
+
+
+@pytest.mark.parametrize("wait", [0, 7])
+def test_retry_after_stays_also_of_zero(client: Client, monkeypatch: pytest.MonkeyPatch, wait: int) -> None:
+    monkeypatch.setitem(CASES, "Throttled", (lambda: Throttled(wait=wait), 429, "too-many-requests"))
+    assert client.get("/raises/drf/Throttled/").headers["Retry-After"] == str(wait)
 
 
 def test_drf_views_alone_need_no_middleware(client: Client, settings: Any, debug: bool) -> None:
