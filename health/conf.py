@@ -63,7 +63,7 @@ class Settings:
         '`{"PROBE": path, "OPTIONS": {...}, "CRITICAL": True}`. By default the databases, each by itself.',
     )
     DEADLINE: float = option(
-        0.8, "Seconds within which all probes must have answered; the kubelet waits for 1.", between(0.01, 60)
+        0.7, "Seconds within which all probes must have answered; the kubelet waits for 1.", between(0.01, 60)
     )
     CACHE: float = option(0.5, "Seconds for which the result of a probe is good.", between(0, 60))
     VERSION: str = option("", "The version of the service, for those who may see details.")
