@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from django.conf import settings
-from django.core.signals import setting_changed
 
 NAME = "SYSTEMLOG"
 LEVEL_NAMES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -125,10 +124,19 @@ class Settings:
     )
 
 
-@functools.cache
+_NOTHING: Mapping[str, Any] = {}
+_in_force: tuple[object, Settings] = (_NOTHING, Settings())
+"""The dictionary that was read last, and what it means."""
+
+
 def conf() -> Settings:
     """The settings in force. Unknown or ill-typed keys are the system checks' business, and ignored here."""
-    return Settings(**{name: value for name, value in _given().items() if name in _types()})
+    global _in_force  # noqa: PLW0603  (read anew only when the dictionary is another one, as in tests)
+    given = getattr(settings, NAME, _NOTHING)
+    if given is not _in_force[0]:
+        known = given.items() if isinstance(given, Mapping) else ()
+        _in_force = (given, Settings(**{name: value for name, value in known if name in _types()}))
+    return _in_force[1]
 
 
 def problems_with(given: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
@@ -147,11 +155,6 @@ def problems_with(given: Mapping[str, object]) -> Iterator[tuple[str, str, str]]
             yield name, wrong, hint
 
 
-def _given() -> Mapping[str, Any]:
-    given = getattr(settings, NAME, {})
-    return given if isinstance(given, Mapping) else {}
-
-
 @functools.cache
 def _types() -> dict[str, Any]:
     return get_type_hints(Settings)
@@ -163,11 +166,3 @@ def _fits(value: object, wanted: Any) -> bool:
     if wanted is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, getattr(wanted, "__origin__", wanted))
-
-
-def _forget(*, setting: str, **_: object) -> None:
-    if setting == NAME:
-        conf.cache_clear()
-
-
-setting_changed.connect(_forget)
