@@ -1,9 +1,9 @@
-"""Request bodies of unknown length (`Transfer-Encoding: chunked`): Django and DRF take them for empty.
+"""Request bodies as they arrive: of unknown length, which Django and DRF take for empty, and those that break off.
 
-Their length is what is missing. Under ASGI the body is there when the request begins, and is measured. Under WSGI
-it is left where it is until somebody asks: who reads the stream gets it as it arrives; who asks for the length, as
+Of a chunked body the length is missing. Under ASGI the body is there when the request begins, and is measured. Under
+WSGI it is left where it is until somebody asks: who reads the stream gets it as it arrives; who asks for the length, as
 DRF and Django's form parser do before they read, gets what `LazyLength` finds by putting the body aside first. A view
-that does neither reads nothing.
+that does neither reads nothing. A body that ends before its length is reached is no shorter body: reading it fails.
 """
 
 from __future__ import annotations
@@ -15,18 +15,23 @@ from typing import Any
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.wsgi import LimitedStream, WSGIRequest
 from django.http import HttpRequest, UnreadablePostError
 
 PIECE_BYTES = 64 * 1024
+BROKE_OFF = "The body broke off."
 
 
-def let_chunked_body_in(request: HttpRequest) -> None:
-    """Give a body of unknown length a way in. Costs a lookup where there is none."""
+def let_body_in(request: HttpRequest) -> None:
+    """Give a body of unknown length a way in, and one of known length an end. Costs two lookups where there is none."""
     meta = request.META
     if "HTTP_TRANSFER_ENCODING" not in meta:
+        if meta.get("CONTENT_LENGTH") and isinstance(request, WSGIRequest) and not request._read_started:
+            stream: Any = request._stream
+            request._stream = WholeStream(meta["wsgi.input"], stream.limit)  # type: ignore[assignment]  # as Django's
         return
     if isinstance(request, ASGIRequest):
-        stream: Any = request._stream
+        stream = request._stream
         meta["CONTENT_LENGTH"] = str(stream.seek(0, os.SEEK_END))
         stream.seek(0)
     elif meta.get("wsgi.input_terminated") and not meta.get("CONTENT_LENGTH"):
@@ -34,6 +39,32 @@ def let_chunked_body_in(request: HttpRequest) -> None:
         # Django's stream ends at the length, which it takes for 0.
         meta["wsgi.input"] = request._stream = body  # type: ignore[assignment]  # a stream of bytes all the same
         meta["CONTENT_LENGTH"] = LazyLength(body)
+
+
+class WholeStream(LimitedStream):
+    """A body of known length. Django's stream takes a connection that ends for the end of the body."""
+
+    _pos: int
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next `size` bytes, or all that is left. Raises `UnreadablePostError` where the body breaks off."""
+        left = self.limit - self._pos
+        wanted = left if size is None or size < 0 else min(size, left)
+        data: bytes = super().read(wanted)
+        # Who asks for a piece may get less; who asks for all may not, and nothing at all is the end of the connection.
+        while len(data) < wanted and (not data or wanted == left):
+            more = super().read(wanted - len(data))
+            if not more:
+                raise UnreadablePostError(BROKE_OFF)
+            data += more
+        return data
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """The next line."""
+        line: bytes = super().readline(-1 if size is None else size)
+        if not line and self._pos < self.limit and size != 0:
+            raise UnreadablePostError(BROKE_OFF)
+        return line
 
 
 class ChunkedBody(io.RawIOBase):
@@ -111,7 +142,7 @@ class ChunkedBody(io.RawIOBase):
         try:
             piece: bytes = self._source.read(size)
         except Exception as error:
-            raise UnreadablePostError("The body broke off.") from error
+            raise UnreadablePostError(BROKE_OFF) from error
         return piece
 
 

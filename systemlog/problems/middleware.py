@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from systemlog.problems.answers import answer, complete, slash_is_missing
-from systemlog.problems.bodies import let_chunked_body_in
+from systemlog.problems.bodies import let_body_in
 from systemlog.problems.recognition import slash_missing
 from systemlog.problems.reporting import ON_OUR_ROAD
 from systemlog.problems.road import open_road
@@ -34,7 +34,7 @@ class ProblemMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer the request."""
         setattr(request, ON_OUR_ROAD, True)
-        let_chunked_body_in(request)
+        let_body_in(request)
         if self._is_async:
             return self._call_async(request)
         try:

@@ -13,7 +13,7 @@ from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from systemlog.problems.bodies import let_chunked_body_in
+from systemlog.problems.bodies import let_body_in
 
 
 class Source(io.BytesIO):
@@ -43,7 +43,7 @@ def request_with(source: Any, content_type: str = "application/json", **headers:
         **{"wsgi.input": source, "wsgi.input_terminated": True, **headers},
     )
     request = WSGIRequest(environ)
-    let_chunked_body_in(request)
+    let_body_in(request)
     return request
 
 
@@ -116,6 +116,36 @@ def test_a_body_of_known_length_is_left_alone() -> None:
     request = request_with(source, CONTENT_LENGTH="5")
     assert request.META["wsgi.input"] is source
     assert request.body == b"hello"
+
+
+def request_of(length: int, source: Any) -> WSGIRequest:
+    """A request that announces so many bytes."""
+    environ = RequestFactory()._base_environ(
+        REQUEST_METHOD="POST", CONTENT_TYPE="application/json", CONTENT_LENGTH=str(length), **{"wsgi.input": source}
+    )
+    request = WSGIRequest(environ)
+    let_body_in(request)
+    return request
+
+
+@pytest.mark.parametrize("ask", [lambda r: r.body, lambda r: r.read(), list, lambda r: r.read(3) + r.read(9)])
+def test_a_body_that_ends_before_its_length_is_an_unreadable_body(ask: Any) -> None:
+    with pytest.raises(UnreadablePostError):
+        ask(request_of(10, Source(b"hello")))
+
+
+@given(st.binary(max_size=100), st.lists(st.integers(0, 20), max_size=8))
+def test_a_whole_body_is_read_as_it_is(body: bytes, sizes: list[int]) -> None:
+    request = request_of(len(body), Source(body + b"the next request"))
+    assert b"".join(request.read(size) for size in sizes) + request.read() == body
+
+
+def test_a_server_that_gives_less_than_asked_is_asked_again() -> None:
+    class Reluctant(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(min(size or 1, 3))
+
+    assert request_of(10, Reluctant(b"0123456789")).body == b"0123456789"
 
 
 def test_a_server_that_does_not_end_the_stream_is_left_alone() -> None:

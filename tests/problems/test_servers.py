@@ -118,6 +118,15 @@ class TestChunkedBodies:
             assert answer.startswith(b"HTTP/1.1 400"), answer[:300]
 
 
+def test_a_body_that_breaks_off_is_no_shorter_body(server: Server) -> None:
+    if is_asgi(server):
+        pytest.skip("Django gives up before there is a request")
+    for path in ("/orders/", "/reads/json/"):
+        answer = talk(server, path, b"{}", length=10)
+        assert answer.startswith(b"HTTP/1.1 400"), answer[:300]
+        assert b"/problems/incomplete-body" in answer
+
+
 class TestStreams:
     @pytest.mark.parametrize("kind", ["sync", "async"])
     def test_a_stream_that_breaks_is_logged_once_and_cut(self, server: Server, kind: str) -> None:
@@ -142,14 +151,20 @@ def test_head_has_no_body_on_the_wire(server: Server) -> None:
     assert body == b""
 
 
-def talk(server: Server, path: str, body: bytes, *, method: str = "POST", chunked: bool = True) -> bytes:
+def talk(
+    server: Server, path: str, body: bytes, *, method: str = "POST", chunked: bool = True, length: int = 0
+) -> bytes:
     """What the server answers to a request as it is, byte by byte."""
     address = urlsplit(server.url)
     lines: list[Any] = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close"]
-    if chunked:
+    if length:
+        lines += ["Content-Type: application/json", f"Content-Length: {length}"]
+    elif chunked:
         lines += ["Content-Type: application/json", "Transfer-Encoding: chunked"]
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:  # type: ignore[arg-type]
         connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+        if length:
+            connection.shutdown(socket.SHUT_WR)
         answer = b""
         while piece := connection.recv(65536):
             answer += piece
