@@ -123,6 +123,7 @@ class Lane:
                     "action": "health.probe_changed",
                     "probe": self.probe.name,
                     "state": result.state.value,
+                    "detail": result.detail,
                 },
             )
 

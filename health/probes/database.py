@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.db import connections
@@ -38,13 +40,20 @@ class Database:
 
     def __call__(self) -> None:
         """Raise what a request would run into."""
-        connection = connections[self.alias].copy()
-        if connection.vendor == "postgresql" and not connection.settings_dict["OPTIONS"].get("pool"):
-            connection.settings_dict["OPTIONS"] = {**LIBPQ_LIMITS, **connection.settings_dict["OPTIONS"]}
-        try:
+        with connected_to(self.alias) as connection:
             ASK.get(connection.vendor, _ask_any)(connection, self.writable)
-        finally:
-            connection.close()
+
+
+@contextlib.contextmanager
+def connected_to(alias: str) -> Iterator[BaseDatabaseWrapper]:
+    """A connection for this one run, that ends by itself when its server is gone."""
+    connection = connections[alias].copy()
+    if connection.vendor == "postgresql" and not connection.settings_dict["OPTIONS"].get("pool"):
+        connection.settings_dict["OPTIONS"] = {**LIBPQ_LIMITS, **connection.settings_dict["OPTIONS"]}
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
 def _ask_any(connection: BaseDatabaseWrapper, writable: bool) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
+
+from health.probes.database import connected_to
 
 
 class Pending(Exception):
@@ -20,12 +21,12 @@ class Migrations:
 
     def __call__(self) -> None:
         """Raise `Pending`, or what the database raises."""
-        connection = connections[self.alias]
-        if self._known and self._known <= MigrationRecorder(connection).applied_migrations().keys():
-            return
-        executor = MigrationExecutor(connection)  # reads every migration from disk
-        leaves = set(executor.loader.graph.leaf_nodes())
-        if plan := executor.migration_plan(list(leaves)):
-            first = plan[0][0]
-            raise Pending(f"{len(plan)} to apply, from {first.app_label}.{first.name} on")
-        self._known = leaves
+        with connected_to(self.alias) as connection:
+            if self._known and self._known <= MigrationRecorder(connection).applied_migrations().keys():
+                return
+            executor = MigrationExecutor(connection)  # reads every migration from disk
+            leaves = set(executor.loader.graph.leaf_nodes())
+            if plan := executor.migration_plan(list(leaves)):
+                first = plan[0][0]
+                raise Pending(f"{len(plan)} to apply, from {first.app_label}.{first.name} on")
+            self._known = leaves

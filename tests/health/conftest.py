@@ -34,6 +34,12 @@ def eventually(condition: Callable[[], bool]) -> bool:
     return False
 
 
+@pytest.fixture(autouse=True)
+def nothing_cached(settings: Settings) -> None:
+    """No test sees what a probe found in another."""
+    settings.HEALTH = dict(settings.HEALTH)
+
+
 @pytest.fixture
 def probes(settings: Settings) -> Probes:
     """Configure these probes: `probes(database="health.probes.Database", HEALTH={"CACHE": 0})`."""

@@ -58,12 +58,12 @@ def test_a_failure_that_is_not_critical_is_a_warning(stranger: Client, probes: P
 
 
 def test_a_probe_that_would_end_the_process_fails_at_once(stranger: Client, probes: Probes) -> None:
-    probes(exits=DOUBTFUL + "exits", HEALTH={"CACHE": 0})
+    probes(exits=DOUBTFUL + "exits", HEALTH={"CACHE": 0, "DEADLINE": 5})
     began = time.monotonic()
 
     assert [status(stranger), status(stranger)] == [503, 503]
 
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2
 
 
 def test_a_path_to_nothing_fails_the_probe_and_not_the_request(stranger: Client, probes: Probes) -> None:
@@ -73,7 +73,7 @@ def test_a_path_to_nothing_fails_the_probe_and_not_the_request(stranger: Client,
 
 
 def test_a_hundred_requests_at_once_run_a_probe_once(probes: Probes) -> None:
-    probes(slow=DOUBTFUL + "takes_a_moment", HEALTH={"CACHE": 5})
+    probes(slow=DOUBTFUL + "takes_a_moment", HEALTH={"CACHE": 5, "DEADLINE": 5})
 
     with ThreadPoolExecutor(100) as pool:
         statuses = list(pool.map(lambda _: status(Client()), range(100)))
@@ -100,14 +100,15 @@ def test_liveness_and_metrics_run_no_probe(stranger: Client, probes: Probes) -> 
 
 
 def test_a_probe_that_hangs_costs_one_deadline_and_one_thread(stranger: Client, probes: Probes) -> None:
-    probes(hangs=DOUBTFUL + "hangs", HEALTH={"DEADLINE": 0.1, "CACHE": 0})
+    deadline_s, requests = 0.4, 20
+    probes(stuck=DOUBTFUL + "hangs", HEALTH={"DEADLINE": deadline_s, "CACHE": 0})
 
     began = time.monotonic()
-    statuses = [status(stranger) for _ in range(50)]
+    statuses = [status(stranger) for _ in range(requests)]
 
-    assert statuses == [503] * 50
-    assert time.monotonic() - began < 0.5
-    assert [thread.name for thread in threading.enumerate()].count("health hangs") == 1
+    assert statuses == [503] * requests
+    assert time.monotonic() - began < requests * deadline_s / 2
+    assert [thread.name for thread in threading.enumerate()].count("health stuck") == 1
     assert doubtful.runs == ["hangs"]
 
 
@@ -121,32 +122,35 @@ def test_a_probe_that_has_hung_is_believed_when_it_answers_in_time_again(strange
 
 
 def test_probes_that_hang_do_not_add_up(stranger: Client, probes: Probes) -> None:
-    probes(HEALTH={"DEADLINE": 0.2}, **{f"hangs-{number}": DOUBTFUL + "hangs" for number in range(5)})
+    probes(HEALTH={"DEADLINE": 0.5}, **{f"hangs-{number}": DOUBTFUL + "hangs" for number in range(5)})
+    status(stranger, "/live")
 
     began = time.monotonic()
     assert status(stranger) == 503
 
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 1.5
 
 
 def test_a_probe_that_hangs_does_not_stall_the_event_loop(probes: Probes) -> None:
-    probes(hangs=DOUBTFUL + "hangs", HEALTH={"DEADLINE": 0.3})
+    probes(hangs=DOUBTFUL + "hangs", HEALTH={"DEADLINE": 1})
+    client = AsyncClient()
     finished: list[str] = []
 
     async def ask(path: str) -> int:
-        response = await AsyncClient().get(f"/system-health{path}")
+        response = await client.get(f"/system-health{path}")
         finished.append(path)
         return response.status_code
 
     async def both() -> list[int]:
+        await ask("/live")  # the first request of a client loads the middleware
         return await asyncio.gather(ask("/ready"), ask("/live"))
 
     assert asyncio.run(both()) == [503, 200]
-    assert finished == ["/live", "/ready"]
+    assert finished == ["/live", "/live", "/ready"]
 
 
 def test_a_client_that_goes_away_takes_nothing_from_the_others(probes: Probes) -> None:
-    probes(slow=DOUBTFUL + "takes_a_moment")
+    probes(slow=DOUBTFUL + "takes_a_moment", HEALTH={"DEADLINE": 5})
 
     async def ask() -> int:
         impatient = asyncio.create_task(AsyncClient().get("/system-health/ready"))
