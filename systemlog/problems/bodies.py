@@ -26,8 +26,10 @@ def let_body_in(request: HttpRequest) -> None:
     """Give a body of unknown length a way in, and one of known length an end. Costs two lookups where there is none."""
     meta = request.META
     if "HTTP_TRANSFER_ENCODING" not in meta:
-        if meta.get("CONTENT_LENGTH") and isinstance(request, WSGIRequest) and not request._read_started:
+        if meta.get("CONTENT_LENGTH") and isinstance(request, WSGIRequest):
             stream: Any = request._stream
+            if request.__dict__.get("_read_started"):
+                return
             request._stream = WholeStream(meta["wsgi.input"], stream.limit)  # type: ignore[assignment]  # as Django's
         return
     if isinstance(request, ASGIRequest):
