@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
 
 import django
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Permission, User
 from django.test import AsyncClient, Client
 from pytest_django.fixtures import Settings
@@ -79,7 +79,7 @@ def test_a_user_of_the_site_sees_details_under_asgi_too() -> None:
         response = await client.get("/system-health")
         return "probes" in response.json()
 
-    assert asyncio.run(ask())
+    assert async_to_sync(ask)()
 
 
 def test_nobody_is_looked_up_in_a_database_that_is_down(
