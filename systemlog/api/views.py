@@ -34,6 +34,7 @@ from systemlog.filters import read_search
 from systemlog.intake import FieldError, Malformed, Refused, parse_id, read_record
 from systemlog.models import SystemLog
 from systemlog.problems import InvalidParameters, json_pointer
+from systemlog.problems.schema import may_raise
 from systemlog.search import Page, Position, Search, count, find_page, find_record
 from systemlog.storage import Row, storage_of
 
@@ -141,6 +142,7 @@ class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
             raise NotFound
         return Response(represent(record))
 
+    @may_raise(BrokenBody, BodyLimitExceeded, LogStoreUnavailable)
     def create(self, request: Request) -> Response:
         """Store one record, or many: what the body is, its type and its first character say."""
         content_type = request._request.content_type

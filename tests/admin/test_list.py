@@ -134,6 +134,7 @@ def test_older_and_newer_lead_through_every_record_and_back(client: Client, monk
 def test_a_relative_time_stays_what_it_was_on_the_first_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browsing.SystemLogAdmin, "list_per_page", 2)
     store(*({"message": f"m{number}", "timestamp": NOW - timedelta(minutes=number)} for number in range(6)))
+    monkeypatch.setattr(browsing.timezone, "now", lambda: NOW)
     first = client.get(f"{LIST}?since=-200s")
     older = page_of(first).link("Older") or ""
     monkeypatch.setattr(browsing.timezone, "now", lambda: NOW + timedelta(hours=1))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import celery
 import pytest
 from celery.contrib.testing.worker import start_worker
-from celery.signals import before_task_publish, task_postrun, task_prerun
+from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun
 
 from systemlog.correlation import celery as correlation_celery
 from systemlog.correlation import correlated, get_correlation_id
@@ -44,11 +44,18 @@ def app() -> Iterator[celery.Celery]:
         return ids
 
     correlation_celery.connect()
+    # A receiver keeps the worker from configuring the logging of this process.
+    setup_logging.connect(_leave_logging_alone)
     with start_worker(app, perform_ping_check=False, pool="solo", loglevel="ERROR"):
         yield app
+    setup_logging.disconnect(_leave_logging_alone)
     for signal in (before_task_publish, task_prerun, task_postrun):
         for receiver in ("_pack", "_enter", "_leave"):
             signal.disconnect(dispatch_uid=f"systemlog.correlation.{receiver}")
+
+
+def _leave_logging_alone(**kwargs: object) -> None:
+    """For celery's signal `setup_logging`."""
 
 
 def result(app: celery.Celery, name: str, *args: object) -> object:
