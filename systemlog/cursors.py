@@ -12,12 +12,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from systemlog.identity import EPOCH
-from systemlog.search import Position
+from systemlog.search import LONGEST_SLICE, MAX_COUNT, SMALLEST_SLICE, Position
 
 MICROSECOND = timedelta(microseconds=1)
 MAX_CHARACTERS = 500
-MAX_MICROSECONDS = 6 * 10**16
-"""From the year 68 to 3871: arithmetic on a time that a client made up must not leave the calendar."""
 
 
 class BadCursor(ValueError):
@@ -72,12 +70,14 @@ class Cursor:
                 until=None if until is None else _instant(until),
                 total=int(total),
                 exact=bool(exact),
-                slice=None if slice_ is None else min(slice_, 10**15) * MICROSECOND,
+                slice=None if slice_ is None else slice_ * MICROSECOND,
             )
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, binascii.Error) as error:
             raise BadCursor from error
         # Only what encode() makes is a cursor: one text for one place.
-        if cursor.encode(search) != text or (cursor.slice is not None and cursor.slice <= timedelta(0)):
+        if cursor.encode(search) != text or not 0 <= cursor.total <= MAX_COUNT:
+            raise BadCursor
+        if cursor.slice is not None and not SMALLEST_SLICE <= cursor.slice <= LONGEST_SLICE:
             raise BadCursor
         return cursor
 
@@ -93,6 +93,4 @@ def _microseconds(instant: datetime) -> int:
 
 
 def _instant(microseconds: int) -> datetime:
-    if abs(microseconds) > MAX_MICROSECONDS:
-        raise ValueError
     return EPOCH + microseconds * MICROSECOND

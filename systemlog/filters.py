@@ -21,10 +21,10 @@ from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
 
 from systemlog.durations import parse_duration
-from systemlog.intake import MAX_CONTEXT_DEPTH, Malformed, parse_timestamp, read_json
+from systemlog.intake import MAX_CONTEXT_DEPTH, Malformed, level_of, parse_timestamp, read_json, unstorable
 from systemlog.models import Level, SystemLog
 from systemlog.problems import InvalidParameters
-from systemlog.search import END_OF_TIME, MICROSECOND, START_OF_TIME, Search
+from systemlog.search import START_OF_TIME, Search, just_after
 from systemlog.storage.lookups import ContextHolds, HasTerm
 
 CONTEXT_PREFIX = "context."
@@ -33,6 +33,7 @@ MAX_CONTEXT_DOTS = 5
 
 MAX_CONTEXT_FILTERS = 5
 MAX_TERMS = 20
+MAX_TERM_CHARACTERS = 1000
 REPEATABLE = {"level", "category"}
 SELECTIVE = {"correlation_id", "trace_id", "user_id", "subject"}
 
@@ -44,7 +45,7 @@ class LevelsField(forms.MultipleChoiceField):
 
     def to_python(self, value: Any) -> list[str]:
         """Upper case, as they are stored."""
-        return [level.upper() for level in super().to_python(value)]
+        return [level_of(level) or level for level in super().to_python(value)]
 
 
 class LevelField(django_filters.fields.ChoiceField):  # type: ignore[misc]  # the library is untyped
@@ -52,7 +53,8 @@ class LevelField(django_filters.fields.ChoiceField):  # type: ignore[misc]  # th
 
     def to_python(self, value: Any) -> str:
         """Upper case, as it is stored."""
-        return str(super().to_python(value)).upper()
+        text = str(super().to_python(value))
+        return level_of(text) or text
 
 
 class TextsField(forms.MultipleChoiceField):
@@ -60,7 +62,7 @@ class TextsField(forms.MultipleChoiceField):
 
     def valid_value(self, value: str) -> bool:
         """What the database can hold."""
-        return "\x00" not in value
+        return unstorable.search(value) is None
 
 
 class LevelsFilter(django_filters.MultipleChoiceFilter):  # type: ignore[misc]  # the library is untyped
@@ -118,8 +120,9 @@ class SystemLogFilters(django_filters.FilterSet):  # type: ignore[misc]  # the l
     def filter_terms(self, records: QuerySet[SystemLog], name: str, value: str) -> QuerySet[SystemLog]:
         """With all of these terms."""
         terms = value.split()
-        if len(terms) > MAX_TERMS:
-            raise InvalidParameters({name: f"There may be at most {MAX_TERMS} terms."})
+        if len(terms) > MAX_TERMS or any(len(term) > MAX_TERM_CHARACTERS for term in terms):
+            limits = f"at most {MAX_TERMS} terms of at most {MAX_TERM_CHARACTERS} characters"
+            raise InvalidParameters({name: f"There may be {limits}."})
         return records.filter(*(HasTerm("message", term) for term in terms))
 
 
@@ -128,7 +131,7 @@ WHAT_IS_WRONG = {
     "min_level": f"This must be one of {', '.join(Level.values)}.",
 }
 EMPTY = "This must not be empty."
-NUL = "This has a NUL character."
+NUL = "This has a NUL character or a lone surrogate."
 NOT_A_TIME = "This must be a date and time as RFC 3339 has them (2026-11-24T08:30:00Z), or relative (-15m, -7d)."
 
 
@@ -140,19 +143,23 @@ def read_search(query: QueryDict, *, known: set[str], now: datetime) -> Search:
     wrong: dict[str, str] = {}
     filters = SystemLogFilters(query, SystemLog.objects.all())
     for name in query:
+        shown = unstorable.sub("\ufffd", name[:100])
         if name not in filters.filters and name not in known and not name.startswith(CONTEXT_PREFIX):
-            wrong[name[:100]] = "There is no such parameter."
+            wrong[shown] = "There is no such parameter."
+        elif any(map(unstorable.search, (name, *query.getlist(name)))):
+            wrong[shown] = NUL
+        elif len(query.getlist(name)) > 1 and name not in REPEATABLE and not name.startswith(CONTEXT_PREFIX):
+            wrong[shown] = "This may be given once."
     for name in filters.form.errors:
         wrong[name] = WHAT_IS_WRONG.get(name, NUL)
     for name in filters.filters:
         if name != "q" and "" in query.getlist(name):
             # An empty variable in a script must not answer with all records.
             wrong[name] = WHAT_IS_WRONG.get(name, EMPTY)
-        if name not in REPEATABLE and len(query.getlist(name)) > 1:
-            wrong[name] = "This may be given once."
     since = _read_time(query, "since", now, wrong)
     until = _read_time(query, "until", now, wrong)
-    if since and until and since > until:
+    # With a cursor, the bounds that the first page resolved are in force.
+    if since and until and since > until and "cursor" not in query:
         wrong["since"] = "This lies after `until`."
     conditions = list(_read_context(query, wrong))
     if wrong:
@@ -160,7 +167,7 @@ def read_search(query: QueryDict, *, known: set[str], now: datetime) -> Search:
     return Search(
         records=filters.qs.filter(*conditions),
         since=since,
-        until=until and _next(until),
+        until=until and just_after(until),  # a search excludes its `until`, the parameter does not
         selective=any(query.get(name) for name in SELECTIVE),
     )
 
@@ -194,9 +201,7 @@ def _read_context(query: QueryDict, wrong: dict[str, str]) -> Iterator[Q]:
             wrong[name[:100]] = f"There may be at most {MAX_CONTEXT_FILTERS} of these."
         elif not path or path.count(".") > MAX_CONTEXT_DOTS:
             wrong[name[:100]] = f"The key must not be empty, and have at most {MAX_CONTEXT_DOTS} dots."
-        elif any("\x00" in text for text in (path, *query.getlist(name))):
-            wrong[name[:100].replace("\x00", "\ufffd")] = NUL
-        else:
+        elif not any(map(unstorable.search, (path, *query.getlist(name)))):
             for value in query.getlist(name):
                 yield _holds(path, value)
 
@@ -226,8 +231,3 @@ def _splits(path: str) -> Iterator[list[str]]:
         for chosen in combinations(cuts, count):
             edges = [0, *chosen, len(parts)]
             yield [".".join(parts[low:high]) for low, high in pairwise(edges)]
-
-
-def _next(instant: datetime) -> datetime:
-    """Just after: a search's `until` is excluded, the parameter's is not."""
-    return instant + MICROSECOND if instant < END_OF_TIME else instant

@@ -45,7 +45,8 @@ FIELDS = (
     "subject",
 )
 
-_unstorable = re.compile("[\x00\ud800-\udfff]")
+unstorable = re.compile("[\x00\ud800-\udfff]")
+_uuid = re.compile("[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _rfc3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}):(\d{2})(?:\.(\d{1,6})\d*)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
@@ -88,21 +89,26 @@ def parse_timestamp(text: str) -> datetime | None:
     if match is None:
         return None
     date, minutes, seconds, fraction, offset = match.groups()
-    if seconds == "60":
+    leap = seconds == "60"
+    if leap:
         seconds, fraction = "59", "999999"
     try:
         instant = datetime.fromisoformat(f"{date}T{minutes}:{seconds}.{fraction or 0:0<6}{offset.upper()}")
-        return instant.astimezone(UTC)
+        instant = instant.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return None if leap and (instant.hour, instant.minute) != (23, 59) else instant
+
+
+def level_of(text: str) -> str | None:
+    """The level that a text names, in any case; None if it names none."""
+    level = text.upper()
+    return level if text.isascii() and level in Level.values else None
 
 
 def parse_id(text: str) -> uuid.UUID | None:
     """The UUID in 32 or 36 characters; None if it is none."""
-    try:
-        return uuid.UUID(text) if len(text) in (32, 36) else None
-    except ValueError:
-        return None
+    return uuid.UUID(text) if _uuid.fullmatch(text) else None
 
 
 def read_record(
@@ -167,7 +173,7 @@ class _Reader:
         for name in self.given:
             if name not in known:
                 shown = name if len(name) <= MAX_NAME_CHARACTERS else name[:MAX_NAME_CHARACTERS] + "…"
-                shown = _unstorable.sub("\ufffd", shown)
+                shown = unstorable.sub("\ufffd", shown)
                 if name == "recorded_by":
                     self.refuse(shown, "read_only", "This field is set by the server.")
                 else:
@@ -189,7 +195,7 @@ class _Reader:
             return None  # shippers write an empty text for what they do not know
         elif not blank and not value.strip():
             self.refuse(name, "blank", "This field may not be blank.")
-        elif _unstorable.search(value):
+        elif unstorable.search(value):
             self.refuse(name, "invalid_characters", "This has a NUL character or a lone surrogate.")
         elif limit is not None and len(value) > limit:
             self.refuse(name, "max_length", f"This may have at most {limit} characters.")
@@ -201,8 +207,8 @@ class _Reader:
 
     def level(self) -> str:
         value = self.given.get("level", Level.INFO.value)
-        if isinstance(value, str) and value.upper() in Level.values:
-            return value.upper()
+        if isinstance(value, str) and (level := level_of(value)):
+            return level
         self.refuse("level", "invalid_choice", "This must be one of " + ", ".join(Level.values) + ".")
         return ""
 
@@ -231,7 +237,9 @@ class _Reader:
 
     def _timestamp_of(self, record_id: uuid.UUID) -> datetime | None:
         timestamp = instant_of(record_id)
-        if timestamp is None:
+        if timestamp is None and record_id.version == 7:
+            self.refuse("id", "future", "This lies more than 5 minutes in the future.")
+        elif timestamp is None:
             self.refuse("timestamp", "required", "This field is required beside an id that is no UUID of version 7.")
         elif self._plausible("id", timestamp):
             return timestamp
@@ -280,7 +288,7 @@ def _wrong_in(context: dict[str, Any]) -> tuple[str, str] | None:
             return "max_depth", f"This may be nested at most {MAX_CONTEXT_DEPTH} deep."
         texts = [value for value in level if isinstance(value, str)]
         texts += [name for value in containers if isinstance(value, dict) for name in value]
-        if any(map(_unstorable.search, texts)):
+        if any(map(unstorable.search, texts)):
             return "invalid_characters", "A text in this has a NUL character or a lone surrogate."
         if not all(isfinite(value) for value in level if isinstance(value, float)):
             return "invalid", "A number in this is too large."

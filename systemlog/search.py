@@ -102,7 +102,7 @@ def find_page(
     if backwards:
         walk = _slices_up(storage.spans, _latest(search.since, after and after.timestamp), search.until, step)
     else:
-        top = _earliest(search.until, after and after.timestamp + MICROSECOND)
+        top = _earliest(search.until, after and just_after(after.timestamp))
         walk = _slices_down(storage.spans, search.since, top, step)
     spent = done = None
     with suppress(BudgetSpent), storage.budget() as allow:
@@ -213,13 +213,13 @@ def _page(
     onward = _position(items[-1]) if len(found) > limit else None
     searched_until = slice_ = None
     if spent is not None:
-        searched_until = spent.lower if backwards else spent.upper
-        slice_ = done.upper - done.lower if done else (spent.upper - spent.lower) / 4
-        slice_ = max(SMALLEST_SLICE, slice_)
+        slice_ = min(max(SMALLEST_SLICE, _length(done) if done else _length(spent) / 4), LONGEST_SLICE)
         if backwards:
-            onward = max(filter(None, (after, Position(searched_until - MICROSECOND, HIGHEST_ID))))
+            searched_until = spent.lower
+            onward = max(filter(None, (after, Position(just_before(spent.lower), HIGHEST_ID))))
         else:
-            onward = min(filter(None, (after, Position(searched_until, LOWEST_ID))))
+            searched_until = min(spent.upper, datetime.now(UTC))
+            onward = min(filter(None, (after, Position(spent.upper, LOWEST_ID))))
     back = None
     if after is not None:
         back = _position(items[0]) if items else _just_before(after, backwards)
@@ -232,8 +232,23 @@ def _page(
 def _just_before(position: Position, backwards: bool) -> Position:
     """From where an empty page's way back starts: so that the record at `position` itself is seen again."""
     if backwards:
-        return Position(position.timestamp + MICROSECOND, LOWEST_ID)
-    return Position(position.timestamp - MICROSECOND, HIGHEST_ID)
+        return Position(just_after(position.timestamp), LOWEST_ID)
+    return Position(just_before(position.timestamp), HIGHEST_ID)
+
+
+def _length(span: Span) -> timedelta:
+    """How much of the past the span covers; the first one is open towards the future."""
+    return max(min(span.upper, datetime.now(UTC)) - span.lower, timedelta(0))
+
+
+def just_after(instant: datetime) -> datetime:
+    """The next microsecond; at the end of the calendar the instant itself."""
+    return instant + MICROSECOND if instant < END_OF_TIME else instant
+
+
+def just_before(instant: datetime) -> datetime:
+    """The microsecond before; at the start of the calendar the instant itself."""
+    return instant - MICROSECOND if instant > START_OF_TIME else instant
 
 
 def _position(record: SystemLog) -> Position:

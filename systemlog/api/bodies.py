@@ -246,8 +246,22 @@ def _bounded(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
 
 
 def _decompressed(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
-    inflate, size = zlib.decompressobj(wbits=31), 0
-    begun = False
+    """The decompressed body in pieces of some size: many tiny gzip streams must not become as many tiny pieces."""
+    kept = bytearray()
+    try:
+        for data in _inflated(pieces, limit):
+            kept += data
+            if len(kept) >= CHUNK_BYTES:
+                yield bytes(kept)
+                kept.clear()
+    except BodyBroken:
+        yield bytes(kept)
+        raise
+    yield bytes(kept)
+
+
+def _inflated(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    inflate, size, begun = zlib.decompressobj(wbits=31), 0, False
     for piece in pieces:
         begun, rest, full = True, piece, False
         while rest or full:

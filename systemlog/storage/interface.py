@@ -17,6 +17,14 @@ class BudgetSpent(Exception):
     """The statement took longer than it was allowed to, and was cancelled."""
 
 
+class LeavesInUse(Exception):
+    """Readers held these partitions all the time, a backup say; `deleted` rows of others went. Prune again later."""
+
+    def __init__(self, deleted: int, names: Sequence[str]) -> None:
+        super().__init__(f"Open transactions hold {', '.join(names)}: prune again when they have ended.")
+        self.deleted = deleted
+
+
 class Storage(ABC):
     """The log table on one database connection."""
 
@@ -55,5 +63,5 @@ class Storage(ABC):
         """Delete the records older than `before`, of these levels and categories if any are named.
 
         Goes in short transactions that block no insert, and may be interrupted and run again. `progress` is told
-        the rows deleted so far. Gives how many rows went.
+        the rows deleted so far. Gives how many rows went. Raises `LeavesInUse` after it has tried everything.
         """

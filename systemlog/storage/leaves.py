@@ -46,7 +46,8 @@ class Leaf(NamedTuple):
 def read_leaves(cursor: CursorWrapper) -> list[Leaf]:
     """The leaves that are attached now, newest first."""
     cursor.execute(LEAVES_SQL, [TABLE])
-    leaves = [Leaf(name, _parse_bounds(bounds), size) for name, bounds, size in cursor.fetchall()]
+    # The bounds of a leaf that another session drops just now are NULL.
+    leaves = [Leaf(name, _parse_bounds(bounds), size) for name, bounds, size in cursor.fetchall() if bounds]
     return sorted(leaves, key=lambda leaf: leaf.span, reverse=True)
 
 
@@ -68,17 +69,22 @@ def make_leaves(cursor: CursorWrapper, instants: Iterable[datetime]) -> list[Spa
     return spans
 
 
-def drop_leaf(connection: BaseDatabaseWrapper, leaf: Leaf) -> None:
-    """Detach and drop a leaf, with all its rows.
+def drop_leaf(connection: BaseDatabaseWrapper, leaf: Leaf) -> int:
+    """Detach and drop a leaf, with all its rows; gives how many they were, 0 if another dropped it before.
 
     Raises `OperationalError` when the table's lock was not to be had within 50 ms: inserts must not queue behind us.
     """
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '50ms'")
         cursor.execute(LOCK_SQL, [LOCK])
+        if not any((leaf.name, leaf.span) == (there.name, there.span) for there in read_leaves(cursor)):
+            return 0
         name = connection.ops.quote_name(leaf.name)
+        cursor.execute(f"SELECT count(*) FROM {name}")
+        rows = int(cursor.fetchone()[0])
+        cursor.execute("SET LOCAL lock_timeout = '50ms'")
         cursor.execute(f"ALTER TABLE {TABLE} DETACH PARTITION {name}")
         cursor.execute(f"DROP TABLE {name}")
+        return rows
 
 
 def _create(cursor: CursorWrapper, span: Span) -> None:

@@ -12,7 +12,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 
 from systemlog.storage import leaves
-from systemlog.storage.interface import BudgetSpent, Storage
+from systemlog.storage.interface import BudgetSpent, LeavesInUse, Storage
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.spans import Span
 
@@ -20,7 +20,7 @@ COPY_FROM_ROWS = 20
 """As many rows go by COPY; fewer are faster as one INSERT."""
 
 PRUNE_BATCH = 5000
-DETACH_TRIES = 100
+DETACH_TRIES = 50
 DETACH_PAUSE_S = 0.1
 
 SETTLED = timedelta(days=1)
@@ -117,14 +117,20 @@ class PostgreSQLStorage(Storage):
     ) -> int:
         """Drop the leaves that are wholly older; delete the rest batch by batch."""
         deleted = 0
+        in_use: list[str] = []
         with self.connection.cursor() as cursor:
             older = [leaf for leaf in leaves.read_leaves(cursor) if leaf.span.lower < before]
         for leaf in reversed(older):
             if leaf.span.upper <= before and not levels and not categories:
-                deleted += self._drop(leaf)
+                dropped = self._drop(leaf)
+                if dropped is None:
+                    in_use.append(leaf.name)
+                deleted += dropped or 0
             elif leaf.size_bytes:
                 deleted += self._delete(leaf.span, before, levels, categories, lambda n: progress(deleted + n))  # noqa: B023
             progress(deleted)
+        if in_use:
+            raise LeavesInUse(deleted, in_use)
         return deleted
 
     def _insert(self, rows: Sequence[Row]) -> int:
@@ -153,19 +159,17 @@ class PostgreSQLStorage(Storage):
             for row in rows:
                 copy.write_row(_values(row))
 
-    def _drop(self, leaf: leaves.Leaf) -> int:
-        with self.connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM {self.connection.ops.quote_name(leaf.name)}")
-            rows = int(cursor.fetchone()[0])
-        for attempt in range(1, DETACH_TRIES + 1):
+    def _drop(self, leaf: leaves.Leaf) -> int | None:
+        """Drop a leaf; gives its rows, or None where a reader held it all the time."""
+        for attempt in range(DETACH_TRIES):
+            if attempt:
+                time.sleep(DETACH_PAUSE_S)
             try:
-                leaves.drop_leaf(self.connection, leaf)
-                break
+                return leaves.drop_leaf(self.connection, leaf)
             except OperationalError as error:
-                if _sqlstate(error) != LOCK_NOT_AVAILABLE or attempt == DETACH_TRIES:
+                if _sqlstate(error) != LOCK_NOT_AVAILABLE:
                     raise
-            time.sleep(DETACH_PAUSE_S)
-        return rows
+        return None
 
     def _delete(
         self,

@@ -51,7 +51,8 @@ def test_a_search_that_ran_out_of_its_budget_goes_on_by_its_next(client: Client,
 
 
 @pytest.mark.parametrize(
-    "bound", ["since=-999999w", "since=0001-01-01T00:00:00Z", "until=5000-01-01T00:00:00Z", "until=9999-12-31T23:59:59Z"]
+    "bound",
+    ["since=-999999w", "since=0001-01-01T00:00:00Z", "until=5000-01-01T00:00:00Z", "until=9999-12-31T23:59:59Z"],
 )
 def test_a_bound_far_away_can_be_paged(client: Client, bound: str) -> None:
     store(3)

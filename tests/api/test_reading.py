@@ -196,9 +196,9 @@ def test_no_text_is_a_cursor_by_accident(text: str) -> None:
     st.uuids(),
     st.booleans(),
     st.none() | st.integers(0, 10**16),
-    st.integers(0, 10**6),
+    st.integers(0, 10_000),
     st.booleans(),
-    st.none() | st.timedeltas(timedelta(microseconds=1), timedelta(days=9000)),
+    st.none() | st.timedeltas(timedelta(seconds=1), timedelta(days=9000)),
 )
 def test_a_cursor_survives_its_text(
     at: int, key: uuid.UUID, backwards: bool, bound: int | None, total: int, exact: bool, slice_: timedelta | None
