@@ -66,6 +66,16 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
     return messages
 
 
+@register(Tags.compatibility)
+def check_time_zones(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.E006: times are instants, and not what some clock on a wall showed."""
+    if settings.USE_TZ:
+        return []
+    return [
+        Error("The system log needs USE_TZ = True.", hint="Set USE_TZ = True (Django's default).", id="systemlog.E006")
+    ]
+
+
 @register(Tags.files)
 def check_journal_directory(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """systemlog.E005: the directory of the journal can be used, and by nobody else."""

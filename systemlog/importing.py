@@ -64,7 +64,7 @@ def import_file(
         batch.clear()
         progress(outcome)
 
-    seen: Counter[bytes] = Counter()
+    seen: Counter[int] = Counter()
     try:
         for number, line in _lines(file):
             try:
@@ -81,7 +81,7 @@ def import_file(
     return outcome
 
 
-def _read(line: bytes | None, seen: Counter[bytes]) -> Row:
+def _read(line: bytes | None, seen: Counter[int]) -> Row:
     if line is None:
         raise Refused([FieldError("", "max_length", f"This line has more than {MAX_LINE_BYTES} bytes.")])
     try:
@@ -91,8 +91,9 @@ def _read(line: bytes | None, seen: Counter[bytes]) -> Row:
     if isinstance(given, dict) and "id" in given:
         return read_record(given, archived=True)
     digest = hashlib.sha256(line).digest()
-    ordinal = seen[digest]
-    seen[digest] += 1
+    short = int.from_bytes(digest[:8], "big")  # a file may have very many lines
+    ordinal = seen[short]
+    seen[short] += 1
     return read_record(given, archived=True, make_id=partial(derive_id, digest=digest, ordinal=ordinal))
 
 

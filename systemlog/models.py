@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from django.db import models
 from django.db.models import Q, Value
+from django.utils import timezone
 
-from systemlog.identity import mint_id, next_instant
+from systemlog.identity import EPOCH, mint_id, next_instant
 from systemlog.storage import storage_of
+from systemlog.storage.contexts import ContextDecoder
 from systemlog.storage.defaults import MintedId, NowText
 from systemlog.storage.rows import TABLE
 
@@ -42,7 +44,7 @@ class RecordId(models.UUIDField):  # type: ignore[type-arg]  # Django's field is
 
     def get_pk_value_on_save(self, instance: models.Model) -> uuid.UUID:
         """One instant makes both: the id alone then tells the key."""
-        return mint_id(instance.timestamp)  # type: ignore[attr-defined]  # a SystemLog
+        return mint_id(instance.timestamp)  # type: ignore[attr-defined]  # a SystemLog, settled
 
 
 class SystemLogQuerySet(models.QuerySet["SystemLog"]):
@@ -59,6 +61,8 @@ class SystemLogQuerySet(models.QuerySet["SystemLog"]):
     def bulk_create(self, objs: Iterable[SystemLog], *args: Any, **kwargs: Any) -> list[SystemLog]:
         """As Django's; the partitions that the records need are made first."""
         records = list(objs)
+        for record in records:
+            record.settle()
         storage_of(self.db).make_room(record.timestamp for record in records)
         return super().bulk_create(records, *args, **kwargs)
 
@@ -79,7 +83,9 @@ class SystemLog(models.Model):
     message = models.TextField()
     correlation_id = models.TextField(null=True, blank=True)
     user_id = models.TextField(null=True, blank=True)
-    context = models.JSONField(default=dict, db_default=Value({}, models.JSONField()), blank=True)
+    context = models.JSONField(
+        default=dict, db_default=Value({}, models.JSONField()), blank=True, decoder=ContextDecoder
+    )
     trace_id = models.TextField(null=True, blank=True)
     subject = models.TextField(null=True, blank=True)
     recorded_by = models.TextField(null=True, blank=True, editable=False)
@@ -112,8 +118,21 @@ class SystemLog(models.Model):
         """Insert the record; raises `RecordsAreNeverChanged` for one that is stored. (`loaddata` comes here too.)"""
         if not raw and not self._state.adding:
             raise RecordsAreNeverChanged
+        self.settle()
         storage_of(kwargs.get("using") or type(self).objects.db).make_room([self.timestamp])
         super().save_base(raw=raw, **kwargs)
+
+    def settle(self) -> None:
+        """Make the timestamp what it will be when it is read: an aware instant, whatever Django takes for one.
+
+        Raises `ValueError` for one before 1970 without an id: a UUIDv7 cannot be made of it.
+        """
+        timestamp = cast("models.DateTimeField[Any, Any]", self._meta.get_field("timestamp")).to_python(self.timestamp)
+        if timestamp is not None and timezone.is_naive(timestamp):
+            timestamp = timezone.make_aware(timestamp)
+        if timestamp is not None and timestamp < EPOCH and self.id is None:
+            raise ValueError("A record of the system log whose timestamp lies before 1970 needs an id of its own.")
+        self.timestamp = timestamp
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise `RecordsAreNeverChanged`."""

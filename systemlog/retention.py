@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from systemlog.models import SystemLog
-from systemlog.storage import storage_of
+from systemlog.storage import LeavesInUse, storage_of
+
+__all__ = ["LeavesInUse", "count_older", "prune"]
 
 
 def count_older(before: datetime, *, levels: Sequence[str] = (), categories: Sequence[str] = ()) -> int:
@@ -28,6 +30,7 @@ def prune(
 ) -> int:
     """Delete the records older than `before`, of these levels and categories if any are named; gives how many.
 
-    May be interrupted and run again, also while records are written. `progress` is told the rows gone so far.
+    May be interrupted and run again, also while records are written. `progress` is told the rows gone so far. Raises
+    `LeavesInUse` where open transactions kept partitions from being dropped.
     """
     return storage_of().prune(before, levels=levels, categories=categories, progress=progress)

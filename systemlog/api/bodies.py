@@ -55,7 +55,9 @@ def read_body(request: HttpRequest) -> Iterator[str]:
         raise UnknownEncoding
     pieces = _bounded(_pieces(request), conf().MAX_BODY_BYTES)
     if _declared_length(request) > conf().MAX_BODY_BYTES:
-        deque(pieces, maxlen=0)  # raises at the limit, before anything is stored
+        with suppress(BodyBroken):
+            deque(pieces, maxlen=0)  # taken, so that the answer is heard
+        raise BodyTooLarge
     if encoding.endswith("gzip"):
         pieces = _decompressed(pieces, conf().MAX_DECODED_BYTES)
     return _decoded(pieces)

@@ -174,7 +174,8 @@ class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
         stored = _store([row], before=0)
         answer: SystemLog | Row = row
         if not stored:
-            answer = SystemLog.objects.get(timestamp=row.timestamp, id=row.id)
+            # None where it was pruned since.
+            answer = SystemLog.objects.filter(timestamp=row.timestamp, id=row.id).first() or row
         readable = request.user.has_perm(VIEW)
         body = represent(answer)
         if not readable:

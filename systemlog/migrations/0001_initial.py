@@ -9,6 +9,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 import systemlog.identity
 import systemlog.models
+import systemlog.storage.contexts
 import systemlog.storage.defaults
 from systemlog.storage.leaves import make_leaves
 from systemlog.storage.operations import CreatePartitionedModel, VendorSQL
@@ -43,6 +44,19 @@ REFUSE_CHANGES_SQLITE = f"""
     CREATE TRIGGER system_logs_never_changed BEFORE UPDATE ON system_logs
     WHEN {" OR ".join(f'OLD."{column}" IS NOT NEW."{column}"' for column in COLUMNS)}
     BEGIN SELECT RAISE(ABORT, 'Records of the system log are never changed.'); END
+"""
+# Text is compared on SQLite: a timestamp or an id of another shape would break the order, and with it every page.
+REFUSE_OTHER_SHAPES_SQLITE = """
+    CREATE TRIGGER system_logs_one_shape BEFORE INSERT ON system_logs
+    WHEN NOT (
+        length(NEW."id") = 32 AND NEW."id" NOT GLOB '*[^0-9a-f]*' AND typeof(NEW."message") = 'text'
+        AND (
+            NEW."timestamp" GLOB '[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9]'
+            OR NEW."timestamp" GLOB '[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9]'
+                || '.[0-9][0-9][0-9][0-9][0-9][0-9]'
+        )
+    )
+    BEGIN SELECT RAISE(ABORT, 'Not the shape of a record: timestamp YYYY-MM-DD HH:MM:SS[.ffffff], id 32 hex.'); END
 """
 
 
@@ -99,7 +113,12 @@ class Migration(migrations.Migration):
                 ("user_id", models.TextField(blank=True, null=True)),
                 (
                     "context",
-                    models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict),
+                    models.JSONField(
+                        blank=True,
+                        db_default=models.Value({}, models.JSONField()),
+                        decoder=systemlog.storage.contexts.ContextDecoder,
+                        default=dict,
+                    ),
                 ),
                 ("trace_id", models.TextField(blank=True, null=True)),
                 ("subject", models.TextField(blank=True, null=True)),
@@ -147,5 +166,6 @@ class Migration(migrations.Migration):
         ),
         VendorSQL("postgresql", [REFUSE_CHANGES_POSTGRESQL], [ALLOW_CHANGES_POSTGRESQL]),
         VendorSQL("sqlite", [REFUSE_CHANGES_SQLITE], ["DROP TRIGGER system_logs_never_changed"]),
+        VendorSQL("sqlite", [REFUSE_OTHER_SHAPES_SQLITE], ["DROP TRIGGER system_logs_one_shape"]),
         migrations.RunPython(make_first_leaves, migrations.RunPython.noop),
     ]

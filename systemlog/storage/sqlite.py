@@ -7,13 +7,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.dateparse import parse_datetime
 
+from systemlog.storage.contexts import ContextDecoder
 from systemlog.storage.interface import BudgetSpent, Storage
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.spans import Span
@@ -57,7 +58,8 @@ class SQLiteStorage(Storage):
             oldest, newest = (parse_datetime(text) if text else None for text in cursor.fetchone())
         if oldest is None or newest is None:
             return []
-        return [Span(oldest.replace(tzinfo=UTC), newest.replace(tzinfo=UTC) + timedelta(microseconds=1))]
+        zone = self.connection.timezone
+        return [Span(oldest.replace(tzinfo=zone), newest.replace(tzinfo=zone) + timedelta(microseconds=1))]
 
     @contextmanager
     def budget(self) -> Iterator[Callable[[float], None]]:
@@ -120,7 +122,7 @@ def _has_term(text: str | None, term: str) -> bool:
 
 
 def _json_contains(document: str | None, wanted: str) -> bool:
-    return document is not None and _contains(json.loads(document), json.loads(wanted))
+    return document is not None and _contains(json.loads(document, cls=ContextDecoder), json.loads(wanted))
 
 
 def _contains(value: Any, wanted: Any) -> bool:

@@ -26,7 +26,9 @@ NOW = datetime.now(UTC)
 
 def store(count: int, **columns: Any) -> None:
     blank = Row(NOW, uuid.uuid4(), "INFO", "general", "", "m", None, None, {}, None, None, None)
-    rows = [blank._replace(id=uuid.uuid4(), timestamp=NOW - timedelta(seconds=n), **columns) for n in range(count)]
+    rows = [
+        blank._replace(id=uuid.uuid4(), timestamp=NOW - timedelta(seconds=n))._replace(**columns) for n in range(count)
+    ]
     storage_of().insert(rows)
 
 
@@ -41,6 +43,7 @@ def insert(**columns: str) -> None:
 @pytest.mark.parametrize("tick_s", [2.0, 0.6], ids=["in the first slice", "in the second"])
 def test_a_search_that_ran_out_of_its_budget_goes_on_by_its_next(client: Client, tick_s: float) -> None:
     store(3)
+    store(1, timestamp=NOW - timedelta(days=9))
     with pytest.MonkeyPatch.context() as patch:
         ticks = iter(range(10**6))
         patch.setattr(search.time, "monotonic", lambda: next(ticks) * tick_s)
@@ -79,7 +82,7 @@ def test_no_parameter_of_paging_is_given_twice(client: Client, name: str) -> Non
     assert response.json()["errors"][0]["detail"] == "This may be given once."
 
 
-@pytest.mark.parametrize("text", ["0x" + "1" * 30, "+" + "1" * 31, " " + "1" * 31, "1_" * 15 + "11", "١" * 32])
+@pytest.mark.parametrize("text", ["0x" + "1" * 30, "+" + "1" * 31, " " + "1" * 31, "1_" * 15 + "11", "\u0661" * 32])
 def test_only_a_uuid_is_an_id(post: Callable[..., Any], text: str) -> None:
     assert post({"message": "m", "id": text, "timestamp": "2020-01-01T00:00:00Z"}).status_code == 400
 

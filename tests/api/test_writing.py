@@ -153,8 +153,8 @@ def test_a_body_that_breaks_off_keeps_what_came_before(
     problem = response.json()
     assert problem["status"] == 400
     assert problem["accepted"] == SystemLog.objects.count()
-    assert problem["accepted"] >= kept
-    assert problem["accepted"] == kept or kept == 1
+    whole_batches_only = len(body) > 10_000
+    assert problem["accepted"] == kept or (whole_batches_only and problem["accepted"] > kept)
 
 
 @pytest.mark.parametrize(

@@ -67,3 +67,8 @@ def test_a_journal_that_others_may_write_to_is_named(complaints: Any, tmp_path: 
 def test_settings_that_are_no_dictionary_are_named(settings: Any, given: Any) -> None:
     settings.SYSTEMLOG = given
     assert [each.id for each in run_checks() if each.id == "systemlog.E002"]
+
+
+def test_a_project_without_time_zones_is_told(complaints: Any, settings: Any) -> None:
+    settings.USE_TZ = False
+    assert "USE_TZ = True" in complaints()["systemlog.E006"]

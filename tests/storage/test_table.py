@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -118,3 +119,45 @@ def test_many_writers_of_one_missing_leaf_make_it_once_beside_an_open_reader() -
     assert SystemLog.objects.count() == 600
     with connection.cursor() as cursor:
         assert sum(day in leaf.span for leaf in read_leaves(cursor)) == 1
+
+
+def test_a_timestamp_is_whatever_django_takes_for_one() -> None:
+    for given in ("2020-01-02T03:04:05Z", "2020-01-02 03:04:05", datetime(2020, 1, 2, 3, 4, 5)):  # noqa: DTZ001
+        SystemLog.objects.create(message="m", timestamp=given)
+    SystemLog.objects.bulk_create([SystemLog(message="m", timestamp="2020-01-02T04:04:05+01:00")])
+    assert set(SystemLog.objects.values_list("timestamp", flat=True)) == {datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)}
+
+
+def test_a_record_before_1970_needs_an_id_of_its_own() -> None:
+    old = datetime(1960, 1, 1, tzinfo=UTC)
+    with pytest.raises(ValueError, match="before 1970 needs an id"):
+        SystemLog.objects.create(message="m", timestamp=old)
+    SystemLog.objects.create(message="m", timestamp=old, id=uuid.uuid4())
+    assert SystemLog.objects.get().timestamp == old
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="only PostgreSQL has leaves")
+@pytest.mark.django_db(transaction=True)
+def test_writers_and_pruners_of_the_same_leaves_do_not_break_each_other() -> None:
+    errors: list[Exception] = []
+    before = datetime(2005, 1, 1, tzinfo=UTC)
+
+    def repeat(action: Callable[[int], object]) -> None:
+        try:
+            for number in range(15):
+                action(number)
+        except Exception as error:  # noqa: BLE001  (told by the assertion below)
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    def write(number: int) -> None:
+        storage_of().insert([row(LONG_AGO - timedelta(days=4000 * (number % 2), seconds=n)) for n in range(30)])
+
+    threads = [threading.Thread(target=repeat, args=(write,)) for _ in range(2)]
+    threads += [threading.Thread(target=repeat, args=(lambda _: storage_of().prune(before),)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert not errors

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
 
 from systemlog.importing import BrokenFile, Outcome, import_file
 from systemlog.intake import Refused
@@ -30,9 +31,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Import one file after the other; a file that cannot be read ends the command with an error."""
-        missing = [name for name in options["files"] if name != STDIN and not Path(name).is_file()]
-        if missing:
-            raise CommandError(f"There is no file {missing[0]}; nothing was imported.")
+        for name in options["files"]:
+            if name != STDIN and not Path(name).exists():
+                raise CommandError(f"There is no file {name}; nothing was imported.")
+            if name != STDIN and Path(name).is_dir():
+                raise CommandError(f"{name} is a directory; nothing was imported.")
         for name in options["files"]:
             self._import(name, interactive=options["verbosity"] > 0 and self.stderr.isatty())
 
@@ -56,6 +59,9 @@ class Command(BaseCommand):
                     import_file(file, refuse=refuse, progress=progress)
         except BrokenFile as error:
             raise CommandError(f"{name}: {error} {self._summary(outcome)}") from None
+        except (OperationalError, InterfaceError) as error:
+            reason = str(error).splitlines()[0]
+            raise CommandError(f"The log database does not answer: {reason} {self._summary(outcome)}") from None
         except OSError as error:
             raise CommandError(f"{name} cannot be read: {error.strerror}. {self._summary(outcome)}") from None
         if interactive:

@@ -6,12 +6,13 @@ from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from systemlog.durations import parse_duration
 from systemlog.models import Level
-from systemlog.retention import count_older, prune
+from systemlog.retention import LeavesInUse, count_older, prune
 
 
 class Command(BaseCommand):
@@ -30,6 +31,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Delete in short transactions; safe to interrupt, to repeat, and beside running writers."""
+        try:
+            self._prune(**options)
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(f"The log database does not answer: {str(error).splitlines()[0]}") from None
+
+    def _prune(self, **options: Any) -> None:
         before = timezone.now() - options["older_than"]
         chosen = {"levels": options["level"], "categories": options["category"]}
         since = f"older than {before:%Y-%m-%d %H:%M:%S} UTC"
@@ -42,9 +49,13 @@ class Command(BaseCommand):
             if interactive:
                 self.stderr.write(f"\r{rows:,} records deleted", ending="")
 
-        deleted = prune(before, **chosen, progress=progress)
-        if interactive:
-            self.stderr.write("\r", ending="")
+        try:
+            deleted = prune(before, **chosen, progress=progress)
+        except LeavesInUse as error:
+            raise CommandError(f"{error.deleted} records {since} deleted. {error}") from None
+        finally:
+            if interactive:
+                self.stderr.write("\r", ending="")
         self.stdout.write(f"{deleted} records {since} deleted.")
 
 

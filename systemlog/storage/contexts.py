@@ -1,0 +1,51 @@
+"""Reading a stored context, whoever wrote it: plain SQL can store what JSON libraries refuse to say."""
+
+from __future__ import annotations
+
+import json
+import re
+from math import isfinite
+from typing import Any
+
+UNREADABLE = "unreadable"
+"""The key under which the beginning of a context stands that cannot be read at all."""
+
+SHOWN_CHARACTERS = 1000
+MAX_DIGITS = 4000
+
+_escaped_surrogate = re.compile(r"\\u[dD][89abAB]")
+_surrogate = re.compile("[\ud800-\udfff]")
+
+
+class ContextDecoder(json.JSONDecoder):
+    """`json`'s decoder, but numbers that are too large become texts, and what cannot be read is shown as a text."""
+
+    def __init__(self) -> None:
+        super().__init__(parse_float=_float, parse_int=_int, parse_constant=str)
+
+    def decode(self, s: str, *args: Any) -> Any:
+        """The value; an object with one key if there is none."""
+        try:
+            value = super().decode(s, *args)
+        except (ValueError, RecursionError):
+            return {UNREADABLE: s[:SHOWN_CHARACTERS]}
+        return _without_surrogates(value) if _escaped_surrogate.search(s) else value
+
+
+def _float(text: str) -> float | str:
+    number = float(text)
+    return number if isfinite(number) else text
+
+
+def _int(text: str) -> int | str:
+    return int(text) if len(text) <= MAX_DIGITS else text
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return _surrogate.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_without_surrogates(name): _without_surrogates(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_without_surrogates(each) for each in value]
+    return value
