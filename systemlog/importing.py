@@ -87,7 +87,7 @@ def _read(line: bytes | None, seen: Counter[int]) -> Row:
     try:
         given = read_json(line.decode("utf-8", "surrogateescape"))
     except Malformed:
-        raise Refused([FieldError("", "malformed", "This line is no JSON.")]) from None
+        raise Refused([FieldError("", "malformed", "This line is no JSON, or is nested too deep.")]) from None
     if isinstance(given, dict) and "id" in given:
         return read_record(given, archived=True)
     digest = hashlib.sha256(line).digest()

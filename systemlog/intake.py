@@ -196,7 +196,11 @@ class _Reader:
         elif not blank and not value.strip():
             self.refuse(name, "blank", "This field may not be blank.")
         elif unstorable.search(value):
-            self.refuse(name, "invalid_characters", "This has a NUL character or a lone surrogate.")
+            self.refuse(
+                name,
+                "invalid_characters",
+                "This has what cannot be stored: NUL, a lone surrogate, or bytes that are no UTF-8.",
+            )
         elif limit is not None and len(value) > limit:
             self.refuse(name, "max_length", f"This may have at most {limit} characters.")
         elif limit is None and len(value.encode()) > MAX_MESSAGE_BYTES:
@@ -289,7 +293,10 @@ def _wrong_in(context: dict[str, Any]) -> tuple[str, str] | None:
         texts = [value for value in level if isinstance(value, str)]
         texts += [name for value in containers if isinstance(value, dict) for name in value]
         if any(map(unstorable.search, texts)):
-            return "invalid_characters", "A text in this has a NUL character or a lone surrogate."
+            return (
+                "invalid_characters",
+                "A text in this has what cannot be stored: NUL, a lone surrogate, or bytes that are no UTF-8.",
+            )
         if not all(isfinite(value) for value in level if isinstance(value, float)):
             return "invalid", "A number in this is too large."
         level = [each for value in containers for each in (value.values() if isinstance(value, dict) else value)]

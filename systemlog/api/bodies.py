@@ -93,7 +93,7 @@ def read_object(pieces: Iterator[str]) -> object:
     try:
         return read_json("".join(parts))
     except Malformed:
-        return Malformed("The body is no JSON.")
+        return Malformed("The body is no JSON, or is nested too deep.")
 
 
 def first_character(pieces: Iterator[str]) -> tuple[str, Iterator[str]]:
@@ -197,7 +197,7 @@ def _value(line: str) -> object:
     try:
         return read_json(line)
     except Malformed:
-        return Malformed("This line is no JSON.")
+        return Malformed("This line is no JSON, or is nested too deep.")
 
 
 def _reader(request: HttpRequest) -> Callable[[int], bytes]:

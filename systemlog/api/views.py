@@ -84,6 +84,8 @@ class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
     serializer_class = RecordSerializer
     pagination_class = None
     permission_classes = [SystemLogPermission]
+    # No OPTIONS: DRF would describe the serializers, which stand for the rules of `intake` and do not hold them.
+    http_method_names = ["get", "head", "post"]
 
     def list(self, request: Request) -> Response:
         """A page of records; a cursor carries what the first page found out."""
