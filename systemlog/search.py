@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from django.db.models import DateTimeField, QuerySet, UUIDField, Value
 from systemlog.conf import conf
 from systemlog.identity import instant_of
 from systemlog.models import SystemLog
-from systemlog.storage import BudgetSpent, storage_of
+from systemlog.storage import BudgetSpent, Storage, storage_of
 from systemlog.storage.lookups import KeyCompared
 from systemlog.storage.spans import Span
 
@@ -100,12 +100,14 @@ def find_page(
         records = records.filter(_beyond(after, backwards))
     step = first_slice or (SELECTIVE_SLICE if search.selective else FIRST_SLICE)
     if backwards:
-        walk = _slices_up(storage.spans, _latest(search.since, after and after.timestamp), search.until, step)
+        walk = _slices_up(storage, _latest(search.since, after and after.timestamp), search.until, step)
     else:
         top = _earliest(search.until, after and just_after(after.timestamp))
-        walk = _slices_down(storage.spans, search.since, top, step)
-    spent = done = None
+        walk = _slices_down(storage, search.since, top, step)
+    spent: Span | None = Span(after.timestamp, END_OF_TIME) if after and backwards else None
+    done: Span | None = None
     with suppress(BudgetSpent), storage.budget() as allow:
+        allow(conf().SEARCH_BUDGET)
         for piece in walk:
             spent = piece
             left = deadline - time.monotonic()
@@ -114,9 +116,12 @@ def find_page(
             allow(left)
             part = records.filter(timestamp__gte=piece.lower, timestamp__lt=piece.upper)
             found.extend(part[: limit + 1 - len(found)])
-            spent, done = None, piece
+            # Until the next slice is known, what lies beyond this one is what was not searched.
+            done = piece
+            spent = Span(piece.upper, END_OF_TIME) if backwards else Span(START_OF_TIME, piece.lower)
             if len(found) > limit:
                 break
+        spent = None
     return _page(found, limit, after, backwards=backwards, spent=spent, done=done)
 
 
@@ -167,29 +172,28 @@ def _joined(spans: list[Span]) -> Iterator[Span]:
         yield joined
 
 
-def _slices_down(
-    spans: Callable[[], list[Span]], since: datetime | None, until: datetime | None, step: timedelta
-) -> Iterator[Span]:
-    """From `until` (or the newest) back to `since` (or the oldest); `spans` is asked if one slice is not enough."""
+def _slices_down(storage: Storage, since: datetime | None, until: datetime | None, step: timedelta) -> Iterator[Span]:
+    """From `until` (or the newest) back to `since` (or the oldest); the storage is asked if one slice is not enough."""
     top, floor = until or END_OF_TIME, since or START_OF_TIME
     # What lies in the future goes with the first slice of the present.
     first = min(top, datetime.now(UTC))
     reached = max(floor, first - step if first - START_OF_TIME > step else START_OF_TIME)
     yield Span(reached, top)
-    for span in _joined(spans()):
-        top = min(span.upper, reached)
-        while top > max(span.lower, floor):
+    for span in _joined(storage.spans()):
+        lower, top = max(span.lower, floor), min(span.upper, reached)
+        # Years without a record are crossed at once, and not in slices.
+        newest = storage.newest_in(Span(lower, top)) if top > lower else None
+        top = lower if newest is None else just_after(newest)
+        while top > lower:
             step = min(step * 2, LONGEST_SLICE)
-            bottom = max(span.lower, floor, top - step if top - START_OF_TIME > step else START_OF_TIME)
+            bottom = max(lower, top - step if top - START_OF_TIME > step else START_OF_TIME)
             yield Span(bottom, top)
             top = bottom
 
 
-def _slices_up(
-    spans: Callable[[], list[Span]], since: datetime | None, until: datetime | None, step: timedelta
-) -> Iterator[Span]:
+def _slices_up(storage: Storage, since: datetime | None, until: datetime | None, step: timedelta) -> Iterator[Span]:
     """From `since` (or the oldest) on to `until` (or the newest)."""
-    for span in reversed(list(_joined(spans()))):
+    for span in reversed(list(_joined(storage.spans()))):
         bottom, ceiling = max(span.lower, since or START_OF_TIME), min(span.upper, until or END_OF_TIME)
         while bottom < ceiling:
             top = min(ceiling, bottom + step)

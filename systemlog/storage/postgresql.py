@@ -94,18 +94,19 @@ class PostgreSQLStorage(Storage):
     def budget(self) -> Iterator[Callable[[float], None]]:
         """`statement_timeout`, for this transaction alone; the caller's value comes back."""
         inside = self.connection.in_atomic_block
-        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-            if inside:
-                cursor.execute("SELECT current_setting('statement_timeout')")
-                before = cursor.fetchone()[0]
-            try:
+        try:
+            with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+                if inside:
+                    cursor.execute("SELECT current_setting('statement_timeout')")
+                    before = cursor.fetchone()[0]
                 yield lambda seconds: self._limit(cursor, f"{max(1, round(seconds * 1000))}ms")
-            except OperationalError as error:
-                if _sqlstate(error) == QUERY_CANCELED:
-                    raise BudgetSpent from error
-                raise
-            if inside:
-                self._limit(cursor, before)
+                if inside:
+                    self._limit(cursor, before)
+        except OperationalError as error:
+            # Out here, since a COMMIT too can take longer than the last statement was allowed to.
+            if _sqlstate(error) == QUERY_CANCELED:
+                raise BudgetSpent from error
+            raise
 
     def prune(
         self,
