@@ -2,8 +2,11 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
+
+from ops_platform.requests import UTF8ASGIHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ops_platform.settings")
+django.setup(set_prefix=False)
 
-application = get_asgi_application()
+application = UTF8ASGIHandler()

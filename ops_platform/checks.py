@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 MIN_KEY_LENGTH = 50
 MIN_KEY_CHARACTERS = 5
 LOCAL_HOSTS = {"localhost", ".localhost", "127.0.0.1", "[::1]", "testserver"}
+HOST = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]", re.IGNORECASE)  # what Django may find in a request
 SQLITE = "django.db.backends.sqlite3"
 
 NEW_KEY = "Make one: python -c 'import secrets; print(secrets.token_urlsafe(50))'. `make run` writes one into .env."
@@ -54,7 +56,7 @@ def check_secret_key(app_configs: Sequence[AppConfig] | None, **kwargs: object) 
 
 @register(Tags.security)
 def check_hosts(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """ops_platform.E004: ALLOWED_HOSTS names hosts; E005: none but local ones in debug mode."""
+    """ops_platform.E004: ALLOWED_HOSTS names hosts, and nothing else; E005: none but local ones in debug mode."""
     hosts = set(settings.ALLOWED_HOSTS)
     if settings.DEBUG:
         if strangers := sorted(hosts - LOCAL_HOSTS):
@@ -66,15 +68,16 @@ def check_hosts(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> li
                 )
             ]
         return []
-    if not hosts or "*" in hosts:
-        return [
-            Error(
-                "ALLOWED_HOSTS is not set." if not hosts else "ALLOWED_HOSTS has '*', which accepts forged host names.",
-                hint="Name the hosts that clients use: ALLOWED_HOSTS=logs.example.com,localhost",
-                id="ops_platform.E004",
-            )
-        ]
-    return []
+    if not hosts:
+        wrong = "ALLOWED_HOSTS is not set."
+    elif "*" in hosts:
+        wrong = "ALLOWED_HOSTS has '*', which accepts forged host names."
+    elif strange := sorted(host for host in hosts if not HOST.fullmatch(host)):
+        wrong = f"ALLOWED_HOSTS has {strange[0]!r}, which is no host name."
+    else:
+        return []
+    hint = "Name the hosts that clients use, without scheme or port: ALLOWED_HOSTS=logs.example.com,localhost"
+    return [Error(wrong, hint=hint, id="ops_platform.E004")]
 
 
 @register(Tags.files)

@@ -10,6 +10,7 @@ import dataclasses
 import ipaddress
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,14 @@ def level(value: str) -> str:
     if name in logging.getLevelNamesMapping() and name != "NOTSET":
         return name
     raise UnusableValueError("must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
+
+
+def origins(value: str) -> list[str]:
+    """Origins as browsers send them, separated by commas; `https://*.example.com` stands for every host below."""
+    for word in words(value):
+        if not re.fullmatch(r"https?://(\*\.)?([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?", word, re.ASCII | re.IGNORECASE):
+            raise UnusableValueError("must be origins with scheme (https://admin.example.com), separated by commas")
+    return words(value)
 
 
 def folder(value: str) -> Path:
@@ -164,7 +173,9 @@ class Environment:
         "Addresses or networks of the proxies whose `X-Forwarded-Proto` is believed; `*` for any.",
     )
     CSRF_TRUSTED_ORIGINS: list[str] = variable(
-        words, "", "Further origins from which the admin's forms may be sent, with scheme: `https://admin.example.com`."
+        origins,
+        "",
+        "Further origins from which the admin's forms may be sent, with scheme: `https://admin.example.com`.",
     )
     SYSTEMLOG_JOURNAL_DIR: Path | None = variable(
         optional_folder,
@@ -195,8 +206,11 @@ def read(given: Mapping[str, str]) -> tuple[Environment, list[Mistake]]:
     mistakes = []
     for field in dataclasses.fields(Environment):
         reader, default = field.metadata["read"], field.metadata["default"]
+        value = given.get(field.name, default)
+        if reader is folder and not value:
+            value = default  # and not the project's own directory
         try:
-            values[field.name] = reader(given.get(field.name, default))
+            values[field.name] = reader(value)
         except UnusableValueError as error:
             mistakes.append(Mistake(field.name, str(error)))
             values[field.name] = UNUSABLE if reader is database else reader(default)
@@ -205,6 +219,16 @@ def read(given: Mapping[str, str]) -> tuple[Environment, list[Mistake]]:
 
 def load() -> tuple[Environment, list[Mistake]]:
     """The configuration of this process: `os.environ`, and what it leaves open from `ENV_FILE`."""
-    if name := os.environ.get("ENV_FILE", ".env"):
-        environ.Env.read_env(BASE_DIR / name)
-    return read(os.environ)
+    name = os.environ.get("ENV_FILE")
+    wrong = None
+    if name != "":
+        file = BASE_DIR / (name or ".env")
+        if name and (file.is_dir() or not os.access(file, os.R_OK)):
+            wrong = "names no file that can be read"
+        else:
+            try:
+                environ.Env.read_env(file)
+            except UnicodeDecodeError:
+                wrong = "names a file that is not UTF-8"
+    variables, mistakes = read(os.environ)
+    return variables, mistakes + ([Mistake("ENV_FILE", wrong)] if wrong else [])

@@ -7,12 +7,8 @@ import logging.config
 import sys
 from typing import Any
 
-from gunicorn.config import Config
-from gunicorn.glogging import Logger
 from pythonjsonlogger.core import RESERVED_ATTRS, LogData
 from pythonjsonlogger.json import JsonFormatter
-
-from ops_platform import environment
 
 # Live objects that Django puts on its records; their text would repeat the query string or nothing of use.
 OBJECTS = ("request", "response", "server_time")
@@ -45,20 +41,6 @@ class JsonLines(JsonFormatter):
             return super().jsonify_log_record(log_data)
         except (TypeError, ValueError, RecursionError):
             return super().jsonify_log_record({key: _as_text(value) for key, value in log_data.items()})
-
-
-class ServerLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's own messages, in the same form and on the same stream as all others; no access log of its own."""
-
-    def setup(self, cfg: Config) -> None:
-        """Configure logging in the master process, as Django does in the workers."""
-        self.cfg = cfg
-        variables, _ = environment.load()
-        logging.config.dictConfig(configuration(level=variables.LOG_LEVEL, debug=variables.DEBUG))
-        self.loglevel = logging.INFO
-        self.error_log.setLevel(self.loglevel)
-        self.error_log.propagate = True
-        self._access_log_enabled = False
 
 
 def configuration(*, level: str, debug: bool) -> dict[str, Any]:

@@ -35,7 +35,7 @@ limit_request_field_size = 8190
 # These proxies say by X-Forwarded-Proto whether the client came by HTTPS; nobody else is believed.
 forwarded_allow_ips = _environment.FORWARDED_ALLOW_IPS
 
-logger_class = "ops_platform.logs.ServerLogger"
+logger_class = "ops_platform.server_log.ServerLogger"
 control_socket_disable = True
 
 # -- hooks, which gunicorn calls in its master process by these names

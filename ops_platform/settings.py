@@ -34,6 +34,7 @@ MIDDLEWARE = [
     "systemlog.correlation.CorrelationMiddleware",
     "health.middleware.HealthMiddleware",
     "systemlog.problems.ProblemMiddleware",
+    "ops_platform.https.KeepMethodMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

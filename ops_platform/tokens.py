@@ -16,7 +16,7 @@ PERMISSIONS = {"read": "view_systemlog", "write": "add_systemlog"}
 
 
 class NotAServiceUserError(Exception):
-    """The name belongs to a person (staff, or with a password), or to a user who is not active."""
+    """The name belongs to a person (see `_is_a_person`), or to a user who is not active."""
 
 
 def issue(name: str, can: Collection[str], lifetime: timedelta | None = None) -> str:
@@ -44,4 +44,6 @@ def issue(name: str, can: Collection[str], lifetime: timedelta | None = None) ->
 
 
 def _is_a_person(user: AbstractUser) -> bool:
-    return user.is_staff or user.is_superuser or user.has_usable_password()
+    # Single sign-on leaves no password, but an e-mail address or a login; a service user never has either.
+    traces = user.has_usable_password() or user.email or user.last_login is not None
+    return bool(user.is_staff or user.is_superuser or traces)

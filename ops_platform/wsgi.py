@@ -2,8 +2,11 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
+
+from ops_platform.requests import UTF8WSGIHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ops_platform.settings")
+django.setup(set_prefix=False)
 
-application = get_wsgi_application()
+application = UTF8WSGIHandler()

@@ -20,7 +20,9 @@ def told():
     return {message.id for message in messages()}
 
 
-def test_a_sound_configuration_passes():
+@pytest.mark.parametrize("hosts", [["logs.example.com"], [".example.com", "10.0.0.7", "[::1]"]])
+def test_a_sound_configuration_passes(settings, hosts):
+    settings.ALLOWED_HOSTS = hosts
     assert told() == set()
 
 
@@ -33,6 +35,9 @@ def test_a_sound_configuration_passes():
         ("SECRET_KEY", "django-insecure-" + ENVIRONMENT["SECRET_KEY"], "ops_platform.E003"),
         ("ALLOWED_HOSTS", [], "ops_platform.E004"),
         ("ALLOWED_HOSTS", ["logs.example.com", "*"], "ops_platform.E004"),
+        ("ALLOWED_HOSTS", ["http://logs.example.com"], "ops_platform.E004"),
+        ("ALLOWED_HOSTS", ["logs.example.com:8000"], "ops_platform.E004"),
+        ("ALLOWED_HOSTS", ["*.example.com"], "ops_platform.E004"),
         ("DEBUG", True, "ops_platform.E005"),
         ("ENVIRONMENT_MISTAKES", [Mistake("DEBUG", "must be on or off")], "ops_platform.E001"),
     ],

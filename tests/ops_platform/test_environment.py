@@ -41,11 +41,41 @@ def test_a_switch_is_turned_off_by_the_usual_spellings(value):
         ("LOG_LEVEL", "NOTSET"),
         ("FORWARDED_ALLOW_IPS", "proxy.example.com"),
         ("FORWARDED_ALLOW_IPS", "10.0.0.1/8"),
+        ("CSRF_TRUSTED_ORIGINS", "admin.example.com"),
+        ("CSRF_TRUSTED_ORIGINS", "https://admin.example.com/"),
+        ("CSRF_TRUSTED_ORIGINS", "https://admin.example.com,https://"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_a_mistake_and_its_default_holds(name, value):
     assert name in mistakes(**{name: value})
     assert getattr(read({name: value})[0], name) == getattr(read({})[0], name)
+
+
+@pytest.mark.parametrize("origin", ["https://*.example.com", "http://localhost:8000", "https://[::1]:8443"])
+def test_an_origin_has_its_scheme(origin):
+    variables, wrong = read({"CSRF_TRUSTED_ORIGINS": f"https://a.example, {origin}"})
+    assert ["https://a.example", origin] == variables.CSRF_TRUSTED_ORIGINS
+    assert wrong == []
+
+
+def test_an_empty_folder_is_the_default():
+    assert read({"VAR_DIR": ""})[0].VAR_DIR == BASE_DIR / "var"
+
+
+def test_a_file_of_variables_that_was_named_and_cannot_be_read_is_a_mistake(monkeypatch, tmp_path):
+    latin = tmp_path / "latin"
+    latin.write_bytes(b"VERSION=\xe9")
+    for file in (tmp_path / "missing", tmp_path, latin):
+        monkeypatch.setenv("ENV_FILE", str(file))
+        assert [mistake.name for mistake in environment.load()[1]] == ["ENV_FILE"]
+
+
+def test_no_file_of_variables_is_no_mistake(monkeypatch, tmp_path):
+    monkeypatch.setenv("ENV_FILE", "")
+    assert environment.load()[1] == []
+    monkeypatch.delenv("ENV_FILE")
+    monkeypatch.setattr(environment, "BASE_DIR", tmp_path)
+    assert environment.load()[1] == []
 
 
 def test_words_are_separated_by_commas_and_trimmed():

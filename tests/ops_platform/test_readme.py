@@ -56,9 +56,24 @@ def test_what_a_person_types_leads_somewhere(client, path, target):
     assert client.get(path).headers["Location"] == target
 
 
-def test_the_files_that_it_names_exist():
-    for link in re.findall(r"\]\((?!http)([^)#]+)\)", readme.FILE.read_text()):
-        assert (readme.FILE.parent / link).exists(), link
+PAGES = [readme.FILE, *sorted((readme.FILE.parent / "docs").glob("*.md"))]
+
+
+def headings(page):
+    """The anchors that a page's headings have."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_it_and_the_pages_link_to_exists(page):
+    text = page.read_text()
+    for link, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        assert not anchor or anchor in headings(target), anchor
+    for named in re.findall(r"\bdocs/[\w-]+\.md\b", text):
+        assert (readme.FILE.parent / named).exists(), named
 
 
 def test_the_page_of_the_platform_names_its_system_checks():

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -88,7 +88,15 @@ def test_a_second_token_sets_the_permissions_anew_and_leaves_the_first_valid(iss
 
 
 @pytest.mark.parametrize(
-    "trait", [{"is_staff": True}, {"is_superuser": True}, {"password": "hunter2"}, {"is_active": False}]
+    "trait",
+    [
+        {"is_staff": True},
+        {"is_superuser": True},
+        {"password": "hunter2"},
+        {"is_active": False},
+        {"email": "ada@example.com"},
+        {"last_login": datetime(2026, 1, 31, tzinfo=UTC)},
+    ],
 )
 def test_the_account_of_a_person_gets_no_token(trait):
     password = trait.pop("password", None)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from health.draining import NoDrainFile, start_draining, stop_draining
+
+MAX_WAIT_S = 86_400
 
 
 class Command(BaseCommand):
@@ -19,7 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """`--wait` is for a preStop hook, `--off` for a change of mind."""
         parser.add_argument(
-            "--wait", type=float, default=0, metavar="SECONDS", help="return so much later, when no traffic comes"
+            "--wait", type=_seconds, default=0, metavar="SECONDS", help="return so much later, when no traffic comes"
         )
         parser.add_argument("--off", action="store_true", help="put the instance back into service")
 
@@ -37,3 +41,10 @@ class Command(BaseCommand):
             raise CommandError(f"The mark cannot be written: {error}. Set HEALTH['DRAIN_FILE'].") from error
         self.stdout.write("Draining.")
         time.sleep(options["wait"])
+
+
+def _seconds(value: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 <= (seconds := float(value)) <= MAX_WAIT_S:
+            return seconds
+    raise argparse.ArgumentTypeError(f"must be a number of seconds from 0 to {MAX_WAIT_S}")

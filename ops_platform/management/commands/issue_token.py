@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
 
 from ops_platform import tokens
 
@@ -42,9 +43,12 @@ class Command(BaseCommand):
             token = tokens.issue(name, can, expires)
         except tokens.NotAServiceUserError:
             raise CommandError(
-                f"{name!r} is a person's account (staff, or with a password) or is not active. "
-                "Choose another name for the service."
+                f"{name!r} is a person's account (staff, or with a password, an e-mail address or a login), or is "
+                "not active. Choose another name for the service."
             ) from None
+        except Error as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise CommandError(f"The token was not issued, the database fails: {reason}") from None
         allowed = " and ".join(sorted(set(can)))
         self.stderr.write(f"{name} may {allowed} system logs. Its tokens of before, if any, stay valid.")
         self.stdout.write(token)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import re
 import sys
 from typing import Any
 
@@ -13,6 +15,8 @@ from django.db import connections
 from ops_platform import migrating, welcome
 
 BIND = "127.0.0.1:8000"
+MAX_PORT = 65_535
+MAX_WAIT_S = 86_400
 
 
 class Command(BaseCommand):
@@ -22,14 +26,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """--bind, --workers, --threads, --wait, --welcome."""
-        parser.add_argument("--bind", default=BIND, metavar="HOST:PORT", help=f"Address to serve on (default {BIND}).")
+        parser.add_argument(
+            "--bind", type=_address, default=BIND, metavar="HOST:PORT", help=f"Address to serve on (default {BIND})."
+        )
         parser.add_argument(
             "--workers", type=_positive, metavar="N", help="Processes (default: WEB_CONCURRENCY, or 2)."
         )
         parser.add_argument("--threads", type=_positive, metavar="N", help="Threads of each process (default 8).")
         parser.add_argument(
             "--wait",
-            type=float,
+            type=_seconds,
             default=15,
             metavar="SECONDS",
             help="Patience with a database that does not answer yet.",
@@ -60,7 +66,21 @@ class Command(BaseCommand):
         os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606  (no shell is meant)
 
 
+def _address(value: str) -> str:
+    match = re.fullmatch(r"(?:[^\s:/\[\]]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})", value, re.ASCII)
+    if not (match and int(match[1]) <= MAX_PORT):
+        raise argparse.ArgumentTypeError(f"must be HOST:PORT, such as {BIND}, with a port up to {MAX_PORT}")
+    return value
+
+
 def _positive(value: str) -> int:
     if not (value.isascii() and value.isdigit() and int(value) > 0):
         raise argparse.ArgumentTypeError("must be a whole number from 1")
     return int(value)
+
+
+def _seconds(value: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 <= (seconds := float(value)) <= MAX_WAIT_S:
+            return seconds
+    raise argparse.ArgumentTypeError(f"must be a number of seconds from 0 to {MAX_WAIT_S}")
