@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from health import gunicorn as health
 from ops_platform import environment
@@ -38,12 +39,17 @@ forwarded_allow_ips = _environment.FORWARDED_ALLOW_IPS
 logger_class = "ops_platform.server_log.ServerLogger"
 control_socket_disable = True
 
-# -- hooks, which gunicorn calls in its master process by these names
+# -- hooks, which gunicorn calls by these names
 
 when_ready = health.when_ready
 
 
 def on_starting(server: object) -> None:
-    """Before the first worker is made."""
+    """Before the first worker is made, in the master process."""
     lose_no_sigterm()
     health.on_starting(server)
+
+
+def post_worker_init(worker: Any) -> None:
+    """In a worker, before it serves."""
+    worker.wsgi.limit(worker.cfg.threads)

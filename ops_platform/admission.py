@@ -1,0 +1,156 @@
+"""Keeps a thread of each worker free for the probes, whatever hangs: a database, or clients that stop sending.
+
+A WSGI callable around the application. Once gunicorn has said how many threads a worker has, at most two less are
+inside at a time, and one probe that asks a database; liveness is never held up. Whoever comes when all places are
+taken waits, and waits no longer than `PATIENCE_S` after anybody has last come in or gone out: so under load, where
+places become free all the time, nobody is refused, and when all hang, the queue drains at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
+
+from django.core.handlers.wsgi import WSGIRequest
+
+from health.conf import conf as health_conf
+from systemlog.conf import conf as systemlog_conf
+from systemlog.correlation import is_acceptable, new_id
+from systemlog.correlation.trust import is_trusted
+from systemlog.problems import Problem
+from systemlog.problems.response import ProblemResponse, instance_of, phrase
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+PATIENCE_S = 1.0
+"""The kubelet waits as long for an answer."""
+
+RESERVED_THREADS = 2
+"""One for a probe that asks a database, one for liveness and for whoever waits or is refused."""
+
+
+class Room:
+    """A number of places, and who waits for one."""
+
+    def __init__(self, places: int, patience_s: float) -> None:
+        self._free = places
+        self._patience_s = patience_s
+        self._moves = 0
+        self._is_stuck = False
+        self._changed = threading.Condition()
+
+    def enter(self) -> bool:
+        """Take a place, now or when one becomes free; False when nobody has come or gone for too long."""
+        with self._changed:
+            while not self._free:
+                if self._is_stuck:
+                    return False
+                self._wait()
+            self._free -= 1
+            self._move()
+            return True
+
+    def leave(self) -> None:
+        """Give the place back."""
+        with self._changed:
+            self._free += 1
+            self._move()
+
+    def _wait(self) -> None:
+        seen = self._moves
+        if not self._changed.wait_for(lambda: self._is_stuck or self._moves != seen, self._patience_s):
+            self._is_stuck = True
+            self._changed.notify_all()
+
+    def _move(self) -> None:
+        self._moves += 1
+        self._is_stuck = False
+        self._changed.notify_all()
+
+
+class Admission:
+    """The application with a door. Open to all until `limit()` is called, as under a server that does not call it."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._requests: Room | None = None
+        self._probes: Room | None = None
+
+    def limit(self, threads: int, patience_s: float = PATIENCE_S) -> None:
+        """This process answers with so many threads."""
+        self._requests = Room(max(1, threads - RESERVED_THREADS), patience_s)
+        self._probes = Room(1, patience_s)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer, or refuse."""
+        room = self._room(environ.get("PATH_INFO", ""))
+        if room is None:
+            return self._application(environ, start_response)
+        if not room.enter():
+            return _refuse(environ, start_response)
+        try:
+            response = self._application(environ, start_response)
+        except BaseException:
+            room.leave()
+            raise
+        return _accompany(response, room.leave, environ)
+
+    def _room(self, path: str) -> Room | None:
+        root = health_conf().PATH
+        if path == f"{root}/live":
+            return None
+        return self._probes if path == root or path.startswith(f"{root}/") else self._requests
+
+
+def _accompany(response: Any, leave: Callable[[], None], environ: Environ) -> Iterable[bytes]:
+    """The response, which gives the place back when the server closes it."""
+    occupied = _Occupied(response, leave)
+    if isinstance(response, environ.get("wsgi.file_wrapper", ())):
+        # The server knows it by its type, and sends the file by itself.
+        response.close = occupied.close
+        return cast("Iterable[bytes]", response)
+    return occupied
+
+
+class _Occupied:
+    """A response, and the place that it holds."""
+
+    def __init__(self, response: Iterable[bytes], leave: Callable[[], None]) -> None:
+        self._response = response
+        self._close = getattr(response, "close", None)
+        self._leave: Callable[[], None] | None = leave
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._response)
+
+    def close(self) -> None:
+        """End it; a second time does no harm."""
+        leave, self._leave = self._leave, None
+        try:
+            if self._close is not None:
+                self._close()
+        finally:
+            if leave is not None:
+                leave()
+
+
+def _refuse(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    request = WSGIRequest(environ)
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    may_name = is_trusted(systemlog_conf().CORRELATION_TRUST, environ.get("REMOTE_ADDR", ""))
+    correlation_id = given if may_name and is_acceptable(given) else new_id()
+    problem = Problem(
+        title=phrase(503),
+        status=503,
+        detail="The server is busy.",
+        instance=instance_of(request),
+        correlation_id=correlation_id,
+    )
+    headers = {"Retry-After": "1", "X-Request-ID": correlation_id, "Cache-Control": "no-store"}
+    response = ProblemResponse(problem, head=request.method == "HEAD", headers=headers)
+    response.headers.setdefault("Content-Length", str(len(response.content)))
+    start_response(f"503 {response.reason_phrase}", list(response.items()))
+    return [response.content]
