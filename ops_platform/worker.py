@@ -1,22 +1,59 @@
-"""gunicorn's threaded worker, which here can be stopped while it starts, too.
+"""gunicorn's threaded worker, which here can be stopped while it starts, and is not held up by clients that stall.
 
 gunicorn sends SIGTERM to a worker once, and waits `graceful_timeout`. A worker that gets it between its fork and its
 own signal handlers hands it to the handlers of the master, whose copy it is, and so loses it; one that gets it while
 the application is imported finishes that first. Either way a server that is stopped as it starts would take long.
+
+A client that stops in the middle of a request would hold a thread for ever; one that sends nothing, or less than it
+announced when the answer is out already, for 5 s; and one that does not close its end the thread that accepts, for 2 s.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
+import struct
+from functools import partial
 from types import FrameType
 from typing import Any
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers import gthread
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from ops_platform.lingering import Lingering
+
+STALL_S = 20
+"""How long a request may pause while it arrives."""
+
+# In a thread; then a connection waits for its first byte among those that wait for their next request, and one whose
+# body is not all there, though the answer is, is closed.
+gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.1
+
+# By the kernel: gunicorn sets the timeouts of Python's own, and forgets them, as it goes.
+RECEIVE_TIMEOUT = struct.pack("@ll", STALL_S, 0)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """`gthread`, but before it serves, SIGTERM ends it at once."""
+    """`gthread`, but before it serves, SIGTERM ends it at once; and it is patient in other places."""
+
+    def init_process(self) -> None:
+        """Begin, in the new process."""
+        self._lingering = Lingering()
+        super().init_process()
+
+    def handle(self, conn: TConn) -> object:
+        """Answer a request, in a thread of the pool; and have the connection closed by who may wait for that."""
+        conn.close = partial(self._close, conn)
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, RECEIVE_TIMEOUT)
+        return super().handle(conn)
+
+    def _close(self, conn: TConn, *, graceful: bool = False) -> None:
+        del conn.close  # or it would wait for the collector of cycles
+        if graceful:
+            self._lingering.close(conn.sock)
+        else:
+            conn.close()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Answer SIGTERM."""

@@ -1,0 +1,69 @@
+"""Clients that stall, and the probes that must not notice."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.health.conftest import eventually
+from tests.servers import Server
+
+pytestmark = pytest.mark.e2e
+
+AT_ONCE_S = 1
+STALLED = 12
+
+
+@contextlib.contextmanager
+def stalled(server: Server, beginning: str) -> Iterator[list[socket.socket]]:
+    """Connections on which only the beginning of a request is sent."""
+    host, port = server.url.removeprefix("http://").split(":")
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(socket.create_connection((host, int(port)))) for _ in range(STALLED)]
+        for connection in connections:
+            connection.sendall(beginning.replace("\n", "\r\n").encode())
+        yield connections
+
+
+def upload(token: str) -> str:
+    return (
+        f"POST /system/logs/ HTTP/1.1\nHost: 127.0.0.1\nAuthorization: Bearer {token}\n"
+        'Content-Type: application/json\nContent-Length: 5000\n\n{"message": '
+    )
+
+
+def test_uploads_that_stall_leave_a_thread_for_the_probes(platform):
+    token = platform.token_after_migration("write")
+    with platform.serve("--workers=1", "--threads=4") as server:
+        with stalled(server, upload(token)) as uploads, server.client() as client:
+            refused = uploads[-1].recv(4096).decode()
+            assert refused.startswith("HTTP/1.1 503 Service Unavailable\r\n")
+            assert "\r\nRetry-After: 1\r\n" in refused
+            for _ in range(5):
+                assert client.get("/system-health/live", timeout=AT_ONCE_S).status_code == 200
+                assert client.get("/system-health/ready", timeout=AT_ONCE_S).status_code == 200
+            assert client.get("/docs", timeout=AT_ONCE_S).status_code == 503
+        with server.client(token) as client:
+            assert eventually(lambda: client.post("/system/logs/", json={"message": "again"}).status_code == 201)
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        pytest.param("", id="nothing sent"),
+        pytest.param("GET /nowhere HTTP/1.0\n\n", id="the other end left open"),
+        pytest.param(upload("unknown"), id="a body that is refused before it is read"),
+        pytest.param("GET /system-health/live HTTP/1.1\nHost: x\nContent-Length: 9\n\n", id="a probe with a body"),
+    ],
+)
+def test_connections_that_stall_do_not_hold_up_the_probes(platform, beginning):
+    with (
+        platform.serve("--workers=1", "--threads=4") as server,
+        stalled(server, beginning),
+        server.client() as client,
+    ):
+        for _ in range(5):
+            assert client.get("/system-health/live", timeout=AT_ONCE_S).status_code == 200
