@@ -44,8 +44,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle(self, conn: TConn) -> object:
         """Answer a request, in a thread of the pool; and have the connection closed by who may wait for that."""
-        conn.close = partial(self._close, conn)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, RECEIVE_TIMEOUT)
+        if not conn.initialized:
+            conn.close = partial(self._close, conn)
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, RECEIVE_TIMEOUT)
         return super().handle(conn)
 
     def _close(self, conn: TConn, *, graceful: bool = False) -> None:
