@@ -12,9 +12,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
-from django.core.handlers.wsgi import WSGIRequest
-
 from health.conf import conf as health_conf
+from ops_platform.requests import UTF8WSGIRequest
 from systemlog.conf import conf as systemlog_conf
 from systemlog.correlation import is_acceptable, new_id
 from systemlog.correlation.trust import is_trusted
@@ -138,7 +137,7 @@ class _Occupied:
 
 
 def _refuse(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    request = WSGIRequest(environ)
+    request = UTF8WSGIRequest(environ)
     given = environ.get("HTTP_X_REQUEST_ID", "")
     may_name = is_trusted(systemlog_conf().CORRELATION_TRUST, environ.get("REMOTE_ADDR", ""))
     correlation_id = given if may_name and is_acceptable(given) else new_id()

@@ -23,8 +23,8 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from ops_platform.lingering import Lingering
 
-STALL_S = 20
-"""How long a request may pause while it arrives."""
+STALL_S = 10
+"""How long a request may pause while it arrives; the log API asks a second time, so its uploads may twice as long."""
 
 # In a thread; then a connection waits for its first byte among those that wait for their next request, and one whose
 # body is not all there, though the answer is, is closed.

@@ -114,6 +114,11 @@ def test_a_refusal_believes_no_id_of_a_stranger(admission, hang, settings):
     assert ask(admission, HTTP_X_REQUEST_ID="mine")[1]["X-Request-ID"] != "mine"
 
 
+def test_a_request_in_an_unknown_encoding_is_refused_as_any_other(admission, hang):
+    hang()
+    assert status_of(admission, CONTENT_TYPE="text/plain; charset=base64") == "503 Service Unavailable"
+
+
 def test_head_is_refused_without_a_body(admission, hang):
     hang()
     _, headers, body = ask(admission, REQUEST_METHOD="HEAD")
