@@ -18,7 +18,8 @@ health.share(_environment.VAR_DIR / "metrics")
 wsgi_app = "ops_platform.wsgi:application"
 worker_class = "ops_platform.worker.Worker"
 workers = _environment.WEB_CONCURRENCY
-threads = 8
+# Most requests wait for the database; two of the threads are kept for the probes (ops_platform.admission).
+threads = 16
 
 # The heartbeat file of a worker must not wait for a disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--workers", type=_positive, metavar="N", help="Processes (default: WEB_CONCURRENCY, or 2)."
         )
-        parser.add_argument("--threads", type=_positive, metavar="N", help="Threads of each process (default 8).")
+        parser.add_argument("--threads", type=_positive, metavar="N", help="Threads of each process (default 16).")
         parser.add_argument(
             "--wait",
             type=_seconds,
