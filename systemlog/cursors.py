@@ -11,10 +11,9 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from systemlog.identity import EPOCH
+from systemlog.identity import EPOCH, MICROSECOND
 from systemlog.search import LONGEST_SLICE, MAX_COUNT, SMALLEST_SLICE, Position
 
-MICROSECOND = timedelta(microseconds=1)
 MAX_CHARACTERS = 500
 
 

@@ -18,7 +18,6 @@ import django_filters
 from django import forms
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
-from drf_spectacular.utils import extend_schema_field
 
 from systemlog.durations import parse_duration
 from systemlog.intake import MAX_CONTEXT_DEPTH, Malformed, level_of, parse_timestamp, read_json, unstorable
@@ -77,7 +76,6 @@ class LevelFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # the lib
     field_class = LevelField
 
 
-@extend_schema_field({"type": "array", "items": {"type": "string"}})
 class TextsFilter(django_filters.MultipleChoiceFilter):  # type: ignore[misc]  # the library is untyped
     """`category=billing&category=orders`."""
 

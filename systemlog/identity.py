@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANDOM_BITS = (1 << 62) - 1
-_MICROSECOND = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 
 _clock = threading.Lock()
 _last = EPOCH
@@ -24,7 +24,7 @@ def next_instant() -> datetime:
     """Now, in UTC, and never twice the same in one process: `max(now, last + 1 µs)`, so that order is not lost."""
     global _last  # noqa: PLW0603  (the clock of the process)
     with _clock:
-        _last = max(datetime.now(UTC), _last + _MICROSECOND)
+        _last = max(datetime.now(UTC), _last + MICROSECOND)
         return _last
 
 
@@ -55,7 +55,7 @@ def instant_of(record_id: uuid.UUID) -> datetime | None:
 
 
 def _assemble(instant: datetime, low_bits: int) -> uuid.UUID:
-    milliseconds, microseconds = divmod((instant - EPOCH) // _MICROSECOND, 1000)
+    milliseconds, microseconds = divmod((instant - EPOCH) // MICROSECOND, 1000)
     # Rounded up, so that the floor in instant_of() gives back the very microsecond.
     fraction = (microseconds * 4096 + 999) // 1000
     return uuid.UUID(int=(milliseconds << 80) | (7 << 76) | (fraction << 64) | (2 << 62) | (low_bits & _RANDOM_BITS))

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from django.db.models import DateTimeField, QuerySet, UUIDField, Value
 
 from systemlog.conf import conf
-from systemlog.identity import instant_of
+from systemlog.identity import MICROSECOND, instant_of
 from systemlog.models import SystemLog
 from systemlog.storage import BudgetSpent, Storage, storage_of
 from systemlog.storage.lookups import KeyCompared
@@ -37,7 +37,6 @@ LEAVES_OF_A_SLICE = 32
 
 SMALLEST_SLICE = timedelta(milliseconds=1)
 LONGEST_SLICE = timedelta(days=36525)
-MICROSECOND = timedelta(microseconds=1)
 START_OF_TIME = datetime.min.replace(tzinfo=UTC)
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 LOWEST_ID, HIGHEST_ID = uuid.UUID(int=0), uuid.UUID(int=(1 << 128) - 1)
@@ -179,6 +178,8 @@ def _slices_down(storage: Storage, since: datetime | None, until: datetime | Non
     first = min(top, datetime.now(UTC))
     reached = max(floor, first - step if first - START_OF_TIME > step else START_OF_TIME)
     yield Span(reached, top)
+    if reached <= floor:
+        return
     for span in _joined(storage.spans()):
         lower, top = max(span.lower, floor), min(span.upper, reached)
         # Years without a record are crossed at once, and not in slices.

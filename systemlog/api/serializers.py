@@ -8,6 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from systemlog.intake import FIELDS
 from systemlog.models import SystemLog
 from systemlog.storage import Row
 
@@ -40,20 +41,7 @@ class RecordSerializer(serializers.ModelSerializer[SystemLog]):
 
     class Meta:
         model = SystemLog
-        fields = [
-            "id",
-            "timestamp",
-            "level",
-            "category",
-            "message",
-            "correlation_id",
-            "user_id",
-            "context",
-            "trace_id",
-            "source",
-            "subject",
-            "recorded_by",
-        ]
+        fields = [*FIELDS, "recorded_by"]
         read_only_fields = fields
 
     context = serializers.DictField(help_text="Whatever else is known, as a JSON object.")  # type: ignore[assignment]

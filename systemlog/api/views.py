@@ -46,6 +46,11 @@ RETRY_AFTER_S = "5"
 PAGING = {"limit", "cursor", "since", "until"}
 NDJSON = ("application/x-ndjson", "application/ndjson")
 
+RECORD_OR_KEY = PolymorphicProxySerializer(
+    "RecordOrKey", [RecordSerializer, RecordKeySerializer], resource_type_field_name=None
+)
+"""What a writer is told: the record, or only its key where they may not read."""
+
 
 @extend_schema_view(
     list=extend_schema(
@@ -67,12 +72,8 @@ NDJSON = ("application/x-ndjson", "application/ndjson")
             "application/x-ndjson": RecordLinesSerializer,
         },
         responses={
-            200: PolymorphicProxySerializer(
-                "RecordOrKey", [RecordSerializer, RecordKeySerializer], resource_type_field_name=None
-            ),
-            201: PolymorphicProxySerializer(
-                "RecordOrKey", [RecordSerializer, RecordKeySerializer], resource_type_field_name=None
-            ),
+            200: RECORD_OR_KEY,
+            201: RECORD_OR_KEY,
             202: BulkResultSerializer,
         },
     ),

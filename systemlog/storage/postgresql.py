@@ -218,15 +218,11 @@ class PostgreSQLStorage(Storage):
 
 @contextmanager
 def _transaction(connection: Any) -> Iterator[CursorWrapper]:
-    """`transaction.atomic` knows registered aliases only; this connection is nobody else's."""
+    """`transaction.atomic` knows registered aliases only. After an error, closing the connection rolls back."""
     connection.set_autocommit(False)
-    try:
-        with connection.cursor() as cursor:
-            yield cursor
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
+    with connection.cursor() as cursor:
+        yield cursor
+    connection.commit()
 
 
 def _values(row: Row) -> list[Any]:
