@@ -85,18 +85,20 @@ class TextsFilter(django_filters.MultipleChoiceFilter):  # type: ignore[misc]  #
 class SystemLogFilters(django_filters.FilterSet):  # type: ignore[misc]  # the library is untyped
     """The filters on columns. Times, paging and `context.<key>` are read by `read_search`."""
 
-    level = LevelsFilter(choices=Level.choices, method="filter_levels", label="Of these levels; repeatable.")
+    level = LevelsFilter(
+        choices=Level.choices, method="filter_levels", label="Of one of these levels, in any case; repeatable."
+    )
     min_level = LevelFilter(
         choices=Level.choices, method="filter_min_level", empty_label=None, label="Of this level or a graver one."
     )
-    category = TextsFilter(method="filter_categories", label="Of these categories; repeatable.")
+    category = TextsFilter(method="filter_categories", label="Of one of these categories; repeatable.")
     correlation_id = django_filters.CharFilter(strip=False, label="Of one request.")
     user_id = django_filters.CharFilter(strip=False, label="Of one user.")
     trace_id = django_filters.CharFilter(strip=False, label="Of one trace.")
     source = django_filters.CharFilter(strip=False, label="Of one service or host.")
     subject = django_filters.CharFilter(strip=False, label="About one thing: `app_label.model:pk`.")
     q = django_filters.CharFilter(
-        method="filter_terms", label="Every term is in the message, as a substring, in any case."
+        method="filter_terms", label="Every term is in the message, as a substring, in any case; at most 20 terms."
     )
 
     class Meta:

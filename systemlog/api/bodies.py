@@ -277,7 +277,8 @@ def _inflated(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
             full = len(data) == CHUNK_BYTES and not inflate.eof
             size += len(data)
             if size > limit:
-                deque(pieces, maxlen=0)  # the rest of the body is bounded: take it, so that the answer is heard
+                with suppress(BodyBroken):
+                    deque(pieces, maxlen=0)  # the rest of the body is bounded: take it, so that the answer is heard
                 raise BodyTooLarge
             yield data
     if not begun or not inflate.eof:

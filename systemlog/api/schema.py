@@ -12,6 +12,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
+from systemlog.filters import REPEATABLE, SystemLogFilters
 from systemlog.intake import MAX_TEXT_CHARACTERS
 from systemlog.models import Level
 
@@ -124,19 +125,13 @@ def _parameter(name: str, schema: dict[str, Any], description: str, *, repeatabl
     return OpenApiParameter(name, schema, description=description, explode=repeatable or None)
 
 
+SCHEMAS: dict[str, dict[str, Any]] = {"level": LEVEL, "min_level": LEVEL, "q": {"type": "string", "pattern": NO_NUL}}
+"""Of the filters that are no plain text."""
+
 LIST_PARAMETERS = [
-    _parameter("level", LEVEL, "Of one of these levels, in any case; repeatable.", repeatable=True),
-    _parameter("min_level", LEVEL, "Of this level or a graver one."),
-    _parameter("category", TEXT, "Of one of these categories; repeatable.", repeatable=True),
-    _parameter("correlation_id", TEXT, "Of one request."),
-    _parameter("user_id", TEXT, "Of one user."),
-    _parameter("trace_id", TEXT, "Of one trace."),
-    _parameter("source", TEXT, "Of one service or host."),
-    _parameter("subject", TEXT, "About one thing: `app_label.model:pk`."),
-    _parameter(
-        "q",
-        {"type": "string", "pattern": NO_NUL},
-        "Every term is in the message, as a substring, in any case; at most 20 terms.",
+    *(
+        _parameter(name, SCHEMAS.get(name, TEXT), str(each.label), repeatable=name in REPEATABLE)
+        for name, each in SystemLogFilters.base_filters.items()
     ),
     _parameter("since", TIME, f"Not before this, and not after `until`. {TIME_HELP}"),
     _parameter("until", TIME, f"Not after this. {TIME_HELP}"),
