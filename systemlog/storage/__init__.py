@@ -2,6 +2,7 @@
 
 from systemlog.storage.choice import storage_of
 from systemlog.storage.interface import BudgetSpent, LeavesInUse, Storage
+from systemlog.storage.landing import Slice
 from systemlog.storage.rows import Row
 
-__all__ = ["BudgetSpent", "LeavesInUse", "Row", "Storage", "storage_of"]
+__all__ = ["BudgetSpent", "LeavesInUse", "Row", "Slice", "Storage", "storage_of"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,8 @@ from django.db.backends.utils import CursorWrapper
 
 from systemlog.storage import leaves
 from systemlog.storage.interface import BudgetSpent, LeavesInUse, Storage
+from systemlog.storage.landing import Slice
+from systemlog.storage.lines import instants
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.spans import Span
 
@@ -25,6 +28,9 @@ DETACH_PAUSE_S = 0.1
 
 SETTLED = timedelta(days=1)
 """Leaves of the last day and of the future are never dropped, so that this process may remember them."""
+
+REFUSING_CLASSES = ("22", "23", "44", "54", "P0")
+"""Of SQLSTATE: data, integrity, check option, program limits, and what PL/pgSQL raises."""
 
 UNIQUE_VIOLATION = "23505"
 CHECK_VIOLATION = "23514"
@@ -84,6 +90,29 @@ class PostgreSQLStorage(Storage):
                 _remembered.pop(self._database(), None)
                 self.make_room({row.timestamp for row in rows})
         raise AssertionError("unreachable")
+
+    def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
+        """COPY of the lines as they are; where a key is there already, once more through the staging table."""
+        room = instants(line for slice_ in slices for line in slice_.lines)
+        self.make_room(room)
+        skip_known = False
+        for _ in range(3):
+            try:
+                return self._land(slices, start, skip_known=skip_known)
+            except IntegrityError as error:
+                if _sqlstate(error) == UNIQUE_VIOLATION and not skip_known:
+                    skip_known = True
+                elif _sqlstate(error) == CHECK_VIOLATION and _is_leafless(error):
+                    # A leaf that this process remembered was dropped since.
+                    _remembered.pop(self._database(), None)
+                    self.make_room(room)
+                else:
+                    raise
+        raise AssertionError("unreachable")
+
+    def refuses_rows(self, error: Exception) -> bool:
+        """A value, a constraint or a trigger that does not take a row, or a row too large for an index."""
+        return (_sqlstate(error) or "")[:2] in REFUSING_CLASSES
 
     def spans(self) -> list[Span]:
         """The leaves that ever held a row."""
@@ -154,6 +183,26 @@ class PostgreSQLStorage(Storage):
             self._copy(cursor, STAGE, rows)
             cursor.execute(UNSTAGE_SQL)
             return int(cursor.rowcount)
+
+    def _land(self, slices: Sequence[Slice], start: int, *, skip_known: bool) -> dict[uuid.UUID, int]:
+        checkpoints = self.checkpoints()
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            positions = checkpoints.lock(cursor, slices, start)
+            chosen = [slice_ for slice_ in slices if positions.get(slice_.segment) == slice_.start]
+            if any(slice_.lines for slice_ in chosen):
+                if skip_known:
+                    cursor.execute(STAGE_SQL)
+                    cursor.execute(f"TRUNCATE {STAGE}")
+                with (
+                    self.connection.wrap_database_errors,
+                    cursor.copy(COPY_SQL.format(table=STAGE if skip_known else TABLE)) as copy,
+                ):
+                    for slice_ in chosen:
+                        copy.write(b"".join([line + b"\n" for line in slice_.lines]))
+                if skip_known:
+                    cursor.execute(UNSTAGE_SQL)
+            checkpoints.move(cursor, chosen)
+        return positions | {slice_.segment: slice_.end for slice_ in chosen}
 
     def _copy(self, cursor: CursorWrapper, table: str, rows: Sequence[Row]) -> None:
         with self.connection.wrap_database_errors, cursor.copy(COPY_SQL.format(table=table)) as copy:
@@ -229,6 +278,11 @@ def _values(row: Row) -> list[Any]:
     values: list[Any] = list(row)
     values[COLUMNS.index("context")] = context_as_json(row.context)
     return values
+
+
+def _is_leafless(error: Exception) -> bool:
+    """Whether it is the partitioned table that says no, for lack of a leaf; a CHECK of somebody's has a name."""
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) is None
 
 
 def _sqlstate(error: Exception) -> str | None:

@@ -30,6 +30,6 @@ class Row(NamedTuple):
 COLUMNS = Row._fields
 
 
-def context_as_json(context: dict[str, Any]) -> str:
+def context_as_json(context: Any) -> str:
     """The text that both databases store for a context."""
     return json.dumps(context, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
