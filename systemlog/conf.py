@@ -161,7 +161,7 @@ _in_force: tuple[object, Settings] = (_NOTHING, Settings())
 """The dictionary that was read last, and what it means."""
 
 _read_before = vars(settings)
-"""What Django's lazy settings were asked for since they last changed; asking them costs a µs, and the journal asks often."""
+"""What Django's lazy settings were asked for since they changed; asking them is slow, and the journal asks often."""
 
 
 def conf() -> Settings:
