@@ -11,6 +11,12 @@ from typing import Any
 from systemlog.correlation.tracecontext import TraceContext
 
 
+def current_trace_id() -> str | None:
+    """The id of the trace of OpenTelemetry's current span; None where there is no valid one."""
+    span = _current_span()
+    return None if span is None else f"{span.trace_id:032x}"
+
+
 def current_trace() -> TraceContext | None:
     """The trace of OpenTelemetry's current span; None where there is no valid one."""
     span = _current_span()

@@ -24,7 +24,7 @@ def runs_code(response: HttpResponseBase) -> TypeGuard[StreamingHttpResponse]:
     return not isinstance(getattr(response, "file_to_stream", None), io.IOBase | File)
 
 
-def accompany(response: StreamingHttpResponse, correlation: Correlation, ended: Ended) -> None:
+def accompany(response: StreamingHttpResponse, correlation: Correlation, ended: Ended | None) -> None:
     """Let the body of `response` be produced, and closed, with `correlation` current."""
     correlation.pin_trace()
     # Django's closers run after everything else, the generator's own `finally` among them.
@@ -39,10 +39,10 @@ class _Counted:
 
     __slots__ = ("_chunks", "_correlation", "_ended", "_size", "_token")
 
-    def __init__(self, chunks: object, correlation: Correlation, ended: Ended) -> None:
+    def __init__(self, chunks: object, correlation: Correlation, ended: Ended | None) -> None:
         self._chunks = chunks
         self._correlation = correlation
-        self._ended: Ended | None = carried(correlation, ended)
+        self._ended = None if ended is None else carried(correlation, ended)
         self._size = 0
 
     def close(self) -> None:
