@@ -41,25 +41,26 @@ def record(
     bytes, and `completed` says whether all of the response went out.
     """
     seconds = (time.perf_counter_ns() - correlation.started_ns) / 1e9
-    if not logger.isEnabledFor(logging.INFO) or (completed and not is_wanted(path, route, status, seconds)):
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    if completed and conf().ACCESS_RULES and not is_wanted(path, route, status, seconds):
         return
     # What `logger.info("request", extra=...)` does, at half the cost: where this is called from is known, and that
     # no field is one of the record's own.
     entry = logger.makeRecord(logger.name, logging.INFO, "access.py", 0, "request", (), None, "record")
-    entry.__dict__ |= {
-        "action": "request",
-        "correlation_id": correlation.correlation_id,
-        "trace_id": correlation.trace_id,
-        "user_id": correlation.user_id,
-        "id_from_client": correlation.from_client,
-        "method": method,
-        "route": route,
-        "status": status,
-        "duration_ms": seconds * 1000,
-        "bytes": size,
-        "completed": completed,
-        "annotations": correlation.annotations or {},
-    }
+    fields = entry.__dict__
+    fields["action"] = "request"
+    fields["correlation_id"] = correlation.correlation_id
+    fields["trace_id"] = correlation.trace_id
+    fields["user_id"] = correlation.user_id
+    fields["id_from_client"] = correlation.from_client
+    fields["method"] = method
+    fields["route"] = route
+    fields["status"] = status
+    fields["duration_ms"] = seconds * 1000
+    fields["bytes"] = size
+    fields["completed"] = completed
+    fields["annotations"] = correlation.annotations or {}
     logger.handle(entry)
 
 

@@ -22,7 +22,8 @@ def current_trace() -> TraceContext | None:
     span = _current_span()
     if span is None:
         return None
-    return TraceContext(f"{span.trace_id:032x}", f"{span.trace_flags:02x}", span.trace_state.to_header())
+    traceparent = f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
+    return TraceContext(traceparent, span.trace_state.to_header())
 
 
 def current_headers() -> dict[str, str]:
