@@ -131,9 +131,7 @@ def _expose(response: HttpResponseBase) -> None:
         response.headers[EXPOSE_HEADERS] = f"{exposed}, {HEADER}"
 
 
-def _record(
-    correlation: Correlation, request: HttpRequest, status: int, size: int, *, completed: bool = True
-) -> None:
+def _record(correlation: Correlation, request: HttpRequest, status: int, size: int, *, completed: bool = True) -> None:
     if conf().ACCESS_RECORDS:
         access.record(correlation, request.method or "", request.path, correlation.route, status, size, completed)
 

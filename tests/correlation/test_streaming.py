@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from django.core.handlers.asgi import ASGIHandler
 from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory
 
@@ -15,6 +16,7 @@ from systemlog.correlation import CorrelationMiddleware, correlated, get_correla
 from tests.correlation import site
 from tests.correlation.conftest import Recorder
 
+TIMEOUT_S = 5
 GIVEN = {"X-Request-ID": "given"}
 
 
@@ -78,6 +80,66 @@ def test_closing_an_unfinished_body_runs_its_end_with_the_id(client: Client, log
     response = client.get("/streams", headers=GIVEN)
     next(iter(response))
     response.close()
+
+    assert [record.current_id for record in logged.of("site")] == ["given"]
+
+
+def test_an_async_body_that_a_client_stops_reading_ends_with_its_id(logged: Recorder) -> None:
+    received = iter([{"type": "http.request", "body": b""}])
+
+    async def ask_and_leave() -> None:
+        gone = asyncio.Event()
+        sent = []
+
+        async def receive() -> dict[str, object]:
+            if message := next(received, None):
+                return message
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, object]) -> None:
+            sent.append(message)
+            if len(sent) == 3:
+                gone.set()
+                await asyncio.Future()  # its buffers are full
+
+        await ASGIHandler()(
+            {
+                "type": "http",
+                "method": "GET",
+                "path": "/streams-for-ever",
+                "query_string": b"",
+                "headers": [(b"host", b"testserver"), (b"x-request-id", b"given")],
+            },
+            receive,
+            send,
+        )
+
+    asyncio.run(asyncio.wait_for(ask_and_leave(), TIMEOUT_S))
+
+    assert [record.current_id for record in logged.of("site")] == ["given"]
+
+
+def test_an_async_body_that_is_let_go_of_ends_with_its_id(logged: Recorder) -> None:
+    async def chunks() -> AsyncIterator[str]:
+        try:
+            while True:
+                yield "more"
+        finally:
+            logging.getLogger("site").info("the body is over")
+
+    async def view(request: HttpRequest) -> StreamingHttpResponse:
+        return StreamingHttpResponse(chunks())
+
+    async def ask_and_leave() -> None:
+        response = await CorrelationMiddleware(view)(RequestFactory().get("/", headers=GIVEN))  # type: ignore[misc]
+        async for _ in response:
+            break
+        del response
+        while not logged.of("site"):  # the event loop has the generators closed
+            await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(ask_and_leave(), TIMEOUT_S))
 
     assert [record.current_id for record in logged.of("site")] == ["given"]
 
