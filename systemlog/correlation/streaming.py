@@ -111,7 +111,7 @@ class AsyncBody(_Counted):
             await self._close_chunks()
 
     def close(self) -> None:
-        """The response was closed: a body that has not ended ends now, in the event loop; Django calls from a thread."""
+        """The response was closed, by Django in a thread: a body that has not ended does so now, in the event loop."""
         if not self._is_over and not _in_event_loop():
             async_to_sync(self._close_chunks)()
         super().close()

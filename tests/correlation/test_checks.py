@@ -10,6 +10,7 @@ from django.core.checks import run_checks
 from pytest_django.fixtures import Settings
 
 OURS = "systemlog.correlation.CorrelationMiddleware"
+TRACER = "opentelemetry.instrumentation.django.middleware.otel_middleware._DjangoMiddleware"
 OTHER = "django.middleware.common.CommonMiddleware"
 
 
@@ -63,6 +64,8 @@ def test_other_rules_are_an_error(messages: Callable[..., set[str]], rule: objec
     [
         ([OURS, OTHER], set()),
         ([OTHER], set()),
+        ([TRACER, OURS, OTHER], set()),
+        ([TRACER, OTHER, OURS], {"systemlog.W010"}),
         ([OTHER, OURS], {"systemlog.W010"}),
         ([OURS, OTHER, OURS], {"systemlog.W010"}),
     ],
