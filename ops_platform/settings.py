@@ -107,6 +107,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SYSTEMLOG = {
     "DATABASE": "logs" if "logs" in DATABASES else "default",
     "JOURNAL_DIR": str(ENV.SYSTEMLOG_JOURNAL_DIR or VAR_DIR / "journal"),
+    "CORRELATION_TRUST": ENV.CORRELATION_TRUST,
+    "ACCESS_RECORDS": ENV.ACCESS_RECORDS,
 }
 
 HEALTH = {

@@ -7,6 +7,8 @@ import re
 
 import pytest
 from asgiref.sync import iscoroutinefunction
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
 from django.test.utils import override_settings
@@ -144,6 +146,26 @@ def test_a_cancelled_request_puts_the_context_back(async_client: AsyncClient) ->
         return get_correlation_id()
 
     assert asyncio.run(cancel()) is None
+
+
+@pytest.mark.parametrize("handler", [WSGIHandler, ASGIHandler])
+def test_neither_handler_has_to_adapt_it(handler: type, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    settings.DEBUG = True
+    settings.MIDDLEWARE = ["systemlog.correlation.CorrelationMiddleware"]
+    with caplog.at_level("DEBUG", "django.request"):
+        handler()
+
+    assert "adapted" not in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["websocket", "lifespan"])
+def test_scopes_that_are_no_requests_get_djangos_own_answer(kind: str) -> None:
+    async def refuse() -> None:
+        with pytest.raises(ValueError, match=f"not {kind}"):
+            await ASGIHandler()({"type": kind}, None, None)
+        assert get_correlation_id() is None
+
+    asyncio.run(refuse())
 
 
 def test_it_is_a_coroutine_function_only_around_one() -> None:
