@@ -29,7 +29,7 @@ def annotate(**fields: object) -> None:
     """Add fields to the access record of the running request; outside a request it does nothing."""
     correlation = current()
     if correlation is not None:
-        correlation.annotations = {**(correlation.annotations or {}), **fields}
+        correlation.annotations.update(fields)
 
 
 def record(
@@ -60,7 +60,7 @@ def record(
     fields["duration_ms"] = seconds * 1000
     fields["bytes"] = size
     fields["completed"] = completed
-    fields["annotations"] = correlation.annotations or {}
+    fields["annotations"] = dict(correlation.annotations)  # what a task adds later is not for this record
     logger.handle(entry)
 
 

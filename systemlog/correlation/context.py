@@ -34,7 +34,16 @@ class Correlation:
     that a request which logs nothing pays nothing for them.
     """
 
-    __slots__ = ("_request", "_trace", "_user_id", "annotations", "correlation_id", "from_client", "started_ns")
+    __slots__ = (
+        "_request",
+        "_route",
+        "_trace",
+        "_user_id",
+        "annotations",
+        "correlation_id",
+        "from_client",
+        "started_ns",
+    )
 
     def __init__(
         self,
@@ -45,9 +54,10 @@ class Correlation:
     ) -> None:
         self.correlation_id = correlation_id
         self.from_client = from_client
-        self.annotations: dict[str, object] | None = None
+        self.annotations: dict[str, object] = {}
         self.started_ns = time.perf_counter_ns()
         self._request = request
+        self._route: str | None = None
         self._trace = trace
         self._user_id: str | None = None
 
@@ -67,7 +77,9 @@ class Correlation:
     @property
     def route(self) -> str | None:
         """The pattern of the URL that the request came to; None before it is resolved, or without a request."""
-        match = None if self._request is None else self._request.resolver_match
+        if self._request is None:
+            return self._route
+        match = self._request.resolver_match
         return None if match is None else match.route
 
     def trace_headers(self) -> dict[str, str]:
@@ -86,6 +98,7 @@ class Correlation:
     def detach(self) -> None:
         """Keep what the request told, and let go of it: a task that outlives a request must not hold its body."""
         if self._request is not None:
+            self._route = self.route
             self._user_id = user_id_of(self._request)
             self._request = None
 

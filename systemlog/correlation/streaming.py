@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from typing import TypeGuard
 
 from asgiref.sync import async_to_sync
@@ -54,6 +54,7 @@ class _Counted:
 
     def close(self) -> None:
         """The response was closed: if the body had not ended, it never will."""
+        self._is_over = True
         self._end(completed=False)
 
     def __enter__(self) -> None:
@@ -91,6 +92,14 @@ class Body(_Counted):
         with self:
             return self._count(next(self._chunks))
 
+    def __del__(self) -> None:
+        """A server has let go of the body, and neither read it to its end nor closed it."""
+        if not self._is_over:
+            if isinstance(self._chunks, Generator):
+                with self:
+                    self._chunks.close()
+            self.close()
+
 
 class AsyncBody(_Counted):
     """A body produced by an asynchronous iterator."""
@@ -109,6 +118,7 @@ class AsyncBody(_Counted):
         finally:
             # Where nobody calls `close()`, the event loop closes what is let go of, and knows no correlation.
             await self._close_chunks()
+            super().close()
 
     def close(self) -> None:
         """The response was closed, by Django in a thread: a body that has not ended does so now, in the event loop."""
