@@ -97,9 +97,12 @@ class Correlation:
 
     def detach(self) -> None:
         """Keep what the request told, and let go of it: a task that outlives a request must not hold its body."""
-        if self._request is not None:
-            self._route = self.route
-            self._user_id = user_id_of(self._request)
+        request = self._request
+        if request is not None:
+            match = request.resolver_match
+            if match is not None:
+                self._route = match.route
+            self._user_id = user_id_of(request)
             self._request = None
 
 

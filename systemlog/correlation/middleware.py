@@ -61,15 +61,17 @@ class CorrelationMiddleware:
         token = _current.set(correlation)
         try:
             response: HttpResponseBase = await self.get_response(request)  # type: ignore[misc]  # async here
-            if response.status_code >= 500 and not getattr(response, "_has_been_logged", False):
-                # In a thread, as Django does it: a handler of errors may take its time (mail to the admins).
-                await sync_to_async(_log, thread_sensitive=False)(request, response)
-            elif response.status_code >= 400:
-                _log(request, response)
+            if response.status_code >= 400:
+                if response.status_code >= 500 and not getattr(response, "_has_been_logged", False):
+                    # In a thread, as Django does it: a handler of errors may take its time (mail to the admins).
+                    await sync_to_async(_log, thread_sensitive=False)(request, response)
+                else:
+                    _log(request, response)
             _finish(correlation, request, response)
             return response
         except asyncio.CancelledError:
-            _record(correlation, request, access.CLIENT_CLOSED_REQUEST, 0, completed=False)
+            if conf().ACCESS_RECORDS:
+                _record(correlation, request, access.CLIENT_CLOSED_REQUEST, 0, completed=False)
             raise
         finally:
             _current.reset(token)
@@ -132,8 +134,7 @@ def _expose(response: HttpResponseBase) -> None:
 
 
 def _record(correlation: Correlation, request: HttpRequest, status: int, size: int, *, completed: bool = True) -> None:
-    if conf().ACCESS_RECORDS:
-        access.record(correlation, request.method or "", request.path, correlation.route, status, size, completed)
+    access.record(correlation, request.method or "", request.path, correlation.route, status, size, completed)
 
 
 def _recorder(correlation: Correlation, request: HttpRequest, response: HttpResponseBase) -> streaming.Ended:
