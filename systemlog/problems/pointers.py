@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
 def json_pointer(path: Iterable[object]) -> str:
     """The path as a URI fragment: `#` is the body itself, `#/items/0/price` a member deep in it."""
-    return "#" + "".join(map(_token, path))
+    return "#" + "".join([_known_token(key) if _is_short(key) else _token(key) for key in path])
 
 
 def flatten(detail: object) -> Iterator[Place]:
@@ -66,7 +66,17 @@ def count(detail: object) -> int:
     return total
 
 
-@lru_cache(maxsize=4096)
+SHORT_KEY_CHARS = 64
+"""Longer keys are not kept for next time: they are not the names of fields, but whatever a client made up."""
+
+
+def _is_short(key: object) -> bool:
+    return not isinstance(key, str) or len(key) <= SHORT_KEY_CHARS
+
+
 def _token(key: object) -> str:
     token = str(key).replace("~", "~0").replace("/", "~1")
     return "/" + quote(token, SAFE_IN_FRAGMENT, errors="replace")
+
+
+_known_token = lru_cache(maxsize=4096)(_token)

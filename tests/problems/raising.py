@@ -26,6 +26,19 @@ class OutOfStock(ProblemException):
     status_code = 409
 
 
+class SessionExpired(ProblemException):
+    """The session is over."""
+
+    status_code = 401
+
+
+class PaymentRequired(drf.APIException):
+    """A project's exception that knows nothing of problems."""
+
+    status_code = 402
+    default_detail = "Pay first."
+
+
 TEAPOT = ProblemType(slug="teapot", title="A teapot", status=418, detail="It is short and stout.", documentation="Tea.")
 
 
@@ -75,9 +88,11 @@ CASES: dict[str, Case] = {
     "UnsupportedMediaType": (lambda: drf.UnsupportedMediaType(SECRET), 415, "unsupported-media-type"),
     "Throttled": (lambda: drf.Throttled(wait=7), 429, "too-many-requests"),
     "APIException": (lambda: drf.APIException(SECRET), 500, "internal-error"),
+    "APIException of the project": (PaymentRequired, 402, "about:blank"),
     # -- ours
     "ProblemException": (lambda: OutOfStock("Three are left.", available=3), 409, "out-of-stock"),
     "problem type as object": (lambda: ProblemException(problem_type=TEAPOT), 418, "teapot"),
+    "problem of status 401": (SessionExpired, 401, "session-expired"),
     "InvalidParameters": (lambda: InvalidParameters({"limit": "Must be a number."}), 400, "invalid-parameters"),
     "member without JSON form": (lambda: OutOfStock(available=Unprintable()), 500, "internal-error"),
     # -- Django

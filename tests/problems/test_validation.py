@@ -69,6 +69,14 @@ def test_an_error_points_to_its_place(detail: Any, expected: list[str]) -> None:
     assert pointers(detail) == expected
 
 
+def test_keys_that_a_client_made_up_are_not_kept_in_memory() -> None:
+    from systemlog.problems import pointers as module
+
+    before = module._known_token.cache_info().currsize
+    assert pointers({"x" * 5000: ["no"]}) == ["#/" + "x" * 5000]
+    assert module._known_token.cache_info().currsize == before
+
+
 @pytest.mark.parametrize("detail", [{}, [], {"a": []}, {"a": {}}, [{}, {}]])
 def test_errors_is_never_empty(detail: Any) -> None:
     assert pointers(detail) == ["#"]

@@ -12,6 +12,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("orders/", views.Orders.as_view()),
     path("returned-errors/", views.ReturnedErrors.as_view()),
+    path("handled-by-drf/<name>/", views.HandledByDrf.as_view()),
     path("members/", views.Members.as_view()),
     path("nothing/drf/<int:status>/", views.Nothing.as_view()),
     path("nothing/plain/<int:status>/", views.returns_nothing),

@@ -23,7 +23,7 @@ from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
+from rest_framework.views import APIView, exception_handler
 
 from tests.problems.raising import SECRET, throw
 
@@ -64,7 +64,7 @@ class ReturnedErrors(Open):
     def post(self, request: Request) -> Response:
         order = Order(data=request.data)
         order.is_valid()
-        return Response(order.errors, status=400)
+        return Response(order.errors, status=int(request.GET.get("status", 400)))
 
 
 class Raises(Open):
@@ -74,6 +74,16 @@ class Raises(Open):
         return throw(name)
 
     post = get
+
+
+class HandledByDrf(Open):
+    """A view, of another package perhaps, that has kept DRF's own exception handler."""
+
+    def get_exception_handler(self) -> Any:
+        return exception_handler
+
+    def get(self, request: Request, name: str) -> Response:
+        return throw(name)
 
 
 class Members(Open):
