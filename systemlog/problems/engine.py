@@ -31,7 +31,6 @@ from systemlog.problems.response import (
     ProblemResponse,
     correlation_id_of,
     instance_of,
-    mark_language,
     phrase,
 )
 from systemlog.problems.wire_names import wire_names_of
@@ -97,9 +96,9 @@ class ProblemFormatter(ExceptionFormatter):
         self, problem: Problem, problem_type: ProblemType | None, detail: str, language: str | None
     ) -> str | None:
         """The language of the problem's words: where no catalogue had any of them, they are as they were written."""
-        default = settings.LANGUAGE_CODE
-        if language is None or language == default or getattr(self.request, "LANGUAGE_CODE", None):
+        if not self._translates or getattr(self.request, "LANGUAGE_CODE", None):
             return language
+        default = settings.LANGUAGE_CODE
         source = texts_of(problem_type, default) if problem_type else (problem.title, detail)
         same = problem.title == source[0] and (detail != "" or problem.detail == (source[1] or source[0]))
         return default if same and not self._translated else language
@@ -203,7 +202,7 @@ class ProblemHandler(ExceptionHandler):
 
     def should_not_handle(self, exc: Exception) -> bool:
         """Only if the project wants Django to let exceptions through (DEBUG_PROPAGATE_EXCEPTIONS)."""
-        return settings.DEBUG_PROPAGATE_EXCEPTIONS and isinstance(exc, catalogue.InternalError)
+        return isinstance(exc, catalogue.InternalError) and settings.DEBUG_PROPAGATE_EXCEPTIONS
 
     def set_rollback(self) -> None:
         """As DRF does, for its views alone: elsewhere the request's own transaction is over, and the one in force,
@@ -219,13 +218,12 @@ class ProblemHandler(ExceptionHandler):
     def get_response(self, exc: drf.APIException, data: Written) -> HttpResponseBase:  # type: ignore[override]
         """The response, which no renderer touches: it is the same for every Accept."""
         request = django_request(self.context["request"])
-        response = ProblemResponse(data.problem, head=request.method == "HEAD", headers=self.get_headers(exc))
-        mark_language(response, data.language)
-        return response
+        headers = self.get_headers(exc)
+        return ProblemResponse(data.problem, head=request.method == "HEAD", headers=headers, language=data.language)
 
     def get_headers(self, exc: drf.APIException) -> dict[str, str]:
         """The headers of the exception: DRF's two, and those that a problem brings."""
-        headers = dict(getattr(exc, "headers", None) or {})
+        headers = dict(getattr(exc, "headers", ()))
         if getattr(exc, "auth_header", None):
             headers["WWW-Authenticate"] = exc.auth_header  # type: ignore[attr-defined]  # DRF's views set it
         elif exc.status_code == 401 and (challenge := self.get_challenge()):

@@ -60,7 +60,7 @@ class ProblemException(APIException):
         problem_type: ProblemType | None = None,
         **members: object,
     ) -> None:
-        if reserved := STANDARD_MEMBERS.intersection(members):
+        if members and (reserved := STANDARD_MEMBERS.intersection(members)):
             raise TypeError(f"{', '.join(sorted(reserved))}: every problem has these members; name yours otherwise")
         if problem_type is not None:
             self.problem_type = problem_type
