@@ -57,7 +57,7 @@ class ProblemMiddleware:
         if response.status_code >= 300:
             if slash_is_missing(request, response):
                 response = answer(request, slash_missing())
-            elif response.status_code >= 400:
+            if response.status_code >= 400:
                 response = complete(request, response)
         if response.streaming:
             watch(request, response)

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg.errors
 import psycopg_pool
+from django.contrib.sessions.exceptions import InvalidSessionKey, SessionInterrupted, SuspiciousSession
 from django.core import exceptions as django
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from django.db.models import ProtectedError, RestrictedError
@@ -73,6 +74,7 @@ Case = tuple[Callable[[], BaseException], int, str]
 CASES: dict[str, Case] = {
     # -- DRF
     "ValidationError": (lambda: drf.ValidationError({"name": ["Too short."]}), 400, "validation-failed"),
+    "ParseError": (drf.ParseError, 400, "malformed-body"),
     "ParseError for another": (
         lambda: while_handling(ValueError(SECRET), drf.ParseError(f"JSON parse error - {SECRET}")),
         400,
@@ -100,6 +102,10 @@ CASES: dict[str, Case] = {
     "PermissionDenied of Django": (lambda: django.PermissionDenied(SECRET), 403, "permission-denied"),
     "SuspiciousOperation": (lambda: django.SuspiciousOperation(SECRET), 400, "bad-request"),
     "SuspiciousFileOperation": (lambda: django.SuspiciousFileOperation(SECRET), 400, "bad-request"),
+    "SuspiciousMultipartForm": (lambda: django.SuspiciousMultipartForm(SECRET), 400, "bad-request"),
+    "SuspiciousSession": (lambda: SuspiciousSession(SECRET), 400, "bad-request"),
+    "InvalidSessionKey": (lambda: InvalidSessionKey(SECRET), 400, "bad-request"),
+    "SessionInterrupted": (lambda: SessionInterrupted(SECRET), 400, "bad-request"),
     "DisallowedHost": (lambda: django.DisallowedHost(SECRET), 400, "bad-request"),
     "DisallowedRedirect": (lambda: django.DisallowedRedirect(SECRET), 400, "bad-request"),
     "RequestDataTooBig": (lambda: django.RequestDataTooBig(SECRET), 413, "content-too-large"),
