@@ -69,7 +69,9 @@ def _wrong_kinds(language: str | None) -> tuple[str, ...]:
 
 
 def repeats(detail: str, value: object) -> bool:
-    """Whether `value` (a text, a number) stands in `detail` as a word of its own."""
+    """Whether `value` (a text, a number), or that of a member of it, stands in `detail` as a word of its own."""
+    if isinstance(value, dict):
+        return any(repeats(detail, member) for member in value.values() if not isinstance(member, dict))
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         return False
     text = str(value).strip()

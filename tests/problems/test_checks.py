@@ -46,6 +46,19 @@ def test_a_middleware_above_ours_is_named(settings: Any) -> None:
     assert ids() == {"systemlog.W022"}
 
 
+def test_a_negotiation_that_answers_406_is_named(settings: Any) -> None:
+    settings.REST_FRAMEWORK = {
+        **settings.REST_FRAMEWORK,
+        "DEFAULT_CONTENT_NEGOTIATION_CLASS": "rest_framework.negotiation.DefaultContentNegotiation",
+    }
+    assert ids() == {"systemlog.W024"}
+
+
+def test_djangos_own_page_for_a_failed_csrf_check_is_named(settings: Any) -> None:
+    settings.CSRF_FAILURE_VIEW = "django.views.csrf.csrf_failure"
+    assert ids() == {"systemlog.W024"}
+
+
 def test_type_uris_that_lead_nowhere_are_named(settings: Any) -> None:
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "PROBLEM_BASE_URL": "/errors/"}
     assert ids() == {"systemlog.W023"}

@@ -192,6 +192,14 @@ def test_a_message_of_the_projects_own_does_not_repeat_the_value_either(client: 
     assert_problem(response, pointer="#/iban", code="invalid")
 
 
+def test_an_error_of_the_whole_does_not_repeat_the_value_of_a_member() -> None:
+    request = Request(RequestFactory().post("/x/"))
+    request._full_data = {"iban": "DE0012345678", "owner": {"name": "hunter2"}}
+    response: Any = exception_handler(ValidationError("DE0012345678 is taken."), {"request": request, "view": None})
+    assert b"DE0012345678" not in response.content
+    assert_problem(response, pointer="#", code="invalid")
+
+
 @pytest.mark.parametrize(
     ("exc", "expected"),
     [

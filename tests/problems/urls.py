@@ -23,6 +23,7 @@ urlpatterns = [
     path("json/", views.returns_json),
     path("session/", views.Session.as_view()),
     path("pages/", views.Pages.as_view()),
+    path("waits/", views.waits),
     path("none/async/", views.returns_none_async),
     path("redirects/", views.redirects),
     path("bad-header/", views.bad_header),

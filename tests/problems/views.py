@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -159,6 +160,11 @@ def returns_json(request: HttpRequest) -> HttpResponse:
 
 def returns_none(request: HttpRequest) -> Any:
     return None
+
+
+async def waits(request: HttpRequest) -> HttpResponse:
+    await asyncio.Event().wait()
+    return HttpResponse()
 
 
 async def returns_none_async(request: HttpRequest) -> Any:
