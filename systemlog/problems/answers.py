@@ -107,7 +107,7 @@ def _missing_words(request: HttpRequest, response: HttpResponse) -> APIException
     exc: APIException
     data = getattr(response, "data", None)
     if (said := _detail_alone(data)) is not None:
-        exc = APIException(said) if said.code not in REPEATING_CODES else APIException()
+        exc = APIException() if getattr(said, "code", None) in REPEATING_CODES else APIException(said)
     elif isinstance(data, dict | list) and response.status_code in VALIDATION_STATUSES and _is_made_of_errors(data):
         exc = ValidationError(data)
     elif response.content and (media_type != "text/html" or prefers_html(request)):
@@ -118,10 +118,10 @@ def _missing_words(request: HttpRequest, response: HttpResponse) -> APIException
     return exc
 
 
-def _detail_alone(data: Any) -> ErrorDetail | None:
-    """What DRF's own exception handler says, if this is its answer: a view may have kept it."""
+def _detail_alone(data: Any) -> str | None:
+    """What is said in DRF's own form of an error, by its exception handler or by a view that writes it itself."""
     said = data["detail"] if isinstance(data, dict) and data.keys() == {"detail"} else None
-    return said if isinstance(said, ErrorDetail) else None
+    return said if isinstance(said, str) else None
 
 
 def _is_made_of_errors(data: Any) -> bool:

@@ -223,7 +223,7 @@ class ProblemHandler(ExceptionHandler):
 
     def get_headers(self, exc: drf.APIException) -> dict[str, str]:
         """The headers of the exception: DRF's two, and those that a problem brings."""
-        headers = dict(getattr(exc, "headers", ()))
+        headers = dict(getattr(exc, "headers", None) or ())
         if getattr(exc, "auth_header", None):
             headers["WWW-Authenticate"] = exc.auth_header  # type: ignore[attr-defined]  # DRF's views set it
         elif exc.status_code == 401 and (challenge := self.get_challenge()):

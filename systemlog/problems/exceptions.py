@@ -105,4 +105,4 @@ class InvalidParameters(ProblemException):
             FieldError(detail=str(detail), code=getattr(detail, "code", None) or "invalid", parameter=name)
             for name, details in parameters.items()
             for detail in ([details] if isinstance(details, str | Promise) else details)
-        ]
+        ] or [FieldError(detail=str(self.default_detail), code="invalid")]

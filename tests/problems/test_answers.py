@@ -76,6 +76,15 @@ class TestReturnedResponses:
         assert SECRET.encode() not in response.content
         assert b"errors" not in response.content
 
+    def test_a_detail_in_drfs_form_is_the_problems_detail(self, client: Client, debug: bool) -> None:
+        response = client.get("/details/409/")
+        assert assert_problem(response, type="conflict", status=409).detail == "Sold a minute ago."
+        assert response.headers["X-Kept"] == "yes"
+
+    def test_a_detail_of_a_500_is_not_shown(self, client: Client) -> None:
+        assert_problem(client.get("/details/500/"), type="internal-error", status=500)
+        assert b"minute" not in client.get("/details/500/").content
+
     def test_errors_of_another_status_than_a_validations_stay(self, client: Client) -> None:
         assert client.post("/returned-errors/?status=409", {}, JSON).json()["customer"]
 

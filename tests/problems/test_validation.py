@@ -258,6 +258,9 @@ class TestParameters:
         ]
         assert all(error.pointer is None for error in problem.errors)
 
+    def test_errors_is_never_empty(self) -> None:
+        assert [error.code for error in answer(InvalidParameters({}), "GET").errors] == ["invalid"]
+
     def test_a_value_is_not_repeated(self) -> None:
         problem = answer(InvalidParameters({"q": "hunter2secret is too long."}), "GET", "/x/?q=hunter2secret")
         assert "hunter2secret" not in str(problem.as_dict())

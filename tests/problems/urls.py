@@ -12,6 +12,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("orders/", views.Orders.as_view()),
     path("returned-errors/", views.ReturnedErrors.as_view()),
+    path("details/<int:status>/", views.Details.as_view()),
     path("handled-by-drf/<name>/", views.HandledByDrf.as_view()),
     path("members/", views.Members.as_view()),
     path("nothing/drf/<int:status>/", views.Nothing.as_view()),

@@ -81,6 +81,11 @@ class Raises(Open):
     post = get
 
 
+class Details(Open):
+    def get(self, request: Request, status: int) -> Response:
+        return Response({"detail": "Sold a minute ago."}, status=status, headers={"X-Kept": "yes"})
+
+
 class HandledByDrf(Open):
     """A view, of another package perhaps, that has kept DRF's own exception handler."""
 
