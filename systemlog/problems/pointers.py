@@ -19,6 +19,11 @@ SAFE_IN_FRAGMENT = "!$&'()*+,;=:@?"
 """What RFC 3986 lets stand in a fragment besides letters, digits and `-._~`; the slash is the separator here."""
 
 
+LONGEST_CHARS = 2000
+
+SHORT_KEY_CHARS = 64
+"""Longer keys are not kept for next time: they are not the names of fields, but whatever a client made up."""
+
 SEQUENCES = (list, tuple)
 NESTED = (dict, list, tuple)
 
@@ -31,8 +36,18 @@ class Place(NamedTuple):
 
 
 def json_pointer(path: Iterable[object]) -> str:
-    """The path as a URI fragment: `#` is the body itself, `#/items/0/price` a member deep in it."""
-    return "#" + "".join([_known_token(key) if _is_short(key) else _token(key) for key in path])
+    """The path as a URI fragment: `#` is the body itself, `#/items/0/price` a member deep in it.
+
+    A pointer that would become longer than `LONGEST_CHARS` ends at the container before: keys that a client made up
+    would come back once for every error below them.
+    """
+    pointer = "#"
+    for key in path:
+        size = len(key) if isinstance(key, str) else 0
+        if len(pointer) + size > LONGEST_CHARS:
+            break
+        pointer += _known_token(key) if size <= SHORT_KEY_CHARS else _token(key)
+    return pointer
 
 
 def flatten(detail: object) -> Iterator[Place]:
@@ -64,14 +79,6 @@ def count(detail: object) -> int:
         else:
             total += 1
     return total
-
-
-SHORT_KEY_CHARS = 64
-"""Longer keys are not kept for next time: they are not the names of fields, but whatever a client made up."""
-
-
-def _is_short(key: object) -> bool:
-    return not isinstance(key, str) or len(key) <= SHORT_KEY_CHARS
 
 
 def _token(key: object) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django.http import HttpRequest
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 
-from systemlog.problems.pointers import SHORT_KEY_CHARS
+from systemlog.problems.pointers import LONGEST_CHARS, SHORT_KEY_CHARS
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -27,7 +27,7 @@ def wire_names_of(view: APIView | None, request: HttpRequest) -> Callable[[objec
 
 
 def _renamed(renderer: type[BaseRenderer], key: object) -> object:
-    if not isinstance(key, str):
+    if not isinstance(key, str) or len(key) > LONGEST_CHARS:
         return key
     if len(key) > SHORT_KEY_CHARS:
         return _name(renderer, key)

@@ -73,8 +73,15 @@ def test_keys_that_a_client_made_up_are_not_kept_in_memory() -> None:
     from systemlog.problems import pointers as module
 
     before = module._known_token.cache_info().currsize
-    assert pointers({"x" * 5000: ["no"]}) == ["#/" + "x" * 5000]
+    assert pointers({"x" * 500: ["no"]}) == ["#/" + "x" * 500]
     assert module._known_token.cache_info().currsize == before
+
+
+def test_a_pointer_that_is_too_long_ends_at_the_container(settings: Any) -> None:
+    long = "x" * 1500
+    assert pointers({"a": {long: {"b": ["no"]}}}) == [f"#/a/{long}/b"]
+    assert pointers({"a": {long: {long: ["no"]}}}) == [f"#/a/{long}"]
+    assert pointers({"a": {"x" * 1_000_000: [{"b": ["no"]}]}}) == ["#/a"]
 
 
 @pytest.mark.parametrize("detail", [{}, [], {"a": []}, {"a": {}}, [{}, {}]])
