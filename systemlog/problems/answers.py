@@ -22,8 +22,8 @@ from systemlog.problems.reporting import report
 from systemlog.problems.response import ProblemResponse, correlation_id_of, mark_language, phrase, put_into
 
 VALIDATION_STATUSES = (400, 422)
-REPEATING_CODES = ("method_not_allowed", "unsupported_media_type")
-"""Codes of DRF's details that repeat a part of the request."""
+REPEATING_CODES = ("method_not_allowed", "unsupported_media_type", "parse_error")
+"""Codes of DRF's details that repeat a part of the request, or the text of another exception."""
 
 UNREADABLE_POST = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 

@@ -67,7 +67,15 @@ class TestReturnedResponses:
         response = client.post("/returned-errors/", {"items": [{"price": 1}, {"price": "x"}]}, JSON)
         assert_problem(response, type="validation-failed", status=400, pointer="#/items/1/price", code="invalid")
 
-    @pytest.mark.parametrize(("kind", "slug"), [("NotFound", "not-found"), ("MethodNotAllowed", "method-not-allowed")])
+    @pytest.mark.parametrize(
+        ("kind", "slug"),
+        [
+            ("NotFound", "not-found"),
+            ("MethodNotAllowed", "method-not-allowed"),
+            ("UnsupportedMediaType", "unsupported-media-type"),
+            ("ParseError for another", "bad-request"),
+        ],
+    )
     def test_what_drfs_own_handler_answered_is_the_same_problem(
         self, client: Client, debug: bool, kind: str, slug: str
     ) -> None:
