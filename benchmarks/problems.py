@@ -3,8 +3,8 @@
 Microseconds for a 404, a 400 with 20 field errors and a 500, with DRF's default handler, a hand-written dict,
 drf-standardized-errors alone, drf-problems (if it is installed) and this package; all in one process, interleaved, the
 median of the rounds. "handler" is the exception handler and rendering, "request" everything from WSGI to the last byte.
-The ratios are medians too, of the two samples of each round: what else the machine does falls on both. The last line is
-a request without an error, with ProblemMiddleware and without.
+The ratios are medians too, of the two samples of each round. Time is the processor's, so that what else the machine
+does counts for little. The last line is a request without an error, with ProblemMiddleware and without.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def application(*middlewares: str) -> WSGIHandler:
 
 
 def measure(calls: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
-    """Microseconds a call, by name: a sample from each round, in which each has its turn."""
+    """Microseconds of processor time a call, by name: a sample from each round, in which each has its turn."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         call()
@@ -172,10 +172,10 @@ def measure(calls: dict[str, Callable[[], None]], rounds: int) -> dict[str, list
     for _ in range(rounds):
         turns.reverse()  # nobody always follows the same one
         for name, call in turns:
-            began = time.perf_counter()
+            began = time.thread_time()
             for _ in range(CALLS):
                 call()
-            times[name].append((time.perf_counter() - began) / CALLS * 1e6)
+            times[name].append((time.thread_time() - began) / CALLS * 1e6)
     return times
 
 
