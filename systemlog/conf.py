@@ -125,23 +125,20 @@ class Settings:
 
 
 _NOTHING: Mapping[str, Any] = {}
-_DEFAULTS = Settings()
-_in_force: tuple[object, Settings] = (_NOTHING, _DEFAULTS)
+_in_force: tuple[object, Settings] = (_NOTHING, Settings())
 """The dictionary that was read last, and what it means."""
 
-_absent_from: object = None
-"""Django's settings, if they have no such dictionary: to look for it again costs ten times as much (3 µs)."""
+_read_before = vars(settings)
+"""What Django's lazy settings were asked for since they last changed. A look here costs 0.05 µs; asking them 0.35, or 3
+where a project has not set it, and every request and every record asks."""
 
 
 def conf() -> Settings:
     """The settings in force. Unknown or ill-typed keys are the system checks' business, and ignored here."""
-    global _in_force, _absent_from  # noqa: PLW0603  (read anew only when the dictionary is another one, as in tests)
-    wrapped: Any = settings._wrapped  # type: ignore[misc]  # of LazySettings; another object in each override
-    if wrapped is _absent_from and NAME not in wrapped.__dict__:
-        return _DEFAULTS
-    given = getattr(settings, NAME, _NOTHING)
-    if given is _NOTHING:
-        _absent_from = settings._wrapped  # type: ignore[misc]  # not what it was, if this was the first look
+    global _in_force  # noqa: PLW0603  (read anew only when the dictionary is another one, as in tests)
+    given = _read_before.get(NAME)
+    if given is None:
+        given = _read_before[NAME] = getattr(settings, NAME, _NOTHING)
     if given is not _in_force[0]:
         known = given.items() if isinstance(given, Mapping) else ()
         _in_force = (given, Settings(**{name: value for name, value in known if name in _types()}))
