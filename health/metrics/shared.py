@@ -2,8 +2,9 @@
 
 It takes the place of prometheus_client's own value class, in whose files a full disk is a SIGBUS: they are sparse, and
 the page that cannot be had is missed when it is written to. Here room is made before it is mapped, and a number for
-which there is none is kept in the process. A file is never used again by another process. Its owner holds its lock for
-life: who gets the lock knows that the owner is dead, whatever became of its pid.
+which there is none is kept in the process, as all are where there is no directory. A file is never used again by
+another process. Its owner holds its lock for life: who gets the lock knows that the owner is dead, whatever became of
+its pid.
 """
 
 from __future__ import annotations
@@ -65,9 +66,8 @@ def share(directory: Path | str) -> None:
 
 
 def install() -> None:
-    """Keep the numbers of metrics that are made from now on in shared files, if there is a directory for them."""
-    if shared_directory() is not None:
-        values.ValueClass = SharedValue
+    """Metrics that are made from now on, whoever makes them, keep their numbers here."""
+    values.ValueClass = SharedValue
 
 
 def shared_directory() -> Path | None:
@@ -178,7 +178,7 @@ class SharedValue:
 
     _multiprocess = True
 
-    __slots__ = ("__weakref__", "_cells", "_index", "_key", "_kind", "_value")
+    __slots__ = ("__weakref__", "_cells", "_index", "_key", "_kind")
 
     def __init__(
         self,
@@ -194,30 +194,34 @@ class SharedValue:
         self._kind = f"gauge_{multiprocess_mode}" if typ == "gauge" else typ
         self._key = mmap_key(metric_name, name, list(labelnames), list(labelvalues), help_text).encode()
         self._cells: Cells | None = None
-        self._value = 0.0
-        with _lock:
+        with lock:
             self._attach()
             _values.add(self)
 
     def inc(self, amount: float) -> None:
         """Add to the number."""
-        with _lock:
-            cells = self._cells or self._attach()
-            self._value += amount
-            cells[self._index] = self._value
+        with lock:
+            self.add(amount)
+
+    def add(self, amount: float) -> None:
+        """The same for who holds the lock: several numbers change under it at once."""
+        cells = self._cells
+        if cells is None:
+            cells = self._attach()
+        cells[self._index] += amount
 
     def set(self, value: float, timestamp: float | None = None) -> None:
         """Replace the number."""
-        with _lock:
+        with lock:
             cells = self._cells or self._attach()
-            self._value = value
             cells[self._index] = value
             cells[self._index + 1] = timestamp or 0.0
 
     def get(self) -> float:
         """The number of this process."""
-        with _lock:
-            return self._value
+        with lock:
+            cells = self._cells or self._attach()
+            return cells[self._index]
 
     def set_exemplar(self, exemplar: object) -> None:
         """Exemplars are not shared."""
@@ -230,7 +234,6 @@ class SharedValue:
         if file is None:
             file = _files[self._kind] = SharedFile(self._kind)
         self._cells, self._index = file.place(self._key)
-        self._value = self._cells[self._index]
         return self._cells
 
 
@@ -242,14 +245,16 @@ def _make_run(run: Path) -> None:
     hidden.rename(run)
 
 
-_lock = threading.RLock()  # a signal handler or finalizer may log, and so count, while it is held
+lock = threading.RLock()
+"""Held while a number of this process changes. A signal handler or finalizer may log, and so count, meanwhile."""
+
 _files: dict[str, SharedFile] = {}
 _values: weakref.WeakSet[SharedValue] = weakref.WeakSet()
 
 
 def private_numbers() -> dict[str, dict[bytes, tuple[float, float]]]:
     """By kind, the numbers of this process that its files have no room for."""
-    with _lock:
+    with lock:
         return {
             kind: {key: (cells[0], cells[1]) for key, cells in file.private.items()}
             for kind, file in _files.items()
@@ -258,13 +263,13 @@ def private_numbers() -> dict[str, dict[bytes, tuple[float, float]]]:
 
 
 def _after_fork() -> None:
-    global _lock  # noqa: PLW0603  (it may have been held when the process forked)
-    _lock = threading.RLock()
     for file in _files.values():
         file.close()
     _files.clear()
     for value in _values:
         value._cells = None  # it counts from zero again, in a file of the new process
+    lock.release()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+# No thread of the parent is in the middle of a change when it is copied.
+os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=_after_fork)
