@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from bisect import bisect_left
@@ -28,10 +29,9 @@ from health.metrics.instruments import (
     REQUESTS,
 )
 from health.metrics.rate import recent
-from health.metrics.shared import SharedValue, lock
+from health.metrics.shared import lock, place_of
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-STATUS_CLASSES = {status: f"{status // 100}xx" for status in range(100, 600)}
 UNMATCHED = "unmatched"
 OTHER = "OTHER"
 
@@ -42,57 +42,61 @@ MAX_PROBLEM_BYTES = 64 * 2**10
 
 BOUNDS_S = (*BUCKETS_S, math.inf)
 
-_in_progress: SharedValue = IN_PROGRESS._value  # type: ignore[assignment]  # the value class is ours
-_series: dict[tuple[str, str, str], Series] = {}
 _names: dict[str, set[str]] = {"exception": set(), "type": set()}
 
 
 class Series:
-    """What a request of this method, route and status class adds to.
+    """The places of what a request of this method, route and status class adds to, in this process.
 
-    These are the values inside prometheus_client's objects: by their methods each takes the lock for itself and checks
-    its labels anew, which was half of what measuring a request cost.
+    By prometheus_client's methods each number would take the lock for itself and check its labels anew, which was half
+    of what measuring a request cost: so the values inside its objects are asked for their places once.
     """
 
     __slots__ = ("buckets", "count", "seconds")
 
     def __init__(self, method: str, route: str, status: str) -> None:
         duration = DURATION.labels(method, route)
-        self.count: SharedValue = REQUESTS.labels(method, route, status)._value  # type: ignore[assignment]
-        self.seconds: SharedValue = duration._sum  # type: ignore[assignment]
-        self.buckets: list[SharedValue] = duration._buckets  # type: ignore[assignment]
+        self.count = place_of(REQUESTS.labels(method, route, status)._value)
+        self.seconds = place_of(duration._sum)
+        self.buckets = [place_of(bucket) for bucket in duration._buckets]
 
 
 def begin() -> float:
     """A request comes in; gives what `finish` wants to know."""
+    cells, index = _in_progress
     with lock:
-        _in_progress.add(1.0)
+        cells[index] += 1.0
     return time.monotonic()
 
 
 def finish(request: HttpRequest, response: HttpResponseBase | None, route: str | None, began: float) -> None:
     """The response goes out; None where there is none."""
     now = time.monotonic()
+    seconds = now - began
     status = 500 if response is None else response.status_code
     if route is None:
         match = request.resolver_match
         route = UNMATCHED if match is None else match.route
-    key = (request.method or OTHER, route, STATUS_CLASSES.get(status, OTHER))
+    key = (request.method, route, status)
     series = _series.get(key) or _make_series(*key)
-    seconds = now - began
+    in_progress, place = _in_progress
+    count, count_place = series.count
+    total, total_place = series.seconds
+    bucket, bucket_place = series.buckets[bisect_left(BOUNDS_S, seconds)]
     with lock:
-        _in_progress.add(-1.0)
-        series.count.add(1.0)
-        series.seconds.add(seconds)
-        series.buckets[bisect_left(BOUNDS_S, seconds)].add(1.0)
+        in_progress[place] -= 1.0
+        count[count_place] += 1.0
+        total[total_place] += seconds
+        bucket[bucket_place] += 1.0
         recent.count(now)
     if status >= 400 and response is not None and response.headers.get("Content-Type") == "application/problem+json":
         PROBLEMS.labels(_bounded("type", _problem_type(response))).inc()
 
 
-def _make_series(method: str, route: str, status: str) -> Series:
+def _make_series(method: str | None, route: str, status: int) -> Series:
     known = method if method in METHODS else OTHER
-    series = Series(known, route, status)
+    status_class = f"{status // 100}xx" if 100 <= status < 600 else OTHER
+    series = Series(known or OTHER, route, status_class)
     if known == method:  # invented methods must not fill the memory
         _series[method, route, status] = series
     return series
@@ -128,5 +132,15 @@ def _count_connection(*, connection: Any, **_: object) -> None:
     CONNECTIONS.labels(connection.alias).inc()
 
 
+def _after_fork() -> None:
+    global _in_progress  # noqa: PLW0603  (a place in the files of this process)
+    _series.clear()
+    _in_progress = place_of(IN_PROGRESS._value)
+
+
+_series: dict[tuple[str | None, str, int], Series] = {}
+_in_progress = place_of(IN_PROGRESS._value)
+
+os.register_at_fork(after_in_child=_after_fork)
 got_request_exception.connect(_count_exception, dispatch_uid="health.metrics")
 connection_created.connect(_count_connection, dispatch_uid="health.metrics")

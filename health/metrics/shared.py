@@ -201,27 +201,25 @@ class SharedValue:
     def inc(self, amount: float) -> None:
         """Add to the number."""
         with lock:
-            self.add(amount)
-
-    def add(self, amount: float) -> None:
-        """The same for who holds the lock: several numbers change under it at once."""
-        cells = self._cells
-        if cells is None:
-            cells = self._attach()
-        cells[self._index] += amount
+            cells, index = self.place()
+            cells[index] += amount
 
     def set(self, value: float, timestamp: float | None = None) -> None:
         """Replace the number."""
         with lock:
-            cells = self._cells or self._attach()
-            cells[self._index] = value
-            cells[self._index + 1] = timestamp or 0.0
+            cells, index = self.place()
+            cells[index] = value
+            cells[index + 1] = timestamp or 0.0
 
     def get(self) -> float:
         """The number of this process."""
         with lock:
-            cells = self._cells or self._attach()
-            return cells[self._index]
+            cells, index = self.place()
+            return cells[index]
+
+    def place(self) -> tuple[Cells, int]:
+        """Where it is, until the process forks; for who holds the lock."""
+        return (self._cells or self._attach()), self._index
 
     def set_exemplar(self, exemplar: object) -> None:
         """Exemplars are not shared."""
@@ -235,6 +233,14 @@ class SharedValue:
             file = _files[self._kind] = SharedFile(self._kind)
         self._cells, self._index = file.place(self._key)
         return self._cells
+
+
+def place_of(value: object) -> tuple[Cells, int]:
+    """Where a value of prometheus_client's is, until the process forks: for who changes several at once."""
+    if not isinstance(value, SharedValue):
+        raise TypeError("the metric was made before `install()`")
+    with lock:
+        return value.place()
 
 
 def _make_run(run: Path) -> None:
