@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 import time
 from bisect import bisect_left
@@ -29,7 +28,7 @@ from health.metrics.instruments import (
     REQUESTS,
 )
 from health.metrics.rate import recent
-from health.metrics.shared import lock, place_of
+from health.metrics.shared import lock, place_of, when_moved
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 UNMATCHED = "unmatched"
@@ -63,8 +62,8 @@ class Series:
 
 def begin() -> float:
     """A request comes in; gives what `finish` wants to know."""
-    cells, index = _in_progress
     with lock:
+        cells, index = _in_progress
         cells[index] += 1.0
     return time.monotonic()
 
@@ -78,16 +77,16 @@ def finish(request: HttpRequest, response: HttpResponseBase | None, route: str |
         match = request.resolver_match
         route = UNMATCHED if match is None else match.route
     key = (request.method, route, status)
-    series = _series.get(key) or _make_series(*key)
-    in_progress, place = _in_progress
-    count, count_place = series.count
-    total, total_place = series.seconds
-    bucket, bucket_place = series.buckets[bisect_left(BOUNDS_S, seconds)]
     with lock:
-        in_progress[place] -= 1.0
-        count[count_place] += 1.0
-        total[total_place] += seconds
-        bucket[bucket_place] += 1.0
+        series = _series.get(key) or _make_series(*key)
+        cells, index = _in_progress
+        cells[index] -= 1.0
+        cells, index = series.count
+        cells[index] += 1.0
+        cells, index = series.seconds
+        cells[index] += seconds
+        cells, index = series.buckets[bisect_left(BOUNDS_S, seconds)]
+        cells[index] += 1.0
         recent.count(now)
     if status >= 400 and response is not None and response.headers.get("Content-Type") == "application/problem+json":
         PROBLEMS.labels(_bounded("type", _problem_type(response))).inc()
@@ -132,7 +131,7 @@ def _count_connection(*, connection: Any, **_: object) -> None:
     CONNECTIONS.labels(connection.alias).inc()
 
 
-def _after_fork() -> None:
+def _look_up_again() -> None:
     global _in_progress  # noqa: PLW0603  (a place in the files of this process)
     _series.clear()
     _in_progress = place_of(IN_PROGRESS._value)
@@ -141,6 +140,6 @@ def _after_fork() -> None:
 _series: dict[tuple[str | None, str, int], Series] = {}
 _in_progress = place_of(IN_PROGRESS._value)
 
-os.register_at_fork(after_in_child=_after_fork)
+when_moved(_look_up_again)
 got_request_exception.connect(_count_exception, dispatch_uid="health.metrics")
 connection_created.connect(_count_connection, dispatch_uid="health.metrics")

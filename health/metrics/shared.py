@@ -20,7 +20,7 @@ import struct
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -98,6 +98,7 @@ class SharedFile:
     def __init__(self, kind: str) -> None:
         self.private: dict[bytes, Cells] = {}
         """Numbers for which there was no room in the file."""
+        self._kind = kind
         self._places: dict[bytes, tuple[Cells, int]] = {}
         self._used = HEADER_BYTES
         self._size = 0
@@ -109,8 +110,24 @@ class SharedFile:
     def place(self, key: bytes) -> tuple[Cells, int]:
         """Where the number of this key is: the cells and the index in them; its time is in the next."""
         if key not in self._places:
-            self._places[key] = self._append(key)
+            self._places[key] = self._append(key) or self._keep(key)
         return self._places[key]
+
+    def settle(self) -> bool:
+        """Put numbers that had no room into the file; whether there was room for one."""
+        if self._descriptor is None:
+            self._descriptor = create_file(self._kind)
+        settled = False
+        while self.private:
+            key = next(iter(self.private))
+            place = self._append(key)
+            if place is None:
+                break
+            kept = self.private.pop(key)
+            cells, index = self._places[key] = place
+            cells[index], cells[index + 1] = kept
+            settled = True
+        return settled
 
     def close(self) -> None:
         """Let go of the file, which stays."""
@@ -118,14 +135,17 @@ class SharedFile:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _append(self, key: bytes) -> tuple[Cells, int]:
+    def _keep(self, key: bytes) -> tuple[Cells, int]:
+        cells = self.private[key] = memoryview(bytearray(NUMBER.size)).cast("d")
+        return cells, 0
+
+    def _append(self, key: bytes) -> tuple[Cells, int] | None:
         padded = key + b" " * (8 - (len(key) + USED.size) % 8)
         entry = USED.pack(len(key)) + padded + bytes(NUMBER.size)
         end = self._used + len(entry)
         while end > self._size:
             if not self._grow():
-                self.private[key] = memoryview(bytearray(NUMBER.size)).cast("d")
-                return self.private[key], 0
+                return None
         self._map[self._used : end] = entry
         self._used = end
         self._map[: USED.size] = USED.pack(end)  # last: a reader takes only what is whole
@@ -218,7 +238,7 @@ class SharedValue:
             return cells[index]
 
     def place(self) -> tuple[Cells, int]:
-        """Where it is, until the process forks; for who holds the lock."""
+        """Where it is until numbers move (`when_moved`); for who holds the lock."""
         return (self._cells or self._attach()), self._index
 
     def set_exemplar(self, exemplar: object) -> None:
@@ -236,7 +256,7 @@ class SharedValue:
 
 
 def place_of(value: object) -> tuple[Cells, int]:
-    """Where a value of prometheus_client's is, until the process forks: for who changes several at once."""
+    """Where a value of prometheus_client's is until numbers move (`when_moved`): for who changes several at once."""
     if not isinstance(value, SharedValue):
         raise TypeError("the metric was made before `install()`")
     with lock:
@@ -268,12 +288,34 @@ def private_numbers() -> dict[str, dict[bytes, tuple[float, float]]]:
         }
 
 
+def settle() -> None:
+    """Find room for numbers that had none, now that there may be some."""
+    with lock:
+        settled = [file.settle() for file in _files.values()]
+        if any(settled):
+            _look_up_again()
+
+
+def when_moved(act: Callable[[], None]) -> None:
+    """Call this, under the lock, each time that numbers have other places: in a forked process, or in a file."""
+    _moved.append(act)
+
+
+def _look_up_again() -> None:
+    for value in _values:
+        value._cells = None
+    for act in _moved:
+        act()
+
+
+_moved: list[Callable[[], None]] = []
+
+
 def _after_fork() -> None:
     for file in _files.values():
         file.close()
     _files.clear()
-    for value in _values:
-        value._cells = None  # it counts from zero again, in a file of the new process
+    _look_up_again()  # everything counts from zero again, in files of the new process
     lock.release()
 
 
