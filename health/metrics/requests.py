@@ -28,7 +28,7 @@ from health.metrics.instruments import (
     REQUESTS,
 )
 from health.metrics.rate import recent
-from health.metrics.shared import lock, place_of, when_moved
+from health.metrics.shared import Place, lock, place_of, when_moved
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 UNMATCHED = "unmatched"
@@ -63,7 +63,7 @@ class Series:
 def begin() -> float:
     """A request comes in; gives what `finish` wants to know."""
     with lock:
-        cells, index = _in_progress
+        cells, index = _in_progress or _find_in_progress()
         cells[index] += 1.0
     return time.monotonic()
 
@@ -79,7 +79,7 @@ def finish(request: HttpRequest, response: HttpResponseBase | None, route: str |
     key = (request.method, route, status)
     with lock:
         series = _series.get(key) or _make_series(*key)
-        cells, index = _in_progress
+        cells, index = _in_progress or _find_in_progress()
         cells[index] -= 1.0
         cells, index = series.count
         cells[index] += 1.0
@@ -131,14 +131,20 @@ def _count_connection(*, connection: Any, **_: object) -> None:
     CONNECTIONS.labels(connection.alias).inc()
 
 
-def _look_up_again() -> None:
+def _find_in_progress() -> Place:
     global _in_progress  # noqa: PLW0603  (a place in the files of this process)
-    _series.clear()
     _in_progress = place_of(IN_PROGRESS._value)
+    return _in_progress
+
+
+def _look_up_again() -> None:
+    global _in_progress  # noqa: PLW0603
+    _series.clear()
+    _in_progress = None  # found by the first request: not every process that is forked serves
 
 
 _series: dict[tuple[str | None, str, int], Series] = {}
-_in_progress = place_of(IN_PROGRESS._value)
+_in_progress: Place | None = None
 
 when_moved(_look_up_again)
 got_request_exception.connect(_count_exception, dispatch_uid="health.metrics")

@@ -42,6 +42,9 @@ NUMBER = struct.Struct("dd")
 Cells: TypeAlias = "memoryview[float]"
 """Doubles, in a file or in the process. One is stored at once: no reader sees half of it."""
 
+Place: TypeAlias = tuple[Cells, int]
+"""Where a number is: the cells and its index in them; its time is in the next."""
+
 
 def share(directory: Path | str) -> None:
     """Share the metrics of all processes that come from this one, in a folder below `directory`.
@@ -99,7 +102,7 @@ class SharedFile:
         self.private: dict[bytes, Cells] = {}
         """Numbers for which there was no room in the file."""
         self._kind = kind
-        self._places: dict[bytes, tuple[Cells, int]] = {}
+        self._places: dict[bytes, Place] = {}
         self._used = HEADER_BYTES
         self._size = 0
         self._descriptor = create_file(kind)
@@ -107,8 +110,8 @@ class SharedFile:
         self._cells: Cells = memoryview(b"").cast("d")
         self._grow()
 
-    def place(self, key: bytes) -> tuple[Cells, int]:
-        """Where the number of this key is: the cells and the index in them; its time is in the next."""
+    def place(self, key: bytes) -> Place:
+        """Where the number of this key is."""
         if key not in self._places:
             self._places[key] = self._append(key) or self._keep(key)
         return self._places[key]
@@ -135,11 +138,11 @@ class SharedFile:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _keep(self, key: bytes) -> tuple[Cells, int]:
+    def _keep(self, key: bytes) -> Place:
         cells = self.private[key] = memoryview(bytearray(NUMBER.size)).cast("d")
         return cells, 0
 
-    def _append(self, key: bytes) -> tuple[Cells, int] | None:
+    def _append(self, key: bytes) -> Place | None:
         padded = key + b" " * (8 - (len(key) + USED.size) % 8)
         entry = USED.pack(len(key)) + padded + bytes(NUMBER.size)
         end = self._used + len(entry)
@@ -237,7 +240,7 @@ class SharedValue:
             cells, index = self.place()
             return cells[index]
 
-    def place(self) -> tuple[Cells, int]:
+    def place(self) -> Place:
         """Where it is until numbers move (`when_moved`); for who holds the lock."""
         return (self._cells or self._attach()), self._index
 
@@ -255,7 +258,7 @@ class SharedValue:
         return self._cells
 
 
-def place_of(value: object) -> tuple[Cells, int]:
+def place_of(value: object) -> Place:
     """Where a value of prometheus_client's is until numbers move (`when_moved`): for who changes several at once."""
     if not isinstance(value, SharedValue):
         raise TypeError("the metric was made before `install()`")
