@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.transaction import TransactionManagementError
 
 from systemlog.conf import LEVEL_NAMES, conf
-from systemlog.correlation import current
+from systemlog.correlation import current_ids
 from systemlog.journal import sinks
 from systemlog.journal.handler import build_line, column
 from systemlog.storage import storage_of
@@ -70,12 +70,7 @@ def record_atomically(
 def _line(category: str, message: str, level: str, subject: object, user: object, context: dict[str, Any]) -> bytes:
     if level not in LEVEL_NAMES:
         raise ValueError(f"There is no level {level!r}: name one of {', '.join(LEVEL_NAMES)}.")
-    correlation = current()
-    correlation_id, user_id, trace_id = (
-        (None, None, None)
-        if correlation is None
-        else (correlation.correlation_id, correlation.user_id, correlation.trace_id)
-    )
+    correlation_id, trace_id, user_id = current_ids()
     if user is not None:
         user_id = str(getattr(user, "pk", user))
     whose = (column(correlation_id), column(user_id), column(trace_id), column(subject))

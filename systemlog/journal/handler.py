@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from systemlog.conf import LEVEL_NAMES
-from systemlog.correlation import current
+from systemlog.correlation import current_ids
 from systemlog.identity import halves_of_id, next_microsecond
 from systemlog.journal import sinks
 from systemlog.journal.complaints import complain
@@ -41,8 +41,6 @@ TOLD_APART = {
     *("message", "asctime", "taskName"),  # of formatters, and of logging from Python 3.12 on
 }
 """Further attributes that do not go into `context` as they are."""
-
-NOBODYS = (NULL, NULL, NULL, NULL)
 
 _levels = {logging.getLevelNamesMapping()[name]: level for level, name in enumerate(LEVEL_NAMES)}
 LEVELS = tuple(name.encode() for name in LEVEL_NAMES)
@@ -84,7 +82,7 @@ class SystemLogHandler(logging.Handler):
         """Take the record."""
         name = record.name
         depth = _inside.depth
-        if depth and (depth >= MAX_NESTED or (depth < 0 and name.startswith("django.db"))):
+        if depth and (depth >= MAX_NESTED or (depth < 0 and str(name).startswith("django.db"))):
             return
         _inside.depth = depth + 1 if depth > 0 else 1
         try:
@@ -188,17 +186,13 @@ def _message_bytes(text: str) -> bytes:
 def _line(record: logging.LogRecord, level: int, way: sinks.Way) -> bytes:
     known = record.__dict__
     context: dict[str, Any] = {}
-    correlation = current()
-    if correlation is None:
-        whose = NOBODYS
-    else:
-        user_id, trace_id = correlation.user_id, correlation.trace_id
-        whose = (
-            correlation.correlation_id.encode(),  # made, or found acceptable, before
-            NULL if user_id is None else column(user_id),
-            NULL if trace_id is None else trace_id.encode(),
-            NULL,
-        )
+    correlation_id, trace_id, user_id = current_ids()
+    whose = (
+        NULL if correlation_id is None else correlation_id.encode(),  # made, or found acceptable, before
+        NULL if user_id is None else column(user_id),
+        NULL if trace_id is None else trace_id.encode(),
+        NULL,
+    )
     if len(known) > LOGGINGS_OWN:
         # Behind logging's own attributes, which every record has, stands what `extra` and filters put there.
         context = dict(islice(known.items(), LOGGINGS_OWN, None))
@@ -217,7 +211,7 @@ def _line(record: logging.LogRecord, level: int, way: sinks.Way) -> bytes:
         context["exception"] = _exception(record)
     if record.stack_info:
         context["stack"] = record.stack_info
-    return build_line(way, level, record.name, str(text), context, whose)
+    return build_line(way, level, record.name or "general", str(text), context, whose)
 
 
 def _told_apart(
@@ -229,7 +223,7 @@ def _told_apart(
     given = [known.get(name) for name in ("correlation_id", "user_id", "trace_id", "subject")]
     if "request" in known:
         # A record about a request may come after it: the request still has its id.
-        given[0] = given[0] or (getattr(known["request"], "correlation_id", None) if whose is NOBODYS else None)
+        given[0] = given[0] or (getattr(known["request"], "correlation_id", None) if whose[0] == NULL else None)
         _tell_request(known["request"], context)
     found = [column(own) if own else other for own, other in zip(given, whose, strict=True)]
     return found[0], found[1], found[2], found[3]

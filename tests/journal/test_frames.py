@@ -52,7 +52,7 @@ def test_of_a_damaged_file_no_other_line_comes_back(lines: list[bytes], at: int,
     untouched = [
         line
         for line, end in zip(lines, ends_of(lines, 0), strict=True)
-        if end <= at or end - framed_bytes(line) >= at + len(noise)
+        if end < at or end - framed_bytes(line) >= at + len(noise)
     ]
     found = read_all(damaged)
     assert all(line in lines for line in found)
