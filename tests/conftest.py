@@ -51,3 +51,24 @@ def asgi_server(platform: Platform) -> Iterator[Server]:
     """The same under uvicorn."""
     with platform.serve(asgi=True) as server:
         yield server
+
+
+@pytest.fixture
+def journal(settings: Any, tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Has records go to files below `tmp_path`; called with further settings; gives the target's folder."""
+
+    from systemlog.journal import directory, sinks
+
+    def begin(**more: object) -> Path:
+        directory_ = tmp_path / "journal"
+        settings.SYSTEMLOG = {
+            **settings.SYSTEMLOG,
+            "JOURNAL": "files",
+            "JOURNAL_DIR": str(directory_),
+            "SOURCE": "here",
+            **more,
+        }
+        return directory.target_folder()
+
+    yield begin
+    sinks.close()

@@ -148,7 +148,7 @@ class FilesJournal:
             self._checked = now
             self._check()
         except OSError as error:
-            complain(f"The journal's directory cannot be read: {error}.")
+            complain(f"The journal's directory cannot be read. {error}")
         finally:
             self._lock.release()
 

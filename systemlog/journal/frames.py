@@ -25,16 +25,13 @@ _head = re.compile(rb"[0-9a-f]{24}")
 
 
 class Damage(NamedTuple):
-    """Bytes of a segment that are no line: those of `data`, and why they are none; `torn` if they never were one."""
+    """Bytes of a segment that are no line, why they are none, and how far they reach; `torn` if they never were one."""
 
     data: bytes
     reason: str
     torn: bool
-
-    @property
-    def length(self) -> int:
-        """How far it reaches, the line break before it included."""
-        return 1 + len(self.data)
+    length: int
+    """In bytes, with the line break before `data`, if there is one."""
 
 
 def frame(line: bytes, accepted_s: int) -> bytes:
@@ -59,6 +56,8 @@ def read_lines(data: bytes, *, ends: bool) -> tuple[list[bytes], Damage | None]:
     a line nor damage yet.
     """
     parts = data.split(b"\n")
+    if parts[0]:  # behind damage that was longer than what is read at once
+        return [], Damage(parts[0], "has no length and checksum", torn=False, length=len(parts[0]))
     lines: list[bytes] = []
     last = len(parts) - 1
     for index in range(1, last + 1):
@@ -83,10 +82,12 @@ def ends_of(lines: Sequence[bytes], start: int) -> list[int]:
 
 
 def _damage(part: bytes) -> Damage:
+    torn = False
     if not _head.match(part):
         torn = len(part) < HEAD_BYTES and re.fullmatch(rb"[0-9a-f]*", part) is not None
-        return Damage(part, "cut short" if torn else "has no length and checksum", torn)
-    missing = int(part[:8], 16) - (len(part) - HEAD_BYTES + 1)
-    if missing > 0:
-        return Damage(part, "cut short", torn=True)
-    return Damage(part, "is longer than it says" if missing < 0 else "does not fit its checksum", torn=False)
+        reason = "cut short" if torn else "has no length and checksum"
+    elif (missing := int(part[:8], 16) - (len(part) - HEAD_BYTES + 1)) > 0:
+        torn, reason = True, "cut short"
+    else:
+        reason = "is longer than it says" if missing < 0 else "does not fit its checksum"
+    return Damage(part, reason, torn, 1 + len(part))

@@ -149,7 +149,7 @@ class Lander:
             lines, damage = lines[:room], None
         end = start + sum(map(frames.framed_bytes, lines))
         if not lines and damage is None and len(data) == READ_BYTES:
-            damage = frames.Damage(data[1:], "is longer than any line", torn=False)
+            damage = frames.Damage(data, "is longer than any line", torn=False, length=len(data))
         if damage is not None and not lines:
             if not damage.torn:
                 self._set_line_apart(segment.id, end, damage.reason, damage.data)

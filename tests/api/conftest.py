@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+
+from systemlog.landing import Lander
 
 URL = "/system/logs/"
 JSON = "application/json"
@@ -36,11 +39,14 @@ def client(client_with: Callable[..., Client]) -> Client:
 
 
 @pytest.fixture
-def post(client: Client) -> Callable[..., Any]:
-    """Posts to the log API."""
+def post(client: Client, journal: Callable[..., Path]) -> Callable[..., Any]:
+    """Posts to the log API, and lands what it accepted."""
+    folder = journal()
 
     def send(body: Any, content_type: str = JSON, **headers: str) -> Any:
         # An empty body would lose its type in the test client.
-        return client.post(URL, body, content_type, headers={"Content-Type": content_type, **headers})
+        response = client.post(URL, body, content_type, headers={"Content-Type": content_type, **headers})
+        Lander(folder).land_all()
+        return response
 
     return send

@@ -1,16 +1,13 @@
-"""A journal in a directory of the test's own, and loggers whose records go there."""
+"""Loggers whose records go into the journal, and what they recorded."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from django.conf import settings as project_settings
 
-from systemlog.journal import SystemLogHandler, directory, sinks
+from systemlog.journal import SystemLogHandler
 from systemlog.storage import Row
 from systemlog.testing import captured_records
 
@@ -28,22 +25,3 @@ def records() -> Iterator[list[Row]]:
     """What was recorded so far."""
     with captured_records() as records:
         yield records
-
-
-@pytest.fixture
-def journal(settings: Any, tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Has records go to files below `tmp_path`; called with further settings; gives the target's folder."""
-
-    def begin(**more: object) -> Path:
-        directory_ = tmp_path / "journal"
-        settings.SYSTEMLOG = {
-            **project_settings.SYSTEMLOG,
-            "JOURNAL": "files",
-            "JOURNAL_DIR": str(directory_),
-            "SOURCE": "here",
-            **more,
-        }
-        return directory.target_folder()
-
-    yield begin
-    sinks.close()

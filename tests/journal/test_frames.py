@@ -67,11 +67,11 @@ def test_anything_else_is_damage_and_reading_goes_on_behind_it(noise: bytes) -> 
 
 def test_a_torn_line_before_another_is_told_from_a_corrupted_one() -> None:
     whole = frame(b"a line of some length", 1)
-    assert read_lines(whole[:-5] + whole, ends=False) == ([], Damage(whole[1:-5], "cut short", torn=True))
+    assert read_lines(whole[:-5] + whole, ends=False) == ([], Damage(whole[1:-5], "cut short", True, len(whole) - 5))
     corrupted = whole.replace(b"line", b"lime")
     assert read_lines(corrupted + whole, ends=False) == (
         [],
-        Damage(corrupted[1:], "does not fit its checksum", torn=False),
+        Damage(corrupted[1:], "does not fit its checksum", False, len(corrupted)),
     )
 
 

@@ -302,10 +302,12 @@ def test_logging_within_logging_ends(logger: Logger, records: Records) -> None:
     class Chatty:
         def __str__(self) -> str:
             # Past the logger, since pytest's own handler would follow it without an end.
-            handler.handle(logging.makeLogRecord({"msg": "I was asked: %s", "args": (self,)}))
+            handler.handle(
+                logging.makeLogRecord({"name": "x", "levelno": 20, "msg": "I was asked: %s", "args": (self,)})
+            )
             return "me"
 
-    handler.handle(logging.makeLogRecord({"msg": "%s", "args": (Chatty(),)}))
+    handler.handle(logging.makeLogRecord({"name": "x", "levelno": 20, "msg": "%s", "args": (Chatty(),)}))
     assert [record.message for record in records] == ["I was asked: me"] * 2 + ["me"]
 
 

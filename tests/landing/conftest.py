@@ -1,0 +1,83 @@
+"""A journal with records in it, and landers of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connections
+
+from systemlog.conf import conf
+from systemlog.identity import mint_id, next_instant
+from systemlog.journal import directory
+from systemlog.journal.frames import frame
+from systemlog.journal.segments import Segment
+from systemlog.landing import Lander
+from systemlog.models import SystemLog
+from systemlog.storage import Row
+from systemlog.storage.lines import encode
+
+
+@pytest.fixture
+def folder(journal: Callable[..., Path]) -> Path:
+    """The folder of the present target."""
+    folder = journal()
+    directory.make_folder(folder)
+    return folder
+
+
+@pytest.fixture
+def lander(folder: Path) -> Lander:
+    """A lander of it."""
+    return Lander(folder)
+
+
+def row(message: str, *, ago: timedelta = timedelta(0), level: str = "INFO") -> Row:
+    """A record of the present, or of some time ago."""
+    instant: datetime = next_instant() - ago
+    return Row(instant, mint_id(instant), level, "c", "here", message, "r", None, {"n": 1}, None, None, None)
+
+
+def write(folder: Path, rows: Iterable[Row], *, noise: bytes = b"") -> Segment:
+    """A segment with these rows, and `noise` behind them; its writer is gone when the result is."""
+    segment = Segment(folder, folder.name)
+    os.write(segment.descriptor, b"".join(frame(encode(each), 1) for each in rows) + noise)
+    return segment
+
+
+def stored() -> list[str]:
+    """The messages of `row` that are in the table, in order; the lander's own records are others."""
+    return list(SystemLog.objects.filter(category="c").order_by("timestamp", "id").values_list("message", flat=True))
+
+
+def execute(sql: str, *values: object) -> None:
+    """A statement on the log database."""
+    with connections[conf().DATABASE].cursor() as cursor:
+        cursor.execute(sql, list(values))
+
+
+def on_postgresql() -> bool:
+    """Whether the log is in PostgreSQL."""
+    return connections[conf().DATABASE].vendor == "postgresql"
+
+
+REFUSE_POISON = {
+    "sqlite": """CREATE TRIGGER refuse_poison BEFORE INSERT ON system_logs WHEN NEW.message LIKE 'poison%%'
+        BEGIN SELECT RAISE(ABORT, 'poison'); END""",
+    "postgresql": """
+        CREATE FUNCTION refuse_poison() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF NEW.message LIKE 'poison%%' THEN RAISE EXCEPTION 'poison'; END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER refuse_poison BEFORE INSERT ON system_logs FOR EACH ROW EXECUTE FUNCTION refuse_poison()""",
+}
+
+
+@pytest.fixture
+def poisoned(db: None) -> None:
+    """A table that refuses messages which begin with `poison`."""
+    execute(REFUSE_POISON[connections[conf().DATABASE].vendor].replace("%%", "%"))
