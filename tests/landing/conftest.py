@@ -53,10 +53,10 @@ def stored() -> list[str]:
     return list(SystemLog.objects.filter(category="c").order_by("timestamp", "id").values_list("message", flat=True))
 
 
-def execute(sql: str, *values: object) -> None:
+def execute(sql: str) -> None:
     """A statement on the log database."""
     with connections[conf().DATABASE].cursor() as cursor:
-        cursor.execute(sql, list(values))
+        cursor.execute(sql)
 
 
 def on_postgresql() -> bool:
@@ -65,12 +65,12 @@ def on_postgresql() -> bool:
 
 
 REFUSE_POISON = {
-    "sqlite": """CREATE TRIGGER refuse_poison BEFORE INSERT ON system_logs WHEN NEW.message LIKE 'poison%%'
+    "sqlite": """CREATE TRIGGER refuse_poison BEFORE INSERT ON system_logs WHEN NEW.message LIKE 'poison%'
         BEGIN SELECT RAISE(ABORT, 'poison'); END""",
     "postgresql": """
         CREATE FUNCTION refuse_poison() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-            IF NEW.message LIKE 'poison%%' THEN RAISE EXCEPTION 'poison'; END IF;
+            IF NEW.message LIKE 'poison%' THEN RAISE EXCEPTION 'poison'; END IF;
             RETURN NEW;
         END $$;
         CREATE TRIGGER refuse_poison BEFORE INSERT ON system_logs FOR EACH ROW EXECUTE FUNCTION refuse_poison()""",
@@ -80,4 +80,4 @@ REFUSE_POISON = {
 @pytest.fixture
 def poisoned(db: None) -> None:
     """A table that refuses messages which begin with `poison`."""
-    execute(REFUSE_POISON[connections[conf().DATABASE].vendor].replace("%%", "%"))
+    execute(REFUSE_POISON[connections[conf().DATABASE].vendor])
