@@ -106,6 +106,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SYSTEMLOG = {
     "DATABASE": "logs" if "logs" in DATABASES else "default",
+    "CITUS": ENV.SYSTEMLOG_CITUS,
     "JOURNAL_DIR": str(ENV.SYSTEMLOG_JOURNAL_DIR or VAR_DIR / "journal"),
 }
 

@@ -71,6 +71,9 @@ class Settings:
     JOURNAL_DIR: str = option(
         "", "Directory on a local disk for records that are accepted and not yet stored; private to the service's user."
     )
+    CITUS: bool = option(
+        False, "The log database is the coordinator of a Citus cluster: the migration distributes the log over it."
+    )
     LEAF: str = option(
         "day",
         "Span of one PostgreSQL partition of the present: `day`, `week` or `month`.",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 
 from systemlog.storage import leaves
@@ -38,6 +38,7 @@ STAGE = f"{TABLE}_stage"
 STAGE_SQL = f"CREATE TEMPORARY TABLE IF NOT EXISTS {STAGE} (LIKE {TABLE}) ON COMMIT DELETE ROWS"
 UNSTAGE_SQL = (
     f"INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {STAGE} ON CONFLICT (timestamp, id) DO NOTHING"
+    " RETURNING true"  # Citus would count those that were there too
 )
 PRUNE_SQL = f"""
     DELETE FROM {TABLE} USING (
@@ -52,6 +53,9 @@ _remembered: dict[tuple[str, str], list[Span]] = {}
 
 class PostgreSQLStorage(Storage):
     """The partitioned table."""
+
+    DUPLICATES: Sequence[str] = (UNIQUE_VIOLATION,)
+    """What a COPY of which a row was stored before is refused with."""
 
     def make_room(self, instants: Iterable[datetime]) -> None:
         """Make the leaves that are missing, in a connection and transaction of their own."""
@@ -145,8 +149,8 @@ class PostgreSQLStorage(Storage):
             with transaction.atomic(using=alias), self.connection.cursor() as cursor:
                 self._copy(cursor, TABLE, rows)
                 return len(rows)
-        except IntegrityError as error:
-            if _sqlstate(error) != UNIQUE_VIOLATION:
+        except DatabaseError as error:
+            if _sqlstate(error) not in self.DUPLICATES:
                 raise
         with transaction.atomic(using=alias), self.connection.cursor() as cursor:
             cursor.execute(STAGE_SQL)
