@@ -11,7 +11,7 @@ from typing import Any
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 
-from systemlog.storage import leaves
+from systemlog.storage import leaves, rollup
 from systemlog.storage.interface import BudgetSpent, LeavesInUse, Storage
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.spans import Span
@@ -89,6 +89,10 @@ class PostgreSQLStorage(Storage):
         """The leaves that ever held a row."""
         with self.connection.cursor() as cursor:
             return [leaf.span for leaf in leaves.read_leaves(cursor) if leaf.size_bytes]
+
+    def compact_rollup(self) -> int:
+        """One statement that blocks no writer."""
+        return rollup.compact(self.connection)
 
     @contextmanager
     def budget(self) -> Iterator[Callable[[float], None]]:
