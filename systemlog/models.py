@@ -160,7 +160,8 @@ class SystemLogRollup(models.Model):
         default_permissions = ()
         verbose_name = "hour of the system log"
         indexes = [
-            models.Index(fields=["hour", "category", "level", "source"], name="system_log_rollup_hour"),
+            models.Index(fields=["hour"], name="system_log_rollup_hour"),
+            models.Index(fields=["level", "hour", "category", "source"], name="system_log_rollup_level"),
             models.Index(fields=["hour"], name="system_log_rollup_delta", condition=Q(delta=True)),
         ]
 

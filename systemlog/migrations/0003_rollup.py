@@ -64,7 +64,8 @@ class Migration(migrations.Migration):
                 "db_table": "system_log_rollup",
                 "default_permissions": (),
                 "indexes": [
-                    models.Index(fields=["hour", "category", "level", "source"], name="system_log_rollup_hour"),
+                    models.Index(fields=["hour"], name="system_log_rollup_hour"),
+                    models.Index(fields=["level", "hour", "category", "source"], name="system_log_rollup_level"),
                     models.Index(condition=models.Q(("delta", True)), fields=["hour"], name="system_log_rollup_delta"),
                 ],
             },

@@ -10,10 +10,8 @@ from datetime import datetime
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from systemlog.storage import rollup
-from systemlog.storage.rows import TABLE, Row
+from systemlog.storage.rows import Row
 from systemlog.storage.spans import Span
-
-NEWEST_SQL = f"SELECT max(timestamp) FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s"
 
 
 class BudgetSpent(Exception):
@@ -46,21 +44,18 @@ class Storage(ABC):
     def spans(self) -> list[Span]:
         """Where in time records may be, newest first; outside there is none."""
 
-    def newest_in(self, span: Span) -> datetime | None:
-        """The newest instant of a record within the span; None if there is no record. The key's index answers it."""
-        with self.connection.cursor() as cursor:
-            adapt = self.connection.ops.adapt_datetimefield_value
-            cursor.execute(NEWEST_SQL, [adapt(span.lower), adapt(span.upper)])
-            (found,) = cursor.fetchone()
-        if isinstance(found, str):  # SQLite's
-            found = datetime.fromisoformat(found).replace(tzinfo=self.connection.timezone)
-        return found  # type: ignore[no-any-return]  # of the driver
+    @abstractmethod
+    def leaf_spans(self) -> list[Span]:
+        """The partitions' parts of time, newest first, as they were within the last minute; none where there are none.
+
+        For dividing work alone: a partition may be missing here, or be gone.
+        """
 
     counts_itself = True
     """Whether triggers keep the roll-up. A cluster has none on distributed tables: its writers call `add_to_rollup`."""
 
     def add_to_rollup(self, counts: Mapping[tuple[datetime, str, str, str], int]) -> None:
-        """Add rows (hour, source, category, level -> how many) to the roll-up, where the database does not do it itself.
+        """Add rows (hour, source, category, level -> how many) to the roll-up, where the database itself does not.
 
         To be called in the transaction that writes the rows.
         """
