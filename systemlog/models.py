@@ -109,7 +109,12 @@ class SystemLog(models.Model):
                 fields=["subject", "timestamp"], name="system_logs_subject", condition=Q(subject__isnull=False)
             ),
             models.Index(fields=["category", "timestamp"], name="system_logs_category"),
-            models.Index(fields=["timestamp"], name="system_logs_grave", condition=Q(level__in=["ERROR", "CRITICAL"])),
+            # Level and category so that a rare one of them is picked out in the index.
+            models.Index(
+                fields=["timestamp", "level", "category"],
+                name="system_logs_grave",
+                condition=Q(level__in=["ERROR", "CRITICAL"]),
+            ),
         ]
 
     def __str__(self) -> str:
