@@ -29,13 +29,14 @@ from systemlog.api.serializers import (
     represent_time,
 )
 from systemlog.correlation import get_correlation_id
+from systemlog.counting import count
 from systemlog.cursors import BadCursor, Cursor, fingerprint
 from systemlog.filters import read_search
 from systemlog.intake import FieldError, Malformed, Refused, parse_id, read_record
 from systemlog.models import SystemLog
 from systemlog.problems import InvalidParameters, json_pointer
 from systemlog.problems.schema import may_raise
-from systemlog.search import Page, Position, Search, count, find_page, find_record
+from systemlog.search import Page, Position, Search, find_page, find_record
 from systemlog.storage import Row, storage_of
 
 BATCH_ROWS = 2000
@@ -279,4 +280,5 @@ def _total(search: Search, page: Page) -> tuple[int, bool]:
     if page.complete and page.older is None:
         return len(page.items), True
     total, exact = count(search)
-    return max(total, len(page.items)), exact
+    seen = len(page.items)
+    return max(total, seen), exact and total >= seen

@@ -152,7 +152,7 @@ class Migration(migrations.Migration):
                     models.Index(fields=["category", "timestamp"], name="system_logs_category"),
                     models.Index(
                         condition=models.Q(("level__in", ["ERROR", "CRITICAL"])),
-                        fields=["timestamp"],
+                        fields=["timestamp", "level", "category"],
                         name="system_logs_grave",
                     ),
                 ],

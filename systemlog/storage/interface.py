@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from systemlog.storage.rows import TABLE, Row
+from systemlog.storage import rollup
+from systemlog.storage.rows import Row
 from systemlog.storage.spans import Span
-
-NEWEST_SQL = f"SELECT max(timestamp) FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s"
 
 
 class BudgetSpent(Exception):
@@ -45,15 +44,33 @@ class Storage(ABC):
     def spans(self) -> list[Span]:
         """Where in time records may be, newest first; outside there is none."""
 
-    def newest_in(self, span: Span) -> datetime | None:
-        """The newest instant of a record within the span; None if there is no record. The key's index answers it."""
-        with self.connection.cursor() as cursor:
-            adapt = self.connection.ops.adapt_datetimefield_value
-            cursor.execute(NEWEST_SQL, [adapt(span.lower), adapt(span.upper)])
-            (found,) = cursor.fetchone()
-        if isinstance(found, str):  # SQLite's
-            found = datetime.fromisoformat(found).replace(tzinfo=self.connection.timezone)
-        return found  # type: ignore[no-any-return]  # of the driver
+    @abstractmethod
+    def leaf_spans(self) -> list[Span]:
+        """The partitions' parts of time, newest first, as they were within the last minute; none where there are none.
+
+        For dividing work alone: a partition may be missing here, or be gone.
+        """
+
+    counts_itself = True
+    """Whether triggers keep the roll-up. A cluster has none on distributed tables: its writers call `add_to_rollup`."""
+
+    def add_to_rollup(self, counts: Mapping[tuple[datetime, str, str, str], int]) -> None:
+        """Add rows (hour, source, category, level -> how many) to the roll-up, where the database itself does not.
+
+        To be called in the transaction that writes the rows.
+        """
+        if not self.counts_itself:
+            rollup.add(self.connection, counts)
+
+    @abstractmethod
+    def compact_rollup(self) -> int:
+        """Sum up what writers appended to the roll-up; gives how many rows went, 0 where nothing is left to do."""
+
+    def recount_rollup(self, span: Span) -> None:
+        """Count the records of the span's hours anew, beside writers: after its partition was sealed, dropped or
+        replaced, which no trigger notices. In the caller's transaction, if there is one.
+        """
+        rollup.recount(self.connection, span)
 
     @abstractmethod
     def budget(self) -> AbstractContextManager[Callable[[float], None]]:

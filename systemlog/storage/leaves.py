@@ -16,6 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from systemlog.conf import conf
+from systemlog.storage import rollup
 from systemlog.storage.rows import TABLE
 from systemlog.storage.spans import Span, span_for
 
@@ -81,9 +82,11 @@ def drop_leaf(connection: BaseDatabaseWrapper, leaf: Leaf) -> int:
         name = connection.ops.quote_name(leaf.name)
         cursor.execute(f"SELECT count(*) FROM {name}")
         rows = int(cursor.fetchone()[0])
+        rollup.hold(cursor)
         cursor.execute("SET LOCAL lock_timeout = '50ms'")
         cursor.execute(f"ALTER TABLE {TABLE} DETACH PARTITION {name}")
         cursor.execute(f"DROP TABLE {name}")
+        rollup.recount(connection, leaf.span)
         return rows
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 
-from systemlog.storage import leaves
+from systemlog.storage import leaves, rollup
 from systemlog.storage.interface import BudgetSpent, LeavesInUse, Storage
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.spans import Span
@@ -46,6 +46,16 @@ PRUNE_SQL = f"""
     ) old
     WHERE timestamp = old.at AND id = old.key AND timestamp < %s
 """
+
+_seen: dict[tuple[str, str], tuple[float, list[Span]]] = {}
+"""The same for readers, to whom it does not matter if a leaf is missing here: when it was read, and the spans."""
+
+SEEN_FOR_S = 60
+
+# A search gets no second core, and no compiler: for a page of a partitioned table both take longer than they spare.
+LIMITS = ("statement_timeout", "jit", "max_parallel_workers_per_gather")
+LIMITS_SQL = "SELECT " + ", ".join(f"current_setting('{name}')" for name in LIMITS)
+LIMIT_SQL = "SELECT " + ", ".join(f"set_config('{name}', %s, true)" for name in LIMITS)
 
 _remembered: dict[tuple[str, str], list[Span]] = {}
 """The spans of the leaves of a database (alias, name), as last read by this process."""
@@ -94,18 +104,31 @@ class PostgreSQLStorage(Storage):
         with self.connection.cursor() as cursor:
             return [leaf.span for leaf in leaves.read_leaves(cursor) if leaf.size_bytes]
 
+    def leaf_spans(self) -> list[Span]:
+        """As this process has read them last, if that is not long ago."""
+        read_at, spans = _seen.get(self._database(), (-float("inf"), []))
+        if time.monotonic() - read_at > SEEN_FOR_S:
+            with self.connection.cursor() as cursor:
+                spans = [leaf.span for leaf in leaves.read_leaves(cursor)]
+            _seen[self._database()] = time.monotonic(), spans
+        return spans
+
+    def compact_rollup(self) -> int:
+        """One statement that blocks no writer."""
+        return rollup.compact(self.connection)
+
     @contextmanager
     def budget(self) -> Iterator[Callable[[float], None]]:
-        """`statement_timeout`, for this transaction alone; the caller's value comes back."""
+        """`statement_timeout`, for this transaction alone; the caller's values come back."""
         inside = self.connection.in_atomic_block
         try:
             with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
                 if inside:
-                    cursor.execute("SELECT current_setting('statement_timeout')")
-                    before = cursor.fetchone()[0]
-                yield lambda seconds: self._limit(cursor, f"{max(1, round(seconds * 1000))}ms")
+                    cursor.execute(LIMITS_SQL)
+                    before = cursor.fetchone()
+                yield lambda seconds: cursor.execute(LIMIT_SQL, [f"{max(1, round(seconds * 1000))}ms", "off", "0"])
                 if inside:
-                    self._limit(cursor, before)
+                    cursor.execute(LIMIT_SQL, before)
         except OperationalError as error:
             # Out here, since a COMMIT too can take longer than the last statement was allowed to.
             if _sqlstate(error) == QUERY_CANCELED:
@@ -215,9 +238,6 @@ class PostgreSQLStorage(Storage):
 
     def _database(self) -> tuple[str, str]:
         return self.connection.alias, str(self.connection.settings_dict["NAME"])
-
-    def _limit(self, cursor: CursorWrapper, timeout: str) -> None:
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [timeout])
 
 
 @contextmanager

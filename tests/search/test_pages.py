@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from systemlog import search
+from systemlog import counting, search
 from systemlog.conf import conf
+from systemlog.counting import count
 from systemlog.models import SystemLog
-from systemlog.search import Page, Position, Search, count, find_page, find_record
+from systemlog.search import Page, Position, Search, find_page, find_record
 from systemlog.storage import Row, storage_of
 from systemlog.storage.lookups import ContextHolds, HasTerm
 
@@ -129,8 +130,8 @@ def test_the_database_itself_stops_a_statement_that_takes_too_long(settings: Any
 
 
 def test_a_count_is_exact_up_to_ten_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "COUNT_BUDGET_S", 10)
-    monkeypatch.setattr(search, "MAX_COUNT", 30)
+    monkeypatch.setattr(counting, "COUNT_BUDGET_S", 10)
+    monkeypatch.setattr(counting, "MAX_COUNT", 30)
     fill([NOW - timedelta(seconds=n) for n in range(31)])
     assert count(Search(SystemLog.objects.all())) == (30, False)
     assert count(Search(SystemLog.objects.exclude(message="m30"))) == (30, True)
