@@ -14,6 +14,7 @@ from systemlog.identity import EPOCH, mint_id, next_instant
 from systemlog.storage import storage_of
 from systemlog.storage.contexts import ContextDecoder
 from systemlog.storage.defaults import MintedId, NowText
+from systemlog.storage.rollup import ROLLUP
 from systemlog.storage.rows import TABLE
 
 
@@ -137,3 +138,31 @@ class SystemLog(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise `RecordsAreNeverChanged`."""
         raise RecordsAreNeverChanged
+
+
+class SystemLogRollup(models.Model):
+    """How many records an hour has, by source, category and level. The database writes it: see `storage.rollup`.
+
+    Several rows may stand for the same; their counts are to be added, and may be negative. A `delta` is what a writer
+    appended and nobody has summed up yet.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    hour = models.DateTimeField()
+    source = models.TextField()
+    category = models.TextField()
+    level = models.TextField()
+    count = models.BigIntegerField()
+    delta = models.BooleanField(default=True, db_default=True)
+
+    class Meta:
+        db_table = ROLLUP
+        default_permissions = ()
+        verbose_name = "hour of the system log"
+        indexes = [
+            models.Index(fields=["hour", "category", "level", "source"], name="system_log_rollup_hour"),
+            models.Index(fields=["hour"], name="system_log_rollup_delta", condition=Q(delta=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H} {self.source} {self.category} {self.level}: {self.count}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from systemlog.policies import Expiry
+from systemlog.storage import rollup
 from systemlog.storage.rows import TABLE, Row
 from systemlog.storage.spans import Span
 from systemlog.storage.steps import Clock, Leaf, LeafReport, Orders, Step
@@ -48,6 +49,27 @@ class Storage(ABC):
         if isinstance(found, str):  # SQLite's
             found = datetime.fromisoformat(found).replace(tzinfo=self.connection.timezone)
         return found  # type: ignore[no-any-return]  # of the driver
+
+    counts_itself = True
+    """Whether triggers keep the roll-up. A cluster has none on distributed tables: its writers call `add_to_rollup`."""
+
+    def add_to_rollup(self, counts: Mapping[tuple[datetime, str, str, str], int]) -> None:
+        """Add rows (hour, source, category, level -> how many) to the roll-up where no trigger of the database does.
+
+        To be called in the transaction that writes the rows.
+        """
+        if not self.counts_itself:
+            rollup.add(self.connection, counts)
+
+    @abstractmethod
+    def compact_rollup(self) -> int:
+        """Sum up what writers appended to the roll-up; gives how many rows went, 0 where nothing is left to do."""
+
+    def recount_rollup(self, span: Span) -> None:
+        """Count the records of the span's hours anew, beside writers: after its partition was sealed, dropped or
+        replaced, which no trigger notices. In the caller's transaction, if there is one.
+        """
+        rollup.recount(self.connection, span)
 
     @abstractmethod
     def budget(self) -> AbstractContextManager[Callable[[float], None]]:

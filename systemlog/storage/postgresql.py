@@ -14,7 +14,7 @@ from psycopg import ClientCursor
 
 from systemlog.conf import conf
 from systemlog.policies import Expiry, Verdict
-from systemlog.storage import leaves, replacing, sealing
+from systemlog.storage import leaves, replacing, rollup, sealing
 from systemlog.storage.conditions import NOTHING, Condition, expired
 from systemlog.storage.interface import BudgetSpent, Storage
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
@@ -104,6 +104,10 @@ class PostgreSQLStorage(Storage):
         with self.connection.cursor() as cursor:
             return [leaf.span for leaf in leaves.read_leaves(cursor) if leaf.size_bytes]
 
+    def compact_rollup(self) -> int:
+        """One statement that blocks no writer."""
+        return rollup.compact(self.connection)
+
     @contextmanager
     def budget(self) -> Iterator[Callable[[float], None]]:
         """`statement_timeout`, for this transaction alone; the caller's value comes back."""
@@ -150,7 +154,7 @@ class PostgreSQLStorage(Storage):
             with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
                 cursor.execute(leaves.LOCK_SQL, [leaves.LOCK])
                 leaves.finish_detaching(cursor)
-            replacing.clear(self.connection, self._recount)
+            replacing.clear(self.connection, self.recount_rollup)
             yield
         finally:
             own.close()
@@ -198,7 +202,7 @@ class PostgreSQLStorage(Storage):
                 finish=finish,
                 keep_empty=not self._settled(leaf, expiry),
             )
-        replacing.clear(self.connection, self._recount)
+        replacing.clear(self.connection, self.recount_rollup)
         orders.progress(went)
         return went
 
@@ -227,7 +231,7 @@ class PostgreSQLStorage(Storage):
             replacing.clear(self.connection, lambda span: None)  # all rows are still there
         for leaf, mark, index in sealing.unsealed(self.connection, self._leaves()):
             progress(f"sealing {leaf.name}")
-            sealing.seal(self.connection, leaf, self._recount, index=index, mark=mark)
+            sealing.seal(self.connection, leaf, self.recount_rollup, index=index, mark=mark)
 
     def _insert(self, rows: Sequence[Row]) -> int:
         alias = self.connection.alias
@@ -299,9 +303,6 @@ class PostgreSQLStorage(Storage):
     def _leaves(self) -> list[Leaf]:
         with self.connection.cursor() as cursor:
             return leaves.read_leaves(cursor)
-
-    def _recount(self, span: Span) -> None:
-        """The roll-up of a span whose rows went with their partition."""
 
     def _make(self, instants: Iterable[datetime], patience: str = "2s") -> list[Span]:
         spans: list[Span] = []
