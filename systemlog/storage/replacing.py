@@ -2,7 +2,7 @@
 
 What stays is copied while inserts go on. From before the copy on, a trigger keeps the rows that come late in a table
 beside it; in the end one short transaction locks the table, adds the last of them, and puts the copy in place. So the
-lock never lasts as long as reading a leaf does. It is asked for again and again for 50 ms each: whoever asks for it
+lock never lasts as long as reading a leaf does. It is asked for again and again for 40 ms each: whoever asks for it
 makes all inserts wait behind.
 
 A run that is interrupted leaves tables of fixed names, and the trigger, which `clear()` removes. Whoever calls this
@@ -30,7 +30,7 @@ NEW = f"{TABLE}_new"
 LATE = f"{TABLE}_late"
 OLD = f"{TABLE}_old_"
 
-LOCK_MS = 50
+LOCK_MS = 40
 TRIES = 60
 PAUSE_S = 0.1
 VACUUM_GIVES_WAY_S = 5
@@ -74,9 +74,9 @@ TAKEN_OUT_SQL = """
 def drop(connection: BaseDatabaseWrapper, leaf: Leaf, finish: Callable[[CursorWrapper], None]) -> None:
     """Take a leaf out, with all its rows; `finish` is called in the same transaction. Raises `LeafInUse`."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        finish(cursor)
         _lock(connection, cursor, [leaf])
         _take_out(cursor, [leaf])
-        finish(cursor)
 
 
 def drop_if_empty(connection: BaseDatabaseWrapper, leaf: Leaf) -> None:
@@ -109,6 +109,7 @@ def replace(
         went = _copy(connection, old, gone, before_copy)
         _catch_up(connection)
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            finish(cursor, went)
             _lock(connection, cursor, old)
             if _oid(cursor, NEW) != made:
                 raise RuntimeError("Another run of retention took this one's place; nothing is lost. Run it again.")
@@ -119,7 +120,6 @@ def replace(
                 name = leaves.free_name(cursor, span)
                 cursor.execute(f"ALTER TABLE {NEW} RENAME TO {name}")
                 leaves.attach(cursor, name, span)
-            finish(cursor, went)
     finally:
         _remove_helpers(connection)
     return went
@@ -148,6 +148,7 @@ def _prepare(connection: BaseDatabaseWrapper, old: Sequence[Leaf], span: Span) -
         cursor.execute(f"CREATE TABLE {LATE} (LIKE {TABLE})")
         cursor.execute(FUNCTION_SQL)
         _hold_vacuum_off(cursor, old)
+        cursor.execute("SET LOCAL synchronous_commit = off")
         # Inserts into these leaves wait behind this lock, and those that are not committed keep it waiting.
         _try(connection, cursor, old, [f"{leaf.name} IN SHARE ROW EXCLUSIVE MODE" for leaf in old])
         for leaf in old:
@@ -185,12 +186,15 @@ def _catch_up(connection: BaseDatabaseWrapper) -> None:
 def _lock(connection: BaseDatabaseWrapper, cursor: CursorWrapper, old: Sequence[Leaf]) -> None:
     """Have the table and these leaves for this transaction alone. Raises `LeafInUse`."""
     _hold_vacuum_off(cursor, old)
+    # The commit need not wait for the disk under the lock: where it is lost, the old leaves are still there. What drops
+    # them later waits, and whatever came before is safe then too.
+    cursor.execute("SET LOCAL synchronous_commit = off")
     modes = [f"{name} IN ACCESS EXCLUSIVE MODE" for name in (f"ONLY {TABLE}", *(leaf.name for leaf in old))]
     _try(connection, cursor, old, modes, and_makers=True)
 
 
 def _hold_vacuum_off(cursor: CursorWrapper, old: Sequence[Leaf]) -> None:
-    """Until the end of the transaction: autovacuum makes way for none who wait for 50 ms only."""
+    """Until the end of the transaction: autovacuum makes way for none who wait for 40 ms only."""
     cursor.execute(f"SET LOCAL lock_timeout = '{VACUUM_GIVES_WAY_S}s'")
     for leaf in old:
         try:
