@@ -19,7 +19,7 @@ from systemlog.models import Level
 NOT_BLANK = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
 BLANK_IF_EMPTY = r"^([^\u0000]*[^\u0000\s][^\u0000]*)?$"
 NO_NUL = r"^[^\u0000]*$"
-RELATIVE = r"^-[0-9]{1,6}[smhdw]$"
+RELATIVE = r"^-[0-9]{1,6}[smhdwy]$"
 
 DEFAULT_LIMIT = 200
 MAX_LIMIT = 2000

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from systemlog.policies import Expiry
 from systemlog.storage import rollup
 from systemlog.storage.rows import Row
 from systemlog.storage.spans import Span
+from systemlog.storage.steps import Clock, Leaf, LeafReport, Orders, Step
 
 
 class BudgetSpent(Exception):
     """The statement took longer than it was allowed to, and was cancelled."""
-
-
-class LeavesInUse(Exception):
-    """Readers held these partitions all the time, a backup say; `deleted` rows of others went. Prune again later."""
-
-    def __init__(self, deleted: int, names: Sequence[str]) -> None:
-        super().__init__(f"Open transactions hold {', '.join(names)}: prune again when they have ended.")
-        self.deleted = deleted
 
 
 class Storage(ABC):
@@ -81,16 +75,38 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def prune(
-        self,
-        before: datetime,
-        *,
-        levels: Sequence[str] = (),
-        categories: Sequence[str] = (),
-        progress: Callable[[int], None] = lambda rows: None,
-    ) -> int:
-        """Delete the records older than `before`, of these levels and categories if any are named.
+    def leaves(self) -> list[LeafReport]:
+        """The leaves of the table, newest first; on SQLite the table itself is one, if it has records."""
 
-        Goes in short transactions that block no insert, and may be interrupted and run again. `progress` is told
-        the rows deleted so far. Gives how many rows went. Raises `LeavesInUse` after it has tried everything.
+    @abstractmethod
+    def clock(self) -> Clock:
+        """What the database knows of the time."""
+
+    @abstractmethod
+    def taking_turns(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+        """A block that only one process is in; `waiting` is called if another one is. Needed by all of the below.
+
+        Finishes at the start what an interrupted one left. Raises `LeafInUse`.
+        """
+
+    @abstractmethod
+    def plan(self, leaf: Leaf, expiry: Expiry) -> Step:
+        """What is to be done with a leaf of which, by time alone, something may expire. Changes nothing."""
+
+    @abstractmethod
+    def carry_out(self, step: Step, expiry: Expiry, orders: Orders) -> int:
+        """Do it; gives how many rows went. Raises `LeafInUse`; then, or interrupted, a later run goes on.
+
+        No insert waits longer than 100 ms meanwhile, and none is lost.
+        """
+
+    @abstractmethod
+    def archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
+        """Give `write` the rows of a leaf that are to be archived, as `Orders.archive` takes them; none goes."""
+
+    @abstractmethod
+    def tend(self, progress: Callable[[str], None]) -> None:
+        """Make leaves ahead, merge old ones while there are too many, seal those whose span is over.
+
+        `progress` is told what comes next. Raises `LeafInUse`.
         """
