@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NoReturn, cast
 
 from django.db import models
@@ -64,8 +65,10 @@ class SystemLogQuerySet(models.QuerySet["SystemLog"]):
         records = list(objs)
         for record in records:
             record.settle()
-        storage_of(self.db).make_room(record.timestamp for record in records)
-        return super().bulk_create(records, *args, **kwargs)
+        storage = storage_of(self.db)
+        storage.make_room(record.timestamp for record in records)
+        with storage.counting(record.counted_by for record in records):
+            return super().bulk_create(records, *args, **kwargs)
 
     bulk_create.alters_data = True  # type: ignore[attr-defined]  # as Django marks its own, for templates
 
@@ -125,8 +128,15 @@ class SystemLog(models.Model):
         if not raw and not self._state.adding:
             raise RecordsAreNeverChanged
         self.settle()
-        storage_of(kwargs.get("using") or type(self).objects.db).make_room([self.timestamp])
-        super().save_base(raw=raw, **kwargs)
+        storage = storage_of(kwargs.get("using") or type(self).objects.db)
+        storage.make_room([self.timestamp])
+        with storage.counting([self.counted_by]):
+            super().save_base(raw=raw, **kwargs)
+
+    @property
+    def counted_by(self) -> tuple[datetime, str, str, str]:
+        """What the roll-up counts it by."""
+        return self.timestamp, self.source, self.category, self.level
 
     def settle(self) -> None:
         """Make the timestamp what it will be when it is read: an aware instant, whatever Django takes for one.

@@ -9,6 +9,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from systemlog.conf import conf
 from systemlog.storage import citus
+from systemlog.storage.rollup import TRIGGERS_POSTGRESQL
 
 
 def distribute(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
@@ -19,11 +20,18 @@ def distribute(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 def undistribute(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "postgresql" and not schema_editor.collect_sql:
-        with schema_editor.connection.cursor() as cursor:
-            citus.undistribute(cursor)
+        connection = schema_editor.connection
+        rollup = apps.get_model("systemlog", "SystemLogRollup")
+        with connection.cursor() as cursor:
+            if citus.undistribute(cursor):
+                counted = list(rollup.objects.using(connection.alias))
+                schema_editor.delete_model(rollup)
+                schema_editor.create_model(rollup)
+                rollup.objects.using(connection.alias).bulk_create(counted)
+                cursor.execute(TRIGGERS_POSTGRESQL)
 
 
 class Migration(migrations.Migration):
-    dependencies = [("systemlog", "0001_initial")]
+    dependencies = [("systemlog", "0003_rollup_filled")]
 
     operations = [migrations.RunPython(distribute, undistribute)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -55,6 +55,12 @@ class Storage(ABC):
         """
         if not self.counts_itself:
             rollup.add(self.connection, counts)
+
+    def counting(self, rows: Iterable[tuple[datetime, str, str, str]]) -> AbstractContextManager[object]:
+        """A block that stores these (timestamp, source, category, level) by the ORM: counts them, where the database
+        itself does not.
+        """
+        return nullcontext()
 
     @abstractmethod
     def compact_rollup(self) -> int:

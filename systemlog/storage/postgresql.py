@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, IntegrityError, OperationalError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import ClientCursor
 
@@ -41,7 +42,6 @@ STAGE = f"{TABLE}_stage"
 STAGE_SQL = f"CREATE TEMPORARY TABLE IF NOT EXISTS {STAGE} (LIKE {TABLE}) ON COMMIT DELETE ROWS"
 UNSTAGE_SQL = (
     f"INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {STAGE} ON CONFLICT (timestamp, id) DO NOTHING"
-    " RETURNING true"  # Citus would count those that were there too
 )
 LINES_SQL = """
     SELECT row_to_json(line) FROM (
@@ -73,9 +73,6 @@ _remembered: dict[tuple[str, str], list[Span]] = {}
 
 class PostgreSQLStorage(Storage):
     """The partitioned table."""
-
-    DUPLICATES: Sequence[str] = (UNIQUE_VIOLATION,)
-    """What a COPY of which a row was stored before is refused with."""
 
     def make_room(self, instants: Iterable[datetime]) -> None:
         """Make the leaves that are missing, each in a transaction of its own, on a connection of its own.
@@ -242,33 +239,36 @@ class PostgreSQLStorage(Storage):
         while (span := mergeable([leaf.span for leaf in self._leaves()], now=now)) is not None:
             old = [leaf for leaf in self._leaves() if span.lower <= leaf.span.lower and leaf.span.upper <= span.upper]
             progress(f"merging {len(old)} partitions into one from {span.lower:%Y-%m-%d} to {span.upper:%Y-%m-%d}")
-            replacing.replace(
-                self.connection,
-                old,
-                span,
-                Condition(NOTHING, []),
-                before_copy=lambda cursor: None,
-                finish=lambda cursor, went: None,
-                keep_empty=True,
-            )
-            replacing.clear(self.connection, lambda span: None)  # all rows are still there
+            self._merge(old, span)
         for leaf, mark, index in sealing.unsealed(self.connection, self._leaves()):
             progress(f"sealing {leaf.name}")
             sealing.seal(self.connection, leaf, self.recount_rollup, index=index, mark=mark)
+
+    def _merge(self, old: Sequence[Leaf], span: Span) -> None:
+        replacing.replace(
+            self.connection,
+            old,
+            span,
+            Condition(NOTHING, []),
+            before_copy=lambda cursor: None,
+            finish=lambda cursor, went: None,
+            keep_empty=True,
+        )
+        replacing.clear(self.connection, lambda span: None)  # all rows are still there
 
     def _insert(self, rows: Sequence[Row]) -> int:
         alias = self.connection.alias
         if len(rows) < COPY_FROM_ROWS:
             marks = ", ".join(["(" + ", ".join(["%s"] * len(COLUMNS)) + ")"] * len(rows))
             with self.connection.cursor() as cursor:
-                cursor.execute(INSERT_SQL.format(values=marks), [value for row in rows for value in _values(row)])
+                cursor.execute(INSERT_SQL.format(values=marks), [value for row in rows for value in values_of(row)])
                 return int(cursor.rowcount)
         try:
             with transaction.atomic(using=alias), self.connection.cursor() as cursor:
                 self._copy(cursor, TABLE, rows)
                 return len(rows)
-        except DatabaseError as error:
-            if sqlstate_of(error) not in self.DUPLICATES:
+        except IntegrityError as error:
+            if sqlstate_of(error) != UNIQUE_VIOLATION:
                 raise
         with transaction.atomic(using=alias), self.connection.cursor() as cursor:
             cursor.execute(STAGE_SQL)
@@ -280,7 +280,7 @@ class PostgreSQLStorage(Storage):
     def _copy(self, cursor: CursorWrapper, table: str, rows: Sequence[Row]) -> None:
         with self.connection.wrap_database_errors, cursor.copy(COPY_SQL.format(table=table)) as copy:
             for row in rows:
-                copy.write_row(_values(row))
+                copy.write_row(values_of(row))
 
     def _archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
         condition = expired(expiry, _same, archived_only=True)
@@ -353,7 +353,8 @@ def _transaction(connection: Any) -> Iterator[CursorWrapper]:
     connection.commit()
 
 
-def _values(row: Row) -> list[Any]:
+def values_of(row: Row) -> list[Any]:
+    """What the driver takes for the columns."""
     values: list[Any] = list(row)
     values[COLUMNS.index("context")] = context_as_json(row.context)
     return values

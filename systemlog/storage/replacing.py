@@ -75,17 +75,17 @@ def drop(connection: BaseDatabaseWrapper, leaf: Leaf, finish: Callable[[CursorWr
     """Take a leaf out, with all its rows; `finish` is called in the same transaction. Raises `LeafInUse`."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         finish(cursor)
-        _lock(connection, cursor, [leaf])
-        _take_out(cursor, [leaf])
+        lock(connection, cursor, [leaf])
+        take_out(cursor, [leaf])
 
 
 def drop_if_empty(connection: BaseDatabaseWrapper, leaf: Leaf) -> None:
     """Take a leaf out if it has no rows. Raises `LeafInUse`."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        _lock(connection, cursor, [leaf])
+        lock(connection, cursor, [leaf])
         cursor.execute(f"SELECT EXISTS (SELECT FROM {leaf.name})")
         if not cursor.fetchone()[0]:
-            _take_out(cursor, [leaf])
+            take_out(cursor, [leaf])
 
 
 def replace(
@@ -110,11 +110,11 @@ def replace(
         _catch_up(connection)
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             finish(cursor, went)
-            _lock(connection, cursor, old)
+            lock(connection, cursor, old)
             if _oid(cursor, NEW) != made:
                 raise RuntimeError("Another run of retention took this one's place; nothing is lost. Run it again.")
             cursor.execute(CATCH_UP_SQL)
-            _take_out(cursor, old)
+            take_out(cursor, old)
             cursor.execute(f"SELECT EXISTS (SELECT FROM {NEW})")
             if keep_empty or cursor.fetchone()[0]:
                 name = leaves.free_name(cursor, span)
@@ -183,7 +183,7 @@ def _catch_up(connection: BaseDatabaseWrapper) -> None:
                 return
 
 
-def _lock(connection: BaseDatabaseWrapper, cursor: CursorWrapper, old: Sequence[Leaf]) -> None:
+def lock(connection: BaseDatabaseWrapper, cursor: CursorWrapper, old: Sequence[Leaf]) -> None:
     """Have the table and these leaves for this transaction alone. Raises `LeafInUse`."""
     _hold_vacuum_off(cursor, old)
     # The commit need not wait for the disk under the lock: where it is lost, the old leaves are still there. What drops
@@ -230,11 +230,12 @@ def _try(
     raise LeafInUse(", ".join(leaf.name for leaf in old))
 
 
-def _take_out(cursor: CursorWrapper, old: Sequence[Leaf]) -> None:
+def take_out(cursor: CursorWrapper, old: Sequence[Leaf], prefix: str = OLD) -> None:
+    """Detach these leaves, and name their tables by the prefix."""
     # Dropped later: the files of a large table are not removed under the lock.
     for leaf in old:
         cursor.execute(f"ALTER TABLE {TABLE} DETACH PARTITION {leaf.name}")
-        cursor.execute(f"ALTER TABLE {leaf.name} RENAME TO {OLD}{_oid(cursor, leaf.name)}")
+        cursor.execute(f"ALTER TABLE {leaf.name} RENAME TO {prefix}{_oid(cursor, leaf.name)}")
 
 
 def _remove_helpers(connection: BaseDatabaseWrapper) -> None:

@@ -47,6 +47,7 @@ TRIGGERS_POSTGRESQL = f"""
     CREATE TRIGGER {TABLE}_uncounted AFTER DELETE ON {TABLE} REFERENCING OLD TABLE AS changed
         FOR EACH STATEMENT EXECUTE FUNCTION {ROLLUP}_count()
 """
+TRIGGERS = (f"{TABLE}_counted", f"{TABLE}_uncounted")
 DROP_TRIGGERS_POSTGRESQL = f"""
     DROP TRIGGER {TABLE}_uncounted ON {TABLE};
     DROP TRIGGER {TABLE}_counted ON {TABLE};
@@ -141,7 +142,7 @@ def hold(cursor: CursorWrapper) -> None:
 
 def recount(connection: BaseDatabaseWrapper, span: Span) -> None:
     """Count the records of the span's hours anew, while others write; in the caller's transaction, if there is one."""
-    bounds = [connection.ops.adapt_datetimefield_value(bound) for bound in _whole_hours(span)]
+    bounds = [connection.ops.adapt_datetimefield_value(bound) for bound in whole_hours(span)]
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             # Two that delete the same rows would both count them. A statement of its own: the next one sees what the
@@ -158,6 +159,7 @@ def hour_of(instant: datetime) -> datetime:
     return instant.replace(minute=0, second=0, microsecond=0)
 
 
-def _whole_hours(span: Span) -> Span:
+def whole_hours(span: Span) -> Span:
+    """The span, widened to the hours that it touches."""
     upper = hour_of(span.upper)
     return Span(hour_of(span.lower), upper if upper == span.upper else upper + HOUR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, connections, transaction
 
 from systemlog.conf import conf
-from systemlog.models import SystemLog
+from systemlog.models import SystemLog, SystemLogRollup
 from systemlog.storage import Row, citus, storage_of
 from systemlog.storage.leaves import read_leaves
 from tests.databases import on_citus
@@ -43,7 +44,7 @@ def ask(statement: str, *values: object) -> list[tuple[Any, ...]]:
 @pytest.fixture
 def undistributed(transactional_db: None) -> Iterator[None]:
     """The table as it is on one PostgreSQL, with its records."""
-    call_command("migrate", "systemlog", "0001", verbosity=0)
+    call_command("migrate", "systemlog", "0003_rollup_filled", verbosity=0)
     yield
     call_command("migrate", "systemlog", verbosity=0)
 
@@ -59,6 +60,21 @@ def test_records_lie_on_every_worker() -> None:
     assert len(counts) == len(ask("SELECT FROM pg_dist_node WHERE shouldhaveshards"))
     assert all(count > 0 for _, count in counts)
     assert sum(count for _, count in counts) == 100
+
+
+@on_a_cluster
+@pytest.mark.django_db
+def test_what_the_app_stores_is_counted_once() -> None:
+    many = rows(50)
+    storage_of().insert(many[:5])
+    storage_of().insert(many)
+    storage_of().insert(many)
+    SystemLog.objects.create(message="m", timestamp=YEARS_AGO, category="created")
+    SystemLog.objects.bulk_create([SystemLog(message="m", timestamp=YEARS_AGO, category="bulk")] * 3)
+    counts: Counter[str] = Counter()
+    for hour in SystemLogRollup.objects.all():
+        counts[hour.category] += hour.count
+    assert counts == {"c": 50, "created": 1, "bulk": 3}
 
 
 @on_a_cluster
@@ -95,10 +111,10 @@ def test_writers_of_the_same_keys_store_them_once() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_pruned_leaf_is_gone_on_the_workers() -> None:
     storage_of().insert(rows(50))
-    storage_of().prune(datetime(2010, 1, 1, tzinfo=UTC))
+    call_command("prune_system_logs", "--older-than", "800w", verbosity=0)
     with connections[conf().DATABASE].cursor() as cursor:
         assert not any(YEARS_AGO in leaf.span for leaf in read_leaves(cursor))
-    tables = "SELECT count(*) FROM pg_class WHERE relname ~ '^system_logs_20000101_20100101_[0-9]+$'"
+    tables = "SELECT count(*) FROM pg_class WHERE relname ~ '^system_logs_(20000101_20100101|old)_[0-9]+'"
     assert {count for (count,) in ask("SELECT result FROM run_command_on_workers(%s)", tables)} == {"0"}
 
 
@@ -107,7 +123,7 @@ def test_records_and_their_guard_survive_the_way_to_the_cluster_and_back(undistr
     storage_of().insert(rows(30))
     stored = set(SystemLog.objects.values_list("timestamp", "id"))
     for way in ("migrate to the cluster", "migrate back"):
-        call_command("migrate", "systemlog", *(["0001"] if way == "migrate back" else []), verbosity=0)
+        call_command("migrate", "systemlog", *(["0003_rollup_filled"] if way == "migrate back" else []), verbosity=0)
         with connections[conf().DATABASE].cursor() as cursor:
             assert citus.is_distributed(cursor) is (way == "migrate to the cluster")
         assert set(SystemLog.objects.values_list("timestamp", "id")) == stored

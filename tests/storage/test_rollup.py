@@ -17,6 +17,7 @@ from systemlog.policies import Policy
 from systemlog.retention import prune
 from systemlog.storage import Row, rollup, storage_of
 from systemlog.storage.spans import Span
+from tests.databases import on_citus
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +46,7 @@ def there() -> Counter[Key]:
     return Counter((rollup.hour_of(r.timestamp), r.source, r.category, r.level) for r in SystemLog.objects.all())
 
 
+@pytest.mark.skipif(on_citus(), reason="a cluster counts what comes through the app: see test_citus.py")
 def test_every_way_of_writing_is_counted_and_what_is_there_before_is_not() -> None:
     storage = storage_of()
     many = rows(50, level="ERROR")
