@@ -21,7 +21,7 @@ CONTEXT = b',"context":'
 def write_line(record: Mapping[str, Any]) -> bytes:
     """The line of a row whose `timestamp` is aware and whose `context` is a text of JSON."""
     timestamp = record["timestamp"].astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    head = {"id": str(record["id"]), **record, "timestamp": timestamp}
+    head = {**record, "id": str(record["id"]), "timestamp": timestamp}
     # JSON has line breaks between its tokens only, where they mean nothing.
     context = str(head.pop("context")).replace("\r", " ").replace("\n", " ")
     text = json.dumps(head, ensure_ascii=False, separators=(",", ":"))

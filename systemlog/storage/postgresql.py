@@ -19,8 +19,14 @@ from systemlog.storage.conditions import NOTHING, Condition, expired
 from systemlog.storage.interface import BudgetSpent, Storage
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.spans import AHEAD, Span, days_ahead, mergeable, span_for
-from systemlog.storage.sqlstates import CHECK_VIOLATION, QUERY_CANCELED, UNIQUE_VIOLATION, sqlstate_of
-from systemlog.storage.steps import Action, Clock, Leaf, LeafReport, Orders, Step
+from systemlog.storage.sqlstates import (
+    CHECK_VIOLATION,
+    LOCK_NOT_AVAILABLE,
+    QUERY_CANCELED,
+    UNIQUE_VIOLATION,
+    sqlstate_of,
+)
+from systemlog.storage.steps import Action, Clock, Leaf, LeafInUse, LeafReport, Orders, Step
 
 COPY_FROM_ROWS = 20
 """As many rows go by COPY; fewer are faster as one INSERT."""
@@ -31,6 +37,9 @@ SETTLED = timedelta(days=1)
 """Leaves of the last day and of the two days ahead never go, so that a process may remember that they are there."""
 
 REMEMBERED_AHEAD = timedelta(days=2)
+
+PATIENCE = "2s"
+"""So long at most may what makes or detaches a leaf wait for a lock."""
 
 TURNS = "systemlog.retention"
 
@@ -151,9 +160,7 @@ class PostgreSQLStorage(Storage):
                 if not cursor.fetchone()[0]:
                     waiting()
                     cursor.execute(leaves.LOCK_SQL, [TURNS])
-            with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-                cursor.execute(leaves.LOCK_SQL, [leaves.LOCK])
-                leaves.finish_detaching(cursor)
+            self._finish_detaching()
             replacing.clear(self.connection, self.recount_rollup)
             yield
         finally:
@@ -259,6 +266,19 @@ class PostgreSQLStorage(Storage):
             for row in rows:
                 copy.write_row(_values(row))
 
+    def _finish_detaching(self) -> None:
+        with self.connection.cursor() as cursor:
+            detaching = leaves.read_detaching(cursor)
+        for leaf in detaching:
+            try:
+                with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+                    cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
+                    leaves.finish_detaching(cursor, leaf)
+            except OperationalError as error:
+                if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
+                    raise LeafInUse(leaf.name) from error
+                raise
+
     def _archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
         condition = expired(expiry, _same, archived_only=True)
         query = LINES_SQL.format(leaf=leaf.name, condition=condition.sql)
@@ -304,7 +324,7 @@ class PostgreSQLStorage(Storage):
         with self.connection.cursor() as cursor:
             return leaves.read_leaves(cursor)
 
-    def _make(self, instants: Iterable[datetime], patience: str = "2s") -> list[Span]:
+    def _make(self, instants: Iterable[datetime], patience: str = PATIENCE) -> list[Span]:
         spans: list[Span] = []
         own = self.connection.copy()
         try:

@@ -147,7 +147,7 @@ class SQLiteStorage(Storage):
                         return deleted
                     cursor.execute(DELETE_SQL.format(marks=", ".join(["%s"] * len(doomed))), [row for row, _ in doomed])
                     deleted += int(cursor.rowcount)
-                since = doomed[-1][1]
+                since = self._adapt(doomed[-1][1].replace(tzinfo=self.connection.timezone))
                 orders.progress(deleted)
                 time.sleep(PRUNE_PAUSE_S)
         finally:
@@ -176,7 +176,7 @@ class SQLiteStorage(Storage):
                     rows = cursor.fetchall()
                 if not rows:
                     return
-                since, after = rows[-1][:2]
+                since, after = self._adapt(rows[-1][0].replace(tzinfo=self.connection.timezone)), rows[-1][1]
                 yield b"".join(_line(row, self.connection.timezone) for row in rows)
 
         write(leaf, blocks())
@@ -214,7 +214,7 @@ def _contains(value: Any, wanted: Any) -> bool:
 
 def _line(row: tuple[Any, ...], zone: tzinfo | None) -> bytes:
     record = dict(zip(COLUMNS, row, strict=True))
-    record["timestamp"] = datetime.fromisoformat(record["timestamp"]).replace(tzinfo=zone)
+    record["timestamp"] = record["timestamp"].replace(tzinfo=zone)
     record["id"] = uuid.UUID(record["id"])
     if not _is_object(record["context"]):  # plain SQL may store anything
         record["context"] = json.dumps({UNREADABLE: record["context"]})
