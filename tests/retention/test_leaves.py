@@ -17,7 +17,7 @@ from systemlog.models import SystemLog
 from systemlog.policies import Policy
 from systemlog.retention import prune
 from systemlog.storage import postgresql, sealing
-from systemlog.storage.spans import MERGED_ABOVE, Span
+from systemlog.storage.spans import Span
 from systemlog.storage.steps import LeafState
 from tests.retention.conftest import NOW, TODAY, ago, leaves_of_today, messages, row, run, sql
 
@@ -30,6 +30,7 @@ pytestmark = [
 Store = Callable[..., None]
 DAYS = timedelta(days=1)
 KEEP_ALL = [Policy(keep=None)]
+MERGED_ABOVE = 12
 
 
 def spans() -> list[Span]:
@@ -113,7 +114,8 @@ def test_a_wedged_detach_is_finished_by_whoever_needs_the_leaf(store: Store, how
     sql(f"DROP TABLE {name}")
 
 
-def test_the_oldest_leaves_are_merged_where_there_are_many(store: Store) -> None:
+def test_the_oldest_leaves_are_merged_where_there_are_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("systemlog.storage.spans.MERGED_ABOVE", MERGED_ABOVE)
     # What days of long ago become when nobody merges them.
     first = (TODAY - 130 * DAYS).replace(day=1)
     number = 0
