@@ -20,7 +20,7 @@ from systemlog.policies import Expiry
 from systemlog.storage.conditions import Condition, expired
 from systemlog.storage.contexts import UNREADABLE, ContextDecoder
 from systemlog.storage.interface import BudgetSpent, Storage
-from systemlog.storage.lines import write_line
+from systemlog.storage.archived import write_line
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.spans import Span
 from systemlog.storage.steps import Action, Clock, Leaf, LeafReport, LeafState, Orders, Step
