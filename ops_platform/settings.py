@@ -106,6 +106,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SYSTEMLOG = {
     "DATABASE": "logs" if "logs" in DATABASES else "default",
+    "JOURNAL": ENV.SYSTEMLOG_JOURNAL,
+    "JOURNAL_MAX_BYTES": ENV.SYSTEMLOG_JOURNAL_MAX_BYTES,
+    "LANDER": ENV.SYSTEMLOG_LANDER,
     "JOURNAL_DIR": str(ENV.SYSTEMLOG_JOURNAL_DIR or VAR_DIR / "journal"),
 }
 

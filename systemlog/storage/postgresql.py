@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +18,8 @@ from systemlog.policies import Expiry, Verdict
 from systemlog.storage import leaves, replacing, rollup, sealing
 from systemlog.storage.conditions import NOTHING, Condition, expired
 from systemlog.storage.interface import BudgetSpent, Storage
+from systemlog.storage.landing import Slice
+from systemlog.storage.lines import instants
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.spans import AHEAD, Span, days_ahead, mergeable, span_for
 from systemlog.storage.sqlstates import (
@@ -42,6 +45,9 @@ PATIENCE = "2s"
 """So long at most may what makes or detaches a leaf wait for a lock."""
 
 TURNS = "systemlog.retention"
+
+REFUSING_CLASSES = ("22", "23", "44", "54", "P0")
+"""Of SQLSTATE: data, integrity, check option, program limits, and what PL/pgSQL raises."""
 
 COLUMN_LIST = ", ".join(COLUMNS)
 COPY_SQL = f"COPY {{table}} ({COLUMN_LIST}) FROM STDIN"
@@ -107,6 +113,29 @@ class PostgreSQLStorage(Storage):
                 _remembered.pop(self._database(), None)
                 self.make_room({row.timestamp for row in rows})
         raise AssertionError("unreachable")
+
+    def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
+        """COPY of the lines as they are; where a key is there already, once more through the staging table."""
+        room = instants(line for slice_ in slices for line in slice_.lines)
+        self.make_room(room)
+        skip_known = False
+        for _ in range(3):
+            try:
+                return self._land(slices, start, skip_known=skip_known)
+            except IntegrityError as error:
+                if sqlstate_of(error) == UNIQUE_VIOLATION and not skip_known:
+                    skip_known = True
+                elif sqlstate_of(error) == CHECK_VIOLATION and _is_leafless(error):
+                    # A leaf that this process remembered was dropped since.
+                    _remembered.pop(self._database(), None)
+                    self.make_room(room)
+                else:
+                    raise
+        raise AssertionError("unreachable")
+
+    def refuses_rows(self, error: Exception) -> bool:
+        """A value, a constraint or a trigger that does not take a row, or a row too large for an index."""
+        return (sqlstate_of(error) or "")[:2] in REFUSING_CLASSES
 
     def spans(self) -> list[Span]:
         """The leaves that ever held a row."""
@@ -261,6 +290,26 @@ class PostgreSQLStorage(Storage):
             cursor.execute(UNSTAGE_SQL)
             return int(cursor.rowcount)
 
+    def _land(self, slices: Sequence[Slice], start: int, *, skip_known: bool) -> dict[uuid.UUID, int]:
+        checkpoints = self.checkpoints()
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            positions = checkpoints.lock(cursor, slices, start)
+            chosen = [slice_ for slice_ in slices if positions.get(slice_.segment) == slice_.start]
+            if any(slice_.lines for slice_ in chosen):
+                if skip_known:
+                    cursor.execute(STAGE_SQL)
+                    cursor.execute(f"TRUNCATE {STAGE}")
+                with (
+                    self.connection.wrap_database_errors,
+                    cursor.copy(COPY_SQL.format(table=STAGE if skip_known else TABLE)) as copy,
+                ):
+                    for slice_ in chosen:
+                        copy.write(b"".join([line + b"\n" for line in slice_.lines]))
+                if skip_known:
+                    cursor.execute(UNSTAGE_SQL)
+            checkpoints.move(cursor, chosen)
+        return positions | {slice_.segment: slice_.end for slice_ in chosen}
+
     def _copy(self, cursor: CursorWrapper, table: str, rows: Sequence[Row]) -> None:
         with self.connection.wrap_database_errors, cursor.copy(COPY_SQL.format(table=table)) as copy:
             for row in rows:
@@ -377,3 +426,8 @@ def _stays(span: Span, now: datetime) -> bool:
 
 def _same(instant: datetime) -> datetime:
     return instant
+
+
+def _is_leafless(error: Exception) -> bool:
+    """Whether it is the partitioned table that says no, for lack of a leaf; a CHECK of somebody's has a name."""
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) is None

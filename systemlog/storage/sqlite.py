@@ -12,15 +12,17 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
-from django.db import OperationalError, transaction
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.dateparse import parse_datetime
 
 from systemlog.policies import Expiry
+from systemlog.storage.archived import write_line
 from systemlog.storage.conditions import Condition, expired
 from systemlog.storage.contexts import UNREADABLE, ContextDecoder
 from systemlog.storage.interface import BudgetSpent, Storage
-from systemlog.storage.archived import write_line
+from systemlog.storage.landing import CHECKPOINTS, Slice
+from systemlog.storage.lines import texts
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.spans import Span
 from systemlog.storage.steps import Action, Clock, Leaf, LeafReport, LeafState, Orders, Step
@@ -61,6 +63,26 @@ class SQLiteStorage(Storage):
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             cursor.executemany(INSERT_SQL, values)
             return int(cursor.rowcount)
+
+    def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
+        """One statement, executed for all lines, and the checkpoints, in one transaction."""
+        checkpoints = self.checkpoints()
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            # The write lock first: one that is taken after a read fails at once where another has written since.
+            cursor.execute(f"UPDATE {CHECKPOINTS} SET position = position WHERE 0")
+            positions = checkpoints.lock(cursor, slices, start)
+            chosen = [slice_ for slice_ in slices if positions.get(slice_.segment) == slice_.start]
+            values = [_values_of(line) for slice_ in chosen for line in slice_.lines]
+            if values:
+                cursor.executemany(INSERT_SQL, values)
+            checkpoints.move(cursor, chosen)
+        return positions | {slice_.segment: slice_.end for slice_ in chosen}
+
+    def refuses_rows(self, error: Exception) -> bool:
+        """A constraint, a trigger, or a value that SQLite cannot hold."""
+        return isinstance(error, IntegrityError | DataError) or (
+            isinstance(error, InterfaceError) and "binding" in str(error)
+        )
 
     def spans(self) -> list[Span]:
         """One span, from the oldest record to the newest."""
@@ -183,6 +205,14 @@ class SQLiteStorage(Storage):
 
     def _adapt(self, instant: datetime) -> Any:
         return self.connection.ops.adapt_datetimefield_value(instant)
+
+
+def _values_of(line: bytes) -> list[str | None]:
+    """The columns of a line as SQLite stores them."""
+    values = texts(line)
+    # Django's form: without the offset, and without microseconds where they are zero.
+    values[0] = (values[0] or "").removesuffix("+00").removesuffix(".000000")
+    return values
 
 
 def register_functions(sender: object, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
