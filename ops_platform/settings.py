@@ -119,6 +119,7 @@ HEALTH = {
             f"migrations:{name}": {"PROBE": "health.probes.Migrations", "OPTIONS": {"alias": name}}
             for name in DATABASES
         },
+        "leaves": {"PROBE": "systemlog.probes.leaves_made_ahead", "CRITICAL": False},
         "disk": {"PROBE": "health.probes.DiskSpace", "OPTIONS": {"path": str(VAR_DIR)}, "CRITICAL": False},
     },
     "DRAIN_FILE": str(VAR_DIR / "draining"),

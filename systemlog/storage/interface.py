@@ -35,6 +35,10 @@ class Storage(ABC):
         """Make sure that records of these instants can be inserted, without touching the caller's transaction."""
 
     @abstractmethod
+    def without_room(self, instants: Iterable[datetime]) -> list[datetime]:
+        """Which of these instants no record could be inserted at, until `make_room`."""
+
+    @abstractmethod
     def insert(self, rows: Sequence[Row]) -> int:
         """Store the rows, all or none; a row whose key is there already is skipped. Gives how many were new."""
 

@@ -99,6 +99,10 @@ class PostgreSQLStorage(Storage):
                 known = self._make(ahead[:1], patience="50ms")
         _remembered[self._database()] = known
 
+    def without_room(self, instants: Iterable[datetime]) -> list[datetime]:
+        """Those without a leaf."""
+        return _outside(instants, [leaf.span for leaf in self._leaves()])
+
     def insert(self, rows: Sequence[Row]) -> int:
         """COPY; where a key is there already, once more through a staging table that skips it."""
         rows = sorted(rows, key=lambda row: row[:2])  # in one order, so that two writers of the same keys queue

@@ -56,6 +56,10 @@ class SQLiteStorage(Storage):
     def make_room(self, instants: Iterable[datetime]) -> None:
         """There always is."""
 
+    def without_room(self, instants: Iterable[datetime]) -> list[datetime]:
+        """None."""
+        return []
+
     def insert(self, rows: Sequence[Row]) -> int:
         """One statement, executed for all rows in one transaction."""
         adapt = self.connection.ops.adapt_datetimefield_value

@@ -15,6 +15,7 @@ from django.db import connections
 from systemlog.conf import conf
 from systemlog.models import SystemLog
 from systemlog.policies import Policy
+from systemlog.probes import LeafMissing, leaves_made_ahead
 from systemlog.retention import prune
 from systemlog.storage import postgresql, sealing
 from systemlog.storage.spans import Span
@@ -79,6 +80,19 @@ def test_nobody_waits_for_a_leaf_ahead(store: Store) -> None:
     finally:
         other.close()
     assert messages() == {"not held up"}
+
+
+def test_the_probe_tells_of_a_missing_leaf(store: Store) -> None:
+    prune(KEEP_ALL)
+    assert leaves_made_ahead() is None
+    for name, report in leaves_of_today().items():
+        if report.state is LeafState.AHEAD:
+            sql(f"DROP TABLE {name}")
+    assert "for tomorrow is missing" in str(leaves_made_ahead())
+    for name in leaves_of_today():
+        sql(f"DROP TABLE {name}")
+    with pytest.raises(LeafMissing, match="prune_system_logs"):
+        leaves_made_ahead()
 
 
 def detach_and_be_cancelled(name: str) -> None:
