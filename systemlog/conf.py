@@ -41,6 +41,11 @@ def one_of(*choices: object) -> Rule:
     return lambda value: None if value in choices else "must be one of " + ", ".join(map(repr, choices))
 
 
+def short_text(value: str) -> str | None:
+    """A rule: at most 200 characters, as every short text of a record."""
+    return None if len(value) <= 200 else "must have at most 200 characters"
+
+
 def names(value: Any) -> str | None:
     """A rule: a list of names, none of them blank."""
     fits = not isinstance(value, str) and all(isinstance(name, str) and name.strip() for name in value)
@@ -80,7 +85,34 @@ class Settings:
 
     DATABASE: str = option("default", "Alias of the database that holds `system_logs`.")
     JOURNAL_DIR: str = option(
-        "", "Directory on a local disk for records that are accepted and not yet stored; private to the service's user."
+        "",
+        "Directory on a local disk for records that are accepted and not yet stored; private to the service's user. "
+        "Default: `journal` in `$STATE_DIRECTORY`, else in the folder `var` of `BASE_DIR`.",
+    )
+    JOURNAL: str = option(
+        "files",
+        "Where accepted records go first: `files` (the journal), `direct` (no disk: into the database, outside the "
+        "caller's transaction) or `memory` (tests: see `systemlog.testing`).",
+        one_of("files", "direct", "memory"),
+    )
+    JOURNAL_MAX_BYTES: int = option(
+        2**30,
+        "Bytes that records may wait in: DEBUG is refused from 70 % on, INFO from 80, WARNING from 90, ERROR from 97.",
+        at_least(2**20),
+    )
+    JOURNAL_KEEP: float = option(
+        900.0,
+        "Seconds for which a segment stays after it has landed: a database that a restore set back gets it again.",
+        at_least(0),
+    )
+    LANDER: str = option(
+        "thread",
+        "Who moves the journal into the database: `thread` (one of the serving processes) or `process` "
+        "(`manage.py land_system_logs` alone).",
+        one_of("thread", "process"),
+    )
+    SOURCE: str = option(
+        "", "The `source` of the process's own records: name of the service. Default: the host's name.", short_text
     )
     CITUS: bool = option(
         False, "The log database is the coordinator of a Citus cluster: the migration distributes the log over it."
@@ -153,11 +185,16 @@ _NOTHING: Mapping[str, Any] = {}
 _in_force: tuple[object, Settings] = (_NOTHING, Settings())
 """The dictionary that was read last, and what it means."""
 
+_read_before = vars(settings)
+"""What Django's lazy settings were asked for since they last changed; asking them costs a µs, and the journal asks often."""
+
 
 def conf() -> Settings:
     """The settings in force. Unknown or ill-typed keys are the system checks' business, and ignored here."""
     global _in_force  # noqa: PLW0603  (read anew only when the dictionary is another one, as in tests)
-    given = getattr(settings, NAME, _NOTHING)
+    given = _read_before.get(NAME)
+    if given is None:
+        given = getattr(settings, NAME, _NOTHING)
     if given is not _in_force[0]:
         known = given.items() if isinstance(given, Mapping) else ()
         _in_force = (given, Settings(**{name: value for name, value in known if name in _types()}))

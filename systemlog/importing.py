@@ -20,7 +20,7 @@ from systemlog.compression import broken_data_errors, reading
 from systemlog.identity import derive_id
 from systemlog.intake import FieldError, Malformed, Refused, read_json, read_record
 from systemlog.storage import Row, storage_of
-from systemlog.storage.lines import read_line
+from systemlog.storage.archived import read_line
 
 BATCH_ROWS = 5000
 MAX_LINE_BYTES = 2**20

@@ -13,6 +13,7 @@ otherwise, stands here:
 from __future__ import annotations
 
 import json
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,8 +26,10 @@ from django.db.backends.utils import CursorWrapper
 
 from systemlog.policies import Expiry
 from systemlog.storage import leaves, replacing, rollup
+from systemlog.storage.archived import write_line
 from systemlog.storage.conditions import NOTHING, Condition, expired
-from systemlog.storage.lines import write_line
+from systemlog.storage.landing import Slice
+from systemlog.storage.lines import counted_by
 from systemlog.storage.postgresql import (
     COLUMN_LIST,
     COPY_FROM_ROWS,
@@ -110,9 +113,16 @@ class CitusStorage(PostgreSQLStorage):
 
     counts_itself = False
 
+    # Its own number of rows has those in it that were there before.
+    unstage_sql = f"{UNSTAGE_SQL} RETURNING {COUNTED}"
+
     def insert(self, rows: Sequence[Row]) -> int:
         """As on one PostgreSQL."""
         return self._despite_deadlocks(lambda: super(CitusStorage, self).insert(rows))
+
+    def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
+        """As on one PostgreSQL."""
+        return self._despite_deadlocks(lambda: super(CitusStorage, self).land(slices, start))
 
     def spans(self) -> list[Span]:
         """All leaves: which of them hold a row, only the workers know."""
@@ -210,17 +220,24 @@ class CitusStorage(PostgreSQLStorage):
                 self._count(stored)
                 return len(stored)
         except DatabaseError as error:
-            if sqlstate_of(error) not in (UNIQUE_VIOLATION, REFUSED_COPY):
+            if not self._may_be_known(error):
                 raise
         with transaction.atomic(using=alias), self.connection.cursor() as cursor:
             cursor.execute(STAGE_SQL)
             cursor.execute(f"TRUNCATE {STAGE}")
             self._copy(cursor, STAGE, rows)
-            # The statement's own number of rows has those in it that were there before.
-            cursor.execute(f"{UNSTAGE_SQL} RETURNING {COUNTED}")
+            cursor.execute(self.unstage_sql)
             stored = cursor.fetchall()
             self._count(stored)
             return len(stored)
+
+    def _copy_lines(self, cursor: CursorWrapper, blocks: Iterable[Sequence[bytes]], *, skip_known: bool) -> None:
+        blocks = list(blocks)
+        super()._copy_lines(cursor, blocks, skip_known=skip_known)
+        self._count(cursor.fetchall() if skip_known else (counted_by(line) for lines in blocks for line in lines))
+
+    def _may_be_known(self, error: DatabaseError) -> bool:
+        return sqlstate_of(error) in (UNIQUE_VIOLATION, REFUSED_COPY)
 
     def _delete(self, leaf: Leaf, condition: Condition, orders: Orders) -> int:
         deleted = 0

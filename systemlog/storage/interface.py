@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -11,6 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from systemlog.policies import Expiry
 from systemlog.storage import rollup
+from systemlog.storage.landing import Checkpoints, Slice
 from systemlog.storage.rows import Row
 from systemlog.storage.spans import Span
 from systemlog.storage.steps import Clock, Leaf, LeafReport, Orders, Step
@@ -31,8 +33,29 @@ class Storage(ABC):
         """Make sure that records of these instants can be inserted, without touching the caller's transaction."""
 
     @abstractmethod
+    def without_room(self, instants: Iterable[datetime]) -> list[datetime]:
+        """Which of these instants no record could be inserted at, until `make_room`."""
+
+    @abstractmethod
     def insert(self, rows: Sequence[Row]) -> int:
         """Store the rows, all or none; a row whose key is there already is skipped. Gives how many were new."""
+
+    @abstractmethod
+    def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
+        """Store the slices' lines and move their segments' checkpoints, all in one transaction, or nothing.
+
+        A slice is left out where the database has its segment at another position than the slice begins at, or another
+        lander has it just now. A segment that is new to the database begins at byte `start`. A line whose key is there
+        already is skipped. Gives the positions that hold now; what is missing, another lander has.
+        """
+
+    def checkpoints(self) -> Checkpoints:
+        """How far the journal's segments are in this database."""
+        return Checkpoints(self.connection)
+
+    @abstractmethod
+    def refuses_rows(self, error: Exception) -> bool:
+        """Whether the error says that the database does not take these very rows; else it takes none just now."""
 
     @abstractmethod
     def spans(self) -> list[Span]:

@@ -24,7 +24,7 @@ LOCK_SQL = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 LEAVES_SQL = """
     SELECT leaf.relname, pg_get_expr(leaf.relpartbound, leaf.oid), pg_relation_size(leaf.oid)
     FROM pg_inherits JOIN pg_class leaf ON leaf.oid = pg_inherits.inhrelid
-    WHERE pg_inherits.inhparent = to_regclass(%s) AND leaf.relpartbound IS NOT NULL AND NOT inhdetachpending
+    WHERE pg_inherits.inhparent = to_regclass(%s) AND leaf.relpartbound IS NOT NULL AND inhdetachpending = %s
 """
 
 # Rows as the planner guesses them: the density of the last ANALYZE, times the pages of now.
@@ -40,8 +40,6 @@ REPORT_SQL = """
     WHERE pg_inherits.inhparent = to_regclass(%s)
 """
 
-PENDING_SQL = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass(%s) AND inhdetachpending"
-
 SEALED = "sealed"
 """The comment on the table of a leaf that retention has sealed."""
 
@@ -55,10 +53,17 @@ BOUNDS = re.compile(r"FROM \((?:'([^']+)'|MINVALUE)\) TO \((?:'([^']+)'|MAXVALUE
 
 def read_leaves(cursor: CursorWrapper) -> list[Leaf]:
     """The leaves that are attached now, newest first; not one whose DETACH is pending, which takes no more rows."""
-    cursor.execute(LEAVES_SQL, [TABLE])
-    # The bounds of a leaf that another session drops just now are NULL.
-    leaves = [Leaf(name, _parse_bounds(bounds), size) for name, bounds, size in cursor.fetchall() if bounds]
-    return sorted(leaves, key=lambda leaf: leaf.span, reverse=True)
+    return _read(cursor, detaching=False)
+
+
+def read_detaching(cursor: CursorWrapper) -> list[Leaf]:
+    """The leaves that a cancelled DETACH CONCURRENTLY left: no row finds room in their span until it is finished."""
+    return _read(cursor, detaching=True)
+
+
+def finish_detaching(cursor: CursorWrapper, leaf: Leaf) -> None:
+    """Finish it; waits for transactions that still see the leaf. Its table stays, for whoever wanted it detached."""
+    cursor.execute(f"ALTER TABLE {TABLE} DETACH PARTITION {leaf.name} FINALIZE")
 
 
 def report_leaves(cursor: CursorWrapper) -> list[LeafReport]:
@@ -80,25 +85,20 @@ def make_leaf(cursor: CursorWrapper, instant: datetime) -> list[Span]:
     Call it in a transaction of its own: it holds the advisory lock, and the new leaf, until the commit.
     """
     cursor.execute(LOCK_SQL, [LOCK])
-    finish_detaching(cursor)
     spans = [leaf.span for leaf in read_leaves(cursor)]
     if not any(instant in span for span in spans):
-        span = span_for(instant, now=datetime.now(UTC), leaf=conf().LEAF, taken=spans)
+        taken = list(spans)
+        for leaf in read_detaching(cursor):
+            if instant in leaf.span:
+                finish_detaching(cursor, leaf)
+            else:
+                taken.append(leaf.span)
+        span = span_for(instant, now=datetime.now(UTC), leaf=conf().LEAF, taken=taken)
         name = free_name(cursor, span)
         create_table(cursor, name, span)
         attach(cursor, name, span)
         spans.append(span)
     return spans
-
-
-def finish_detaching(cursor: CursorWrapper) -> None:
-    """Finish what a cancelled DETACH CONCURRENTLY left: until then no row finds room in that span.
-
-    The table that was to be detached stays, with its rows, for whoever wanted it detached.
-    """
-    cursor.execute(PENDING_SQL, [TABLE])
-    for (name,) in cursor.fetchall():
-        cursor.execute(f"ALTER TABLE {TABLE} DETACH PARTITION {name} FINALIZE")
 
 
 def create_table(cursor: CursorWrapper, name: str, span: Span) -> None:
@@ -129,6 +129,13 @@ def free_name(cursor: CursorWrapper, span: Span) -> str:
             return name
         number += 1
         name = f"{plain}_{number}"
+
+
+def _read(cursor: CursorWrapper, *, detaching: bool) -> list[Leaf]:
+    cursor.execute(LEAVES_SQL, [TABLE, detaching])
+    # The bounds of a leaf that another session drops just now are NULL.
+    leaves = [Leaf(name, _parse_bounds(bounds), size) for name, bounds, size in cursor.fetchall() if bounds]
+    return sorted(leaves, key=lambda leaf: leaf.span, reverse=True)
 
 
 def _state(span: Span, now: datetime, *, pending: bool, sealed: bool, replaced: bool) -> LeafState:

@@ -1,39 +1,92 @@
-"""A row as a line of an archive: a JSON object with every column, `context` last and in its very text.
+"""A record as one line of PostgreSQL's COPY text format: what the journal holds, and COPY takes as it is.
 
-JSON has one way to write most values and many to write a number; so a context is never read and written again on its
-way into an archive and back, and what is restored is what was stored, bit for bit. PostgreSQL makes the lines itself.
+The columns stand in the order of `Row`, with a tab between them; NULL is `\\N`; backslash, tab, newline and carriage
+return are escaped, so that no line holds a line break. Timestamps are UTC and have six digits of microseconds.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from systemlog.storage.rows import COLUMNS, JSONText, Row
+from systemlog.storage.contexts import ContextDecoder
+from systemlog.storage.rows import COLUMNS, Row, context_as_json
 
-# Inside a text its quotes would be escaped, and within an object no other member stands before.
-CONTEXT = b',"context":'
+NULL = b"\\N"
+TIMESTAMP, ID, LEVEL, CATEGORY, CONTEXT = map(COLUMNS.index, ("timestamp", "id", "level", "category", "context"))
+LEVEL_OFFSET = 63
+"""Where the level begins in a line: timestamp and id before it have one length in all of them."""
 
-
-def write_line(record: Mapping[str, Any]) -> bytes:
-    """The line of a row whose `timestamp` is aware and whose `context` is a text of JSON."""
-    timestamp = record["timestamp"].astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    head = {"id": str(record["id"]), **record, "timestamp": timestamp}
-    # JSON has line breaks between its tokens only, where they mean nothing.
-    context = str(head.pop("context")).replace("\r", " ").replace("\n", " ")
-    text = json.dumps(head, ensure_ascii=False, separators=(",", ":"))
-    return text[:-1].encode() + CONTEXT + context.encode() + b"}\n"
+_escaped = re.compile(rb"\\(.)", re.DOTALL)
+_letters = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
-def read_line(line: bytes) -> Row:
-    """The row of such a line. Raises `ValueError` for any other."""
-    head, found, context = line.rstrip(b"\n").partition(CONTEXT)
-    record = json.loads(head + b"}") if found else {}
-    if not {*record, "context"} == {*COLUMNS}:
-        raise ValueError("This is no line of an archive of system_logs.")
-    record["id"] = uuid.UUID(record["id"])
-    record["timestamp"] = datetime.fromisoformat(record["timestamp"])
-    return Row(**record, context=JSONText(context[:-1].decode()))
+def escape(data: bytes) -> bytes:
+    """The bytes of a text as they stand in a line."""
+    if b"\\" in data:
+        data = data.replace(b"\\", b"\\\\")
+    if b"\n" in data:
+        data = data.replace(b"\n", b"\\n")
+    if b"\r" in data:
+        data = data.replace(b"\r", b"\\r")
+    return data.replace(b"\t", b"\\t") if b"\t" in data else data
+
+
+def escape_text(text: Any) -> bytes:
+    """A text, or None, as it stands in a line. The text has no NUL and no lone surrogate."""
+    return NULL if text is None else escape(text.encode())
+
+
+def encode(row: Row) -> bytes:
+    """The line of a row, without a line break at its end."""
+    timestamp = row.timestamp.astimezone(UTC)
+    return b"\t".join(
+        (
+            f"{timestamp:%Y-%m-%d %H:%M:%S.%f}+00".encode(),
+            row.id.hex.encode(),
+            row.level.encode(),
+            *map(escape_text, row[CATEGORY:CONTEXT]),
+            escape(context_as_json(row.context).encode()),
+            *map(escape_text, row[CONTEXT + 1 :]),
+        )
+    )
+
+
+def decode(line: bytes) -> Row:
+    """The row of a line. Raises `ValueError` for what is no line of a record."""
+    fields: list[Any] = texts(line)
+    fields[TIMESTAMP] = datetime.fromisoformat(fields[TIMESTAMP] or "")
+    fields[ID] = uuid.UUID(fields[ID])
+    fields[CONTEXT] = json.loads(fields[CONTEXT] or "", cls=ContextDecoder)
+    return Row(*fields)
+
+
+def texts(line: bytes) -> list[str | None]:
+    """The columns of a line as texts, None for NULL. Raises `ValueError` for what is no line of a record."""
+    fields = line.split(b"\t")
+    if len(fields) != len(COLUMNS):
+        raise ValueError(f"A line of the journal has {len(fields)} columns in place of {len(COLUMNS)}.")
+    return [None if field == NULL else _unescape(field).decode() for field in fields]
+
+
+def counted_by(line: bytes) -> tuple[datetime, str, str, str]:
+    """The hour, source, category and level of a line: what the roll-up counts it by."""
+    timestamp, _, level, category, source, _ = line.split(b"\t", 5)
+    hour = datetime.fromisoformat(f"{timestamp[:13].decode()}:00:00+00:00")
+    return hour, _unescape(source).decode(), _unescape(category).decode(), level.decode()
+
+
+def instants(lines: Iterable[bytes]) -> set[datetime]:
+    """One instant of each hour in which the lines' records lie: what leaves must be there for."""
+    hours = {line[:13] for line in lines}
+    return {datetime.fromisoformat(f"{hour.decode()}:00:00+00:00") for hour in hours}
+
+
+def _unescape(field: bytes) -> bytes:
+    if b"\\" not in field:
+        return field
+    return _escaped.sub(lambda match: _letters.get(match[1], match[1]), field)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import ClientCursor
 
@@ -18,10 +19,18 @@ from systemlog.policies import Expiry, Verdict
 from systemlog.storage import leaves, replacing, rollup, sealing
 from systemlog.storage.conditions import NOTHING, Condition, expired
 from systemlog.storage.interface import BudgetSpent, Storage
+from systemlog.storage.landing import Slice
+from systemlog.storage.lines import instants
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.spans import AHEAD, Span, days_ahead, mergeable, span_for
-from systemlog.storage.sqlstates import CHECK_VIOLATION, QUERY_CANCELED, UNIQUE_VIOLATION, sqlstate_of
-from systemlog.storage.steps import Action, Clock, Leaf, LeafReport, Orders, Step
+from systemlog.storage.sqlstates import (
+    CHECK_VIOLATION,
+    LOCK_NOT_AVAILABLE,
+    QUERY_CANCELED,
+    UNIQUE_VIOLATION,
+    sqlstate_of,
+)
+from systemlog.storage.steps import Action, Clock, Leaf, LeafInUse, LeafReport, Orders, Step
 
 COPY_FROM_ROWS = 20
 """As many rows go by COPY; fewer are faster as one INSERT."""
@@ -33,7 +42,13 @@ SETTLED = timedelta(days=1)
 
 REMEMBERED_AHEAD = timedelta(days=2)
 
+PATIENCE = "2s"
+"""So long at most may what makes or detaches a leaf wait for a lock."""
+
 TURNS = "systemlog.retention"
+
+REFUSING_CLASSES = ("22", "23", "44", "54", "P0")
+"""Of SQLSTATE: data, integrity, check option, program limits, and what PL/pgSQL raises."""
 
 COLUMN_LIST = ", ".join(COLUMNS)
 COPY_SQL = f"COPY {{table}} ({COLUMN_LIST}) FROM STDIN"
@@ -74,6 +89,8 @@ _remembered: dict[tuple[str, str], list[Span]] = {}
 class PostgreSQLStorage(Storage):
     """The partitioned table."""
 
+    unstage_sql = UNSTAGE_SQL
+
     def make_room(self, instants: Iterable[datetime]) -> None:
         """Make the leaves that are missing, each in a transaction of its own, on a connection of its own.
 
@@ -95,6 +112,10 @@ class PostgreSQLStorage(Storage):
                 known = self._make(ahead[:1], patience="50ms")
         _remembered[self._database()] = known
 
+    def without_room(self, instants: Iterable[datetime]) -> list[datetime]:
+        """Those without a leaf."""
+        return _outside(instants, [leaf.span for leaf in self._leaves()])
+
     def insert(self, rows: Sequence[Row]) -> int:
         """COPY; where a key is there already, once more through a staging table that skips it."""
         rows = sorted(rows, key=lambda row: row[:2])  # in one order, so that two writers of the same keys queue
@@ -109,6 +130,29 @@ class PostgreSQLStorage(Storage):
                 _remembered.pop(self._database(), None)
                 self.make_room({row.timestamp for row in rows})
         raise AssertionError("unreachable")
+
+    def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
+        """COPY of the lines as they are; where a key is there already, once more through the staging table."""
+        room = instants(line for slice_ in slices for line in slice_.lines)
+        self.make_room(room)
+        skip_known = False
+        for attempt in range(3):
+            try:
+                return self._land(slices, start, skip_known=skip_known)
+            except DatabaseError as error:
+                if not skip_known and self._may_be_known(error):
+                    skip_known = True
+                elif sqlstate_of(error) == CHECK_VIOLATION and _is_leafless(error) and attempt < 2:
+                    # A leaf that this process remembered was dropped since.
+                    _remembered.pop(self._database(), None)
+                    self.make_room(room)
+                else:
+                    raise
+        raise AssertionError("unreachable")
+
+    def refuses_rows(self, error: Exception) -> bool:
+        """A value, a constraint or a trigger that does not take a row, or a row too large for an index."""
+        return (sqlstate_of(error) or "")[:2] in REFUSING_CLASSES
 
     def spans(self) -> list[Span]:
         """The leaves that ever held a row."""
@@ -171,9 +215,7 @@ class PostgreSQLStorage(Storage):
                 if not cursor.fetchone()[0]:
                     waiting()
                     cursor.execute(leaves.LOCK_SQL, [TURNS])
-            with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-                cursor.execute(leaves.LOCK_SQL, [leaves.LOCK])
-                leaves.finish_detaching(cursor)
+            self._finish_detaching()
             replacing.clear(self.connection, self.recount_rollup)
             yield
         finally:
@@ -267,20 +309,60 @@ class PostgreSQLStorage(Storage):
             with transaction.atomic(using=alias), self.connection.cursor() as cursor:
                 self._copy(cursor, TABLE, rows)
                 return len(rows)
-        except IntegrityError as error:
-            if sqlstate_of(error) != UNIQUE_VIOLATION:
+        except DatabaseError as error:
+            if not self._may_be_known(error):
                 raise
         with transaction.atomic(using=alias), self.connection.cursor() as cursor:
             cursor.execute(STAGE_SQL)
             cursor.execute(f"TRUNCATE {STAGE}")
             self._copy(cursor, STAGE, rows)
-            cursor.execute(UNSTAGE_SQL)
+            cursor.execute(self.unstage_sql)
             return int(cursor.rowcount)
+
+    def _land(self, slices: Sequence[Slice], start: int, *, skip_known: bool) -> dict[uuid.UUID, int]:
+        checkpoints = self.checkpoints()
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            positions = checkpoints.lock(cursor, slices, start)
+            chosen = [slice_ for slice_ in slices if positions.get(slice_.segment) == slice_.start]
+            if any(slice_.lines for slice_ in chosen):
+                self._copy_lines(cursor, [slice_.lines for slice_ in chosen], skip_known=skip_known)
+            checkpoints.move(cursor, chosen)
+        return positions | {slice_.segment: slice_.end for slice_ in chosen}
 
     def _copy(self, cursor: CursorWrapper, table: str, rows: Sequence[Row]) -> None:
         with self.connection.wrap_database_errors, cursor.copy(COPY_SQL.format(table=table)) as copy:
             for row in rows:
                 copy.write_row(values_of(row))
+
+    def _copy_lines(self, cursor: CursorWrapper, blocks: Iterable[Sequence[bytes]], *, skip_known: bool) -> None:
+        if skip_known:
+            cursor.execute(STAGE_SQL)
+            cursor.execute(f"TRUNCATE {STAGE}")
+        with (
+            self.connection.wrap_database_errors,
+            cursor.copy(COPY_SQL.format(table=STAGE if skip_known else TABLE)) as copy,
+        ):
+            for lines in blocks:
+                copy.write(b"".join([line + b"\n" for line in lines]))
+        if skip_known:
+            cursor.execute(self.unstage_sql)
+
+    def _may_be_known(self, error: DatabaseError) -> bool:
+        """Whether a COPY may have been refused because a key of it is there already."""
+        return sqlstate_of(error) == UNIQUE_VIOLATION
+
+    def _finish_detaching(self) -> None:
+        with self.connection.cursor() as cursor:
+            detaching = leaves.read_detaching(cursor)
+        for leaf in detaching:
+            try:
+                with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+                    cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
+                    leaves.finish_detaching(cursor, leaf)
+            except OperationalError as error:
+                if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
+                    raise LeafInUse(leaf.name) from error
+                raise
 
     def _archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
         condition = expired(expiry, _same, archived_only=True)
@@ -327,7 +409,7 @@ class PostgreSQLStorage(Storage):
         with self.connection.cursor() as cursor:
             return leaves.read_leaves(cursor)
 
-    def _make(self, instants: Iterable[datetime], patience: str = "2s") -> list[Span]:
+    def _make(self, instants: Iterable[datetime], patience: str = PATIENCE) -> list[Span]:
         spans: list[Span] = []
         own = self.connection.copy()
         try:
@@ -378,3 +460,8 @@ def _stays(span: Span, now: datetime) -> bool:
 
 def _same(instant: datetime) -> datetime:
     return instant
+
+
+def _is_leafless(error: Exception) -> bool:
+    """Whether it is the partitioned table that says no, for lack of a leaf; a CHECK of somebody's has a name."""
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) is None

@@ -36,7 +36,7 @@ class Row(NamedTuple):
 COLUMNS = Row._fields
 
 
-def context_as_json(context: dict[str, Any] | JSONText) -> str:
+def context_as_json(context: Any) -> str:
     """The text that both databases store for a context."""
     if isinstance(context, JSONText):
         return context

@@ -12,15 +12,17 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
-from django.db import OperationalError, transaction
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.dateparse import parse_datetime
 
 from systemlog.policies import Expiry
+from systemlog.storage.archived import write_line
 from systemlog.storage.conditions import Condition, expired
 from systemlog.storage.contexts import UNREADABLE, ContextDecoder
 from systemlog.storage.interface import BudgetSpent, Storage
-from systemlog.storage.lines import write_line
+from systemlog.storage.landing import CHECKPOINTS, Slice
+from systemlog.storage.lines import texts
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.spans import Span
 from systemlog.storage.steps import Action, Clock, Leaf, LeafReport, LeafState, Orders, Step
@@ -54,6 +56,10 @@ class SQLiteStorage(Storage):
     def make_room(self, instants: Iterable[datetime]) -> None:
         """There always is."""
 
+    def without_room(self, instants: Iterable[datetime]) -> list[datetime]:
+        """None."""
+        return []
+
     def insert(self, rows: Sequence[Row]) -> int:
         """One statement, executed for all rows in one transaction."""
         adapt = self.connection.ops.adapt_datetimefield_value
@@ -61,6 +67,26 @@ class SQLiteStorage(Storage):
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             cursor.executemany(INSERT_SQL, values)
             return int(cursor.rowcount)
+
+    def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
+        """One statement, executed for all lines, and the checkpoints, in one transaction."""
+        checkpoints = self.checkpoints()
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            # The write lock first: one that is taken after a read fails at once where another has written since.
+            cursor.execute(f"UPDATE {CHECKPOINTS} SET position = position WHERE 0")
+            positions = checkpoints.lock(cursor, slices, start)
+            chosen = [slice_ for slice_ in slices if positions.get(slice_.segment) == slice_.start]
+            values = [_values_of(line) for slice_ in chosen for line in slice_.lines]
+            if values:
+                cursor.executemany(INSERT_SQL, values)
+            checkpoints.move(cursor, chosen)
+        return positions | {slice_.segment: slice_.end for slice_ in chosen}
+
+    def refuses_rows(self, error: Exception) -> bool:
+        """A constraint, a trigger, or a value that SQLite cannot hold."""
+        return isinstance(error, IntegrityError | DataError) or (
+            isinstance(error, InterfaceError) and "binding" in str(error)
+        )
 
     def spans(self) -> list[Span]:
         """One span, from the oldest record to the newest."""
@@ -151,7 +177,7 @@ class SQLiteStorage(Storage):
                         return deleted
                     cursor.execute(DELETE_SQL.format(marks=", ".join(["%s"] * len(doomed))), [row for row, _ in doomed])
                     deleted += int(cursor.rowcount)
-                since = doomed[-1][1]
+                since = self._adapt(doomed[-1][1].replace(tzinfo=self.connection.timezone))
                 orders.progress(deleted)
                 time.sleep(PRUNE_PAUSE_S)
         finally:
@@ -180,13 +206,21 @@ class SQLiteStorage(Storage):
                     rows = cursor.fetchall()
                 if not rows:
                     return
-                since, after = rows[-1][:2]
+                since, after = self._adapt(rows[-1][0].replace(tzinfo=self.connection.timezone)), rows[-1][1]
                 yield b"".join(_line(row, self.connection.timezone) for row in rows)
 
         write(leaf, blocks())
 
     def _adapt(self, instant: datetime) -> Any:
         return self.connection.ops.adapt_datetimefield_value(instant)
+
+
+def _values_of(line: bytes) -> list[str | None]:
+    """The columns of a line as SQLite stores them."""
+    values = texts(line)
+    # Django's form: without the offset, and without microseconds where they are zero.
+    values[0] = (values[0] or "").removesuffix("+00").removesuffix(".000000")
+    return values
 
 
 def register_functions(sender: object, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
@@ -218,7 +252,7 @@ def _contains(value: Any, wanted: Any) -> bool:
 
 def _line(row: tuple[Any, ...], zone: tzinfo | None) -> bytes:
     record = dict(zip(COLUMNS, row, strict=True))
-    record["timestamp"] = datetime.fromisoformat(record["timestamp"]).replace(tzinfo=zone)
+    record["timestamp"] = record["timestamp"].replace(tzinfo=zone)
     record["id"] = uuid.UUID(record["id"])
     if not _is_object(record["context"]):  # plain SQL may store anything
         record["context"] = json.dumps({UNREADABLE: record["context"]})
