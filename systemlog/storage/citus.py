@@ -35,6 +35,7 @@ from systemlog.storage.postgresql import (
     COPY_FROM_ROWS,
     DELETE_BATCH,
     INSERT_SQL,
+    LINES_SQL,
     STAGE,
     STAGE_SQL,
     UNSTAGE_SQL,
@@ -116,6 +117,9 @@ class CitusStorage(PostgreSQLStorage):
     # Its own number of rows has those in it that were there before.
     unstage_sql = f"{UNSTAGE_SQL} RETURNING {COUNTED}"
 
+    # Each shard has an order of its own.
+    lines_sql = f"{LINES_SQL} ORDER BY line.timestamp, line.id"
+
     def insert(self, rows: Sequence[Row]) -> int:
         """As on one PostgreSQL."""
         return self._despite_deadlocks(lambda: super(CitusStorage, self).insert(rows))
@@ -179,8 +183,17 @@ class CitusStorage(PostgreSQLStorage):
         meanwhile is neither archived nor deleted.
         """
         leaf, archive = step.leaf, orders.archive
-        if step.action is Action.NOTHING or archive is None or not step.rows or not expiry.archives(leaf.span.lower):
-            return super().carry_out(step, expiry, orders)
+        if archive is None or not step.rows or not expiry.archives(leaf.span.lower):
+            went = super().carry_out(step, expiry, orders)
+        else:
+            went = self._archive_and_delete(leaf, expiry, orders, archive)
+        if step.rows == went and step.action is not Action.NOTHING and self._settled(leaf, expiry):
+            self._drop_empty(leaf)
+        return went
+
+    def _archive_and_delete(
+        self, leaf: Leaf, expiry: Expiry, orders: Orders, archive: Callable[[Leaf, Iterator[bytes]], None]
+    ) -> int:
         self.make_room([datetime.now(UTC)])  # for the note
         gone, archived = (expired(expiry, _same, archived_only=only) for only in (False, True))
         went = 0
@@ -197,13 +210,15 @@ class CitusStorage(PostgreSQLStorage):
             if went:
                 self._insert([orders.note(went)])
         unarchived = Condition(f"{gone.sql} AND NOT {archived.sql}", [*gone.values, *archived.values])
-        went += self._delete(leaf, unarchived, orders)
-        if step.action is Action.DROP:
-            with self.connection.cursor() as cursor:
-                cursor.execute(f"VACUUM {leaf.name}")  # or the look whether it is empty takes long, under a lock
-            replacing.drop_if_empty(self.connection, leaf)
-            replacing.clear(self.connection, self.recount_rollup)
-        return went
+        return went + self._delete(leaf, unarchived, orders)
+
+    def _drop_empty(self, leaf: Leaf) -> None:
+        if leaf.name not in {there.name for there in self._leaves()}:
+            return
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"VACUUM {leaf.name}")  # or the look whether it is empty takes long, under a lock
+        replacing.drop_if_empty(self.connection, leaf)
+        replacing.clear(self.connection, self.recount_rollup)
 
     def _insert(self, rows: Sequence[Row]) -> int:
         alias = self.connection.alias

@@ -89,7 +89,7 @@ _remembered: dict[tuple[str, str], list[Span]] = {}
 class PostgreSQLStorage(Storage):
     """The partitioned table."""
 
-    unstage_sql = UNSTAGE_SQL
+    unstage_sql, lines_sql = UNSTAGE_SQL, LINES_SQL
 
     def make_room(self, instants: Iterable[datetime]) -> None:
         """Make the leaves that are missing, each in a transaction of its own, on a connection of its own.
@@ -366,7 +366,7 @@ class PostgreSQLStorage(Storage):
 
     def _archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
         condition = expired(expiry, _same, archived_only=True)
-        query = LINES_SQL.format(leaf=leaf.name, condition=condition.sql)
+        query = self.lines_sql.format(leaf=leaf.name, condition=condition.sql)
         with (
             self.connection.wrap_database_errors,
             ClientCursor(self.connection.connection) as cursor,  # COPY takes no parameters on the server's side

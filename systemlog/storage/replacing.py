@@ -83,7 +83,7 @@ def drop_if_empty(connection: BaseDatabaseWrapper, leaf: Leaf) -> None:
     """Take a leaf out if it has no rows. Raises `LeafInUse`."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         lock(connection, cursor, [leaf])
-        cursor.execute(f"SELECT EXISTS (SELECT FROM {leaf.name})")
+        cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {leaf.name})")
         if not cursor.fetchone()[0]:
             take_out(cursor, [leaf])
 
