@@ -17,3 +17,12 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError("Write a number and a unit: 90s, 15m, 12h, 30d or 2w.")
     number, unit = match.groups()
     return timedelta(**{UNITS[unit]: int(number)})
+
+
+def format_duration(span: timedelta) -> str:
+    """The text for whole seconds that `parse_duration` reads, in the largest unit that fits."""
+    for unit in ("w", "d", "h", "m"):
+        number, rest = divmod(span, timedelta(**{UNITS[unit]: 1}))
+        if number and not rest:
+            return f"{number}{unit}"
+    return f"{span // timedelta(seconds=1)}s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 TABLE = "system_logs"
@@ -33,3 +33,8 @@ COLUMNS = Row._fields
 def context_as_json(context: dict[str, Any]) -> str:
     """The text that both databases store for a context."""
     return json.dumps(context, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def represent_time(instant: datetime) -> str:
+    """RFC 3339 in UTC, always with six digits of the second: as text, times sort as they are."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
