@@ -220,6 +220,7 @@ class PostgreSQLStorage(Storage):
                 return deleted
 
     def _make(self, instants: Iterable[datetime]) -> list[Span]:
+        _seen.pop(self._database(), None)
         own = self.connection.copy()
         try:
             with own.wrap_database_errors, _transaction(own) as cursor:
