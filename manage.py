@@ -14,9 +14,9 @@ def main() -> None:
         raise SystemExit(
             "Django is not installed for this Python. `make run` sets up .venv; use .venv/bin/python manage.py."
         ) from error
-    from systemlog.correlation import correlated
+    from systemlog.management.running import command_run
 
-    with correlated():
+    with command_run():
         execute_from_command_line(sys.argv)
 
 

@@ -60,6 +60,17 @@ def switch(value: str) -> bool:
     raise UnusableValueError("must be on or off (also true/false, yes/no, 1/0)")
 
 
+def one_of(*choices: str) -> Callable[[str], str]:
+    """A reader of one of these words."""
+
+    def choice(value: str) -> str:
+        if (word := value.strip().lower()) in choices:
+            return word
+        raise UnusableValueError("must be one of " + ", ".join(choices))
+
+    return choice
+
+
 def at_least(minimum: int) -> Callable[[str], int]:
     """A reader of whole numbers from `minimum`."""
 
@@ -176,6 +187,21 @@ class Environment:
         origins,
         "",
         "Further origins from which the admin's forms may be sent, with scheme: `https://admin.example.com`.",
+    )
+    SYSTEMLOG_JOURNAL: str = variable(
+        one_of("files", "direct", "memory"),
+        "files",
+        "Where accepted records go first: `files`, `direct` (no disk: into the database at once) or `memory` (tests).",
+    )
+    SYSTEMLOG_JOURNAL_MAX_BYTES: int = variable(
+        at_least(2**20),
+        str(2**30),
+        "Bytes that records may wait in; as it fills, levels are refused, DEBUG first.",
+    )
+    SYSTEMLOG_LANDER: str = variable(
+        one_of("thread", "process"),
+        "thread",
+        "Who moves the journal into the database: `thread` of a server, or `process` (`manage.py land_system_logs`).",
     )
     SYSTEMLOG_JOURNAL_DIR: Path | None = variable(
         optional_folder,

@@ -65,8 +65,9 @@ def configuration(*, level: str, debug: bool) -> dict[str, Any]:
                 "formatter": "plain" if plain else "json",
             },
             "count": {"class": "health.metrics.logs.CountingHandler"},
+            "system_log": {"class": "systemlog.journal.SystemLogHandler"},
         },
-        "root": {"handlers": ["stdout", "count"], "level": level},
+        "root": {"handlers": ["stdout", "count", "system_log"], "level": level},
         "loggers": {
             # Django's default configuration gives these handlers of their own: everything would come twice.
             "django": {"handlers": [], "level": "NOTSET", "propagate": True},

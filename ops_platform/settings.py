@@ -106,6 +106,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SYSTEMLOG = {
     "DATABASE": "logs" if "logs" in DATABASES else "default",
+    "JOURNAL": ENV.SYSTEMLOG_JOURNAL,
+    "JOURNAL_MAX_BYTES": ENV.SYSTEMLOG_JOURNAL_MAX_BYTES,
+    "LANDER": ENV.SYSTEMLOG_LANDER,
     "JOURNAL_DIR": str(ENV.SYSTEMLOG_JOURNAL_DIR or VAR_DIR / "journal"),
 }
 
@@ -116,6 +119,7 @@ HEALTH = {
             f"migrations:{name}": {"PROBE": "health.probes.Migrations", "OPTIONS": {"alias": name}}
             for name in DATABASES
         },
+        "leaves": {"PROBE": "systemlog.probes.leaves_made_ahead", "CRITICAL": False},
         "disk": {"PROBE": "health.probes.DiskSpace", "OPTIONS": {"path": str(VAR_DIR)}, "CRITICAL": False},
     },
     "DRAIN_FILE": str(VAR_DIR / "draining"),

@@ -1,6 +1,8 @@
-"""The reusable app: registers its checks and nothing else."""
+"""The reusable app: registers its checks, and has the lander start with the first request."""
 
 from __future__ import annotations
+
+import atexit
 
 from django.apps import AppConfig
 
@@ -12,14 +14,18 @@ class SystemLogConfig(AppConfig):
     verbose_name = "System log"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks, and what happens with connections, the first request and the end."""
+        from django.core.signals import request_started
         from django.db.backends.signals import connection_created
 
         from systemlog import checks  # noqa: F401  (importing registers them)
         from systemlog.correlation import checks as correlation_checks  # noqa: F401
         from systemlog.correlation.sql import comment_statements
+        from systemlog.landing import thread
         from systemlog.problems import checks as problem_checks  # noqa: F401
         from systemlog.storage.sqlite import register_functions
 
         connection_created.connect(register_functions)
         connection_created.connect(comment_statements)
+        request_started.connect(thread.start_with_request)
+        atexit.register(thread.stop)

@@ -14,6 +14,8 @@ from typing import Any, get_type_hints
 
 from django.conf import settings
 
+from systemlog.policies import read_policies
+
 NAME = "SYSTEMLOG"
 LEVEL_NAMES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -37,6 +39,11 @@ def at_least(minimum: float) -> Rule:
 def one_of(*choices: object) -> Rule:
     """A rule: the value is one of `choices`."""
     return lambda value: None if value in choices else "must be one of " + ", ".join(map(repr, choices))
+
+
+def short_text(value: str) -> str | None:
+    """A rule: at most 200 characters, as every short text of a record."""
+    return None if len(value) <= 200 else "must have at most 200 characters"
 
 
 def names(value: Any) -> str | None:
@@ -63,18 +70,65 @@ def log_levels(value: Mapping[Any, Any]) -> str | None:
     return None
 
 
+def retention(value: Sequence[Any]) -> str | None:
+    """A rule: a list of retention policies, each of which can be the first that a record fits."""
+    try:
+        read_policies(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The keys of `SYSTEMLOG`, with their types and defaults."""
 
     DATABASE: str = option("default", "Alias of the database that holds `system_logs`.")
     JOURNAL_DIR: str = option(
-        "", "Directory on a local disk for records that are accepted and not yet stored; private to the service's user."
+        "",
+        "Directory on a local disk for records that are accepted and not yet stored; private to the service's user. "
+        "Default: `journal` in `$STATE_DIRECTORY`, else in the folder `var` of `BASE_DIR`.",
+    )
+    JOURNAL: str = option(
+        "files",
+        "Where accepted records go first: `files` (the journal), `direct` (no disk: into the database, outside the "
+        "caller's transaction) or `memory` (tests: see `systemlog.testing`).",
+        one_of("files", "direct", "memory"),
+    )
+    JOURNAL_MAX_BYTES: int = option(
+        2**30,
+        "Bytes that records may wait in: DEBUG is refused from 70 % on, INFO from 80, WARNING from 90, ERROR from 97.",
+        at_least(2**20),
+    )
+    JOURNAL_KEEP: float = option(
+        900.0,
+        "Seconds for which a segment stays after it has landed: a database that a restore set back gets it again.",
+        at_least(0),
+    )
+    LANDER: str = option(
+        "thread",
+        "Who moves the journal into the database: `thread` (one of the serving processes) or `process` "
+        "(`manage.py land_system_logs` alone).",
+        one_of("thread", "process"),
+    )
+    SOURCE: str = option(
+        "", "The `source` of the process's own records: name of the service. Default: the host's name.", short_text
     )
     LEAF: str = option(
         "day",
         "Span of one PostgreSQL partition of the present: `day`, `week` or `month`.",
         one_of("day", "week", "month"),
+    )
+    RETENTION: list[dict[str, Any]] = option(
+        list,
+        "How long records are kept: a list of policies, the first that fits decides. It fits by `category` (names; "
+        "`audit.*` for all that begin so) and `level`, whichever it has; `keep` is `3d`, `12w`, `7y` or `forever`; "
+        "with `archive` records are archived before they go. What none fits is kept.",
+        retention,
+    )
+    ARCHIVE_DIR: str = option("", "Directory that `prune_system_logs` archives to, where a policy says `archive`.")
+    ARCHIVE_COMPRESSION: str = option(
+        "gzip", "How archives are compressed: `gzip`, or `zstd` (needs the extra `zstd`).", one_of("gzip", "zstd")
     )
     SEARCH_BUDGET: float = option(
         1.0, "Seconds that one search may take before it answers with what it has found.", at_least(0.01)
@@ -131,11 +185,16 @@ _NOTHING: Mapping[str, Any] = {}
 _in_force: tuple[object, Settings] = (_NOTHING, Settings())
 """The dictionary that was read last, and what it means."""
 
+_read_before = vars(settings)
+"""What Django's lazy settings were asked for since they last changed; asking them costs a µs, and the journal asks often."""
+
 
 def conf() -> Settings:
     """The settings in force. Unknown or ill-typed keys are the system checks' business, and ignored here."""
     global _in_force  # noqa: PLW0603  (read anew only when the dictionary is another one, as in tests)
-    given = getattr(settings, NAME, _NOTHING)
+    given = _read_before.get(NAME)
+    if given is None:
+        given = getattr(settings, NAME, _NOTHING)
     if given is not _in_force[0]:
         known = given.items() if isinstance(given, Mapping) else ()
         _in_force = (given, Settings(**{name: value for name, value in known if name in _types()}))

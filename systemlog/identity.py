@@ -9,23 +9,31 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANDOM_BITS = (1 << 62) - 1
+_VARIANT = 2 << 62
 MICROSECOND = timedelta(microseconds=1)
 
 _clock = threading.Lock()
-_last = EPOCH
+_last = 0
+
+
+def next_microsecond() -> int:
+    """Now, in µs since 1970; `max(now, last + 1)`: never twice the same in one process, and order is not lost."""
+    global _last  # noqa: PLW0603  (the clock of the process)
+    with _clock:
+        now = time.time_ns() // 1000
+        _last = now if now > _last else _last + 1
+        return _last
 
 
 def next_instant() -> datetime:
-    """Now, in UTC, and never twice the same in one process: `max(now, last + 1 µs)`, so that order is not lost."""
-    global _last  # noqa: PLW0603  (the clock of the process)
-    with _clock:
-        _last = max(datetime.now(UTC), _last + MICROSECOND)
-        return _last
+    """The same clock as `next_microsecond`, as an aware instant in UTC."""
+    return EPOCH + timedelta(microseconds=next_microsecond())
 
 
 def mint_id(instant: datetime) -> uuid.UUID:
@@ -54,8 +62,36 @@ def instant_of(record_id: uuid.UUID) -> datetime | None:
         return None
 
 
+def halves_of_id(microsecond: int) -> tuple[int, bytes]:
+    """A new id as the number of its first 16 digits and the text of the others: the least that writing it takes.
+
+    `microsecond` is one that this process has for this id alone, as `next_microsecond` gives it: that tells apart what
+    one process mints, and the random second half, which is the process's own, what others do.
+    """
+    milliseconds, rest = divmod(microsecond, 1000)
+    return milliseconds << 16 | 0x7000 | (rest * 4096 + 999) // 1000, _own
+
+
 def _assemble(instant: datetime, low_bits: int) -> uuid.UUID:
     milliseconds, microseconds = divmod((instant - EPOCH) // MICROSECOND, 1000)
+    fraction = _fraction(microseconds)
+    return uuid.UUID(int=(milliseconds << 80) | (7 << 76) | (fraction << 64) | _VARIANT | (low_bits & _RANDOM_BITS))
+
+
+def _fraction(microseconds: int) -> int:
     # Rounded up, so that the floor in instant_of() gives back the very microsecond.
-    fraction = (microseconds * 4096 + 999) // 1000
-    return uuid.UUID(int=(milliseconds << 80) | (7 << 76) | (fraction << 64) | (2 << 62) | (low_bits & _RANDOM_BITS))
+    return (microseconds * 4096 + 999) // 1000
+
+
+def _begin_in_child() -> None:
+    # Another thread may have held the lock when this process was forked; and its own bits were its parent's.
+    global _clock, _own
+    _clock, _own = threading.Lock(), _random_digits()
+
+
+def _random_digits() -> bytes:
+    return b"%016x" % (int.from_bytes(os.urandom(8), "big") & _RANDOM_BITS | _VARIANT)
+
+
+_own = _random_digits()
+os.register_at_fork(after_in_child=_begin_in_child)

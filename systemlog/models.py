@@ -14,6 +14,7 @@ from systemlog.identity import EPOCH, mint_id, next_instant
 from systemlog.storage import storage_of
 from systemlog.storage.contexts import ContextDecoder
 from systemlog.storage.defaults import MintedId, NowText
+from systemlog.storage.landing import CHECKPOINTS
 from systemlog.storage.rollup import ROLLUP
 from systemlog.storage.rows import TABLE
 
@@ -172,3 +173,18 @@ class SystemLogRollup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hour:%Y-%m-%d %H} {self.source} {self.category} {self.level}: {self.count}"
+
+
+class Checkpoint(models.Model):
+    """How far a segment of the journal is in this database; it moves in the transaction that stores the records."""
+
+    segment = models.UUIDField(primary_key=True)
+    position = models.BigIntegerField(help_text="The byte up to which the segment is stored.")
+    moved = models.DateTimeField()
+
+    class Meta:
+        db_table = CHECKPOINTS
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.segment} up to {self.position}"

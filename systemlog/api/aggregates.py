@@ -103,5 +103,5 @@ def _read_interval(query: QueryDict) -> timedelta | None:
     except (ValueError, OverflowError):
         interval = timedelta(0)
     if not interval:
-        raise InvalidParameters({"interval": "This must be a number and a unit (s, m, h, d, w): 5m, 1h, 1d."})
+        raise InvalidParameters({"interval": "This must be a number and a unit (s, m, h, d, w, y): 5m, 1h, 1d."})
     return interval

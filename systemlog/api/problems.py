@@ -27,6 +27,18 @@ class BodyLimitExceeded(ProblemException):
     default_detail = "The request body is larger than the server takes."
 
 
+class JournalFull(ProblemException):
+    """The server has no room to accept more records: its database did not take any for long, or its disk is full. The
+    member `accepted` counts the records of this request that were accepted before. Send the request again later:
+    records with an `id` are stored once.
+    """
+
+    slug = "journal-full"
+    title = "There is no room for more records"
+    status_code = 503
+    default_detail = "The server has no room to accept more records."
+
+
 class LogStoreUnavailable(ProblemException):
     """The database of the system log does not answer. The member `accepted` counts the records of this request that
     were stored before. Send the request again later: records with an `id` are stored once.

@@ -20,7 +20,7 @@ from systemlog.models import Level
 NOT_BLANK = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
 BLANK_IF_EMPTY = r"^([^\u0000]*[^\u0000\s][^\u0000]*)?$"
 NO_NUL = r"^[^\u0000]*$"
-RELATIVE = r"^-[0-9]{1,6}[smhdw]$"
+RELATIVE = r"^-[0-9]{1,6}[smhdwy]$"
 
 DEFAULT_LIMIT = 200
 MAX_LIMIT = 2000
@@ -154,7 +154,7 @@ HISTOGRAM_PARAMETERS = [
     *FILTER_PARAMETERS,
     _parameter(
         "interval",
-        {"type": "string", "pattern": "^0{0,5}[1-9][0-9]{0,5}[smhdw]$"},
+        {"type": "string", "pattern": "^0{0,5}[1-9][0-9]{0,5}[smhdwy]$"},
         f"Length of a bucket: `5m`, `1h`, `1d`. At most {MAX_BUCKETS} of them; by default as long as makes up to "
         f"{AUTOMATIC_BUCKETS}.",
     ),

@@ -18,7 +18,7 @@ from rest_framework.settings import api_settings
 
 from systemlog.api import bodies
 from systemlog.api.permissions import VIEW, SystemLogPermission
-from systemlog.api.problems import BodyLimitExceeded, BrokenBody, LogStoreUnavailable
+from systemlog.api.problems import BodyLimitExceeded, BrokenBody, JournalFull, LogStoreUnavailable
 from systemlog.api.schema import DEFAULT_LIMIT, ID_PARAMETER, LIST_PARAMETERS, MAX_LIMIT
 from systemlog.api.serializers import (
     BulkResultSerializer,
@@ -34,6 +34,7 @@ from systemlog.counting import count
 from systemlog.cursors import BadCursor, Cursor, fingerprint
 from systemlog.filters import read_search
 from systemlog.intake import FieldError, Malformed, Refused, parse_id, read_record
+from systemlog.journal import accept_rows
 from systemlog.models import SystemLog
 from systemlog.problems import InvalidParameters, json_pointer
 from systemlog.problems.schema import may_raise
@@ -68,8 +69,8 @@ RECORD_OR_KEY = PolymorphicProxySerializer(
     create=extend_schema(
         summary="Write one record, or many",
         description="A JSON object is one record, stored when this answers 201 (200, if its `id` and `timestamp` "
-        "were there before). A JSON array or NDJSON (also gzip-encoded) is a bulk: good records are stored, bad ones "
-        "named.",
+        "were there before). A JSON array or NDJSON (also gzip-encoded) is a bulk: good records are accepted (this "
+        "answers 202), and stored at once or as soon as the database takes them; bad ones are named.",
         request={
             "application/json": RecordOrRecordsSerializer,
             "application/x-ndjson": RecordLinesSerializer,
@@ -141,7 +142,7 @@ class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
             raise NotFound
         return Response(represent(record))
 
-    @may_raise(BrokenBody, BodyLimitExceeded, LogStoreUnavailable)
+    @may_raise(BrokenBody, BodyLimitExceeded, JournalFull, LogStoreUnavailable)
     def create(self, request: Request) -> Response:
         """Store one record, or many: what the body is, its type and its first character say."""
         content_type = request._request.content_type
@@ -170,7 +171,7 @@ class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
             row = _read(request, given)
         except Refused as refused:
             raise ValidationError(_as_detail(refused)) from None
-        stored = _store([row], before=0)
+        stored = _store(row)
         answer: SystemLog | Row = row
         if not stored:
             # None where it was pruned since.
@@ -188,8 +189,10 @@ class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
         bulk = _Bulk(request)
         try:
             for batch in bulk.batches(given):
-                _store(batch, before=bulk.accepted)
-                bulk.accepted += len(batch)
+                taken = accept_rows(batch)
+                bulk.accepted += taken
+                if taken < len(batch):
+                    raise JournalFull(headers={"Retry-After": RETRY_AFTER_S}, accepted=bulk.accepted)
         except bodies.BodyTooLarge:
             raise BodyLimitExceeded(accepted=bulk.accepted) from None
         except bodies.BodyBroken as error:
@@ -265,11 +268,11 @@ def _read(request: Request, given: object) -> Row:
     return read_record(given, correlation_id=get_correlation_id(), recorded_by=request.user.get_username())
 
 
-def _store(rows: list[Row], before: int) -> int:
+def _store(row: Row) -> int:
     try:
-        return storage_of().insert(rows)
+        return storage_of().insert([row])
     except (OperationalError, InterfaceError) as error:
-        raise LogStoreUnavailable(headers={"Retry-After": RETRY_AFTER_S}, accepted=before) from error
+        raise LogStoreUnavailable(headers={"Retry-After": RETRY_AFTER_S}, accepted=0) from error
 
 
 def _as_detail(refused: Refused) -> dict[str, list[Any]]:

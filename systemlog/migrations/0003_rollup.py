@@ -45,7 +45,7 @@ def count_from_now_on(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> Non
 
 
 class Migration(migrations.Migration):
-    dependencies = [("systemlog", "0001_initial")]
+    dependencies = [("systemlog", "0002_checkpoint")]
 
     operations = [
         migrations.CreateModel(

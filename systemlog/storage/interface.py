@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from systemlog.policies import Expiry
 from systemlog.storage import rollup
-from systemlog.storage.rows import Row
+from systemlog.storage.landing import Checkpoints, Slice
+from systemlog.storage.rows import TABLE, Row
 from systemlog.storage.spans import Span
+from systemlog.storage.steps import Clock, Leaf, LeafReport, Orders, Step
+
+NEWEST_SQL = f"SELECT max(timestamp) FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s"
 
 
 class BudgetSpent(Exception):
     """The statement took longer than it was allowed to, and was cancelled."""
-
-
-class LeavesInUse(Exception):
-    """Readers held these partitions all the time, a backup say; `deleted` rows of others went. Prune again later."""
-
-    def __init__(self, deleted: int, names: Sequence[str]) -> None:
-        super().__init__(f"Open transactions hold {', '.join(names)}: prune again when they have ended.")
-        self.deleted = deleted
 
 
 class Storage(ABC):
@@ -37,12 +35,43 @@ class Storage(ABC):
         """Make sure that records of these instants can be inserted, without touching the caller's transaction."""
 
     @abstractmethod
+    def without_room(self, instants: Iterable[datetime]) -> list[datetime]:
+        """Which of these instants no record could be inserted at, until `make_room`."""
+
+    @abstractmethod
     def insert(self, rows: Sequence[Row]) -> int:
         """Store the rows, all or none; a row whose key is there already is skipped. Gives how many were new."""
 
     @abstractmethod
+    def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
+        """Store the slices' lines and move their segments' checkpoints, all in one transaction, or nothing.
+
+        A slice is left out where the database has its segment at another position than the slice begins at, or another
+        lander has it just now. A segment that is new to the database begins at byte `start`. A line whose key is there
+        already is skipped. Gives the positions that hold now; what is missing, another lander has.
+        """
+
+    def checkpoints(self) -> Checkpoints:
+        """How far the journal's segments are in this database."""
+        return Checkpoints(self.connection)
+
+    @abstractmethod
+    def refuses_rows(self, error: Exception) -> bool:
+        """Whether the error says that the database does not take these very rows; else it takes none just now."""
+
+    @abstractmethod
     def spans(self) -> list[Span]:
         """Where in time records may be, newest first; outside there is none."""
+
+    def newest_in(self, span: Span) -> datetime | None:
+        """The newest instant of a record within the span; None if there is no record. The key's index answers it."""
+        with self.connection.cursor() as cursor:
+            adapt = self.connection.ops.adapt_datetimefield_value
+            cursor.execute(NEWEST_SQL, [adapt(span.lower), adapt(span.upper)])
+            (found,) = cursor.fetchone()
+        if isinstance(found, str):  # SQLite's
+            found = datetime.fromisoformat(found).replace(tzinfo=self.connection.timezone)
+        return found  # type: ignore[no-any-return]  # of the driver
 
     @abstractmethod
     def leaf_spans(self) -> list[Span]:
@@ -81,16 +110,38 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def prune(
-        self,
-        before: datetime,
-        *,
-        levels: Sequence[str] = (),
-        categories: Sequence[str] = (),
-        progress: Callable[[int], None] = lambda rows: None,
-    ) -> int:
-        """Delete the records older than `before`, of these levels and categories if any are named.
+    def leaves(self) -> list[LeafReport]:
+        """The leaves of the table, newest first; on SQLite the table itself is one, if it has records."""
 
-        Goes in short transactions that block no insert, and may be interrupted and run again. `progress` is told
-        the rows deleted so far. Gives how many rows went. Raises `LeavesInUse` after it has tried everything.
+    @abstractmethod
+    def clock(self) -> Clock:
+        """What the database knows of the time."""
+
+    @abstractmethod
+    def taking_turns(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+        """A block that only one process is in; `waiting` is called if another one is. Needed by all of the below.
+
+        Finishes at the start what an interrupted one left. Raises `LeafInUse`.
+        """
+
+    @abstractmethod
+    def plan(self, leaf: Leaf, expiry: Expiry) -> Step:
+        """What is to be done with a leaf of which, by time alone, something may expire. Changes nothing."""
+
+    @abstractmethod
+    def carry_out(self, step: Step, expiry: Expiry, orders: Orders) -> int:
+        """Do it; gives how many rows went. Raises `LeafInUse`; then, or interrupted, a later run goes on.
+
+        No insert waits longer than 100 ms meanwhile, and none is lost.
+        """
+
+    @abstractmethod
+    def archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
+        """Give `write` the rows of a leaf that are to be archived, as `Orders.archive` takes them; none goes."""
+
+    @abstractmethod
+    def tend(self, progress: Callable[[str], None]) -> None:
+        """Make leaves ahead, merge old ones while there are too many, seal those whose span is over.
+
+        `progress` is told what comes next. Raises `LeafInUse`.
         """

@@ -3,33 +3,52 @@
 from __future__ import annotations
 
 import time
+import uuid
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
+from psycopg import ClientCursor
 
-from systemlog.storage import leaves, rollup
-from systemlog.storage.interface import BudgetSpent, LeavesInUse, Storage
+from systemlog.conf import conf
+from systemlog.policies import Expiry, Verdict
+from systemlog.storage import leaves, replacing, rollup, sealing
+from systemlog.storage.conditions import NOTHING, Condition, expired
+from systemlog.storage.interface import BudgetSpent, Storage
+from systemlog.storage.landing import Slice
+from systemlog.storage.lines import instants
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
-from systemlog.storage.spans import Span
+from systemlog.storage.spans import AHEAD, Span, days_ahead, mergeable, span_for
+from systemlog.storage.sqlstates import (
+    CHECK_VIOLATION,
+    LOCK_NOT_AVAILABLE,
+    QUERY_CANCELED,
+    UNIQUE_VIOLATION,
+    sqlstate_of,
+)
+from systemlog.storage.steps import Action, Clock, Leaf, LeafInUse, LeafReport, Orders, Step
 
 COPY_FROM_ROWS = 20
 """As many rows go by COPY; fewer are faster as one INSERT."""
 
-PRUNE_BATCH = 5000
-DETACH_TRIES = 50
-DETACH_PAUSE_S = 0.1
+DELETE_BATCH = 5000
 
 SETTLED = timedelta(days=1)
-"""Leaves of the last day and of the future are never dropped, so that this process may remember them."""
+"""Leaves of the last day and of the two days ahead never go, so that a process may remember that they are there."""
 
-UNIQUE_VIOLATION = "23505"
-CHECK_VIOLATION = "23514"
-QUERY_CANCELED = "57014"
-LOCK_NOT_AVAILABLE = "55P03"
+REMEMBERED_AHEAD = timedelta(days=2)
+
+PATIENCE = "2s"
+"""So long at most may what makes or detaches a leaf wait for a lock."""
+
+TURNS = "systemlog.retention"
+
+REFUSING_CLASSES = ("22", "23", "44", "54", "P0")
+"""Of SQLSTATE: data, integrity, check option, program limits, and what PL/pgSQL raises."""
 
 COLUMN_LIST = ", ".join(COLUMNS)
 COPY_SQL = f"COPY {{table}} ({COLUMN_LIST}) FROM STDIN"
@@ -39,11 +58,18 @@ STAGE_SQL = f"CREATE TEMPORARY TABLE IF NOT EXISTS {STAGE} (LIKE {TABLE}) ON COM
 UNSTAGE_SQL = (
     f"INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {STAGE} ON CONFLICT (timestamp, id) DO NOTHING"
 )
-PRUNE_SQL = f"""
-    DELETE FROM {TABLE} USING (
-        SELECT timestamp AS at, id AS key FROM {TABLE} WHERE {{condition}} ORDER BY timestamp LIMIT {PRUNE_BATCH}
-    ) old
-    WHERE timestamp = old.at AND id = old.key AND timestamp < %s
+LINES_SQL = """
+    SELECT row_to_json(line) FROM (
+        SELECT id, to_char(timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS timestamp, level, category,
+            message, correlation_id, user_id, trace_id, source, subject, recorded_by, context
+        FROM {leaf} WHERE {condition} ORDER BY {leaf}.timestamp, id
+    ) line
+"""
+DOOMED_SQL = f"SELECT ctid FROM {{leaf}} WHERE ctid > %s AND {{condition}} LIMIT {DELETE_BATCH}"
+
+# By the table and not by the leaf, so that its triggers notice; the span spares it all other leaves.
+DELETE_SQL = f"""
+    DELETE FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s AND ctid = ANY(%s::tid[]) AND {{condition}}
 """
 
 _seen: dict[tuple[str, str], tuple[float, list[Span]]] = {}
@@ -64,21 +90,29 @@ class PostgreSQLStorage(Storage):
     """The partitioned table."""
 
     def make_room(self, instants: Iterable[datetime]) -> None:
-        """Make the leaves that are missing, in a connection and transaction of their own."""
+        """Make the leaves that are missing, each in a transaction of its own, on a connection of its own.
+
+        Whoever writes now also makes the last of the leaves ahead, or one of them if several are missing.
+        """
         now = datetime.now(UTC)
-        wanted = set(instants)
-        if any(instant > now - SETTLED for instant in wanted):
-            wanted.add(now + SETTLED)  # tomorrow's leaf is made today, by whoever writes
-        recent = self._remembered_spans()
-        missing = [instant for instant in wanted if not any(instant in span for span in recent)]
-        if not missing:
+        wanted = sorted(set(instants))
+        known = _remembered.get(self._database(), [])
+        unknown = _outside(wanted, [span for span in known if _stays(span, now)])
+        writes_now = bool(wanted) and wanted[-1] > now - SETTLED
+        if not unknown and not (writes_now and _outside([now + AHEAD[conf().LEAF]], known)):
             return
-        with self.connection.cursor() as cursor:
-            spans = [leaf.span for leaf in leaves.read_leaves(cursor)]
-        missing = [instant for instant in missing if not any(instant in span for span in spans)]
-        if missing:
-            spans = self._make(missing)
-        _remembered[self._database()] = spans
+        known = [leaf.span for leaf in self._leaves()]
+        if missing := _outside(unknown, known):
+            known = self._make(missing)
+        if writes_now and (ahead := _outside(days_ahead(now, conf().LEAF), known)):
+            # Who writes does not need it yet, and neither waits nor fails for it; the next one tries again.
+            with suppress(OperationalError):
+                known = self._make(ahead[:1], patience="50ms")
+        _remembered[self._database()] = known
+
+    def without_room(self, instants: Iterable[datetime]) -> list[datetime]:
+        """Those without a leaf."""
+        return _outside(instants, [leaf.span for leaf in self._leaves()])
 
     def insert(self, rows: Sequence[Row]) -> int:
         """COPY; where a key is there already, once more through a staging table that skips it."""
@@ -88,12 +122,35 @@ class PostgreSQLStorage(Storage):
             try:
                 return self._insert(rows)
             except IntegrityError as error:
-                if _sqlstate(error) != CHECK_VIOLATION or attempt == 2 or self.connection.in_atomic_block:
+                if sqlstate_of(error) != CHECK_VIOLATION or attempt == 2 or self.connection.in_atomic_block:
                     raise
                 # A leaf that this process remembered was dropped since.
                 _remembered.pop(self._database(), None)
                 self.make_room({row.timestamp for row in rows})
         raise AssertionError("unreachable")
+
+    def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
+        """COPY of the lines as they are; where a key is there already, once more through the staging table."""
+        room = instants(line for slice_ in slices for line in slice_.lines)
+        self.make_room(room)
+        skip_known = False
+        for _ in range(3):
+            try:
+                return self._land(slices, start, skip_known=skip_known)
+            except IntegrityError as error:
+                if sqlstate_of(error) == UNIQUE_VIOLATION and not skip_known:
+                    skip_known = True
+                elif sqlstate_of(error) == CHECK_VIOLATION and _is_leafless(error):
+                    # A leaf that this process remembered was dropped since.
+                    _remembered.pop(self._database(), None)
+                    self.make_room(room)
+                else:
+                    raise
+        raise AssertionError("unreachable")
+
+    def refuses_rows(self, error: Exception) -> bool:
+        """A value, a constraint or a trigger that does not take a row, or a row too large for an index."""
+        return (sqlstate_of(error) or "")[:2] in REFUSING_CLASSES
 
     def spans(self) -> list[Span]:
         """The leaves that ever held a row."""
@@ -127,35 +184,114 @@ class PostgreSQLStorage(Storage):
                     cursor.execute(LIMIT_SQL, before)
         except OperationalError as error:
             # Out here, since a COMMIT too can take longer than the last statement was allowed to.
-            if _sqlstate(error) == QUERY_CANCELED:
+            if sqlstate_of(error) == QUERY_CANCELED:
                 raise BudgetSpent from error
             raise
 
-    def prune(
-        self,
-        before: datetime,
-        *,
-        levels: Sequence[str] = (),
-        categories: Sequence[str] = (),
-        progress: Callable[[int], None] = lambda rows: None,
-    ) -> int:
-        """Drop the leaves that are wholly older; delete the rest batch by batch."""
-        deleted = 0
-        in_use: list[str] = []
+    def leaves(self) -> list[LeafReport]:
+        """The partitions, those with a pending DETACH too."""
         with self.connection.cursor() as cursor:
-            older = [leaf for leaf in leaves.read_leaves(cursor) if leaf.span.lower < before]
-        for leaf in reversed(older):
-            if leaf.span.upper <= before and not levels and not categories:
-                dropped = self._drop(leaf)
-                if dropped is None:
-                    in_use.append(leaf.name)
-                deleted += dropped or 0
-            elif leaf.size_bytes:
-                deleted += self._delete(leaf.span, before, levels, categories, lambda n: progress(deleted + n))  # noqa: B023
-            progress(deleted)
-        if in_use:
-            raise LeavesInUse(deleted, in_use)
-        return deleted
+            return leaves.report_leaves(cursor)
+
+    def clock(self) -> Clock:
+        """The server's clock; and leaves are made some days ahead of the last use."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT clock_timestamp()")
+            now = cursor.fetchone()[0]
+            made = [leaf.span.lower for leaf in leaves.read_leaves(cursor)]
+        return Clock(now, max(made, default=None))
+
+    @contextmanager
+    def taking_turns(self, waiting: Callable[[], None]) -> Iterator[None]:
+        """An advisory lock, in a transaction of another connection: this one's are short."""
+        own = self.connection.copy()
+        try:
+            own.set_autocommit(False)
+            with own.cursor() as cursor:
+                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+                cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [TURNS])
+                if not cursor.fetchone()[0]:
+                    waiting()
+                    cursor.execute(leaves.LOCK_SQL, [TURNS])
+            self._finish_detaching()
+            replacing.clear(self.connection, self.recount_rollup)
+            yield
+        finally:
+            own.close()
+
+    def plan(self, leaf: Leaf, expiry: Expiry) -> Step:
+        """Drop a leaf all of whose span is past. Of another one, write what stays anew if it is the smaller part."""
+        condition = expired(expiry, _same)
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT count(*), count(*) FILTER (WHERE {condition.sql}) FROM {leaf.name}", condition.values
+            )
+            rows, gone = cursor.fetchone()
+        if expiry.verdict(*leaf.span) is Verdict.ALL and self._settled(leaf, expiry):
+            return Step(leaf, Action.DROP, rows, gone)
+        if not gone:
+            return Step(leaf, Action.NOTHING, rows, 0)
+        # Rows may come while others are archived, which only a leaf that is written anew keeps.
+        anew = gone * 2 >= rows or expiry.archives(leaf.span.lower)
+        return Step(leaf, Action.REPLACE if anew else Action.DELETE, rows, gone)
+
+    def carry_out(self, step: Step, expiry: Expiry, orders: Orders) -> int:
+        """Drop, write anew, or delete."""
+        leaf = step.leaf
+        archive = orders.archive if step.rows and expiry.archives(leaf.span.lower) else None
+
+        def finish(cursor: CursorWrapper, rows: int) -> None:
+            if rows:
+                self._insert([orders.note(rows)])
+
+        self.make_room([datetime.now(UTC)])  # for the note
+        went = step.expired
+        if step.action is Action.NOTHING:
+            return 0
+        if step.action is Action.DELETE:
+            return self._delete(leaf, expired(expiry, _same), orders)
+        if step.action is Action.DROP and archive is None:
+            replacing.drop(self.connection, leaf, lambda cursor: finish(cursor, went))
+        else:
+            went = replacing.replace(
+                self.connection,
+                [leaf],
+                leaf.span,
+                expired(expiry, _same),
+                before_copy=lambda cursor: self._archive(leaf, expiry, archive) if archive else None,
+                finish=finish,
+                keep_empty=not self._settled(leaf, expiry),
+            )
+        replacing.clear(self.connection, self.recount_rollup)
+        orders.progress(went)
+        return went
+
+    def archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
+        """In one statement, and so under one snapshot."""
+        with transaction.atomic(using=self.connection.alias):
+            self._archive(leaf, expiry, write)
+
+    def tend(self, progress: Callable[[str], None]) -> None:
+        """Leaves ahead first: they are what writers need."""
+        now = datetime.now(UTC)
+        self._drop_longer_ahead(now)
+        self._make(days_ahead(now, conf().LEAF))
+        while (span := mergeable([leaf.span for leaf in self._leaves()], now=now)) is not None:
+            old = [leaf for leaf in self._leaves() if span.lower <= leaf.span.lower and leaf.span.upper <= span.upper]
+            progress(f"merging {len(old)} partitions into one from {span.lower:%Y-%m-%d} to {span.upper:%Y-%m-%d}")
+            replacing.replace(
+                self.connection,
+                old,
+                span,
+                Condition(NOTHING, []),
+                before_copy=lambda cursor: None,
+                finish=lambda cursor, went: None,
+                keep_empty=True,
+            )
+            replacing.clear(self.connection, lambda span: None)  # all rows are still there
+        for leaf, mark, index in sealing.unsealed(self.connection, self._leaves()):
+            progress(f"sealing {leaf.name}")
+            sealing.seal(self.connection, leaf, self.recount_rollup, index=index, mark=mark)
 
     def _insert(self, rows: Sequence[Row]) -> int:
         alias = self.connection.alias
@@ -169,7 +305,7 @@ class PostgreSQLStorage(Storage):
                 self._copy(cursor, TABLE, rows)
                 return len(rows)
         except IntegrityError as error:
-            if _sqlstate(error) != UNIQUE_VIOLATION:
+            if sqlstate_of(error) != UNIQUE_VIOLATION:
                 raise
         with transaction.atomic(using=alias), self.connection.cursor() as cursor:
             cursor.execute(STAGE_SQL)
@@ -178,60 +314,102 @@ class PostgreSQLStorage(Storage):
             cursor.execute(UNSTAGE_SQL)
             return int(cursor.rowcount)
 
+    def _land(self, slices: Sequence[Slice], start: int, *, skip_known: bool) -> dict[uuid.UUID, int]:
+        checkpoints = self.checkpoints()
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            positions = checkpoints.lock(cursor, slices, start)
+            chosen = [slice_ for slice_ in slices if positions.get(slice_.segment) == slice_.start]
+            if any(slice_.lines for slice_ in chosen):
+                if skip_known:
+                    cursor.execute(STAGE_SQL)
+                    cursor.execute(f"TRUNCATE {STAGE}")
+                with (
+                    self.connection.wrap_database_errors,
+                    cursor.copy(COPY_SQL.format(table=STAGE if skip_known else TABLE)) as copy,
+                ):
+                    for slice_ in chosen:
+                        copy.write(b"".join([line + b"\n" for line in slice_.lines]))
+                if skip_known:
+                    cursor.execute(UNSTAGE_SQL)
+            checkpoints.move(cursor, chosen)
+        return positions | {slice_.segment: slice_.end for slice_ in chosen}
+
     def _copy(self, cursor: CursorWrapper, table: str, rows: Sequence[Row]) -> None:
         with self.connection.wrap_database_errors, cursor.copy(COPY_SQL.format(table=table)) as copy:
             for row in rows:
                 copy.write_row(_values(row))
 
-    def _drop(self, leaf: leaves.Leaf) -> int | None:
-        """Drop a leaf; gives its rows, or None where a reader held it all the time."""
-        for attempt in range(DETACH_TRIES):
-            if attempt:
-                time.sleep(DETACH_PAUSE_S)
+    def _finish_detaching(self) -> None:
+        with self.connection.cursor() as cursor:
+            detaching = leaves.read_detaching(cursor)
+        for leaf in detaching:
             try:
-                return leaves.drop_leaf(self.connection, leaf)
+                with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+                    cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
+                    leaves.finish_detaching(cursor, leaf)
             except OperationalError as error:
-                if _sqlstate(error) != LOCK_NOT_AVAILABLE:
-                    raise
-        return None
+                if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
+                    raise LeafInUse(leaf.name) from error
+                raise
 
-    def _delete(
-        self,
-        span: Span,
-        before: datetime,
-        levels: Sequence[str],
-        categories: Sequence[str],
-        progress: Callable[[int], None],
-    ) -> int:
-        condition = "timestamp >= %s AND timestamp < %s"
-        values: list[Any] = [span.lower, min(before, span.upper)]
-        for column, chosen in (("level", levels), ("category", categories)):
-            if chosen:
-                condition += f" AND {column} = ANY(%s)"
-                values.append(list(chosen))
-        deleted = 0
+    def _archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
+        condition = expired(expiry, _same, archived_only=True)
+        query = LINES_SQL.format(leaf=leaf.name, condition=condition.sql)
+        with (
+            self.connection.wrap_database_errors,
+            ClientCursor(self.connection.connection) as cursor,  # COPY takes no parameters on the server's side
+            cursor.copy(f"COPY ({query}) TO STDOUT", condition.values) as copy,
+        ):
+            # COPY doubles the backslash; all else that it would write otherwise JSON writes otherwise before.
+            write(leaf, (bytes(block).replace(rb"\\", b"\\") for block in copy))
+
+    def _drop_longer_ahead(self, now: datetime) -> None:
+        """Drop empty leaves ahead that are longer than they would be made today: the setting LEAF was changed."""
+        there = self._leaves()
+        for leaf in there:
+            others = [other.span for other in there if other is not leaf]
+            if leaf.span.lower > now + REMEMBERED_AHEAD and not leaf.size_bytes:
+                wanted = span_for(leaf.span.lower, now=now, leaf=conf().LEAF, taken=others)
+                if wanted.upper < leaf.span.upper:
+                    replacing.drop_if_empty(self.connection, leaf)
+                    replacing.clear(self.connection, lambda span: None)
+
+    def _delete(self, leaf: Leaf, condition: Condition, orders: Orders) -> int:
+        deleted, last = 0, "(0,0)"
         while True:
             with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-                cursor.execute(PRUNE_SQL.format(condition=condition), [*values, before])
+                cursor.execute(DOOMED_SQL.format(leaf=leaf.name, condition=condition.sql), [last, *condition.values])
+                doomed = [place for (place,) in cursor.fetchall()]
+                if not doomed:
+                    return deleted
+                last = doomed[-1]
+                cursor.execute(DELETE_SQL.format(condition=condition.sql), [*leaf.span, doomed, *condition.values])
                 gone = int(cursor.rowcount)
-            deleted += gone
-            progress(deleted)
-            if gone < PRUNE_BATCH:
-                return deleted
+                deleted += gone
+                if gone:
+                    self._insert([orders.note(gone)])
+            orders.progress(deleted)
 
-    def _make(self, instants: Iterable[datetime]) -> list[Span]:
+    def _settled(self, leaf: Leaf, expiry: Expiry) -> bool:
+        return leaf.span.upper <= expiry.now - SETTLED
+
+    def _leaves(self) -> list[Leaf]:
+        with self.connection.cursor() as cursor:
+            return leaves.read_leaves(cursor)
+
+    def _make(self, instants: Iterable[datetime], patience: str = PATIENCE) -> list[Span]:
+        spans: list[Span] = []
         _seen.pop(self._database(), None)
         own = self.connection.copy()
         try:
-            with own.wrap_database_errors, _transaction(own) as cursor:
-                cursor.execute("SET LOCAL lock_timeout = '2s'")
-                return leaves.make_leaves(cursor, instants)
+            for instant in instants:
+                if _outside([instant], spans):
+                    with own.wrap_database_errors, _transaction(own) as cursor:
+                        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [patience])
+                        spans = leaves.make_leaf(cursor, instant)
+            return spans
         finally:
             own.close()
-
-    def _remembered_spans(self) -> list[Span]:
-        settled = datetime.now(UTC) - SETTLED
-        return [span for span in _remembered.get(self._database(), ()) if span.lower >= settled or settled in span]
 
     def _database(self) -> tuple[str, str]:
         return self.connection.alias, str(self.connection.settings_dict["NAME"])
@@ -252,5 +430,26 @@ def _values(row: Row) -> list[Any]:
     return values
 
 
-def _sqlstate(error: Exception) -> str | None:
-    return getattr(error.__cause__, "sqlstate", None)
+def _outside(instants: Iterable[datetime], spans: Iterable[Span]) -> list[datetime]:
+    """The instants that lie in none of the spans."""
+    ordered = sorted(spans)
+    lowers = [span.lower for span in ordered]
+    return [
+        instant
+        for instant in instants
+        if not (place := bisect_right(lowers, instant)) or instant not in ordered[place - 1]
+    ]
+
+
+def _stays(span: Span, now: datetime) -> bool:
+    """Whether nobody takes this leaf away, so that it need not be asked for each time."""
+    return span.upper > now - SETTLED and span.lower < now + REMEMBERED_AHEAD
+
+
+def _same(instant: datetime) -> datetime:
+    return instant
+
+
+def _is_leafless(error: Exception) -> bool:
+    """Whether it is the partitioned table that says no, for lack of a leaf; a CHECK of somebody's has a name."""
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) is None

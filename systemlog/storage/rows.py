@@ -10,6 +10,12 @@ from typing import Any, NamedTuple
 TABLE = "system_logs"
 
 
+class JSONText(str):
+    """A context that is JSON already, and is stored as it stands."""
+
+    __slots__ = ()
+
+
 class Row(NamedTuple):
     """One record of `system_logs`; the fields are the columns."""
 
@@ -21,7 +27,7 @@ class Row(NamedTuple):
     message: str
     correlation_id: str | None
     user_id: str | None
-    context: dict[str, Any]
+    context: dict[str, Any] | JSONText
     trace_id: str | None
     subject: str | None
     recorded_by: str | None
@@ -30,8 +36,10 @@ class Row(NamedTuple):
 COLUMNS = Row._fields
 
 
-def context_as_json(context: dict[str, Any]) -> str:
+def context_as_json(context: Any) -> str:
     """The text that both databases store for a context."""
+    if isinstance(context, JSONText):
+        return context
     return json.dumps(context, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 

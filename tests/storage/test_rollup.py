@@ -13,6 +13,8 @@ from django.db import connection, connections, transaction
 from systemlog.conf import conf
 from systemlog.identity import mint_id
 from systemlog.models import SystemLog, SystemLogRollup
+from systemlog.policies import Policy
+from systemlog.retention import prune
 from systemlog.storage import Row, rollup, storage_of
 from systemlog.storage.spans import Span
 
@@ -133,7 +135,7 @@ def test_writers_compaction_recounts_and_pruning_at_once_lose_no_count(monkeypat
     besides = [
         lambda: storage_of().compact_rollup(),
         lambda: storage_of().recount_rollup(span),
-        lambda: storage_of().prune(NOW - timedelta(days=5)),
+        lambda: prune([Policy(keep=timedelta(days=5))]),
     ]
     writers = [threading.Thread(target=guarded, args=(write, source)) for source in "ab"]
     others = [threading.Thread(target=guarded, args=(until_written, action)) for action in besides]

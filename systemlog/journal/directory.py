@@ -1,0 +1,190 @@
+"""The journal's directory: where it is, what it holds, and how full it is. Reads files, never the database.
+
+Below it each target (a database) has a folder of its own, so that services and databases which share the directory
+never land in one another's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.conf import settings
+
+from systemlog.conf import LEVEL_NAMES, conf
+from systemlog.journal.frames import HEAD_BYTES, accepted_at
+from systemlog.journal.segments import CELLS, CELLS_OFFSET, SUFFIX, Cell
+
+LOCK = "lander.lock"
+QUARANTINE = "quarantine"
+
+
+class JournalUnusable(OSError):
+    """The journal's directory cannot be written to, or others could; the text says why, and what to do."""
+
+
+class SegmentState(NamedTuple):
+    """A segment as its file tells: how many bytes wait in it, since when, and how many records it refused."""
+
+    path: Path
+    bytes: int
+    waiting_bytes: int
+    refused: tuple[int, ...]
+
+
+class JournalState(NamedTuple):
+    """What waits in the journal of one target."""
+
+    segments: int
+    bytes: int
+    waiting_bytes: int
+    max_bytes: int
+    oldest_age_s: float
+    """Seconds since the oldest record that waits was accepted; 0 where none does."""
+    refused: dict[str, int]
+    """By level, the records that were refused and of which no record tells yet."""
+    foreign: list[str]
+    """Names of files that this process cannot read: of another owner."""
+    quarantined: int
+    """How many lines and segments are in quarantine."""
+
+    @property
+    def fill(self) -> float:
+        """The part of its room that is taken, from 0 to 1."""
+        return self.waiting_bytes / self.max_bytes
+
+
+def journal_directory() -> Path:
+    """The directory of the settings, else `$STATE_DIRECTORY/journal`, else `BASE_DIR/var/journal`.
+
+    Raises `JournalUnusable` where there is none of these.
+    """
+    if conf().JOURNAL_DIR:
+        return Path(conf().JOURNAL_DIR)
+    if state := os.environ.get("STATE_DIRECTORY", "").split(":")[0]:
+        return Path(state) / "journal"
+    if base := getattr(settings, "BASE_DIR", None):
+        return Path(base) / "var" / "journal"
+    raise JournalUnusable("The journal has no directory: set SYSTEMLOG['JOURNAL_DIR'], or BASE_DIR.")
+
+
+def target() -> str:
+    """The name of the database that records are for, in the form of its folder: the alias, and a digest of the rest."""
+    alias = conf().DATABASE
+    database: dict[str, Any] = settings.DATABASES.get(alias, {})
+    parts = [str(database.get(key, "")) for key in ("NAME", "HOST", "PORT")]
+    return f"{alias}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:12]}"
+
+
+def target_folder() -> Path:
+    """The folder of the present target; it need not exist."""
+    return journal_directory() / target()
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder if it is missing. Raises `JournalUnusable` where it is no private directory of this user."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+    except OSError as error:
+        raise JournalUnusable(f"The journal's directory {folder} cannot be used: {error.strerror}.") from error
+    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise JournalUnusable(
+            f"The journal's directory {folder} belongs to another user, or others may write to it: "
+            "make it this service's own, with mode 0700."
+        )
+
+
+def segment_files(folder: Path) -> list[Path]:
+    """The segments, oldest first."""
+    found = []
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(SUFFIX):
+                with suppress(FileNotFoundError):
+                    found.append((entry.stat().st_mtime_ns, Path(entry.path)))
+    return [path for _, path in sorted(found)]
+
+
+def count_refused(folder: Path) -> tuple[int, ...]:
+    """Per level, how many records the segments that are there refused, told of or not."""
+    counts = [0] * len(LEVEL_NAMES)
+    for path in segment_files(folder):
+        with suppress(OSError), path.open("rb") as file:
+            data = os.pread(file.fileno(), CELLS.size, CELLS_OFFSET)
+            if len(data) == CELLS.size:
+                refused = CELLS.unpack(data)[Cell.REFUSED : Cell.REPORTED]
+                counts = [one + other for one, other in zip(counts, refused, strict=True)]
+    return tuple(counts)
+
+
+def waiting_bytes(folder: Path) -> int:
+    """How many bytes wait to be landed."""
+    return sum(state.waiting_bytes for state in _segment_states(folder))
+
+
+def read_state() -> JournalState:
+    """What waits in the journal of the present target. Raises `JournalUnusable` where it has no directory."""
+    folder = target_folder()
+    states = list(_segment_states(folder))
+    waiting = [state for state in states if state.waiting_bytes]
+    refused = [sum(counts) for counts in zip(*(state.refused for state in states), strict=True)] or [0] * len(
+        LEVEL_NAMES
+    )
+    readable = {state.path for state in states}
+    return JournalState(
+        segments=len(states),
+        bytes=sum(state.bytes for state in states),
+        waiting_bytes=sum(state.waiting_bytes for state in states),
+        max_bytes=conf().JOURNAL_MAX_BYTES,
+        oldest_age_s=max((_age_s(state) for state in waiting), default=0.0),
+        refused=dict(zip(LEVEL_NAMES, refused, strict=True)),
+        foreign=[path.name for path in segment_files(folder) if path not in readable],
+        quarantined=count_quarantined(folder),
+    )
+
+
+def count_quarantined(folder: Path) -> int:
+    """How many lines and whole segments are in quarantine."""
+    total = 0
+    for file in (folder / QUARANTINE).glob("*"):
+        with suppress(OSError):
+            total += 1 if file.suffix == SUFFIX else file.read_bytes().count(b"\n")
+    return total
+
+
+def _segment_states(folder: Path) -> Iterator[SegmentState]:
+    for path in segment_files(folder):
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # landed and removed since, or of another owner
+            continue
+        try:
+            size = os.fstat(descriptor).st_size
+            data = os.pread(descriptor, CELLS.size, CELLS_OFFSET)
+        finally:
+            os.close(descriptor)
+        if len(data) == CELLS.size:
+            cells = CELLS.unpack(data)
+            refused, reported = cells[Cell.REFUSED : Cell.REPORTED], cells[Cell.REPORTED :]
+            untold = tuple(max(0, all_ - told) for all_, told in zip(refused, reported, strict=True))
+            yield SegmentState(path, size, max(0, size - cells[Cell.LANDED]), untold)
+
+
+def _age_s(state: SegmentState) -> float:
+    """How long the oldest record that waits in the segment has done so."""
+    with suppress(OSError):
+        descriptor = os.open(state.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            head = os.pread(descriptor, HEAD_BYTES, state.bytes - state.waiting_bytes)
+        finally:
+            os.close(descriptor)
+        accepted = accepted_at(head)
+        return 0.0 if accepted is None else max(0.0, time.time() - accepted)
+    return 0.0

@@ -1,0 +1,204 @@
+"""The journal on disk: appends lines to this process's segment, as long as there is room for their level.
+
+Appending is one `write(2)` without a lock: the kernel lets appends follow one another. From there on a record survives
+the death of the process. The segment is opened late, so that each process of a forking server has its own.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from systemlog.conf import LEVEL_NAMES, conf
+from systemlog.journal import directory
+from systemlog.journal.complaints import complain
+from systemlog.journal.frames import frame
+from systemlog.journal.segments import HEADER_BYTES, Segment
+
+CLOSES_AT = (0.70, 0.80, 0.90, 0.97, 1.0)
+"""How full the journal is when a level is refused, from DEBUG to CRITICAL: what is grave finds room longest."""
+
+SEGMENT_BYTES = 2**24
+CHUNK_BYTES = 2**20
+CHECK_S = 1.0
+"""So often is it looked at how full the directory is; oftener where much is written."""
+
+RETRY_S = 0.1
+"""So long nothing is tried after the disk refused."""
+
+
+class FilesJournal:
+    """This process's end of the journal of the settings in force."""
+
+    def __init__(self) -> None:
+        self._folder = Path()
+        self._target = ""
+        self._max_bytes = conf().JOURNAL_MAX_BYTES
+        self._segment_bytes = min(SEGMENT_BYTES, self._max_bytes // 8)
+        self._segment: Segment | None = None
+        self._lock = threading.RLock()
+        self._admits = 0
+        """The lowest level that is taken."""
+        self._allowance = 0
+        """Bytes that may be written before the next look at the directory."""
+        self._checked = float("-inf")
+        self._retry_at = float("-inf")
+        self._refused = [0] * len(LEVEL_NAMES)
+        """Refused since the present segment began, or while there is none."""
+
+    def append(self, level: int, line: bytes) -> bool:
+        """Take one line of this level (0 is DEBUG); False if it was refused."""
+        now = time.time()
+        if self._allowance <= 0 or not 0 <= now - self._checked < CHECK_S:
+            self._look(now)
+        if level >= self._admits:
+            data = frame(line, int(now))
+            if self._write([data]):
+                return True
+        self._refuse(level)
+        return False
+
+    def append_many(self, lines: Sequence[tuple[int, bytes]]) -> int:
+        """Take lines with their levels, in order; gives how many: the first that is refused ends it."""
+        taken = 0
+        while taken < len(lines):
+            now = time.time()
+            if self._allowance <= 0 or not 0 <= now - self._checked < CHECK_S:
+                self._look(now)
+            frames, size = [], 0
+            for level, line in lines[taken:]:
+                if level < self._admits or size > CHUNK_BYTES:
+                    break
+                frames.append(frame(line, int(now)))
+                size += len(frames[-1])
+            written = self._write(frames) if frames else 0
+            taken += written
+            if written < len(frames) or not frames:
+                self._refuse(lines[taken][0])
+                break
+        return taken
+
+    def close(self) -> None:
+        """Have the disk hold what was written, and let go of the segment."""
+        with self._lock:
+            segment, self._segment = self._segment, None
+        if segment is not None:
+            os.fdatasync(segment.descriptor)
+
+    def _write(self, frames: list[bytes]) -> int:
+        """Write whole frames; gives how many are on disk."""
+        segment = self._segment or self._open()
+        if segment is None:
+            return 0
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        try:
+            count = os.write(segment.descriptor, data)
+        except OSError as error:
+            self._fail(error)
+            return 0
+        segment.size += count
+        self._allowance -= count
+        if segment.size >= self._segment_bytes:
+            self._replace(segment)
+        if count == len(data):
+            return len(frames)
+        # The disk is full. What stands there of the next frame is damage, and read over: each begins a line.
+        self._fail(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        written = 0
+        while count >= len(frames[written]):
+            count -= len(frames[written])
+            written += 1
+        return written
+
+    def _open(self) -> Segment | None:
+        if time.monotonic() < self._retry_at or not self._target:
+            return None
+        with self._lock:
+            if self._segment is None:
+                try:
+                    directory.make_folder(self._folder)
+                    segment = Segment(self._folder, self._target)
+                    self._tell_refused(segment)
+                except OSError as error:
+                    self._fail(error)
+                    return None
+                self._segment = segment
+            return self._segment
+
+    def _replace(self, full: Segment) -> None:
+        """Go on in a new segment; where none is to be had, in the old one."""
+        with self._lock:
+            if self._segment is not full:
+                return  # another thread did
+            try:
+                self._segment = Segment(self._folder, self._target)
+            except OSError:
+                return
+            self._refused = [0] * len(LEVEL_NAMES)
+        os.fdatasync(full.descriptor)
+
+    def _look(self, now: float) -> None:
+        if not self._lock.acquire(blocking=False):
+            return  # another thread looks
+        try:
+            self._checked = now
+            self._check()
+        except OSError as error:
+            complain(f"The journal's directory cannot be read: {error}.")
+        finally:
+            self._lock.release()
+
+    def _check(self) -> None:
+        target = directory.target()
+        if target != self._target:  # at first, and where tests put their database in the place of the project's
+            self._folder, self._target, self._segment = directory.journal_directory() / target, target, None
+        if self._segment is not None and self._segment.is_unlinked:
+            self._rescue(self._segment)
+        waiting = directory.waiting_bytes(self._folder)
+        limits = [int(self._max_bytes * part) for part in CLOSES_AT]
+        self._admits = sum(waiting >= limit for limit in limits)
+        left = next((limit - waiting for limit in limits if limit > waiting), 0)
+        # Other processes write too: each takes a part of what is left, and looks again.
+        self._allowance = max(4096, left // 4)
+
+    def _rescue(self, unlinked: Segment) -> None:
+        """Somebody removed the segment's file; it can be read as long as it is open."""
+        self._segment = None
+        segment = self._open()
+        if segment is None:
+            self._segment = unlinked
+            return
+        # By one write, or another thread's frame would stand in the middle of one.
+        segment.size += os.write(segment.descriptor, os.pread(unlinked.descriptor, unlinked.size, HEADER_BYTES))
+        complain(f"A segment of the journal was removed from {self._folder} while it was written to; it was restored.")
+
+    def _refuse(self, level: int) -> None:
+        with self._lock:
+            self._refused[level] += 1
+            segment = self._segment
+            try:
+                if segment is not None:
+                    segment.count_refused(level, self._refused[level])
+            except OSError as error:
+                complain(f"What the journal refuses cannot be counted on disk: {error.strerror}.")
+        if self._admits > level:
+            complain(f"The journal in {self._folder} is full: records of {LEVEL_NAMES[level]} are refused.")
+
+    def _tell_refused(self, segment: Segment) -> None:
+        """What was refused before there was a segment is told in it."""
+        for level, count in enumerate(self._refused):
+            if count:
+                segment.count_refused(level, count)
+
+    def _fail(self, error: OSError) -> None:
+        self._retry_at = time.monotonic() + RETRY_S
+        if isinstance(error, directory.JournalUnusable):
+            complain(str(error))
+        elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+            complain(f"There is no room on the disk of the journal in {self._folder}: records are refused.")
+        else:
+            complain(f"The journal in {self._folder} cannot be written to: {error.strerror or error}.")

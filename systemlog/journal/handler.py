@@ -1,0 +1,221 @@
+"""The logging handler: what was logged becomes a line, and the line goes into the journal.
+
+It imports no model and asks no database: Django configures LOGGING before apps are loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+from systemlog.conf import LEVEL_NAMES
+from systemlog.correlation import current
+from systemlog.identity import halves_of_id, next_microsecond
+from systemlog.journal import sinks
+from systemlog.journal.complaints import complain
+from systemlog.journal.plain import clean, described, dump, subject_of, to_json
+from systemlog.redaction import redact_text, redact_value
+from systemlog.storage.lines import NULL, escape, escape_text
+
+MAX_MESSAGE_BYTES = 64 * 1024
+PLAIN_CHARACTERS = MAX_MESSAGE_BYTES // 4
+MAX_TEXT_CHARACTERS = 200
+LOGGINGS_OWN = len(vars(logging.makeLogRecord({})))
+"""So many attributes a record has of logging itself; they are the first."""
+
+TOLD_APART = {
+    *("correlation_id", "trace_id", "user_id", "subject"),  # have columns of their own
+    *("request", "response", "server_time"),  # Django's live objects, told in words or not at all
+    *("message", "asctime", "taskName"),  # of formatters, and of logging from Python 3.12 on
+}
+"""Further attributes that do not go into `context` as they are."""
+
+_levels = {logging.getLevelNamesMapping()[name]: level for level, name in enumerate(LEVEL_NAMES)}
+LEVELS = tuple(name.encode() for name in LEVEL_NAMES)
+
+formatter = logging.Formatter()
+_storing = threading.local()
+_second: tuple[int, bytes] = (-1, b"")
+
+
+class SystemLogHandler(logging.Handler):
+    """Takes each record into the journal; never raises, and never waits for a database.
+
+    `LOGGING = {"handlers": {"system_log": {"class": "systemlog.journal.SystemLogHandler"}}, …}`
+    """
+
+    def createLock(self) -> None:  # noqa: N802  (logging's name)
+        """None is needed: a record is one write."""
+        self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """As logging's, without the lock."""
+        if self.filters:
+            passed: Any = self.filter(record)
+            if not passed:
+                return False
+            if isinstance(passed, logging.LogRecord):
+                record = passed
+        self.emit(record)
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take the record."""
+        name = record.name
+        if name.startswith("django.db") and getattr(_storing, "records", False):
+            return
+        try:
+            way = sinks.way()
+            severity = record.levelno
+            level = _levels[severity] if severity in _levels else level_of(severity)
+            way.sink.append(level, _line(record, level, way))
+        except Exception as error:  # noqa: BLE001  (the application goes on, whatever it logs)
+            complain(f"A record of the logger {name} could not be taken: {type(error).__name__}.")
+
+
+@contextmanager
+def storing_records() -> Iterator[None]:
+    """Code inside stores records: what Django's database layer logs of that, in this thread, becomes none."""
+    before = getattr(_storing, "records", False)
+    _storing.records = True
+    try:
+        yield
+    finally:
+        _storing.records = before
+
+
+def level_of(severity: int) -> int:
+    """The index in `LEVEL_NAMES` of logging's number: a level between two is the lower of them."""
+    return min(max(severity // 10 - 1, 0), len(LEVEL_NAMES) - 1)
+
+
+def build_line(
+    way: sinks.Way,
+    level: int,
+    category: str,
+    text: str,
+    context: dict[str, Any],
+    correlation_id: object = None,
+    user_id: object = None,
+    trace_id: object = None,
+    subject: object = None,
+) -> bytes:
+    """The line of a record of this process, made now and redacted; whatever is given, something that can be stored."""
+    plain = text.isprintable() and "\\" not in text and len(text) <= PLAIN_CHARACTERS
+    message = text.encode() if plain else _message_bytes(text)
+    told = to_json(context) if context else b"{}"
+    if way.has_secret(b"%b\t%b" % (message, told)):
+        plain = False
+        message = redact_text(message.decode()).encode()
+        told = dump(redact_value(json.loads(told)))
+    microsecond = next_microsecond()
+    seconds, rest = divmod(microsecond, 1_000_000)
+    known, second = _second
+    return b"%b.%06d+00\t%016x%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t\\N" % (
+        second if known == seconds else _begin_second(seconds),
+        rest,
+        *halves_of_id(microsecond),
+        LEVELS[level],
+        _category(category),
+        way.source,
+        message if plain else escape(message),
+        NULL if correlation_id is None else _short(correlation_id),
+        NULL if user_id is None else _short(user_id),
+        told.replace(b"\\", b"\\\\") if b"\\" in told else told,
+        NULL if trace_id is None else _short(trace_id),
+        NULL if subject is None else _short(subject),
+    )
+
+
+def _begin_second(seconds: int) -> bytes:
+    global _second  # noqa: PLW0603  (the text of a second is good for all its records)
+    text = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds)).encode()
+    _second = (seconds, text)
+    return text
+
+
+@lru_cache(maxsize=1024)
+def _category(name: str) -> bytes:
+    return escape_text(clean(name)[:MAX_TEXT_CHARACTERS] or "general")
+
+
+def _message_bytes(text: str) -> bytes:
+    """The message in UTF-8; of a very long one the beginning."""
+    data = clean(text).encode()
+    if len(data) <= MAX_MESSAGE_BYTES:
+        return data
+    kept = data[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
+    return f"{kept}… [{len(data) - MAX_MESSAGE_BYTES} bytes cut]".encode()
+
+
+def _line(record: logging.LogRecord, level: int, way: sinks.Way) -> bytes:
+    known = record.__dict__
+    context: dict[str, Any] = {}
+    correlation_id: object
+    user_id: object
+    trace_id: object
+    correlation = current()
+    if correlation is None:
+        correlation_id = user_id = trace_id = None
+    else:
+        correlation_id, user_id, trace_id = correlation.correlation_id, correlation.user_id, correlation.trace_id
+    subject = None
+    if len(known) > LOGGINGS_OWN:
+        # Behind logging's own attributes, which every record has, stands what `extra` and filters put there.
+        context = dict(islice(known.items(), LOGGINGS_OWN, None))
+        if not context.keys().isdisjoint(TOLD_APART):
+            context = {name: value for name, value in context.items() if name not in TOLD_APART}
+            correlation_id = known.get("correlation_id") or correlation_id
+            user_id = known.get("user_id") or user_id
+            trace_id = known.get("trace_id") or trace_id
+            subject = known.get("subject")
+            if "request" in known:
+                # A record about a request may come after it: the request still has its id.
+                correlation_id = correlation_id or getattr(known["request"], "correlation_id", None)
+                _tell_request(known["request"], context)
+    text, args = record.msg, record.args
+    if args:
+        try:
+            # Of `%(password)s` the key says that the value is a secret; in the text nothing would.
+            text = str(text) % (redact_value(args) if type(args) is dict else args)
+        except Exception as error:  # noqa: BLE001  (a format that does not fit, anybody's __str__)
+            context |= {"arguments": args, "format_error": type(error).__name__}
+    if type(text) is not str:
+        text = described(text)
+    if record.exc_info or record.exc_text:
+        context["exception"] = _exception(record)
+    if record.stack_info:
+        context["stack"] = record.stack_info
+    return build_line(way, level, record.name, str(text), context, correlation_id, user_id, trace_id, subject)
+
+
+def _exception(record: logging.LogRecord) -> str:
+    if not record.exc_text and record.exc_info and record.exc_info[0] is not None:
+        # Formatted once, for every handler that comes after.
+        record.exc_text = formatter.formatException(record.exc_info)
+    return record.exc_text or ""
+
+
+def _tell_request(request: Any, context: dict[str, Any]) -> None:
+    method, path = getattr(request, "method", None), getattr(request, "path", None)
+    if isinstance(method, str) and isinstance(path, str):
+        context["request"] = f"{method} {path}"  # without the query string
+
+
+def _short(text: object) -> bytes:
+    if text is None:
+        return NULL
+    if type(text) is not str:
+        text = subject_of(text)
+    if len(text) > MAX_TEXT_CHARACTERS:
+        text = text[:MAX_TEXT_CHARACTERS]
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text.encode()
+    return escape_text(clean(text))

@@ -1,0 +1,30 @@
+"""The journal of tests: lines go to whoever captures them, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from systemlog.storage.lines import decode
+from systemlog.storage.rows import Row
+
+
+class MemorySink:
+    """Takes every line; keeps them where `kept` is a list."""
+
+    def __init__(self, kept: list[Row] | None = None) -> None:
+        self._kept = kept
+
+    def append(self, level: int, line: bytes) -> bool:
+        """Take one line."""
+        if self._kept is not None:
+            self._kept.append(decode(line))
+        return True
+
+    def append_many(self, lines: Sequence[tuple[int, bytes]]) -> int:
+        """Take them all."""
+        for level, line in lines:
+            self.append(level, line)
+        return len(lines)
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,139 @@
+"""Anything that somebody logs, as JSON: fast where it is plain already, tolerant where it is not.
+
+Nothing here raises for what it is given, and nothing asks a database: a queryset or a user that was not loaded is told
+by its name. What JSON or PostgreSQL cannot hold (NUL, lone surrogates, NaN, cycles, keys that are no texts, very large
+integers) becomes the nearest that they can.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+import orjson
+
+from systemlog.storage.rows import context_as_json
+
+MAX_DEPTH = 20
+MAX_BYTES = 64 * 1024
+"""The largest context, as JSON. Of a larger one each text and container is cut, and if need be all of it."""
+
+CUT_CHARACTERS = 2000
+CUT_ITEMS = 100
+MAX_DIGITS = 1000
+SHOWN_CHARACTERS = 8000
+
+NUL = b"\\u0000"
+_unstorable = re.compile("[\x00\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """The text without what cannot be stored: each NUL and lone surrogate is U+FFFD."""
+    return _unstorable.sub("\ufffd", text)
+
+
+def to_json(value: dict[str, Any]) -> bytes:
+    """The JSON object of what somebody logged."""
+    try:
+        data = orjson.dumps(value, default=described)
+    except (TypeError, ValueError, RecursionError):
+        data = NUL
+    if NUL in data:  # perhaps only an escaped backslash before `u0000`; walking it is right as well
+        data = _walked(value)
+    return data if len(data) <= MAX_BYTES else _shortened(value)
+
+
+def described(value: object) -> object:
+    """In place of an object that JSON does not have: what tells it best. For orjson's `default`; never raises."""
+    kind = type(value)
+    try:
+        if "_wrapped" in getattr(value, "__dict__", ()):  # Django's lazy object; not looked into if it would be loaded
+            inner = value.__dict__["_wrapped"]
+            return f"<{kind.__name__}>" if type(inner) is object else inner
+        if isinstance(value, set | frozenset | tuple):
+            return list(value)
+        if isinstance(value, Mapping):
+            return dict(value)
+        if isinstance(value, bytes | bytearray | memoryview):
+            return bytes(value).decode("utf-8", "replace")
+        if hasattr(kind, "_meta") and hasattr(kind, "_default_manager"):
+            return subject_of(value)
+        if hasattr(kind, "query") or hasattr(value, "get_queryset"):
+            return f"<{kind.__name__}>"
+        if isinstance(value, type) or callable(value):
+            return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', kind.__name__)}"
+        return str(value) or repr(value)
+    except Exception:  # noqa: BLE001  (anybody's __str__ and __getattr__)
+        return f"<{kind.__name__}>"
+
+
+def subject_of(value: Any) -> str:
+    """`app_label.model:pk` of a model instance; any other value as text."""
+    meta = getattr(type(value), "_meta", None)
+    return str(value) if meta is None else f"{meta.label_lower}:{value.pk}"
+
+
+def dump(value: Any) -> bytes:
+    """The JSON of what is JSON's own already."""
+    return context_as_json(value).encode()
+
+
+def _walked(value: object, *, cut: bool = False) -> bytes:
+    plain = _plain(value, 0, frozenset(), cut)
+    return dump(plain)
+
+
+def _plain(value: Any, depth: int, above: frozenset[int], cut: bool) -> Any:
+    """A copy of JSON's own types alone; `above` are the containers that it is in, by identity."""
+    kind = type(value)
+    if value is None or kind is bool:
+        return value
+    if isinstance(value, str):
+        text = clean(str.__str__(value))
+        return _cut(text) if cut else text
+    if isinstance(value, int):
+        number = int(value)
+        return number if number.bit_length() < MAX_DIGITS * 3 else f"<an integer of {number.bit_length()} bits>"
+    if isinstance(value, float):
+        return float(value) if isfinite(value) else str(float(value))
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        if id(value) in above:
+            return "<contains itself>"
+        if depth >= MAX_DEPTH:
+            return f"<{kind.__name__}, nested deeper than {MAX_DEPTH}>"
+        inside = above | {id(value)}
+        if isinstance(value, Mapping):
+            items = list(value.items())
+            kept = items[:CUT_ITEMS] if cut else items
+            named = {_key(key, cut): _plain(item, depth + 1, inside, cut) for key, item in kept}
+            return named if len(kept) == len(items) else named | {"…": f"{len(items) - len(kept)} more"}
+        each = list(value)
+        shown = each[:CUT_ITEMS] if cut else each
+        listed = [_plain(item, depth + 1, inside, cut) for item in shown]
+        return listed if len(shown) == len(each) else [*listed, f"… {len(each) - len(shown)} more"]
+    try:
+        # datetime, UUID, dataclass, enum: as the fast way has them.
+        read = orjson.loads(orjson.dumps(value, default=described))
+    except (TypeError, ValueError, RecursionError):
+        read = f"<{kind.__name__}>"
+    return _plain(read, depth, above, cut)
+
+
+def _key(key: object, cut: bool) -> str:
+    text = key if isinstance(key, str) else str(described(key) if not isinstance(key, int | float | None) else key)
+    return clean(text)[: CUT_CHARACTERS if cut else None]
+
+
+def _cut(text: str) -> str:
+    left_out = len(text) - CUT_CHARACTERS
+    return text if left_out <= 0 else f"{text[:CUT_CHARACTERS]}… [{left_out} characters cut]"
+
+
+def _shortened(value: dict[str, Any]) -> bytes:
+    data = _walked(value, cut=True)
+    if len(data) <= MAX_BYTES:
+        return data
+    beginning = data[:SHOWN_CHARACTERS].decode("utf-8", "ignore")
+    return dump({"cut": beginning, "bytes": len(data)})

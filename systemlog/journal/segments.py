@@ -1,0 +1,184 @@
+"""Segment files: a header of one block, then framed lines, appended by one process.
+
+The header says what the file is (JSON, one line) and, in its cells, how far the lander has come and what was refused.
+The owner holds the file's lock for life: whoever gets it knows that nobody writes there any more, whatever became of
+pid, host or container.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import struct
+import uuid
+from collections.abc import Iterable
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from systemlog.conf import LEVEL_NAMES
+from systemlog.storage.rows import COLUMNS
+
+VERSION = 1
+SUFFIX = ".segment"
+HEADER_BYTES = 4096
+CELLS_OFFSET = 3840
+CELL = struct.Struct("<Q")
+
+_LEVELS = len(LEVEL_NAMES)
+
+
+class Cell(IntEnum):
+    """Where the numbers in a header stand; those by level take as many cells as there are levels."""
+
+    LANDED = 0
+    COUNTED = 1
+    ACCEPTED = 2
+    REFUSED = ACCEPTED + _LEVELS
+    REPORTED = REFUSED + _LEVELS
+
+
+CELLS = struct.Struct(f"<{Cell.REPORTED + _LEVELS}Q")
+
+
+class ForeignSegment(Exception):
+    """The file is no segment that this version reads; the text says why."""
+
+
+class Segment:
+    """A segment that this process writes to. It is closed, and its lock let go of, when nobody refers to it."""
+
+    __slots__ = ("_cells", "descriptor", "id", "path", "size")
+
+    def __init__(self, folder: Path, target: str) -> None:
+        """Make a new one. Raises `OSError` where that cannot be: no room, no inode, no permission."""
+        self.id = uuid.uuid4()
+        self.path = folder / f"{self.id}{SUFFIX}"
+        self.size = HEADER_BYTES
+        self._cells: int | None = None
+        hidden = folder / f".{self.id}"  # seen by nobody before it is locked and whole
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self.descriptor = os.open(hidden, flags, 0o600)
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            header = _header(self.id, target)
+            if os.write(self.descriptor, header) != len(header):
+                raise OSError(f"There is no room for a new segment in {folder}.")
+            hidden.rename(self.path)
+        except OSError:
+            hidden.unlink(missing_ok=True)
+            raise
+
+    def __del__(self) -> None:
+        """Close, now that no thread can be writing."""
+        for descriptor in (getattr(self, "descriptor", None), getattr(self, "_cells", None)):
+            if descriptor is not None:
+                os.close(descriptor)
+
+    @property
+    def is_unlinked(self) -> bool:
+        """Whether somebody removed the file under its writer."""
+        return os.fstat(self.descriptor).st_nlink == 0
+
+    def count_refused(self, level: int, total: int) -> None:
+        """Note how many records of this level were refused so far."""
+        if self._cells is None:
+            # A descriptor of its own: what goes to one with O_APPEND is appended, wherever it should go.
+            self._cells = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        os.pwrite(self._cells, CELL.pack(total), CELLS_OFFSET + CELL.size * (Cell.REFUSED + level))
+
+
+class SegmentReader:
+    """A segment as the lander sees it: read at will, its cells written."""
+
+    __slots__ = ("_finished", "descriptor", "id", "path", "target")
+
+    def __init__(self, path: Path) -> None:
+        """Open it. Raises `ForeignSegment` for one that this version cannot read, `OSError` where it is gone."""
+        self.path = path
+        self._finished = False
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        header = read_header(os.pread(self.descriptor, CELLS_OFFSET, 0), path)
+        self.id = uuid.UUID(header["segment"])
+        self.target = header["target"]
+
+    def __del__(self) -> None:
+        """Close."""
+        if hasattr(self, "descriptor"):
+            os.close(self.descriptor)
+
+    @property
+    def size(self) -> int:
+        """The file's size."""
+        return os.fstat(self.descriptor).st_size
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nobody will write to it any more."""
+        if not self._finished:
+            self._finished = lock_is_free(self.path)
+        return self._finished
+
+    def read(self, position: int, count: int) -> bytes:
+        """Up to `count` bytes from `position` on."""
+        return os.pread(self.descriptor, count, position)
+
+    def cells(self) -> tuple[int, ...]:
+        """The numbers in the header, by `Cell`."""
+        return CELLS.unpack(os.pread(self.descriptor, CELLS.size, CELLS_OFFSET))
+
+    def set_landed(self, position: int) -> None:
+        """Note for readers of the directory how far the lander has come. The database's checkpoint is what counts."""
+        self.write_cells(Cell.LANDED, [position])
+
+    def write_cells(self, first: int, numbers: Iterable[int]) -> None:
+        """Write numbers into the header, from the cell `first` on."""
+        os.pwrite(self.descriptor, b"".join(map(CELL.pack, numbers)), CELLS_OFFSET + CELL.size * first)
+
+    def refused(self) -> tuple[int, ...]:
+        """Per level, how many records were refused that no record tells of yet."""
+        cells = self.cells()
+        refused, reported = cells[Cell.REFUSED : Cell.REPORTED], cells[Cell.REPORTED :]
+        return tuple(max(0, all_ - told) for all_, told in zip(refused, reported, strict=True))
+
+    def set_reported(self) -> None:
+        """Note that a record tells of all that was refused so far."""
+        self.write_cells(Cell.REPORTED, self.cells()[Cell.REFUSED : Cell.REPORTED])
+
+    def sync(self) -> None:
+        """Have the disk hold what the file holds."""
+        os.fdatasync(self.descriptor)
+
+
+def lock_is_free(path: Path) -> bool:
+    """Whether no process holds the file's lock. Raises `FileNotFoundError` when it is gone."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def read_header(data: bytes, path: Path) -> dict[str, Any]:
+    """What the header says. Raises `ForeignSegment` for one that this version cannot read."""
+    try:
+        header = json.loads(data.partition(b"\n")[0])
+        version = header["version"]
+        uuid.UUID(header["segment"])
+    except (ValueError, TypeError, KeyError):
+        raise ForeignSegment(f"{path.name} has no header of a segment") from None
+    if version != VERSION or header["columns"] != list(COLUMNS):
+        raise ForeignSegment(f"{path.name} is of version {version}, this software reads version {VERSION}")
+    return dict(header)
+
+
+def _header(segment: uuid.UUID, target: str) -> bytes:
+    told = {"version": VERSION, "segment": str(segment), "target": target, "columns": COLUMNS}
+    text = json.dumps(told).encode() + b"\n"
+    cells = CELLS.pack(HEADER_BYTES, HEADER_BYTES, *[0] * (len(Cell) - 2 + 3 * (_LEVELS - 1)))
+    return (text.ljust(CELLS_OFFSET) + cells).ljust(HEADER_BYTES, b"\0")

@@ -1,0 +1,107 @@
+"""Where accepted lines go, by the setting `JOURNAL`: one sink a process, made when the first record comes."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from systemlog.conf import LEVEL_NAMES, Settings, conf
+from systemlog.journal.direct import DirectSink
+from systemlog.journal.files import FilesJournal
+from systemlog.journal.memory import MemorySink
+from systemlog.redaction import secret_scanner
+from systemlog.storage.lines import encode, escape_text
+from systemlog.storage.rows import Row
+
+MAX_SOURCE_CHARACTERS = 200
+
+
+class Sink(Protocol):
+    """Takes lines; says no, and never raises, where it cannot."""
+
+    def append(self, level: int, line: bytes, /) -> bool:
+        """Take one line of this level (0 is DEBUG); False if it was refused."""
+
+    def append_many(self, lines: Sequence[tuple[int, bytes]], /) -> int:
+        """Take lines with their levels, in order; gives how many: the first that is refused ends it."""
+
+    def close(self) -> None:
+        """Let go of what it holds; what was taken stays taken."""
+
+
+class Way(NamedTuple):
+    """What the settings mean for a record: all that the hot path needs, looked up once."""
+
+    settings: Settings
+    sink: Sink
+    source: bytes
+    """The `source` of this process's own records, as it stands in a line."""
+    has_secret: Callable[[bytes], bool]
+
+
+SINKS: dict[str, type[Sink]] = {"files": FilesJournal, "direct": DirectSink, "memory": MemorySink}
+
+_lock = threading.RLock()
+_way: Way | None = None
+_override: Sink | None = None
+
+
+def way() -> Way:
+    """The way of a record by the settings in force."""
+    settings = conf()
+    found = _way
+    return found if found is not None and found.settings is settings else _find(settings)
+
+
+def sink() -> Sink:
+    """The sink of the settings in force."""
+    return way().sink
+
+
+def has_written() -> bool:
+    """Whether this process has a sink: something was logged."""
+    return _way is not None
+
+
+def accept_rows(rows: Sequence[Row]) -> int:
+    """Take rows as they are, in order; gives how many: the first for which there is no room ends it."""
+    return sink().append_many([(LEVEL_NAMES.index(row.level), encode(row)) for row in rows])
+
+
+def close() -> None:
+    """Let go of the sink; the next record makes another."""
+    global _way
+    with _lock:
+        left, _way = _way, None
+    if left is not None:
+        left.sink.close()
+
+
+def replace(other: Sink | None) -> Sink | None:
+    """Have all lines go to `other` from now on, or (None) where the settings say. Gives what was in its place."""
+    global _override
+    close()
+    before, _override = _override, other
+    return before
+
+
+def _find(settings: Settings) -> Way:
+    global _way  # noqa: PLW0603
+    with _lock:
+        if _way is None or _way.settings is not settings:
+            close()
+            name = settings.SOURCE or socket.gethostname()[:MAX_SOURCE_CHARACTERS]
+            _way = Way(settings, _override or SINKS[settings.JOURNAL](), escape_text(name), secret_scanner())
+        return _way
+
+
+def _begin_in_child() -> None:
+    # The segment stays the parent's: this process's descriptor of it is closed, and its lock not let go of.
+    global _way, _lock
+    _way, _lock = None, threading.RLock()
+
+
+os.register_at_fork(after_in_child=_begin_in_child)

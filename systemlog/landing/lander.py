@@ -1,0 +1,299 @@
+"""The lander: moves lines from the journal's segments into the database, in batches, each exactly once.
+
+One pass looks at every segment once. How far a segment is landed says the database, in the transaction that stores the
+rows: a crash at any point neither loses a line nor stores it twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from django.db import DatabaseError, InterfaceError
+
+from systemlog.conf import LEVEL_NAMES, conf
+from systemlog.journal import directory, frames
+from systemlog.journal.accepted import INITIALS, count_segment
+from systemlog.journal.handler import storing_records
+from systemlog.journal.segments import HEADER_BYTES, Cell, ForeignSegment, SegmentReader, lock_is_free
+from systemlog.landing.ledger import added, read_ledger, write_ledger
+from systemlog.landing.quarantine import Quarantine
+from systemlog.storage import Slice, Storage, storage_of
+from systemlog.storage.lines import LEVEL_OFFSET
+
+logger = logging.getLogger("systemlog.landing")
+
+READ_BYTES = 2**21
+"""More than the longest line."""
+
+LINE_BYTES = 512
+"""A guess, to read no more of a segment than is landed at once."""
+
+BATCH_LINES = 5000
+RECHECK_S = 10.0
+"""So often the database is asked how far it has what this process takes for landed: it may have been set back."""
+
+NONE = (0,) * len(LEVEL_NAMES)
+
+
+class DatabaseDown(Exception):
+    """The database takes no records just now; they wait in the journal."""
+
+
+class Lander:
+    """Lands what is in `folder`. Made by whoever may land: the thread of a server, or a command."""
+
+    def __init__(
+        self, folder: Path, *, batch_lines: int = BATCH_LINES, storage: Callable[[], Storage] = storage_of
+    ) -> None:
+        self._folder = folder
+        self._batch_lines = batch_lines
+        self._storage = storage
+        self._quarantine = Quarantine(folder)
+        self._segments: dict[Path, SegmentReader] = {}
+        self._positions: dict[uuid.UUID, int] = {}
+        self._checked_at = float("-inf")
+        self._foreign: set[Path] = set()
+        self._landed = NONE
+
+    def land_all(self, *, stopping: Callable[[], bool] = lambda: False) -> int:
+        """Pass after pass until nothing waits; gives what `land_once` gives. Raises `DatabaseDown`."""
+        total = 0
+        while not stopping() and (done := self.land_once()):
+            total += done
+        return total
+
+    def land_once(self) -> int:
+        """One pass: a batch of what waits; gives how many lines it went past, 0 where nothing waits.
+
+        Raises `DatabaseDown`.
+        """
+        with storing_records():
+            try:
+                self._look()
+                self._ask_positions()
+                slices = list(self._slices())
+                began = time.monotonic()
+                done = self._land(slices) if slices else 0
+                if done:
+                    self._note(slices, time.monotonic() - began)
+                self._tell_refused()
+                self._remove_landed()
+            except (DatabaseError, InterfaceError) as error:
+                self._checked_at = float("-inf")
+                with suppress(Exception):  # closing what is broken
+                    self._storage().connection.close()
+                raise DatabaseDown(_first_line(error)) from error
+        return done
+
+    def sync(self) -> None:
+        """Have the disk hold what the segments hold."""
+        for path in directory.segment_files(self._folder):
+            with suppress(OSError, ForeignSegment):
+                SegmentReader(path).sync()
+
+    def _look(self) -> None:
+        """Open what is new, forget what is gone."""
+        paths = directory.segment_files(self._folder)
+        for path in self._segments.keys() - set(paths):
+            self._positions.pop(self._segments.pop(path).id, None)
+        for path in paths:
+            if path not in self._segments and path not in self._foreign:
+                try:
+                    self._segments[path] = SegmentReader(path)
+                except ForeignSegment as error:
+                    self._set_apart(path, str(error))
+                except FileNotFoundError:
+                    continue
+                except OSError:  # another user's; the probe tells of it
+                    self._foreign.add(path)
+
+    def _ask_positions(self) -> None:
+        now = time.monotonic()
+        if now - self._checked_at >= RECHECK_S:
+            self._positions.clear()
+        unknown = [segment.id for segment in self._segments.values() if segment.id not in self._positions]
+        if unknown:
+            known = self._storage().checkpoints().positions(unknown)
+            self._positions |= {segment: known.get(segment, HEADER_BYTES) for segment in unknown}
+            for segment in self._segments.values():
+                if segment.cells()[Cell.LANDED] != self._positions[segment.id]:
+                    segment.set_landed(self._positions[segment.id])
+            if now - self._checked_at >= RECHECK_S:
+                self._checked_at = now
+
+    def _slices(self) -> Iterator[Slice]:
+        """What waits, oldest segment first, up to a batch."""
+        room = self._batch_lines
+        for segment in self._segments.values():
+            if room <= 0:
+                return
+            start = self._positions[segment.id]
+            if segment.size > start and (slice_ := self._slice(segment, start, room)):
+                room -= max(1, len(slice_.lines))
+                yield slice_
+
+    def _slice(self, segment: SegmentReader, start: int, room: int) -> Slice | None:
+        """The next lines of a segment; damage between them is set apart, and passed by."""
+        finished = segment.is_finished  # before reading: what is read then is all that there will be
+        for count in (min(room * LINE_BYTES, READ_BYTES), READ_BYTES):
+            data = segment.read(start, count)
+            lines, damage = frames.read_lines(data, ends=finished and len(data) < count)
+            if lines or damage or len(data) < count:
+                break
+        if len(lines) > room:
+            lines, damage = lines[:room], None
+        end = start + sum(map(frames.framed_bytes, lines))
+        if not lines and damage is None and len(data) == READ_BYTES:
+            damage = frames.Damage(data[1:], "is longer than any line", torn=False)
+        if damage is not None and not lines:
+            if not damage.torn:
+                self._set_line_apart(segment.id, end, damage.reason, damage.data)
+            end += damage.length
+        return Slice(segment.id, start, end, lines) if end > start else None
+
+    def _land(self, slices: Sequence[Slice]) -> int:
+        """Land the slices; of those the database refuses, find the line, and land the others."""
+        storage = self._storage()
+        try:
+            positions = storage.land(slices, HEADER_BYTES)
+        except DatabaseError as error:
+            if not storage.refuses_rows(error):
+                raise
+            lines = sum(len(slice_.lines) for slice_ in slices)
+            if lines == 0:
+                raise
+            if lines == 1:
+                refused = next(slice_ for slice_ in slices if slice_.lines)
+                self._set_line_apart(refused.segment, refused.start, _first_line(error), refused.lines[0])
+                return self._land([slice_._replace(lines=()) for slice_ in slices])
+            return sum(self._land(half) for half in _halves(slices, lines // 2))
+        done = 0
+        for slice_ in slices:
+            position = positions.get(slice_.segment)
+            if position is not None and position != self._positions[slice_.segment]:
+                # Perhaps another than the slice's end: another lander came further, or the database was set back.
+                self._positions[slice_.segment] = position
+                done += max(1, len(slice_.lines))
+                self._landed = added(self._landed, _count_levels(slice_.lines) if position == slice_.end else NONE)
+        return done
+
+    def _note(self, slices: Sequence[Slice], seconds: float) -> None:
+        """Tell readers of the directory what was done."""
+        done = {slice_.segment for slice_ in slices}
+        for segment in self._segments.values():
+            if segment.id in done:
+                with suppress(OSError):
+                    segment.set_landed(self._positions[segment.id])
+        landed, self._landed = self._landed, NONE
+        ledger = read_ledger(self._folder)
+        write_ledger(
+            self._folder,
+            ledger._replace(landed=added(ledger.landed, landed), batch_records=float(sum(landed)), batch_s=seconds),
+        )
+
+    def _tell_refused(self) -> None:
+        """When the journal is open again, a record tells what it refused."""
+        refused = [(segment, segment.refused()) for segment in self._segments.values()]
+        total = [sum(counts) for counts in zip(*(counts for _, counts in refused), strict=True)]
+        if not any(total) or directory.read_state().fill >= 0.7:
+            return
+        by_level = {name: count for name, count in zip(LEVEL_NAMES, total, strict=True) if count}
+        logger.warning(
+            "The journal had no room for records, and refused them.",
+            extra={"action": "journal.refused", "refused": by_level},
+        )
+        for segment, counts in refused:
+            if any(counts):
+                segment.set_reported()
+
+    def _remove_landed(self) -> None:
+        """Remove segments that are landed and whose writers are gone, when they were kept long enough."""
+        kept = [
+            segment
+            for segment in self._segments.values()
+            if segment.size <= self._positions[segment.id] and segment.is_finished
+        ]
+        now = time.time()
+        most = conf().JOURNAL_MAX_BYTES
+        held = sum(segment.size for segment in self._segments.values())
+        gone = []
+        for segment in kept:
+            with suppress(FileNotFoundError):
+                if now - segment.path.stat().st_mtime < conf().JOURNAL_KEEP and held <= most:
+                    continue
+                held -= segment.size
+                ledger = read_ledger(self._folder)
+                write_ledger(
+                    self._folder,
+                    ledger._replace(
+                        accepted=added(ledger.accepted, count_segment(segment)),
+                        refused=added(ledger.refused, segment.cells()[Cell.REFUSED : Cell.REPORTED]),
+                    ),
+                )
+                segment.path.unlink()
+                gone.append(segment)
+        for segment in gone:
+            del self._segments[segment.path]
+            self._positions.pop(segment.id, None)
+        if gone:
+            self._storage().checkpoints().forget([segment.id for segment in gone])
+
+    def _set_line_apart(self, segment: uuid.UUID, position: int, reason: str, data: bytes) -> None:
+        if not self._quarantine.add(segment, position, reason, data):
+            return
+        level = INITIALS.get(data[LEVEL_OFFSET], -1) if len(data) > LEVEL_OFFSET else -1
+        ledger = read_ledger(self._folder)
+        counts = list(ledger.quarantined)
+        counts[level] += 1
+        write_ledger(self._folder, ledger._replace(quarantined=tuple(counts)))
+        logger.error(
+            "A record could not be stored, and is in quarantine: see `manage.py system_log_quarantine`.",
+            extra={"action": "landing.quarantined", "segment": str(segment), "position": position},
+        )
+
+    def _set_apart(self, path: Path, reason: str) -> None:
+        """A whole segment that cannot be read; one that is written to just now is left to its writer's software."""
+        with suppress(FileNotFoundError):
+            if not lock_is_free(path):
+                return
+            self._quarantine.add_segment(path)
+            logger.error(
+                "A segment of the journal cannot be read, and is in quarantine: see `manage.py system_log_quarantine`.",
+                extra={"action": "landing.quarantined", "segment": path.name, "reason": reason},
+            )
+
+
+def _halves(slices: Sequence[Slice], first: int) -> Iterator[list[Slice]]:
+    """The slices with the first so many lines, and those with the rest."""
+    front: list[Slice] = []
+    back: list[Slice] = []
+    for slice_ in slices:
+        count = min(first, len(slice_.lines))
+        first -= count
+        if count == len(slice_.lines) and (count or not back):
+            front.append(slice_)
+        elif count == 0:
+            back.append(slice_)
+        else:
+            middle = frames.ends_of(slice_.lines[:count], slice_.start)[-1]
+            front.append(Slice(slice_.segment, slice_.start, middle, slice_.lines[:count]))
+            back.append(Slice(slice_.segment, middle, slice_.end, slice_.lines[count:]))
+    yield front
+    yield back
+
+
+def _count_levels(lines: Iterable[bytes]) -> tuple[int, ...]:
+    counts = [0] * len(LEVEL_NAMES)
+    for line in lines:
+        counts[INITIALS[line[LEVEL_OFFSET]]] += 1
+    return tuple(counts)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

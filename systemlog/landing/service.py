@@ -1,0 +1,146 @@
+"""The lander at work: elected by a file lock, pass after pass, as a thread of a server or a process of its own.
+
+Two threads of it: one lands, and may hang with the database; one has the disk hold the journal each second, and tells
+once when landing hangs. Neither is in any request's way.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from django.db import connections
+
+from systemlog.conf import conf
+from systemlog.journal import directory
+from systemlog.landing.lander import BATCH_LINES, DatabaseDown, Lander
+
+logger = logging.getLogger("systemlog.landing")
+
+POLL_S = 0.1
+SYNC_S = 1.0
+ELECTION_S = 1.0
+MAX_BACKOFF_S = 5.0
+SILENT_S = 5.0
+"""After so long without an answer the database counts as one that does not answer."""
+
+THREAD_BATCH_LINES = 1000
+THREAD_SHARE = 0.1
+"""The most of its time that the thread of a serving process is busy: requests come first."""
+
+
+class Election:
+    """The lock that one lander of a folder holds; the kernel lets go of it when the process ends, however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._descriptor: int | None = None
+
+    def win(self) -> bool:
+        """Whether this is the lander now. Raises `JournalUnusable` where there can be no folder."""
+        if self._descriptor is None:
+            directory.make_folder(self._folder)
+            descriptor = os.open(self._folder / directory.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(descriptor)
+                return False
+            self._descriptor = descriptor
+        return True
+
+    def step_down(self) -> None:
+        """Let another be it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class LandingService:
+    """Lands until it is told to stop."""
+
+    def __init__(self, *, share: float = 1.0, batch_lines: int = BATCH_LINES) -> None:
+        self._share = share
+        self._batch_lines = batch_lines
+        self._stop = threading.Event()
+        self._asked_at: float | None = None
+        """When the pass under way began; None between passes."""
+        self._down = False
+
+    def stop(self) -> None:
+        """Have `run` return after the pass under way."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Wait to be elected, then land; returns after `stop`."""
+        while not self._stop.is_set():
+            folder = directory.target_folder()
+            election = Election(folder)
+            try:
+                if election.win():
+                    self._serve(folder)
+                else:
+                    self._stop.wait(ELECTION_S)
+            except Exception as error:
+                logger.exception("Landing failed, and begins anew.", extra={"error": type(error).__name__})
+                self._stop.wait(MAX_BACKOFF_S)
+            finally:
+                election.step_down()
+
+    def _serve(self, folder: Path) -> None:
+        lander = Lander(folder, batch_lines=self._batch_lines)
+        keeper = threading.Thread(target=self._keep, args=(lander,), name="systemlog journal", daemon=True)
+        keeper.start()
+        pause = POLL_S
+        try:
+            while not self._stop.is_set() and folder == directory.target_folder():
+                began = time.monotonic()
+                self._asked_at = began
+                try:
+                    done = lander.land_once()
+                except DatabaseDown as error:
+                    pause = min(max(pause, POLL_S) * 2, MAX_BACKOFF_S)
+                    self._tell_down(str(error))
+                else:
+                    busy = time.monotonic() - began
+                    idle_for = busy / self._share - busy
+                    pause = max(idle_for, 0.0 if done >= self._batch_lines else POLL_S)
+                    self._tell_up()
+                finally:
+                    self._asked_at = None
+                self._release_pooled()
+                self._stop.wait(pause)
+            with suppress(DatabaseDown):
+                lander.land_all()
+        finally:
+            connections.close_all()
+
+    def _keep(self, lander: Lander) -> None:
+        while not self._stop.wait(SYNC_S):
+            lander.sync()
+            asked_at = self._asked_at
+            if asked_at is not None and time.monotonic() - asked_at > SILENT_S:
+                self._tell_down("it does not answer")
+
+    def _tell_down(self, why: str) -> None:
+        if not self._down:
+            self._down = True
+            logger.warning(
+                "The log database takes no records; they wait in the journal.",
+                extra={"action": "landing.down", "reason": why},
+            )
+
+    def _tell_up(self) -> None:
+        if self._down:
+            self._down = False
+            logger.warning("The log database takes records again.", extra={"action": "landing.up"})
+
+    def _release_pooled(self) -> None:
+        connection = connections[conf().DATABASE]
+        if connection.settings_dict.get("OPTIONS", {}).get("pool"):
+            connection.close()  # a pool's connections are for requests

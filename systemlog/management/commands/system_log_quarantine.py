@@ -1,0 +1,60 @@
+"""`manage.py system_log_quarantine`: what could not be landed, and why; and trying it again."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, InterfaceError
+
+from systemlog.journal import directory
+from systemlog.landing.quarantine import Quarantine, QuarantinedLine
+from systemlog.storage import storage_of
+from systemlog.storage.lines import decode
+
+SHOWN_CHARACTERS = 120
+
+
+class Command(BaseCommand):
+    """Lists the quarantine; with --replay, stores what the database takes now."""
+
+    help = "List the records that could not be stored, with the reasons; --replay tries again."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """--replay."""
+        parser.add_argument("--replay", action="store_true", help="store what can be stored now, and remove it here")
+
+    def handle(self, *, replay: bool, **options: Any) -> None:
+        """List, or replay."""
+        quarantine = Quarantine(directory.target_folder())
+        stored = left = 0
+        for line in list(quarantine.lines()):
+            if replay and self._store(line):
+                quarantine.remove(line)
+                stored += 1
+                continue
+            left += 1
+            text = line.data.decode("utf-8", "replace")
+            shown = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+            self.stdout.write(f"{line.segment}:{line.position}: {line.reason}\n    {shown}")
+        for path in quarantine.segments():
+            if replay:
+                quarantine.release(path)
+                self.stdout.write(f"{path.name} is in the journal again.")
+            else:
+                left += 1
+                self.stdout.write(f"{path.name}: a whole segment that this version could not read")
+        self.stdout.write(f"{stored} stored, {left} in quarantine." if replay else f"{left} in quarantine.")
+
+    def _store(self, line: QuarantinedLine) -> bool:
+        storage = storage_of()
+        try:
+            storage.insert([decode(line.data)])
+        except ValueError:
+            return False
+        except (DatabaseError, InterfaceError) as error:
+            if not storage.refuses_rows(error):
+                raise CommandError(f"The log database does not answer: {str(error).splitlines()[0]}") from None
+            return False
+        return True

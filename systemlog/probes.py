@@ -1,0 +1,104 @@
+"""What the probes and metrics of a service ask of the journal and the table: dotted paths for the app `health`, or
+any other.
+
+Those of the journal read files only, so that they answer while the database does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from systemlog.conf import LEVEL_NAMES, conf
+from systemlog.journal import JournalState, read_state
+from systemlog.journal.accepted import count_accepted
+from systemlog.journal.directory import count_refused, target_folder
+from systemlog.journal.files import CLOSES_AT
+from systemlog.landing.ledger import added, read_ledger
+
+LATE_S = 60.0
+"""A record that waits for longer than this is late: the database or the lander is not what it should be."""
+
+
+LEAVES_AHEAD = timedelta(days=1)
+
+
+class JournalClosed(Exception):
+    """The journal refuses records of every level."""
+
+
+def journal() -> str | None:
+    """A probe: None where records land soon, a text where they wait, or some are refused; raises where none is taken.
+
+    Raises `JournalClosed`, and `JournalUnusable` where there is no directory for it.
+    """
+    if conf().JOURNAL != "files":
+        return None
+    state = read_state()
+    if state.fill >= CLOSES_AT[-1]:
+        raise JournalClosed(f"The journal is full ({state.waiting_bytes} bytes wait): no records are taken.")
+    return "; ".join(_warnings(state)) or None
+
+
+class LeafMissing(Exception):
+    """There is no partition for the records of now."""
+
+
+def leaves_made_ahead() -> str | None:
+    """A probe: None where there is a partition for now and for this time tomorrow, a text where tomorrow's is missing.
+
+    Whoever writes makes the missing one; plain SQL cannot. Raises `LeafMissing` where there is none for now.
+    """
+    from systemlog.storage import storage_of
+
+    now = datetime.now(UTC)
+    missing = storage_of().without_room([now, now + LEAVES_AHEAD])
+    if now in missing:
+        raise LeafMissing("There is no partition for now: write a record, or run manage.py prune_system_logs.")
+    return "The partition for tomorrow is missing: run manage.py prune_system_logs daily." if missing else None
+
+
+def collect() -> Iterator[Metric]:
+    """The metric families of the journal and of landing, for the whole machine."""
+    state, folder = read_state(), target_folder()
+    ledger = read_ledger(folder)
+    yield GaugeMetricFamily("systemlog_journal_bytes", "Bytes of the journal not yet landed.", state.waiting_bytes)
+    yield GaugeMetricFamily("systemlog_journal_max_bytes", "Bytes that may wait in the journal.", state.max_bytes)
+    yield GaugeMetricFamily("systemlog_journal_segments", "Segment files of the journal.", state.segments)
+    yield GaugeMetricFamily(
+        "systemlog_journal_oldest_record_age_seconds", "How long the oldest record waits.", state.oldest_age_s
+    )
+    yield GaugeMetricFamily("systemlog_landing_batch_records", "Records of the last batch.", ledger.batch_records)
+    yield GaugeMetricFamily("systemlog_landing_batch_duration_seconds", "Duration of the last batch.", ledger.batch_s)
+    accepted = added(ledger.accepted, count_accepted(folder))
+    yield _by_level("systemlog_records_accepted", "Log records that the journal took.", LEVEL_NAMES, accepted)
+    yield _by_level("systemlog_records_landed", "Log records landed.", LEVEL_NAMES, ledger.landed)
+    refused = added(ledger.refused, count_refused(folder))
+    yield _by_level("systemlog_records_refused", "Log records for which there was no room.", LEVEL_NAMES, refused)
+    yield _by_level(
+        "systemlog_records_quarantined", "Log records put into quarantine.", (*LEVEL_NAMES, "OTHER"), ledger.quarantined
+    )
+
+
+def _warnings(state: JournalState) -> Iterator[str]:
+    closed = [level for level, part in zip(LEVEL_NAMES, CLOSES_AT, strict=True) if state.fill >= part]
+    if closed:
+        yield f"{state.fill:.0%} full: {', '.join(closed)} refused"
+    refused = {level: count for level, count in state.refused.items() if count}
+    if refused:
+        yield "refused " + ", ".join(f"{count} {level}" for level, count in refused.items())
+    if state.oldest_age_s > LATE_S:
+        yield f"the oldest record waits for {state.oldest_age_s:.0f} s"
+    if state.foreign:
+        yield f"{len(state.foreign)} segments belong to another user"
+    if state.quarantined:
+        yield f"{state.quarantined} in quarantine: see manage.py system_log_quarantine"
+
+
+def _by_level(name: str, text: str, levels: tuple[str, ...], counts: tuple[int, ...]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=["level"])
+    for level, count in zip(levels, counts, strict=True):
+        family.add_metric([level], count)
+    return family

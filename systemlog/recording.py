@@ -1,0 +1,84 @@
+"""Recording from application code, without a logger: for the audit trail, and for what must be atomic with it.
+
+`record` goes the journal's way; `record_atomically` writes in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.db.transaction import TransactionManagementError
+
+from systemlog.conf import LEVEL_NAMES, conf
+from systemlog.correlation import current
+from systemlog.journal import sinks
+from systemlog.journal.handler import build_line
+from systemlog.storage import storage_of
+from systemlog.storage.lines import ID, decode
+
+
+def record(
+    category: str,
+    message: str = "",
+    *,
+    level: str = "INFO",
+    subject: object = None,
+    user: object = None,
+    **context: Any,
+) -> uuid.UUID | None:
+    """Record that something happened: `record("order.paid", subject=order, user=request.user, amount="12.50")`.
+
+    `category` says what (the message, too, if none is given), `level` is one of logging's five names, `subject` what it
+    is about (a model instance, told as `app_label.model:pk`, or a text), `user` who did it (a user, or a key; else the
+    correlation's). All else goes into `context`. The record is accepted when this returns its id, whatever becomes
+    of a transaction; None where the journal has no room for it. Raises `ValueError` for another level.
+    """
+    line = _line(category, message, level, subject, user, context)
+    accepted = sinks.sink().append(LEVEL_NAMES.index(level), line)
+    return uuid.UUID(line.split(b"\t", ID + 1)[ID].decode()) if accepted else None
+
+
+def record_atomically(
+    category: str,
+    message: str = "",
+    *,
+    using: str = "default",
+    level: str = "INFO",
+    subject: object = None,
+    user: object = None,
+    **context: Any,
+) -> uuid.UUID:
+    """The same, written in the caller's transaction on the alias `using`: it is there if and only if that commits.
+
+    Raises `ImproperlyConfigured` where the log is in another database, `TransactionManagementError` outside a
+    transaction, `ValueError` for another level, and what the database raises.
+    """
+    if using != conf().DATABASE:
+        raise ImproperlyConfigured(
+            f"A record cannot be atomic with a transaction on {using!r}: SYSTEMLOG['DATABASE'] is {conf().DATABASE!r}."
+        )
+    if not transaction.get_connection(using).in_atomic_block:
+        raise TransactionManagementError("record_atomically() must be called inside transaction.atomic().")
+    row = decode(_line(category, message, level, subject, user, context))
+    storage_of(using).insert([row])
+    return row.id
+
+
+def _line(category: str, message: str, level: str, subject: object, user: object, context: dict[str, Any]) -> bytes:
+    if level not in LEVEL_NAMES:
+        raise ValueError(f"There is no level {level!r}: name one of {', '.join(LEVEL_NAMES)}.")
+    correlation = current()
+    return build_line(
+        sinks.way(),
+        LEVEL_NAMES.index(level),
+        category,
+        message or category,
+        context,
+        correlation and correlation.correlation_id,
+        getattr(user, "pk", user) if user is not None else correlation and correlation.user_id,
+        correlation and correlation.trace_id,
+        subject,
+    )

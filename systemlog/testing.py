@@ -1,0 +1,24 @@
+"""For tests of projects that log: the records of a block, without a disk or a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from systemlog.journal import sinks
+from systemlog.journal.memory import MemorySink
+from systemlog.storage import Row
+
+
+@contextmanager
+def captured_records() -> Iterator[list[Row]]:
+    """The list of the records that the code inside makes, as they would be stored; nothing is stored.
+
+    `with captured_records() as records: pay(order)`, then `assert records[0].category == "order.paid"`.
+    """
+    records: list[Row] = []
+    before = sinks.replace(MemorySink(records))
+    try:
+        yield records
+    finally:
+        sinks.replace(before)
