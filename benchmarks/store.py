@@ -37,6 +37,7 @@ CATEGORIES = [
     f"shop.{name}" for name in ["web", "api", "auth", "cart", "orders", "billing", "search", "mail", "stock", "prices"]
 ]
 CATEGORIES += [f"{name}.worker" for name in CATEGORIES]
+BATCH = 20_000
 RARE = 100_000
 """Every so many rows, one has the rare word and the rare key."""
 
@@ -148,13 +149,10 @@ class Store:
         end = datetime.now(UTC)
         storage.make_room([end - timedelta(days=day) for day in range(DAYS + 1)])
         started = time.perf_counter()
-        with connection.cursor() as cursor, cursor.copy(f"COPY system_logs ({COLUMNS}) FROM STDIN") as copy:
-            for block in (
-                itertools.batched(lines(self.rows, end), 1000)
-                if hasattr(itertools, "batched")
-                else blocks(lines(self.rows, end), 1000)
-            ):
-                copy.write("".join(block))
+        with connection.cursor() as cursor:
+            for batch in blocks(lines(self.rows, end), BATCH):
+                with cursor.copy(f"COPY system_logs ({COLUMNS}) FROM STDIN") as copy:
+                    copy.write("".join(batch))
         took = time.perf_counter() - started
         print(
             f"loaded {self.rows:,} rows in {took:.1f} s: {self.rows / took:,.0f} rows/s, roll-up and indexes included"

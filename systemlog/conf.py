@@ -136,6 +136,9 @@ class Settings:
     SEARCH_BUDGET: float = option(
         1.0, "Seconds that one search may take before it answers with what it has found.", at_least(0.01)
     )
+    EXPORT_BUDGET: float = option(
+        600.0, "Seconds that one export may take before it ends with a trailer that says so.", at_least(0.01)
+    )
     MAX_BODY_BYTES: int = option(10 * 2**20, "Largest request body of a POST of logs, as sent.", at_least(1024))
     MAX_DECODED_BYTES: int = option(
         100 * 2**20, "Largest request body of a POST of logs, decompressed.", at_least(1024)

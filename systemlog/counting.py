@@ -203,7 +203,7 @@ class _Tally:
         """What part of an hour's records lies in `edge`, a part of that hour: as if they came evenly."""
         start = hour_of(edge.lower)
         share = (edge.upper - edge.lower) / HOUR
-        for key, number in self._in_hours(Span(start, start + HOUR)):
+        for key, number in self._in_hours(Span(start, start + HOUR)).items():
             self.counts[key] += round(number * share)
         self.approximate = True
 

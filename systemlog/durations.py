@@ -24,3 +24,12 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError("Write a number and a unit: 90s, 15m, 12h, 30d, 2w or 7y.")
     number, unit = match.groups()
     return UNITS[unit] * int(number)
+
+
+def format_duration(span: timedelta) -> str:
+    """The text for whole seconds that `parse_duration` reads, in the largest unit that fits."""
+    for unit in ("w", "d", "h", "m"):
+        number, rest = divmod(span, UNITS[unit])
+        if number and not rest:
+            return f"{number}{unit}"
+    return f"{span // UNITS['s']}s"

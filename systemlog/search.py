@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from django.db.models import DateTimeField, Q, QuerySet, UUIDField, Value
 
@@ -60,13 +60,13 @@ class Search:
     where that cannot answer it.
     """
 
-    records: QuerySet[SystemLog]
+    records: QuerySet[SystemLog, Any]
     since: datetime | None = None
     until: datetime | None = None
     selective: bool = False
     rollup: Q | None = None
 
-    def within(self, span: Span) -> QuerySet[SystemLog]:
+    def within(self, span: Span) -> QuerySet[SystemLog, Any]:
         """The records in a part of the time that is searched."""
         lower = max(span.lower, self.since or START_OF_TIME)
         upper = min(span.upper, self.until or END_OF_TIME)
@@ -95,13 +95,13 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Up to `limit` records, newest first, and how to go on.
+    """Up to `limit` records, newest first (what the search's queryset gives), and how to go on.
 
     `older` and `newer` are where the next page in that direction starts, None where there is none. Where the budget
     was spent, `searched_until` says how far the search came, and `slice` how long the next one's first slice should be.
     """
 
-    items: list[SystemLog]
+    items: list[Any]
     older: Position | None
     newer: Position | None
     searched_until: datetime | None = None
@@ -123,7 +123,7 @@ def find_page(
 ) -> Page:
     """The page beyond `after` (None: from the newest on), towards older records or, `backwards`, newer ones."""
     storage = storage_of(search.records.db)
-    found: list[SystemLog] = []
+    found: list[Any] = []
     order = ("timestamp", "id") if backwards else ("-timestamp", "-id")
     records = search.records.order_by(*order)
     if after is not None:
@@ -171,20 +171,22 @@ def find_record(record_id: uuid.UUID) -> SystemLog | None:
     return records.first()
 
 
-def _fetched(records: QuerySet[SystemLog], count: int, allowance: Allowance) -> Iterator[SystemLog]:
+def _fetched(records: QuerySet[SystemLog, Any], count: int, allowance: Allowance) -> Iterator[Any]:
     """Up to `count` records, never many in memory that nobody has weighed."""
     if count <= CHUNK_ROWS:
         yield from records
         return
-    with closing(cast(Generator[SystemLog], records.iterator(CHUNK_ROWS))) as found:
+    with closing(cast(Generator[Any], records.iterator(CHUNK_ROWS))) as found:
         for number, record in enumerate(found, 1):
             yield record
             if number % CHUNK_ROWS == 0:
                 allowance.check()  # each chunk is a statement
 
 
-def _characters(record: SystemLog) -> int:
-    """What is long in a record, as far as it was fetched."""
+def _characters(record: Any) -> int:
+    """What is long in a record, as far as it was fetched; or in a row of an export."""
+    if not isinstance(record, SystemLog):
+        return len(record.message) + len(record.document)
     fetched = vars(record)
     # Nothing tells the size of a dictionary sooner.
     return len(fetched.get("message", "")) + len(marshal.dumps(fetched.get("context")))
@@ -196,7 +198,7 @@ def _beyond(position: Position, backwards: bool) -> KeyCompared:
 
 
 def _page(
-    found: list[SystemLog],
+    found: list[Any],
     limit: int,
     after: Position | None,
     *,

@@ -7,6 +7,8 @@ import re
 from math import isfinite
 from typing import Any
 
+import orjson
+
 UNREADABLE = "unreadable"
 """The key under which the beginning of a context stands that cannot be read at all."""
 
@@ -15,6 +17,15 @@ MAX_DIGITS = 4000
 
 _escaped_surrogate = re.compile(r"\\u[dD][89abAB]")
 _surrogate = re.compile("[\ud800-\udfff]")
+
+
+def as_json(text: str) -> str:
+    """The stored text of a context, if it is JSON; else JSON that says what `ContextDecoder` makes of it."""
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.dumps(ContextDecoder().decode(text))
+    return text
 
 
 class ContextDecoder(json.JSONDecoder):

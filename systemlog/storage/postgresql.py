@@ -411,6 +411,7 @@ class PostgreSQLStorage(Storage):
 
     def _make(self, instants: Iterable[datetime], patience: str = PATIENCE) -> list[Span]:
         spans: list[Span] = []
+        _seen.pop(self._database(), None)
         own = self.connection.copy()
         try:
             for instant in instants:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 TABLE = "system_logs"
@@ -41,3 +41,8 @@ def context_as_json(context: Any) -> str:
     if isinstance(context, JSONText):
         return context
     return json.dumps(context, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def represent_time(instant: datetime) -> str:
+    """RFC 3339 in UTC, always with six digits of the second: as text, times sort as they are."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
