@@ -255,7 +255,12 @@ class PostgreSQLStorage(Storage):
         """Leaves ahead first: they are what writers need."""
         now = datetime.now(UTC)
         self._drop_longer_ahead(now)
-        self._make(days_ahead(now, conf().LEAF))
+        try:
+            self._make(days_ahead(now, conf().LEAF))
+        except OperationalError as error:
+            if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
+                raise LeafInUse(TABLE) from error
+            raise
         while (span := mergeable([leaf.span for leaf in self._leaves()], now=now)) is not None:
             old = [leaf for leaf in self._leaves() if span.lower <= leaf.span.lower and leaf.span.upper <= span.upper]
             progress(f"merging {len(old)} partitions into one from {span.lower:%Y-%m-%d} to {span.upper:%Y-%m-%d}")
