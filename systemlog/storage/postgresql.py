@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.transaction import TransactionManagementError
 from psycopg import ClientCursor
 
 from systemlog.conf import conf
@@ -184,6 +185,8 @@ class PostgreSQLStorage(Storage):
     @contextmanager
     def taking_turns(self, waiting: Callable[[], None]) -> Iterator[None]:
         """An advisory lock, in a transaction of another connection: this one's are short."""
+        if self.connection.in_atomic_block:
+            raise TransactionManagementError("Retention has transactions of its own, and cannot run inside another.")
         own = self.connection.copy()
         try:
             own.set_autocommit(False)
