@@ -95,14 +95,14 @@ def make_leaf(cursor: CursorWrapper, instant: datetime) -> list[Span]:
                 taken.append(leaf.span)
         span = span_for(instant, now=datetime.now(UTC), leaf=conf().LEAF, taken=taken)
         name = free_name(cursor, span)
-        create_table(cursor, name, span)
-        attach(cursor, name, span)
+        cursor.execute(f"CREATE TABLE {name} (LIKE {TABLE} INCLUDING ALL)")
+        attach(cursor, name, span, filled=False)
         spans.append(span)
     return spans
 
 
 def create_table(cursor: CursorWrapper, name: str, span: Span) -> None:
-    """Create a table like `system_logs`, indexes included, that can be attached without being read."""
+    """Create a table like `system_logs`, indexes included, that can be filled, and attached without being read."""
     lower, upper = (f"{bound:%Y-%m-%d %H:%M:%S}+00" for bound in span)
     checks = [f"timestamp >= '{lower}'"] if span.lower > BEGINNING else []
     checks += [f"timestamp < '{upper}'"] if span.upper < END else []
@@ -110,13 +110,14 @@ def create_table(cursor: CursorWrapper, name: str, span: Span) -> None:
     cursor.execute(f"CREATE TABLE {name} (LIKE {TABLE} INCLUDING ALL{check})")
 
 
-def attach(cursor: CursorWrapper, name: str, span: Span) -> None:
-    """Make a table a leaf; waits for no reader and no writer of the others."""
+def attach(cursor: CursorWrapper, name: str, span: Span, *, filled: bool = True) -> None:
+    """Make a table a leaf; waits for no reader and no writer of the others. Not `filled`: it was created for this."""
     lower = "MINVALUE" if span.lower == BEGINNING else f"'{span.lower:%Y-%m-%d %H:%M:%S}+00'"
     upper = "MAXVALUE" if span.upper == END else f"'{span.upper:%Y-%m-%d %H:%M:%S}+00'"
     cursor.execute(f"ALTER TABLE {TABLE} ATTACH PARTITION {name} FOR VALUES FROM ({lower}) TO ({upper})")
-    # The CHECK spared ATTACH a scan; the partition's own bound says the same.
-    cursor.execute(f"ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {SPAN_CHECK}")
+    if filled:
+        # The CHECK spared ATTACH a scan; the partition's own bound says the same.
+        cursor.execute(f"ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {SPAN_CHECK}")
 
 
 def free_name(cursor: CursorWrapper, span: Span) -> str:

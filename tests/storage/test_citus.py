@@ -70,7 +70,7 @@ def test_what_the_app_stores_is_counted_once() -> None:
     storage_of().insert(many)
     storage_of().insert(many)
     SystemLog.objects.create(message="m", timestamp=YEARS_AGO, category="created")
-    SystemLog.objects.bulk_create([SystemLog(message="m", timestamp=YEARS_AGO, category="bulk")] * 3)
+    SystemLog.objects.bulk_create([SystemLog(message="m", timestamp=YEARS_AGO, category="bulk") for _ in "abc"])
     counts: Counter[str] = Counter()
     for hour in SystemLogRollup.objects.all():
         counts[hour.category] += hour.count
