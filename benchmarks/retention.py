@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import multiprocessing
 import os
 import tempfile
@@ -30,12 +31,15 @@ PLAIN = "benchmarks_plain"
 FILL = """
     INSERT INTO {table} (timestamp, id, level, category, source, message, correlation_id, user_id, context)
     SELECT at, gen_random_uuid(),
-        CASE WHEN i %% 1000 = 0 THEN 'CRITICAL' WHEN i %% 35 = 0 THEN 'ERROR' WHEN i %% 14 = 0 THEN 'WARNING' ELSE 'INFO' END,
+        CASE WHEN i %% 1000 = 0 THEN 'CRITICAL' WHEN i %% 35 = 0 THEN 'ERROR' WHEN i %% 14 = 0 THEN 'WARNING'
+            ELSE 'INFO' END,
         CASE WHEN i %% 20 = 0 THEN 'audit' ELSE 'shop.' || i %% 20 END, 'web-' || i %% 4,
         'order ' || i || ' of customer ' || i %% 9973 || ' took ' || i %% 877 || ' ms: ' || md5(i::text),
-        md5((i / 8)::text), (i %% 5000)::text, jsonb_build_object('order', i, 'items', i %% 7, 'path', '/orders/' || i %% 99)
+        md5((i / 8)::text), (i %% 5000)::text,
+        jsonb_build_object('order', i, 'items', i %% 7, 'path', '/orders/' || i %% 99)
     FROM (SELECT i, %s::timestamptz - i * %s::interval AS at FROM generate_series(%s, %s) i) series
 """
+LATE = "INSERT INTO system_logs (timestamp, id, category, message) VALUES ({at}, gen_random_uuid(), 'audit', 'late')"
 BATCH = 250_000
 
 
@@ -71,20 +75,22 @@ def measure(rows: int) -> None:
     age = lambda days: datetime.now(UTC) - (now - timedelta(days=days))  # noqa: E731
     before = lambda days: f"timestamp < '{now - timedelta(days=days):%Y-%m-%d}+00'"  # noqa: E731
 
-    print("sealing", end="", flush=True)
-    with watched():
+    audit = Policy(categories=("audit",), keep=None)
+    with watched("sealing 30 days"):
         prune([Policy(keep=None)])
+    compare("10 of 30 days", lambda: prune([Policy(keep=age(20))]), before(20))
+    with watched("one more day"):
+        prune([Policy(keep=age(19))])
+    execute(f"DELETE FROM {PLAIN} WHERE {before(19)}")
+    execute(f"VACUUM {PLAIN}")
     compare(
-        "10 of 30 days",
-        lambda: prune([Policy(keep=age(20))]),
-        f"DELETE FROM {PLAIN} WHERE {before(20)}",
+        "19 of 20 records of 5 days",
+        lambda: prune([audit, Policy(keep=age(14))]),
+        f"{before(14)} AND category <> 'audit'",
     )
-    compare(
-        "19 of 20 records of 10 days",
-        lambda: prune([Policy(categories=("audit",), keep=None), Policy(keep=age(10))]),
-        f"DELETE FROM {PLAIN} WHERE {before(10)} AND category <> 'audit'",
-    )
-    archive(timedelta(0))
+    with watched("19 of 20 records of 4 more days, while one of them is written to"):
+        prune([audit, Policy(keep=age(10))])
+    archive()
 
 
 def load(rows: int) -> None:
@@ -105,26 +111,25 @@ def load(rows: int) -> None:
     print(f"{rows:,} rows loaded")
 
 
-def compare(name: str, ours: Callable[[], object], delete: str) -> None:
+def compare(name: str, ours: Callable[[], object], condition: str) -> None:
     """Time and WAL of pruning, and of DELETE and VACUUM."""
-    print(name, end="", flush=True)
-    execute("CHECKPOINT")
-    with watched():
-        prune_s, prune_wal = cost(ours)
-    execute("CHECKPOINT")
 
     def delete_and_vacuum() -> None:
-        execute(delete)
+        execute(f"DELETE FROM {PLAIN} WHERE {condition}")
         execute(f"VACUUM {PLAIN}")
 
+    execute("CHECKPOINT")
+    prune_s, prune_wal = cost(ours)
+    execute("CHECKPOINT")
     delete_s, delete_wal = cost(delete_and_vacuum)
+    print(name)
     print(f"    prune             {prune_s:8.2f} s {prune_wal / 1e6:10.2f} MB of WAL")
     print(f"    DELETE and VACUUM {delete_s:8.2f} s {delete_wal / 1e6:10.2f} MB of WAL")
     print(f"    ratio             {delete_s / prune_s:8.1f}   {100 * prune_wal / delete_wal:10.3f} %")
 
 
-def archive(older: timedelta) -> None:
-    """Rows a second to an archive, verified, and back."""
+def archive() -> None:
+    """Rows a second to an archive, verified, and of one file back."""
     from django.core.management import call_command
 
     from systemlog.archive import read_manifest
@@ -133,18 +138,19 @@ def archive(older: timedelta) -> None:
     for compression in ("gzip", "zstd"):
         with tempfile.TemporaryDirectory() as directory:
             to = ArchiveTo(Path(directory), compression)
-            took, _ = cost(lambda to=to: archive_older(datetime.now(UTC) - older, to))
+            took, _ = cost(lambda to=to: archive_older(datetime.now(UTC), to))
             entries = read_manifest(Path(directory))
             rows, size = (sum(getattr(entry, name) for entry in entries) for name in ("rows", "bytes"))
             print(
                 f"archive by {compression}: {rows:,} rows, {rows / took:,.0f} a second, {size / rows:.0f} bytes a row"
             )
-            entry = entries[0]
-            execute("TRUNCATE system_logs")
-            took, _ = cost(lambda: call_command("import_system_logs", str(Path(directory) / entry.file), verbosity=0))
-            print(f"    restored at {entry.rows / took:,.0f} a second")
-            if compression == "gzip":
-                call_command("import_system_logs", directory, verbosity=0)
+    with tempfile.TemporaryDirectory() as directory:
+        archive_older(datetime.now(UTC), ArchiveTo(Path(directory)))
+        entry = max(read_manifest(Path(directory)), key=lambda entry: entry.rows)
+        execute("TRUNCATE system_logs")
+        file = str(Path(directory) / entry.file)
+        took, _ = cost(lambda: call_command("import_system_logs", file, stdout=io.StringIO()))
+        print(f"    restored: {entry.rows / took:,.0f} a second")
 
 
 def cost(action: Callable[[], object]) -> tuple[float, int]:
@@ -157,7 +163,7 @@ def cost(action: Callable[[], object]) -> tuple[float, int]:
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[None]:
+def watched(name: str) -> Iterator[None]:
     """Another process inserts records of now and of 13 days ago; says how long the longest took, and the median."""
     from django.db import connection
 
@@ -165,13 +171,16 @@ def watched() -> Iterator[None]:
     writer = multiprocessing.Process(target=insert, args=(connection.get_connection_params(), stop, told))
     writer.start()
     told.get()
+    began = time.perf_counter()
     try:
         yield
     finally:
+        took = time.perf_counter() - began
         stop.set()
         count, median_ms, longest_ms = told.get()
         writer.join()
-        print(f": {count} inserts meanwhile, median {median_ms:.1f} ms, longest {longest_ms:.1f} ms")
+        print(f"{name}, in {took:.2f} s")
+        print(f"    {count} inserts meanwhile, median {median_ms:.1f} ms, longest {longest_ms:.1f} ms")
 
 
 def insert(parameters: dict[str, Any], stop: Any, told: Any) -> None:
@@ -185,9 +194,7 @@ def insert(parameters: dict[str, Any], stop: Any, told: Any) -> None:
         while not stop.is_set():
             for at in ("now()", "now() - interval '13 days'"):
                 began = time.perf_counter()
-                connection.execute(
-                    f"INSERT INTO system_logs (timestamp, id, category, message) VALUES ({at}, gen_random_uuid(), 'audit', 'late')"
-                )
+                connection.execute(LATE.format(at=at))
                 took.append((time.perf_counter() - began) * 1000)
             time.sleep(0.005)
     took.sort()

@@ -85,7 +85,7 @@ class Archive:
         part = self.directory / (leaf + PART)
         content = _Content(hashlib.sha256())
         try:
-            with part.open("wb") as file:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 with writing(file, self.compression) as packed:
                     for block in _gathered(blocks):
                         content.add(block)

@@ -19,10 +19,8 @@ SUFFIXES = {GZIP: ".gz", ZSTD: ".zst"}
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
-GZIP_LEVEL = 4
-"""Half the time of the default, 6, and files of log lines that are hardly larger."""
-
-ZSTD_LEVEL = 3
+GZIP_LEVEL, ZSTD_LEVEL = 1, 1
+"""Measured with log lines: gzip's 6 takes up to 2.5 times as long for 15 to 20 % less; Zstandard's 3 saves nothing."""
 
 
 class ZstandardIsMissing(Exception):

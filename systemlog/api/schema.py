@@ -29,7 +29,7 @@ MAX_VALUES = 200
 """So many values of a facet are named; the rest is counted together."""
 
 TIME = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "pattern": RELATIVE}]}
-TIME_HELP = "RFC 3339 date and time, or relative to now: `-15m`, `-7d` (s, m, h, d, w)."
+TIME_HELP = "RFC 3339 date and time, or relative to now: `-15m`, `-7d` (s, m, h, d, w, y)."
 TEXT = {"type": "string", "minLength": 1, "pattern": NO_NUL}
 LEVEL = {"type": "string", "enum": Level.values}
 

@@ -22,14 +22,14 @@ LOCK = "systemlog.leaves"
 LOCK_SQL = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 LEAVES_SQL = """
-    SELECT leaf.relname, pg_get_expr(leaf.relpartbound, leaf.oid), pg_relation_size(leaf.oid)
+    SELECT leaf.oid::regclass::text, pg_get_expr(leaf.relpartbound, leaf.oid), pg_relation_size(leaf.oid)
     FROM pg_inherits JOIN pg_class leaf ON leaf.oid = pg_inherits.inhrelid
     WHERE pg_inherits.inhparent = to_regclass(%s) AND leaf.relpartbound IS NOT NULL AND inhdetachpending = %s
 """
 
 # Rows as the planner guesses them: the density of the last ANALYZE, times the pages of now.
 REPORT_SQL = """
-    SELECT leaf.relname, pg_get_expr(leaf.relpartbound, leaf.oid), pg_relation_size(leaf.oid),
+    SELECT leaf.oid::regclass::text, pg_get_expr(leaf.relpartbound, leaf.oid), pg_relation_size(leaf.oid),
         pg_total_relation_size(leaf.oid),
         CASE WHEN leaf.reltuples > 0 AND leaf.relpages > 0
             THEN leaf.reltuples / leaf.relpages * pg_relation_size(leaf.oid) / current_setting('block_size')::int

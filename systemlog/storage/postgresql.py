@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.transaction import TransactionManagementError
 from psycopg import ClientCursor
 
 from systemlog.conf import conf
@@ -204,6 +205,8 @@ class PostgreSQLStorage(Storage):
     @contextmanager
     def taking_turns(self, waiting: Callable[[], None]) -> Iterator[None]:
         """An advisory lock, in a transaction of another connection: this one's are short."""
+        if self.connection.in_atomic_block:
+            raise TransactionManagementError("Retention has transactions of its own, and cannot run inside another.")
         own = self.connection.copy()
         try:
             own.set_autocommit(False)
@@ -275,7 +278,12 @@ class PostgreSQLStorage(Storage):
         """Leaves ahead first: they are what writers need."""
         now = datetime.now(UTC)
         self._drop_longer_ahead(now)
-        self._make(days_ahead(now, conf().LEAF))
+        try:
+            self._make(days_ahead(now, conf().LEAF))
+        except OperationalError as error:
+            if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
+                raise LeafInUse(TABLE) from error
+            raise
         while (span := mergeable([leaf.span for leaf in self._leaves()], now=now)) is not None:
             old = [leaf for leaf in self._leaves() if span.lower <= leaf.span.lower and leaf.span.upper <= span.upper]
             progress(f"merging {len(old)} partitions into one from {span.lower:%Y-%m-%d} to {span.upper:%Y-%m-%d}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,6 +20,7 @@ from systemlog.models import SystemLog
 from systemlog.policies import Policy
 from systemlog.retention import prune
 from systemlog.storage import storage_of
+from systemlog.storage.steps import LeafState
 from tests.retention.conftest import NOW, ago, leaves_of_today, messages, row, run, sql
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_leaves")]
@@ -224,6 +228,32 @@ def test_killed_at_any_statement_it_loses_nothing_and_the_next_run_ends_it(store
     assert count > 30
     names = sql("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^system_logs_(new|late|old)'")
     assert names == []
+
+
+@only_postgresql
+def test_a_process_killed_before_it_puts_the_copy_in_place_loses_nothing(store: Store) -> None:
+    store(*mixed())
+    given = connections[conf().DATABASE].settings_dict
+    place = f"{given['USER']}:{given['PASSWORD']}@{given['HOST'].replace('/', '%2F')}:{given['PORT']}/{given['NAME']}"
+    code = (
+        "import django, signal; django.setup(); from datetime import timedelta; from systemlog.policies import Policy;"
+        "from systemlog.retention import prune; from systemlog.storage import replacing;"
+        "replacing._lock = lambda *_: (print('copied', flush=True), signal.pause());"
+        "prune([Policy(categories=('audit',), keep=None), Policy(keep=timedelta(days=30))])"
+    )
+    environment = {**os.environ, "DATABASE_URL": f"postgres://{place}"}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "copied\n"
+        finally:
+            process.kill()
+    store(row(ago(40), "late", category="audit"))
+    assert messages() == KEPT | GONE | {"late"}
+    assert LeafState.REPLACED in {report.state for report in leaves_of_today().values()}
+    prune(MIXED)
+    assert messages() == KEPT | {"late"}
+    assert LeafState.REPLACED not in {report.state for report in leaves_of_today().values()}
 
 
 @only_postgresql

@@ -57,6 +57,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         except (OperationalError, InterfaceError) as error:
             raise CommandError(f"The log database does not answer: {str(error).splitlines()[0]}") from None
+        except OSError as error:
+            raise CommandError(f"{conf().ARCHIVE_DIR} cannot be written: {error.strerror}. Prune again then.") from None
         except KeyboardInterrupt:
             raise CommandError("Interrupted; run it again to go on.", returncode=130) from None
 
