@@ -142,11 +142,13 @@ def test_a_relative_time_stays_what_it_was_on_the_first_page(client: Client, mon
 
 
 def test_a_search_that_runs_out_of_its_budget_says_so_and_goes_on(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     store(*({"message": f"m{day}", "timestamp": NOW - timedelta(days=day)} for day in range(0, 4000, 100)))
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_BUDGET": 0.08}
+    storage_of().leaf_spans()  # by the real clock
     ticks = iter(range(10**6))
-    monkeypatch.setattr(search.time, "monotonic", lambda: next(ticks) * 0.2)  # a few slices a page
+    monkeypatch.setattr(search.time, "monotonic", lambda: next(ticks) * 0.01)  # a few slices a page
     response = client.get(f"{LIST}?q=m3900")
     assert messages_of(response) == []
     assert "it searched back to" in page_of(response).text
