@@ -4,13 +4,19 @@
     python benchmarks/health.py
 
 Each case runs in a process of its own, as one WSGI application in one thread, without network: what is measured is
-Django and the code in question. The cases take turns for several rounds, and the best of each counts.
+Django and the code in question. In each process the case takes turns with the bare view, a millisecond each, and the
+best of each counts: so it matters little what else the machine does. The processes take turns for several rounds; what
+is told is their median.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
+import math
 import os
+import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,8 +27,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
 ROUNDS = 5
-BATCHES = 200
-BATCH_S = 0.005
+BATCHES = 400
+BATCH_S = 0.001
 WORKERS = 4
 SERIES = 200
 
@@ -33,7 +39,6 @@ PROMETHEUS = [
 ]
 
 CASES = {
-    "bare": ([], "/bare", {}),
     "live": (HEALTH, "/system-health/live", {}),
     "ready": (HEALTH, "/system-health/ready", {}),
     "ready, nothing cached": (HEALTH, "/system-health/ready", {"CACHE": 0}),
@@ -47,23 +52,24 @@ NEEDS = {"django-health-check": "health_check", "django-prometheus": "django_pro
 def main() -> None:
     """Run every case in turn, and print the table."""
     names = [name for name in CASES if name not in NEEDS or importlib.util.find_spec(NEEDS[name])]
-    best = dict.fromkeys(names, float("inf"))
+    pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    scrapes_us = []
     for _ in range(ROUNDS):
         for name in names:
-            best[name] = min(best[name], run(name))
-    scrape_ms = min(run("scrape") for _ in range(ROUNDS)) / 1000
-    bare = best["bare"]
-    print(f"{'':28}{'µs a request':>14}{'times bare':>12}")
-    for name, took_us in best.items():
-        print(f"{name:28}{took_us:14.1f}{took_us / bare:12.2f}")
-    print(f"\nmetrics add {best['measured'] - bare:.1f} µs a request", end="")
-    if "django-prometheus" in best:
-        print(f", django-prometheus {best['django-prometheus'] - bare:.1f} µs", end="")
-    print(f"\na scrape of {SERIES} series over {WORKERS} workers takes {scrape_ms:.2f} ms")
+            pairs[name].append(run(name))
+        scrapes_us.append(run("scrape")[1])
+    print(f"{'':28}{'bare, µs':>12}{'µs':>10}{'times':>8}{'added, µs':>12}")
+    for name, measured in pairs.items():
+        bare = statistics.median(bare for bare, _ in measured)
+        took = statistics.median(took for _, took in measured)
+        times = statistics.median(took / bare for bare, took in measured)
+        added = statistics.median(took - bare for bare, took in measured)
+        print(f"{name:28}{bare:12.1f}{took:10.1f}{times:8.2f}{added:12.1f}")
+    print(f"\na scrape of {SERIES} series over {WORKERS} workers takes {statistics.median(scrapes_us) / 1000:.2f} ms")
 
 
-def run(name: str) -> float:
-    """The microseconds of one case, measured in a process of its own."""
+def run(name: str) -> tuple[float, float]:
+    """The microseconds of the bare view and of the case, measured in turns in a process of its own."""
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:  # noqa: S108
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.health", name],
@@ -74,28 +80,38 @@ def run(name: str) -> float:
                 "PYTHONPATH": f"{PROJECT}:{os.environ.get('PYTHONPATH', '')}",
             },
             check=True,
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
         )
-    return float(done.stdout)
+    bare, took = json.loads(done.stdout)
+    return bare, took
 
 
-def best_us(call: Callable[[], object]) -> float:
-    """The shortest mean time of a batch of calls."""
-    began = time.perf_counter()
-    call()
-    size = max(1, int(BATCH_S / (time.perf_counter() - began)))
-    best = float("inf")
-    for _ in range(BATCHES):
-        began = time.perf_counter()
-        for _ in range(size):
+def in_turns(*calls: Callable[[], object]) -> list[float]:
+    """The microseconds of each call: the best of its batches, which take turns with those of the others."""
+    sizes = []
+    for call in calls:
+        for _ in range(100):
             call()
-        best = min(best, (time.perf_counter() - began) / size)
-    return best * 1e6
+        began = time.perf_counter()
+        call()
+        sizes.append(max(1, int(BATCH_S / (time.perf_counter() - began))))
+    best = [math.inf] * len(calls)
+    for _ in range(BATCHES):
+        for number, call in enumerate(calls):
+            best[number] = min(best[number], _mean_us(call, sizes[number]))
+    return best
 
 
-def measure_request(name: str, folder: Path) -> float:
-    """One request through the WSGI application of the case."""
+def _mean_us(call: Callable[[], object], size: int) -> float:
+    began = time.perf_counter()
+    for _ in range(size):
+        call()
+    return (time.perf_counter() - began) / size * 1e6
+
+
+def measure_request(name: str, folder: Path) -> list[float]:
+    """Requests through the WSGI application of the case, in turns with some through that of the bare view."""
     middleware, path, health = CASES[name]
     if middleware is PROMETHEUS:
         (folder / "metrics").mkdir()
@@ -104,7 +120,17 @@ def measure_request(name: str, folder: Path) -> float:
         from health.metrics.shared import share
 
         share(folder / "metrics")
-    application = configure(middleware, health, folder)
+    configure(health, folder)
+    return in_turns(requests_to([], "/bare"), requests_to(middleware, path))
+
+
+def requests_to(middleware: list[str], path: str) -> Callable[[], None]:
+    """A function that sends one request through an application with these middlewares."""
+    from django.conf import settings
+    from django.core.wsgi import get_wsgi_application
+
+    settings.MIDDLEWARE = middleware
+    application = get_wsgi_application()
 
     def request() -> None:
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "SERVER_NAME": "localhost", "SERVER_PORT": "80"}
@@ -113,13 +139,11 @@ def measure_request(name: str, folder: Path) -> float:
         assert response.status_code == 200, response.content
         response.close()
 
-    for _ in range(100):
-        request()
-    return best_us(request)
+    return request
 
 
-def configure(middleware: list[str], health: dict[str, object], folder: Path) -> Callable[..., object]:
-    """A project of one view and these middlewares."""
+def configure(health: dict[str, object], folder: Path) -> None:
+    """A project with a bare view."""
     import django
     from django.conf import settings
 
@@ -128,11 +152,9 @@ def configure(middleware: list[str], health: dict[str, object], folder: Path) ->
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / "db.sqlite3"}},
         HEALTH=health,
         INSTALLED_APPS=["health"],
-        MIDDLEWARE=middleware,
         ROOT_URLCONF=__name__,
     )
     django.setup()
-    from django.core.wsgi import get_wsgi_application
     from django.db import connection
     from django.http import HttpResponse
     from django.urls import path
@@ -143,33 +165,36 @@ def configure(middleware: list[str], health: dict[str, object], folder: Path) ->
         from health_check.views import HealthCheckView
 
         urlpatterns.append(path("peer", HealthCheckView.as_view(checks=["health_check.Database"])))
-    return get_wsgi_application()
 
 
-def measure_scrape(folder: Path) -> float:
-    """One scrape, in one of several workers that share their numbers."""
+def measure_scrape(folder: Path) -> list[float]:
+    """Scrapes in one of several workers that share their numbers, in turns with doing nothing."""
     from health.metrics.shared import share
 
     share(folder / "metrics")
-    configure([], {}, folder)
+    configure({}, folder)
     from prometheus_client import Counter
 
     from health.metrics.exposition import prometheus_text
 
     counter = Counter("benchmark", "Series to be scraped.", ["number"])
+    workers = []
     for _ in range(WORKERS):
         reader, writer = os.pipe()
-        if os.fork() == 0:
+        if (pid := os.fork()) == 0:
             for number in range(SERIES):
                 counter.labels(str(number)).inc()
             os.write(writer, b".")
             os.close(writer)
-            time.sleep(60)
-            os._exit(0)
+            signal.pause()
+        workers.append(pid)
         os.read(reader, 1)
     text, _ = prometheus_text(details=False)
     assert sum(not line.startswith(b"#") for line in text.splitlines()) >= SERIES
-    return best_us(lambda: prometheus_text(details=False))
+    took = in_turns(lambda: None, lambda: prometheus_text(details=False))
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    return took
 
 
 urlpatterns: list[object] = []
@@ -179,4 +204,4 @@ if __name__ == "__main__":
         main()
     else:
         folder = Path(os.environ["BENCHMARK_FOLDER"])
-        print(measure_scrape(folder) if sys.argv[1] == "scrape" else measure_request(sys.argv[1], folder))
+        print(json.dumps(measure_scrape(folder) if sys.argv[1] == "scrape" else measure_request(sys.argv[1], folder)))

@@ -3,9 +3,11 @@
 Loads 30 days of events by COPY into `system_logs`, and the same events into (a) a plain table with five single-column
 indexes behind DRF's page-number pagination, and (b) django-auditlog's model, if it is installed. Then asks the same
 questions of each through the test client (no server, no authentication), interleaved, and prints the medians and p99
-in milliseconds. After that it exports and prunes. Runs on a PostgreSQL that it starts itself (`--pg-bin`: directory
-of the binaries, by default those of the wheel), or on an empty database in DATABASE_URL; with `--keep` the tables are
-there for the next run. At 10 million rows it needs about 20 GB of disk.
+in milliseconds, and exports everything. Pruning and archiving are measured by `benchmarks.retention`.
+
+Runs on a PostgreSQL that it starts itself (`--pg-bin`: directory of the binaries, by default those of the wheel), or on
+a database in DATABASE_URL, whose schema `public` it drops. With `--keep` the tables of the last run there are used
+again. At 10 million rows it needs about 25 GB of disk.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import random
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -55,7 +57,7 @@ FILL_AUDITLOG = f"""
     SELECT 1, coalesce(subject, 'shop.order:0'), 0, message, 1, '', context, correlation_id, timestamp,
         jsonb_build_object('level', level, 'category', category, 'user', user_id)
     FROM system_logs ORDER BY timestamp
-"""  # noqa: S608  (constants of this file)
+"""
 
 
 def main() -> None:
@@ -64,7 +66,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=30, help="how often each question is asked")
     parser.add_argument("--pg-bin", type=Path, help="directory of the PostgreSQL binaries to start")
-    parser.add_argument("--keep", action="store_true", help="do not prune, and use the tables of the last run")
+    parser.add_argument("--keep", action="store_true", help="use the tables of the last run, if they have as many rows")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         url = os.environ.get("DATABASE_URL") or stack.enter_context(running_server(options.pg_bin)).url()
@@ -94,6 +96,7 @@ def set_up(url: str) -> None:
         ],
         MIDDLEWARE=[],
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        SYSTEMLOG={"JOURNAL": "direct"},
         DATABASES={"default": {**environ.Env.db_url_config(url), "CONN_MAX_AGE": None}},
         REST_FRAMEWORK={
             "DEFAULT_AUTHENTICATION_CLASSES": [],
@@ -121,13 +124,11 @@ class Store:
         self.client.force_authenticate(User(username="benchmark", is_superuser=True))
 
     def run(self, *, keep: bool) -> None:
-        """Load, ask, export, prune."""
+        """Load, ask, export."""
         if not (keep and self._loaded()):
             self._load()
         self._ask()
         self._export()
-        if not keep:
-            self._prune()
 
     # -- loading
 
@@ -260,32 +261,6 @@ class Store:
                 f"memory grew by {grown / 1024:.0f} MiB over {count:,} lines"
             )
 
-    def _prune(self) -> None:
-        from django.core.management import call_command
-        from django.db import connection
-
-        before = datetime.now(UTC) - timedelta(days=20)
-        ours, our_wal = self._cost(lambda: call_command("prune_system_logs", "--older-than", "20d", verbosity=0))
-
-        def delete() -> None:
-            with connection.cursor() as cursor:
-                cursor.execute(f"DELETE FROM {PLAIN} WHERE timestamp < %s", [before])
-                cursor.execute(f"VACUUM {PLAIN}")
-
-        theirs, their_wal = self._cost(delete)
-        print(
-            f"pruning 10 of {DAYS} days: {ours:.2f} s and {our_wal / 1e6:.1f} MB of WAL; DELETE and VACUUM of the plain "
-            f"table {theirs:.2f} s and {their_wal / 1e6:.1f} MB: {theirs / ours:.0f}x, {our_wal / their_wal:.3%} of the WAL"
-        )
-
-    def _cost(self, action: Callable[[], object]) -> tuple[float, int]:
-        self._value("SELECT 1 FROM pg_switch_wal()")
-        wal = self._value("SELECT pg_current_wal_lsn() - '0/0'")
-        started = time.perf_counter()
-        action()
-        took = time.perf_counter() - started
-        return took, int(self._value("SELECT pg_current_wal_lsn() - '0/0'") - wal)
-
     def _value(self, sql: str) -> Any:
         from django.db import connection
 
@@ -298,7 +273,7 @@ def lines(rows: int, end: datetime) -> Iterator[str]:
     """The events as lines of COPY, oldest first."""
     from systemlog.identity import mint_id
 
-    chance = random.Random(8)
+    chance = random.Random(8)  # noqa: S311  (no secret)
     step = timedelta(days=DAYS) / rows
     start = end - timedelta(days=DAYS)
     levels = chance.choices(LEVELS, WEIGHTS, k=100_003)

@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.utils.module_loading import import_string
 
 from health.conf import NAME, conf, problems_with
+from health.metrics.collectors import bad_collectors
 from health.probes.configuration import bad_probes
 
 MIDDLEWARE = "health.middleware.HealthMiddleware"
@@ -38,6 +39,21 @@ def check_probes(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> l
             id="health.E002",
         )
         for name, why in bad_probes()
+    ]
+
+
+@register(Tags.compatibility)
+def check_collectors(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """health.E006: every entry of COLLECTORS names a function."""
+    if not isinstance(conf().COLLECTORS, list):
+        return []  # E001 says so
+    return [
+        Error(
+            f"{NAME}['COLLECTORS']: {path!r} {why}.",
+            hint="Name a callable that takes nothing and gives metric families of prometheus_client.",
+            id="health.E006",
+        )
+        for path, why in bad_collectors()
     ]
 
 

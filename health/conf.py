@@ -62,10 +62,15 @@ class Settings:
         "The readiness checks: a name for each, and the dotted path of a callable, or "
         '`{"PROBE": path, "OPTIONS": {...}, "CRITICAL": True}`. By default the databases, each by itself.',
     )
-    DEADLINE: float = option(
-        0.7, "Seconds within which all probes must have answered; the kubelet waits for 1.", between(0.01, 60)
+    COLLECTORS: list[str] = option(
+        list, "Dotted paths of functions that give metrics when they are asked for, as prometheus_client's families."
     )
-    CACHE: float = option(0.5, "Seconds for which the result of a probe is good.", between(0, 60))
+    DEADLINE: float = option(
+        0.7,
+        "Seconds within which all probes, or all collectors, must have answered; the kubelet waits for 1.",
+        between(0.01, 60),
+    )
+    CACHE: float = option(0.5, "Seconds for which the result of a probe or collector is good.", between(0, 60))
     VERSION: str = option("", "The version of the service, for those who may see details.")
     TOKEN: str = option("", "A bearer token that shows details of the probes; empty: there is none.", _token_rule)
     MAY_SEE: str = option(

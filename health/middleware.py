@@ -17,7 +17,7 @@ from health import access, answers
 from health.conf import conf
 from health.draining import drain_on_sigterm
 from health.metrics import requests
-from health.runner import runner
+from health.runner import Runner, collecting, runner
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -31,7 +31,8 @@ class Endpoint:
     route: str
     answer: Callable[[HttpRequest, bool], HttpResponse]
     """Takes the request, and whether its sender may see details."""
-    runs_probes: bool = True
+    asks: Callable[[], Runner] | None = runner
+    """Whose results it needs."""
     knows_readers: bool = True
     """Whether it tells some more than others."""
     guarded: bool = False
@@ -44,10 +45,10 @@ def endpoints() -> dict[str, Endpoint]:
     root = conf().PATH
     for endpoint in (
         Endpoint(root, answers.summary),
-        Endpoint(f"{root}/live", answers.live, runs_probes=False, knows_readers=False),
+        Endpoint(f"{root}/live", answers.live, asks=None, knows_readers=False),
         Endpoint(f"{root}/ready", answers.ready),
         Endpoint(f"{root}/startup", answers.startup),
-        Endpoint(f"{root}/metrics", answers.metrics, runs_probes=False, guarded=conf().METRICS_NEED_TOKEN),
+        Endpoint(f"{root}/metrics", answers.metrics, asks=collecting, guarded=conf().METRICS_NEED_TOKEN),
     ):
         by_path[endpoint.route] = by_path[endpoint.route + "/"] = endpoint
     return by_path
@@ -91,13 +92,13 @@ class HealthMiddleware:
             requests.finish(request, response, endpoint.route if endpoint else None, began)
 
     def _probe(self, endpoint: Endpoint, request: HttpRequest) -> HttpResponse:
-        if endpoint.runs_probes and request.method in READING:
-            runner().refresh()
+        if endpoint.asks is not None and request.method in READING:
+            endpoint.asks().refresh()
         return _reply(endpoint, request)
 
     async def _probe_async(self, endpoint: Endpoint, request: HttpRequest) -> HttpResponse:
-        if endpoint.runs_probes and request.method in READING:
-            await runner().arefresh()
+        if endpoint.asks is not None and request.method in READING:
+            await endpoint.asks().arefresh()
         if endpoint.knows_readers and access.needs_queries(request):
             return await sync_to_async(_reply)(endpoint, request)
         return _reply(endpoint, request)

@@ -1,7 +1,7 @@
-"""Runs the probes: each on a long-lived daemon thread of its own, one run at a time, under a hard deadline.
+"""Runs probes and collectors: each on a long-lived daemon thread of its own, one run at a time, under a hard deadline.
 
 A request asks for results that are not older than the cache allows, and waits for what must run anew; many
-requests wait for the same run. A probe that hangs costs one thread and the deadline once: as long as it hangs,
+requests wait for the same run. One that hangs costs one thread and the deadline once: as long as it hangs,
 its result is a failure at once, and nobody waits for it again.
 """
 
@@ -13,7 +13,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
 
 from django.core.signals import setting_changed
@@ -21,6 +21,7 @@ from django.db import connections
 
 from health.conf import NAME, conf
 from health.metrics import gauges
+from health.metrics.collectors import configured_collectors
 from health.probes.configuration import ConfiguredProbe, configured_probes
 from health.states import Result, State
 
@@ -34,10 +35,18 @@ MARGIN_S = 0.001
 
 
 class Lane:
-    """One probe, its thread and its latest result."""
+    """One probe, its thread and its latest result; `announce` is told each result, and whether its state is new."""
 
-    def __init__(self, probe: ConfiguredProbe, *, deadline_s: float, cache_s: float) -> None:
+    def __init__(
+        self,
+        probe: ConfiguredProbe,
+        announce: Callable[[str, Result, bool], None],
+        *,
+        deadline_s: float,
+        cache_s: float,
+    ) -> None:
         self.probe = probe
+        self._tell = announce
         self._deadline_s = deadline_s
         self._cache_s = cache_s
         self._lock = threading.Lock()
@@ -101,6 +110,8 @@ class Lane:
                 warning = self.probe.run()
             finally:
                 connections.close_all()  # of this thread: what it kept would be missing elsewhere
+            if warning is not None and not isinstance(warning, str):  # `return False` must not pass
+                raise TypeError(f"a probe returns None or a text, not {warning!r:.50}")
             state, detail = (State.WARN, warning) if warning else (State.PASS, "")
         except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001  (its finding, no end of ours)
             state, detail = State.FAIL, f"{type(error).__name__}: {error}"
@@ -111,28 +122,16 @@ class Lane:
         return Result(state, detail, now, took_s)
 
     def _announce(self, result: Result) -> None:
-        gauges.show_result(self.probe.name, result)
         with self._lock:
             before, self._announced = self._announced, result.state
-        if before is not result.state:
-            level = logging.INFO if result.state is State.PASS else logging.WARNING
-            logger.log(
-                level,
-                "A health probe has changed its state.",
-                extra={
-                    "action": "health.probe_changed",
-                    "probe": self.probe.name,
-                    "state": result.state.value,
-                    "detail": result.detail,
-                },
-            )
+        self._tell(self.probe.name, result, before is not result.state)
 
 
 class Runner:
-    """All configured probes of this process."""
+    """All probes, or all collectors, of this process."""
 
-    def __init__(self, probes: Sequence[ConfiguredProbe], *, deadline_s: float, cache_s: float) -> None:
-        self.lanes = [Lane(probe, deadline_s=deadline_s, cache_s=cache_s) for probe in probes]
+    def __init__(self, lanes: Sequence[Lane]) -> None:
+        self.lanes = lanes
 
     def refresh(self) -> None:
         """Have a good result of every probe, or the deadline behind us."""
@@ -166,30 +165,59 @@ class Runner:
         return flights, until - now + MARGIN_S
 
 
-_runner: Runner | None = None
+def announce_probe(name: str, result: Result, is_new: bool) -> None:
+    """Show what a probe has found; a change of its state is logged."""
+    gauges.show_result(name, result)
+    if is_new:
+        _log("A health probe has changed its state.", "health.probe_changed", result, probe=name)
+
+
+def announce_collector(name: str, result: Result, is_new: bool) -> None:
+    """Show whether a collector did what it should; a change is logged."""
+    gauges.show_collector(name, result)
+    if is_new:
+        _log("A collector of metrics has changed its state.", "health.collector_changed", result, collector=name)
+
+
+def _log(message: str, action: str, result: Result, **what: str) -> None:
+    level = logging.INFO if result.state is State.PASS else logging.WARNING
+    logger.log(level, message, extra={"action": action, "state": result.state.value, "detail": result.detail, **what})
+
+
+_made: dict[str, Runner] = {}
 _lock = threading.Lock()
 
 
 def runner() -> Runner:
-    """The runner of this process, made on first use: with new threads after a fork, anew when settings change."""
-    global _runner  # noqa: PLW0603  (one for each process is the point)
-    if _runner is None:
-        with _lock:
-            if _runner is None:
-                _runner = Runner(configured_probes(), deadline_s=conf().DEADLINE, cache_s=conf().CACHE)
-    return _runner
+    """The probes of this process, made on first use: with new threads after a fork, anew when settings change."""
+    return _made.get("probes") or _make("probes", configured_probes, announce_probe)
+
+
+def collecting() -> Runner:
+    """Likewise the collectors: what they gave is with them (`probe.run.families`), if their result is a pass."""
+    return _made.get("collectors") or _make("collectors", configured_collectors, announce_collector)
+
+
+def _make(
+    kind: str, configured: Callable[[], Iterable[ConfiguredProbe]], announce: Callable[[str, Result, bool], None]
+) -> Runner:
+    with _lock:
+        if kind not in _made:
+            limits = {"deadline_s": conf().DEADLINE, "cache_s": conf().CACHE}
+            _made[kind] = Runner([Lane(probe, announce, **limits) for probe in configured()])
+        return _made[kind]
 
 
 def _after_fork() -> None:
-    global _runner, _lock
-    _runner, _lock = None, threading.Lock()
+    global _lock  # noqa: PLW0603  (it may have been held when the process forked)
+    _made.clear()
+    _lock = threading.Lock()
 
 
 def _forget(*, setting: str, **_: object) -> None:
-    global _runner  # noqa: PLW0603
-    if setting in (NAME, "DATABASES") and _runner is not None:
-        _runner.stop()
-        _runner = None
+    if setting in (NAME, "DATABASES"):
+        while _made:
+            _made.popitem()[1].stop()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -119,6 +119,17 @@ def networks(value: str) -> str:
     return value
 
 
+def trusted(value: str) -> str | list[str]:
+    """`all`, `none`, or addresses and networks, separated by commas; `unix` for a Unix socket."""
+    value = value.strip()
+    if value in ("all", "none"):
+        return value
+    if not words(value) or "*" in words(value):
+        raise UnusableValueError("must be all, none, or IP addresses and networks (10.0.0.0/8), separated by commas")
+    networks(",".join(word for word in words(value) if word != "unix"))
+    return words(value)
+
+
 def database(value: str) -> DatabaseSettings | None:
     """The URL of a PostgreSQL or SQLite database; None for none."""
     if not value:
@@ -183,6 +194,13 @@ class Environment:
         "127.0.0.1,::1",
         "Addresses or networks of the proxies whose `X-Forwarded-Proto` is believed; `*` for any.",
     )
+    CORRELATION_TRUST: str | list[str] = variable(
+        trusted,
+        "all",
+        "From whom an incoming `X-Request-ID` and trace are taken: `all`, `none`, or your proxies' addresses and "
+        "networks, separated by commas (`unix` for a Unix socket).",
+    )
+    ACCESS_RECORDS: bool = variable(switch, "off", "One record for each request, by the logger `systemlog.access`.")
     CSRF_TRUSTED_ORIGINS: list[str] = variable(
         origins,
         "",

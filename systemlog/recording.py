@@ -13,9 +13,9 @@ from django.db import transaction
 from django.db.transaction import TransactionManagementError
 
 from systemlog.conf import LEVEL_NAMES, conf
-from systemlog.correlation import current
+from systemlog.correlation import current_ids
 from systemlog.journal import sinks
-from systemlog.journal.handler import build_line
+from systemlog.journal.handler import build_line, column
 from systemlog.storage import storage_of
 from systemlog.storage.lines import ID, decode
 
@@ -70,15 +70,8 @@ def record_atomically(
 def _line(category: str, message: str, level: str, subject: object, user: object, context: dict[str, Any]) -> bytes:
     if level not in LEVEL_NAMES:
         raise ValueError(f"There is no level {level!r}: name one of {', '.join(LEVEL_NAMES)}.")
-    correlation = current()
-    return build_line(
-        sinks.way(),
-        LEVEL_NAMES.index(level),
-        category,
-        message or category,
-        context,
-        correlation and correlation.correlation_id,
-        getattr(user, "pk", user) if user is not None else correlation and correlation.user_id,
-        correlation and correlation.trace_id,
-        subject,
-    )
+    correlation_id, trace_id, user_id = current_ids()
+    if user is not None:
+        user_id = str(getattr(user, "pk", user))
+    whose = (column(correlation_id), column(user_id), column(trace_id), column(subject))
+    return build_line(sinks.way(), LEVEL_NAMES.index(level), category, message or category, context, whose)

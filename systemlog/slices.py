@@ -23,8 +23,8 @@ SLICE_S = 0.1
 """So long a slice should take: what is lost when a budget ends in it is a small part of the budget."""
 
 MOST_GROWTH = 32
-LEAVES_OF_A_SLICE = 32
-"""A query locks each partition that it may touch, with all its indexes."""
+LEAVES_OF_A_SLICE = 40
+"""A query locks each partition that it may touch, with all its indexes: a month of days, and those made ahead."""
 
 START_OF_TIME = datetime.min.replace(tzinfo=UTC)
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
@@ -45,6 +45,8 @@ def slices_down(storage: Storage, since: datetime | None, until: datetime | None
         elif leaves and not touched:
             # Nothing as far as the next partition; there it begins anew.
             bottom = max(floor, next((leaf.upper for leaf in leaves if leaf.upper <= top), floor))
+        if leaves and leaves[-1].lower >= bottom:
+            bottom = floor  # there is no older partition
         began = time.monotonic()
         yield Span(bottom, top)
         if bottom <= floor:

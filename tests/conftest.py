@@ -6,11 +6,18 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests import citus
 from tests.databases import on_citus
 from tests.servers import Platform, Server, fresh_platform
+
+# How long an example takes says something about the machine, which may be busy, and nothing about the code.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,11 @@ from tests.postgresql import Server, running_server
 SERVER = pytest.StashKey[Server]()
 
 # The suite must not depend on the developer's shell or .env; what a test needs else, it sets itself.
-ENVIRONMENT = {"ENV_FILE": "", "SECRET_KEY": "of-the-tests-and-long-enough-for-every-check-of-django-0123456789"}
+ENVIRONMENT = {
+    "ENV_FILE": "",
+    "SYSTEMLOG_JOURNAL": "memory",
+    "SECRET_KEY": "of-the-tests-and-long-enough-for-every-check-of-django-0123456789",
+}
 ROOMS_OF_CITUS = ("api", "commands", "landing", "retention", "search", "storage")
 """The folders whose tests are marked `citus`: they run on a cluster too."""
 

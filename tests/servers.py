@@ -157,7 +157,8 @@ def fresh_platform(folder: Path, postgresql_url: str | None) -> Iterator[Platfor
         "VAR_DIR": str(folder),
         "PYTHONWARNINGS": "default",
     }
-    environment.pop("DATABASE_URL", None)
+    for name in ("DATABASE_URL", "SYSTEMLOG_JOURNAL"):
+        environment.pop(name, None)
     with contextlib.ExitStack() as stack:
         if postgresql_url:
             environment["DATABASE_URL"] = stack.enter_context(_fresh_database(postgresql_url))

@@ -2,54 +2,64 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import django
-from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE_OPENMETRICS
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from health.conf import conf
+from health.metrics.collectors import Collector, Families
 from health.metrics.families import families
 from health.metrics.uptime import uptime_s
+from health.runner import collecting
+from health.states import State
+
+logger = logging.getLogger("health.metrics")
 
 TELLING = {"python_info"}
 """Families of prometheus_client's own that tell versions: for those who may see details."""
 
 
-class Visible(CollectorRegistry):
-    """What a client may see, as a registry to be written out."""
-
-    def __init__(self, *, details: bool) -> None:
-        super().__init__()
-        self._details = details
-
-    def collect(self) -> Iterable[Metric]:
-        """The families, read anew each time."""
-        yield _single("django_process_start_time_seconds", "When the service was started.", time.time() - uptime_s())
-        if self._details:
-            labels = {
-                "version": conf().VERSION,
-                "django": django.get_version(),
-                "python": platform.python_version(),
-            }
-            yield _single("django_build_info", "What the service is.", 1, labels)
-        yield from (family for family in families() if self._details or family.name not in TELLING)
-
-
 def prometheus_text(*, details: bool) -> tuple[bytes, str]:
     """The text format 0.0.4, and its content type."""
-    return generate_latest(Visible(details=details)), CONTENT_TYPE_PLAIN_0_0_4
+    return generate_latest(Families(_visible(details))), CONTENT_TYPE_PLAIN_0_0_4
 
 
 def openmetrics_text(*, details: bool) -> tuple[bytes, str]:
     """The OpenMetrics format, and its content type."""
-    text: bytes = generate_openmetrics(Visible(details=details))  # type: ignore[no-untyped-call]
+    text: bytes = generate_openmetrics(Families(_visible(details)))  # type: ignore[no-untyped-call]
     return text, CONTENT_TYPE_OPENMETRICS
+
+
+def _visible(details: bool) -> Iterator[Metric]:
+    """What a client may see; a name that two places give is told once, for Prometheus refuses what is told twice."""
+    told = set()
+    for family in _all(details):
+        if family.name in told:
+            logger.warning(
+                "Metrics of one name come from two places.",
+                extra={"action": "health.metric_twice", "metric": family.name},
+            )
+        elif details or family.name not in TELLING:
+            told.add(family.name)
+            yield family
+
+
+def _all(details: bool) -> Iterator[Metric]:
+    yield _single("django_process_start_time_seconds", "When the service was started.", time.time() - uptime_s())
+    if details:
+        labels = {"version": conf().VERSION, "django": django.get_version(), "python": platform.python_version()}
+        yield _single("django_build_info", "What the service is.", 1, labels)
+    yield from families()
+    for probe, result in collecting().results():
+        if isinstance(probe.run, Collector) and result is not None and result.state is State.PASS:
+            yield from probe.run.families
 
 
 def _single(name: str, documentation: str, value: float, labels: dict[str, str] | None = None) -> Metric:

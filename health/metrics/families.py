@@ -16,7 +16,7 @@ from prometheus_client.utils import floatToGoString
 
 from health.metrics.archive import bury_the_dead, number_files, read_archive
 from health.metrics.numbers import Numbers, fold, forget_layouts, read_numbers
-from health.metrics.shared import private_numbers, shared_directory
+from health.metrics.shared import private_numbers, settle, shared_directory
 
 logger = logging.getLogger("health.metrics")
 
@@ -43,9 +43,13 @@ def families() -> Iterable[Metric]:
         bury_the_dead(directory)
     except OSError as error:  # no directory, or no room in it: what is there is read all the same
         logger.debug("The numbers of dead processes stay where they are.", extra={"error": error.strerror})
+    settle()
     by_kind = _all_numbers(directory)
+    # What this process alone knows must not be in a counter: the next scrape asks another, and finds it gone back.
+    is_shared = directory.is_dir()
     for kind, private in private_numbers().items():
-        fold(kind, by_kind.setdefault(kind, {}), private)
+        if kind.startswith("gauge") or not is_shared:
+            fold(kind, by_kind.setdefault(kind, {}), private)
     return [family for kind, numbers in by_kind.items() for family in _families(kind, numbers)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from health.metrics.instruments import PROBE_DURATION, PROBE_STATE, READY
+from health.metrics.instruments import COLLECTOR_SUCCESS, PROBE_DURATION, PROBE_STATE, READY
 from health.states import Result, State
 
 VALUES = {State.PASS: 1.0, State.WARN: 0.5, State.FAIL: 0.0}
@@ -12,6 +12,11 @@ def show_result(probe: str, result: Result) -> None:
     """Show what a probe has found."""
     PROBE_STATE.labels(probe).set(VALUES[result.state])
     PROBE_DURATION.labels(probe).set(result.took_s)
+
+
+def show_collector(collector: str, result: Result) -> None:
+    """Show whether a collector gave what it should."""
+    COLLECTOR_SUCCESS.labels(collector).set(result.state is State.PASS)
 
 
 def show_ready(ready: bool) -> None:

@@ -31,6 +31,12 @@ PROBE_STATE = Gauge(
 PROBE_DURATION = Gauge(
     "health_probe_duration_seconds", "How long its last run took.", ["probe"], multiprocess_mode="livemostrecent"
 )
+COLLECTOR_SUCCESS = Gauge(
+    "health_collector_success",
+    "Whether the collector gave its metrics when it was last asked: 1 or 0.",
+    ["collector"],
+    multiprocess_mode="livemostrecent",
+)
 READY = Gauge(
     "health_ready", "Whether the last readiness answer was ready: 1 or 0.", multiprocess_mode="livemostrecent"
 )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-import threading
 import time
 from pathlib import Path
 
-from health.metrics.shared import allocate, create_file, is_abandoned, shared_directory
+from health.metrics.shared import allocate, create_file, is_abandoned, lock, shared_directory
 
 WINDOW_S = 60
 SLOTS = 64
@@ -22,25 +21,25 @@ class Window:
     """Counts the requests of this process by the second they came in."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
         self._ring: memoryview | None = None
         self._descriptor: int | None = None
 
     def count(self, now: float) -> None:
-        """One more, at this instant of the monotonic clock."""
+        """One more, at this instant of the monotonic clock; for who holds the lock of the numbers."""
+        ring = self._ring
+        if ring is None:
+            ring = self._open()
         second = int(now)
         index = second % SLOTS * 2
-        with self._lock:
-            ring = self._ring or self._open()
-            if ring[index] == second:
-                ring[index + 1] += 1
-            else:
-                ring[index + 1] = 1
-                ring[index] = second
+        if ring[index] == second:
+            ring[index + 1] += 1
+        else:
+            ring[index + 1] = 1
+            ring[index] = second
 
     def snapshot(self) -> bytes:
         """The ring of this process."""
-        with self._lock:
+        with lock:
             return bytes(RING_BYTES) if self._ring is None else self._ring.tobytes()
 
     def is_shared(self) -> bool:
@@ -49,7 +48,6 @@ class Window:
 
     def forget(self) -> None:
         """Begin anew: after a fork, the ring is the parent's."""
-        self._lock = threading.RLock()
         if self._descriptor is not None:
             os.close(self._descriptor)
         self._ring, self._descriptor = None, None

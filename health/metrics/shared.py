@@ -2,8 +2,9 @@
 
 It takes the place of prometheus_client's own value class, in whose files a full disk is a SIGBUS: they are sparse, and
 the page that cannot be had is missed when it is written to. Here room is made before it is mapped, and a number for
-which there is none is kept in the process. A file is never used again by another process. Its owner holds its lock for
-life: who gets the lock knows that the owner is dead, whatever became of its pid.
+which there is none is kept in the process, as all are where there is no directory. A file is never used again by
+another process. Its owner holds its lock for life: who gets the lock knows that the owner is dead, whatever became of
+its pid.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import struct
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -40,6 +41,9 @@ NUMBER = struct.Struct("dd")
 
 Cells: TypeAlias = "memoryview[float]"
 """Doubles, in a file or in the process. One is stored at once: no reader sees half of it."""
+
+Place: TypeAlias = tuple[Cells, int]
+"""Where a number is: the cells and its index in them; its time is in the next."""
 
 
 def share(directory: Path | str) -> None:
@@ -65,9 +69,8 @@ def share(directory: Path | str) -> None:
 
 
 def install() -> None:
-    """Keep the numbers of metrics that are made from now on in shared files, if there is a directory for them."""
-    if shared_directory() is not None:
-        values.ValueClass = SharedValue
+    """Metrics that are made from now on, whoever makes them, keep their numbers here."""
+    values.ValueClass = SharedValue
 
 
 def shared_directory() -> Path | None:
@@ -98,7 +101,8 @@ class SharedFile:
     def __init__(self, kind: str) -> None:
         self.private: dict[bytes, Cells] = {}
         """Numbers for which there was no room in the file."""
-        self._places: dict[bytes, tuple[Cells, int]] = {}
+        self._kind = kind
+        self._places: dict[bytes, Place] = {}
         self._used = HEADER_BYTES
         self._size = 0
         self._descriptor = create_file(kind)
@@ -106,11 +110,27 @@ class SharedFile:
         self._cells: Cells = memoryview(b"").cast("d")
         self._grow()
 
-    def place(self, key: bytes) -> tuple[Cells, int]:
-        """Where the number of this key is: the cells and the index in them; its time is in the next."""
+    def place(self, key: bytes) -> Place:
+        """Where the number of this key is."""
         if key not in self._places:
-            self._places[key] = self._append(key)
+            self._places[key] = self._append(key) or self._keep(key)
         return self._places[key]
+
+    def settle(self) -> bool:
+        """Put numbers that had no room into the file; whether there was room for one."""
+        if self._descriptor is None:
+            self._descriptor = create_file(self._kind)
+        settled = False
+        while self.private:
+            key = next(iter(self.private))
+            place = self._append(key)
+            if place is None:
+                break
+            kept = self.private.pop(key)
+            cells, index = self._places[key] = place
+            cells[index], cells[index + 1] = kept
+            settled = True
+        return settled
 
     def close(self) -> None:
         """Let go of the file, which stays."""
@@ -118,14 +138,17 @@ class SharedFile:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _append(self, key: bytes) -> tuple[Cells, int]:
+    def _keep(self, key: bytes) -> Place:
+        cells = self.private[key] = memoryview(bytearray(NUMBER.size)).cast("d")
+        return cells, 0
+
+    def _append(self, key: bytes) -> Place | None:
         padded = key + b" " * (8 - (len(key) + USED.size) % 8)
         entry = USED.pack(len(key)) + padded + bytes(NUMBER.size)
         end = self._used + len(entry)
         while end > self._size:
             if not self._grow():
-                self.private[key] = memoryview(bytearray(NUMBER.size)).cast("d")
-                return self.private[key], 0
+                return None
         self._map[self._used : end] = entry
         self._used = end
         self._map[: USED.size] = USED.pack(end)  # last: a reader takes only what is whole
@@ -178,7 +201,7 @@ class SharedValue:
 
     _multiprocess = True
 
-    __slots__ = ("__weakref__", "_cells", "_index", "_key", "_kind", "_value")
+    __slots__ = ("__weakref__", "_cells", "_index", "_key", "_kind")
 
     def __init__(
         self,
@@ -194,30 +217,32 @@ class SharedValue:
         self._kind = f"gauge_{multiprocess_mode}" if typ == "gauge" else typ
         self._key = mmap_key(metric_name, name, list(labelnames), list(labelvalues), help_text).encode()
         self._cells: Cells | None = None
-        self._value = 0.0
-        with _lock:
+        with lock:
             self._attach()
             _values.add(self)
 
     def inc(self, amount: float) -> None:
         """Add to the number."""
-        with _lock:
-            cells = self._cells or self._attach()
-            self._value += amount
-            cells[self._index] = self._value
+        with lock:
+            cells, index = self.place()
+            cells[index] += amount
 
     def set(self, value: float, timestamp: float | None = None) -> None:
         """Replace the number."""
-        with _lock:
-            cells = self._cells or self._attach()
-            self._value = value
-            cells[self._index] = value
-            cells[self._index + 1] = timestamp or 0.0
+        with lock:
+            cells, index = self.place()
+            cells[index] = value
+            cells[index + 1] = timestamp or 0.0
 
     def get(self) -> float:
         """The number of this process."""
-        with _lock:
-            return self._value
+        with lock:
+            cells, index = self.place()
+            return cells[index]
+
+    def place(self) -> Place:
+        """Where it is until numbers move (`when_moved`); for who holds the lock."""
+        return (self._cells or self._attach()), self._index
 
     def set_exemplar(self, exemplar: object) -> None:
         """Exemplars are not shared."""
@@ -230,8 +255,15 @@ class SharedValue:
         if file is None:
             file = _files[self._kind] = SharedFile(self._kind)
         self._cells, self._index = file.place(self._key)
-        self._value = self._cells[self._index]
         return self._cells
+
+
+def place_of(value: object) -> Place:
+    """Where a value of prometheus_client's is until numbers move (`when_moved`): for who changes several at once."""
+    if not isinstance(value, SharedValue):
+        raise TypeError("the metric was made before `install()`")
+    with lock:
+        return value.place()
 
 
 def _make_run(run: Path) -> None:
@@ -242,14 +274,16 @@ def _make_run(run: Path) -> None:
     hidden.rename(run)
 
 
-_lock = threading.RLock()  # a signal handler or finalizer may log, and so count, while it is held
+lock = threading.RLock()
+"""Held while a number of this process changes. A signal handler or finalizer may log, and so count, meanwhile."""
+
 _files: dict[str, SharedFile] = {}
 _values: weakref.WeakSet[SharedValue] = weakref.WeakSet()
 
 
 def private_numbers() -> dict[str, dict[bytes, tuple[float, float]]]:
     """By kind, the numbers of this process that its files have no room for."""
-    with _lock:
+    with lock:
         return {
             kind: {key: (cells[0], cells[1]) for key, cells in file.private.items()}
             for kind, file in _files.items()
@@ -257,14 +291,36 @@ def private_numbers() -> dict[str, dict[bytes, tuple[float, float]]]:
         }
 
 
+def settle() -> None:
+    """Find room for numbers that had none, now that there may be some."""
+    with lock:
+        settled = [file.settle() for file in _files.values()]
+        if any(settled):
+            _look_up_again()
+
+
+def when_moved(act: Callable[[], None]) -> None:
+    """Call this, under the lock, each time that numbers have other places: in a forked process, or in a file."""
+    _moved.append(act)
+
+
+def _look_up_again() -> None:
+    for value in _values:
+        value._cells = None
+    for act in _moved:
+        act()
+
+
+_moved: list[Callable[[], None]] = []
+
+
 def _after_fork() -> None:
-    global _lock  # noqa: PLW0603  (it may have been held when the process forked)
-    _lock = threading.RLock()
     for file in _files.values():
         file.close()
     _files.clear()
-    for value in _values:
-        value._cells = None  # it counts from zero again, in a file of the new process
+    _look_up_again()  # everything counts from zero again, in files of the new process
+    lock.release()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+# No thread of the parent is in the middle of a change when it is copied.
+os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=_after_fork)

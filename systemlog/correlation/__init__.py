@@ -4,7 +4,7 @@
 """
 
 from systemlog.correlation.access import annotate
-from systemlog.correlation.context import Correlation, carry, correlated, current, get_correlation_id
+from systemlog.correlation.context import Correlation, carry, correlated, current, current_ids, get_correlation_id
 from systemlog.correlation.filters import CorrelationFilter
 from systemlog.correlation.ids import is_acceptable, new_id
 from systemlog.correlation.middleware import CorrelationMiddleware
@@ -19,6 +19,7 @@ __all__ = [
     "correlated",
     "correlated_by",
     "current",
+    "current_ids",
     "get_correlation_id",
     "is_acceptable",
     "new_id",

@@ -14,7 +14,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from systemlog.conf import conf
 from systemlog.correlation.context import Correlation, current
@@ -25,62 +25,60 @@ CLIENT_CLOSED_REQUEST = 499
 """No status was sent: the client went away first. The number is nginx's."""
 
 
-class Asked(NamedTuple):
-    """What a request asked for."""
-
-    method: str
-    path: str
-    route: str | None
-    """The pattern of the URL that it came to; None where none fits, or a middleware answered."""
-
-
 def annotate(**fields: object) -> None:
     """Add fields to the access record of the running request; outside a request it does nothing."""
     correlation = current()
     if correlation is not None:
-        correlation.annotations = {**(correlation.annotations or {}), **fields}
+        correlation.annotations.update(fields)
 
 
-def record(correlation: Correlation, asked: Asked, status: int, size: int, *, completed: bool = True) -> None:
-    """Log the access record of a request that is over, if the rules want it."""
+def record(
+    correlation: Correlation, method: str, path: str, route: str | None, status: int, size: int, completed: bool = True
+) -> None:
+    """Log the access record of a request that is over, if the rules want it.
+
+    `route` is the pattern of the URL that it came to; None where none fits, or a middleware answered. `size` is in
+    bytes, and `completed` says whether all of the response went out.
+    """
     seconds = (time.perf_counter_ns() - correlation.started_ns) / 1e9
-    if not logger.isEnabledFor(logging.INFO) or (completed and not is_wanted(asked, status, seconds)):
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    if completed and conf().ACCESS_RULES and not is_wanted(path, route, status, seconds):
         return
     # What `logger.info("request", extra=...)` does, at half the cost: where this is called from is known, and that
     # no field is one of the record's own.
     entry = logger.makeRecord(logger.name, logging.INFO, "access.py", 0, "request", (), None, "record")
-    entry.__dict__.update(
-        action="request",
-        correlation_id=correlation.correlation_id,
-        trace_id=correlation.trace_id,
-        user_id=correlation.user_id,
-        id_from_client=correlation.from_client,
-        method=asked.method,
-        route=asked.route,
-        status=status,
-        duration_ms=seconds * 1000,
-        bytes=size,
-        completed=completed,
-        annotations=correlation.annotations or {},
-    )
+    fields = entry.__dict__
+    fields["action"] = "request"
+    fields["correlation_id"] = correlation.correlation_id
+    fields["trace_id"] = correlation.trace_id
+    fields["user_id"] = correlation.user_id
+    fields["id_from_client"] = correlation.from_client
+    fields["method"] = method
+    fields["route"] = route
+    fields["status"] = status
+    fields["duration_ms"] = seconds * 1000
+    fields["bytes"] = size
+    fields["completed"] = completed
+    fields["annotations"] = dict(correlation.annotations)  # what a task adds later is not for this record
     logger.handle(entry)
 
 
-def is_wanted(asked: Asked, status: int, seconds: float) -> bool:
+def is_wanted(path: str, route: str | None, status: int, seconds: float) -> bool:
     """Whether a completed request is recorded: errors and slow ones always, of the rest what the first rule says."""
     settings = conf()
     if status >= 500 or seconds >= settings.ACCESS_SLOW_S:
         return True
     for rule in settings.ACCESS_RULES:
-        if _matches(rule, asked, status, seconds):
+        if _matches(rule, path, route or "", status, seconds):
             return random.random() < float(rule.get("sample", 1))  # noqa: S311  (a sample, no secret)
     return True
 
 
-def _matches(rule: Mapping[str, Any], asked: Asked, status: int, seconds: float) -> bool:
-    if "route" in rule and not _pattern(rule["route"])(asked.route or ""):
+def _matches(rule: Mapping[str, Any], path: str, route: str, status: int, seconds: float) -> bool:
+    if "route" in rule and not _pattern(rule["route"])(route):
         return False
-    if "path" in rule and not _pattern(rule["path"])(asked.path):
+    if "path" in rule and not _pattern(rule["path"])(path):
         return False
     if "status" in rule and not _status_fits(str(rule["status"]), status):
         return False

@@ -18,6 +18,9 @@ MIDDLEWARE = {
     "systemlog.correlation.middleware.CorrelationMiddleware",
 }
 
+TRACERS = {"opentelemetry.instrumentation.django.middleware.otel_middleware._DjangoMiddleware"}
+"""Puts itself first, and belongs there: all of a request lies inside its span then."""
+
 RULE_KEYS = {"route", "path", "status", "faster_than", "sample"}
 
 
@@ -50,8 +53,9 @@ def check_access_rules(app_configs: Sequence[AppConfig] | None, **kwargs: object
 
 @register(Tags.compatibility)
 def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.W010: the correlation middleware, where it is used, is the first and is there once."""
-    places = [place for place, path in enumerate(settings.MIDDLEWARE) if path in MIDDLEWARE]
+    """systemlog.W010: the correlation middleware, where used, is the first (but for a tracer's) and there once."""
+    others = [path for path in settings.MIDDLEWARE if path not in TRACERS]
+    places = [place for place, path in enumerate(others) if path in MIDDLEWARE]
     if places in ([], [0]):
         return []
     return [

@@ -34,7 +34,16 @@ class Correlation:
     that a request which logs nothing pays nothing for them.
     """
 
-    __slots__ = ("_request", "_trace", "_user_id", "annotations", "correlation_id", "from_client", "started_ns")
+    __slots__ = (
+        "_request",
+        "_route",
+        "_trace",
+        "_user_id",
+        "annotations",
+        "correlation_id",
+        "from_client",
+        "started_ns",
+    )
 
     def __init__(
         self,
@@ -45,9 +54,10 @@ class Correlation:
     ) -> None:
         self.correlation_id = correlation_id
         self.from_client = from_client
-        self.annotations: dict[str, object] | None = None
+        self.annotations: dict[str, object] = {}
         self.started_ns = time.perf_counter_ns()
         self._request = request
+        self._route: str | None = None
         self._trace = trace
         self._user_id: str | None = None
 
@@ -57,8 +67,7 @@ class Correlation:
     @property
     def trace_id(self) -> str | None:
         """The id of the trace: OpenTelemetry's current one, else the caller's, else that of our outgoing calls."""
-        trace = opentelemetry.current_trace() or self._trace
-        return None if trace is None else trace.trace_id
+        return opentelemetry.current_trace_id() or (None if self._trace is None else self._trace.trace_id)
 
     @property
     def user_id(self) -> str | None:
@@ -68,7 +77,9 @@ class Correlation:
     @property
     def route(self) -> str | None:
         """The pattern of the URL that the request came to; None before it is resolved, or without a request."""
-        match = None if self._request is None else self._request.resolver_match
+        if self._request is None:
+            return self._route
+        match = self._request.resolver_match
         return None if match is None else match.route
 
     def trace_headers(self) -> dict[str, str]:
@@ -86,8 +97,12 @@ class Correlation:
 
     def detach(self) -> None:
         """Keep what the request told, and let go of it: a task that outlives a request must not hold its body."""
-        if self._request is not None:
-            self._user_id = user_id_of(self._request)
+        request = self._request
+        if request is not None:
+            match = request.resolver_match
+            if match is not None:
+                self._route = match.route
+            self._user_id = user_id_of(request)
             self._request = None
 
 
@@ -103,6 +118,18 @@ def get_correlation_id() -> str | None:
     """The correlation id of the running code; None outside a request, task or command."""
     correlation = _current.get()
     return None if correlation is None else correlation.correlation_id
+
+
+def current_ids() -> tuple[str | None, str | None, str | None]:
+    """The correlation id, trace id and user id of the running code, each None where it is not known.
+
+    For whoever marks records with them: one call, no query. Code of no request, task or command may still work
+    inside a span of OpenTelemetry.
+    """
+    correlation = _current.get()
+    if correlation is None:
+        return None, opentelemetry.current_trace_id(), None
+    return correlation.correlation_id, correlation.trace_id, correlation.user_id
 
 
 @contextmanager

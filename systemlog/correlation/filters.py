@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from systemlog.correlation.context import current
+from systemlog.correlation.context import current_ids
 
 
 class CorrelationFilter(logging.Filter):
@@ -16,14 +16,11 @@ class CorrelationFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Mark the record; what it already carries stays."""
         known = record.__dict__
-        correlation = current()
-        if correlation is not None:
-            known.setdefault("correlation_id", correlation.correlation_id)
-            known.setdefault("trace_id", correlation.trace_id)
-            known.setdefault("user_id", correlation.user_id)
-        else:
+        correlation_id, trace_id, user_id = current_ids()
+        if correlation_id is None:
             # A record about a request may come after it (a server's own access log): the request still has its id.
-            known.setdefault("correlation_id", getattr(known.get("request"), "correlation_id", None))
-            known.setdefault("trace_id", None)
-            known.setdefault("user_id", None)
+            correlation_id = getattr(known.get("request"), "correlation_id", None)
+        known.setdefault("correlation_id", correlation_id)
+        known.setdefault("trace_id", trace_id)
+        known.setdefault("user_id", user_id)
         return True

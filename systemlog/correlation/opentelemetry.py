@@ -11,12 +11,19 @@ from typing import Any
 from systemlog.correlation.tracecontext import TraceContext
 
 
+def current_trace_id() -> str | None:
+    """The id of the trace of OpenTelemetry's current span; None where there is no valid one."""
+    span = _current_span()
+    return None if span is None else f"{span.trace_id:032x}"
+
+
 def current_trace() -> TraceContext | None:
     """The trace of OpenTelemetry's current span; None where there is no valid one."""
     span = _current_span()
     if span is None:
         return None
-    return TraceContext(f"{span.trace_id:032x}", f"{span.trace_flags:02x}", span.trace_state.to_header())
+    traceparent = f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
+    return TraceContext(traceparent, span.trace_state.to_header())
 
 
 def current_headers() -> dict[str, str]:

@@ -20,7 +20,8 @@ Execute = Callable[[Any, Any, bool, dict[str, Any]], Any]
 def comment_statements(connection: BaseDatabaseWrapper, **_: object) -> None:
     """Receiver of `connection_created`: from now on the statements of this connection are commented."""
     if conf().CORRELATION_SQL_COMMENTS and _execute_commented not in connection.execute_wrappers:
-        connection.execute_wrappers.append(_execute_commented)
+        # At the front: a connection may open inside `with connection.execute_wrapper(...)`, which takes away the last.
+        connection.execute_wrappers.insert(0, _execute_commented)
 
 
 def commented(sql: str, fields: dict[str, str], *, has_params: bool) -> str:

@@ -23,7 +23,11 @@ class CorrelatedTasks:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.task_class = type("CorrelatedTask", (_CorrelatedTask, cls.task_class), {})
+        if issubclass(cls.task_class, _CorrelatedTask):
+            return  # of the backend that this one extends
+        # By this name `pickle` finds it again, for queues that keep a task so.
+        name = {"__module__": cls.__module__, "__qualname__": f"{cls.__qualname__}.task_class"}
+        cls.task_class = type("CorrelatedTask", (_CorrelatedTask, cls.task_class), name)
 
 
 class _CorrelatedTask:

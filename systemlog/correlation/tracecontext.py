@@ -20,12 +20,14 @@ LONG_MEMBER = 128
 SAMPLED = 0x01
 RANDOM = 0x02
 
-_traceparent = re.compile(
-    r"(?!ff)([0-9a-f]{2})"  # version
-    r"-(?!0{32})([0-9a-f]{32})"  # trace id
+_rest = (
+    r"-(?!0{32})[0-9a-f]{32}"  # trace id
     r"-(?!0{16})[0-9a-f]{16}"  # parent id
-    r"-([0-9a-f]{2})"  # flags
-    r"(-[\x20-\x7e]*)?"  # what a future version may add
+    r"-[0-9a-f]{2}"  # flags
+)
+_traceparent = re.compile(
+    rf"00{_rest}"
+    rf"|(?!00|ff)[0-9a-f]{{2}}{_rest}(?:-[\x20-\x7e]*)?"  # a future version may say more
 ).fullmatch
 
 _member = re.compile(
@@ -35,18 +37,21 @@ _member = re.compile(
 
 
 class TraceContext:
-    """The trace that a request takes part in. What only outgoing calls need is read when there is one."""
+    """The trace that a request takes part in. What only outgoing calls need is read when there is one.
 
-    __slots__ = ("_flags", "_tracestate", "trace_id")
+    Of a valid `traceparent` everything that is known stands at its place, in every version.
+    """
 
-    def __init__(self, trace_id: str, flags: str, tracestate: str = "") -> None:
-        self.trace_id = trace_id
-        self._flags = flags
+    __slots__ = ("_traceparent", "_tracestate", "trace_id")
+
+    def __init__(self, traceparent: str, tracestate: str = "") -> None:
+        self.trace_id = traceparent[3:35]
+        self._traceparent = traceparent
         self._tracestate = tracestate
 
     def headers(self, parent_id: str = "") -> dict[str, str]:
         """The headers of one outgoing call: a parent id of its own, unless the caller has a span for it."""
-        flags = int(self._flags, 16) & (SAMPLED | RANDOM)
+        flags = int(self._traceparent[53:55], 16) & (SAMPLED | RANDOM)
         headers = {"traceparent": f"00-{self.trace_id}-{parent_id or os.urandom(8).hex()}-{flags:02x}"}
         if self._tracestate and (tracestate := read_tracestate(self._tracestate)):
             headers["tracestate"] = tracestate
@@ -55,7 +60,7 @@ class TraceContext:
 
 def start() -> TraceContext:
     """A new trace. Its id is random in every bit, and the flags say so; whether to sample is a tracer's decision."""
-    return TraceContext(os.urandom(16).hex(), f"{RANDOM:02x}")
+    return TraceContext(f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-{RANDOM:02x}")
 
 
 def read(traceparent: str, tracestate: str = "") -> TraceContext | None:
@@ -66,13 +71,8 @@ def read(traceparent: str, tracestate: str = "") -> TraceContext | None:
     """
     if len(traceparent) > MAX_TRACEPARENT_LENGTH:
         return None
-    found = _traceparent(traceparent.strip(" \t"))
-    if found is None:
-        return None
-    version, trace_id, flags, rest = found.groups()
-    if version == "00" and rest is not None:
-        return None
-    return TraceContext(trace_id, flags, tracestate)
+    traceparent = traceparent.strip(" \t")
+    return TraceContext(traceparent, tracestate) if _traceparent(traceparent) else None
 
 
 def read_tracestate(tracestate: str) -> str:

@@ -1,8 +1,8 @@
 """Framing of lines in a segment: a line break, three numbers of eight hexadecimal digits, then the line.
 
 The numbers are the line's length, its CRC-32, and when it was accepted, in seconds since 1970. A line never holds a
-line break, so that reading can go on behind anything that is damaged; the length tells what was cut short (a writer that
-was killed, a full disk: such a call never returned) from what was corrupted later.
+line break, so that reading can go on behind anything that is damaged; the length tells what was cut short (a writer
+that was killed, a full disk: such a call never returned) from what was corrupted later.
 """
 
 from __future__ import annotations

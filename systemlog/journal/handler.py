@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from systemlog.conf import LEVEL_NAMES
-from systemlog.correlation import current
+from systemlog.correlation import current_ids
 from systemlog.identity import halves_of_id, next_microsecond
 from systemlog.journal import sinks
 from systemlog.journal.complaints import complain
@@ -27,6 +27,11 @@ from systemlog.storage.lines import NULL, escape, escape_text
 MAX_MESSAGE_BYTES = 64 * 1024
 PLAIN_CHARACTERS = MAX_MESSAGE_BYTES // 4
 MAX_TEXT_CHARACTERS = 200
+MAX_NESTED = 3
+"""Taking a record may log another, as a `__str__` can; so deep is that followed."""
+
+STORING = -1
+
 LOGGINGS_OWN = len(vars(logging.makeLogRecord({})))
 """So many attributes a record has of logging itself; they are the first."""
 
@@ -41,7 +46,14 @@ _levels = {logging.getLevelNamesMapping()[name]: level for level, name in enumer
 LEVELS = tuple(name.encode() for name in LEVEL_NAMES)
 
 formatter = logging.Formatter()
-_storing = threading.local()
+
+
+class _Inside(threading.local):
+    depth = 0
+    """How many records this thread is taking, one inside the other; or that it is storing some."""
+
+
+_inside = _Inside()
 _second: tuple[int, bytes] = (-1, b"")
 
 
@@ -69,8 +81,10 @@ class SystemLogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take the record."""
         name = record.name
-        if name.startswith("django.db") and getattr(_storing, "records", False):
+        depth = _inside.depth
+        if depth and (depth >= MAX_NESTED or (depth < 0 and str(name).startswith("django.db"))):
             return
+        _inside.depth = depth + 1 if depth > 0 else 1
         try:
             way = sinks.way()
             severity = record.levelno
@@ -78,17 +92,18 @@ class SystemLogHandler(logging.Handler):
             way.sink.append(level, _line(record, level, way))
         except Exception as error:  # noqa: BLE001  (the application goes on, whatever it logs)
             complain(f"A record of the logger {name} could not be taken: {type(error).__name__}.")
+        finally:
+            _inside.depth = depth
 
 
 @contextmanager
 def storing_records() -> Iterator[None]:
     """Code inside stores records: what Django's database layer logs of that, in this thread, becomes none."""
-    before = getattr(_storing, "records", False)
-    _storing.records = True
+    before, _inside.depth = _inside.depth, STORING
     try:
         yield
     finally:
-        _storing.records = before
+        _inside.depth = before
 
 
 def level_of(severity: int) -> int:
@@ -102,12 +117,13 @@ def build_line(
     category: str,
     text: str,
     context: dict[str, Any],
-    correlation_id: object = None,
-    user_id: object = None,
-    trace_id: object = None,
-    subject: object = None,
+    whose: tuple[bytes, bytes, bytes, bytes],
 ) -> bytes:
-    """The line of a record of this process, made now and redacted; whatever is given, something that can be stored."""
+    """The line of a record of this process, made now and redacted; whatever is given, something that can be stored.
+
+    `whose` are correlation id, user id, trace id and subject, each by `column`.
+    """
+    correlation_id, user_id, trace_id, subject = whose
     plain = text.isprintable() and "\\" not in text and len(text) <= PLAIN_CHARACTERS
     message = text.encode() if plain else _message_bytes(text)
     told = to_json(context) if context else b"{}"
@@ -116,22 +132,34 @@ def build_line(
         message = redact_text(message.decode()).encode()
         told = dump(redact_value(json.loads(told)))
     microsecond = next_microsecond()
-    seconds, rest = divmod(microsecond, 1_000_000)
+    seconds = microsecond // 1_000_000
     known, second = _second
+    digits, others = halves_of_id(microsecond)
     return b"%b.%06d+00\t%016x%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t\\N" % (
         second if known == seconds else _begin_second(seconds),
-        rest,
-        *halves_of_id(microsecond),
+        microsecond - seconds * 1_000_000,
+        digits,
+        others,
         LEVELS[level],
         _category(category),
         way.source,
         message if plain else escape(message),
-        NULL if correlation_id is None else _short(correlation_id),
-        NULL if user_id is None else _short(user_id),
+        correlation_id,
+        user_id,
         told.replace(b"\\", b"\\\\") if b"\\" in told else told,
-        NULL if trace_id is None else _short(trace_id),
-        NULL if subject is None else _short(subject),
+        trace_id,
+        subject,
     )
+
+
+def column(value: object) -> bytes:
+    """A short text as it stands in a line; of a model instance its name, of a long text the beginning."""
+    if value is None:
+        return NULL
+    text = value if type(value) is str else subject_of(value)
+    if len(text) > MAX_TEXT_CHARACTERS:
+        text = text[:MAX_TEXT_CHARACTERS]
+    return text.encode() if text.isprintable() and "\\" not in text else escape_text(clean(text))
 
 
 def _begin_second(seconds: int) -> bytes:
@@ -158,28 +186,18 @@ def _message_bytes(text: str) -> bytes:
 def _line(record: logging.LogRecord, level: int, way: sinks.Way) -> bytes:
     known = record.__dict__
     context: dict[str, Any] = {}
-    correlation_id: object
-    user_id: object
-    trace_id: object
-    correlation = current()
-    if correlation is None:
-        correlation_id = user_id = trace_id = None
-    else:
-        correlation_id, user_id, trace_id = correlation.correlation_id, correlation.user_id, correlation.trace_id
-    subject = None
+    correlation_id, trace_id, user_id = current_ids()
+    whose = (
+        NULL if correlation_id is None else correlation_id.encode(),  # made, or found acceptable, before
+        NULL if user_id is None else column(user_id),
+        NULL if trace_id is None else trace_id.encode(),
+        NULL,
+    )
     if len(known) > LOGGINGS_OWN:
         # Behind logging's own attributes, which every record has, stands what `extra` and filters put there.
         context = dict(islice(known.items(), LOGGINGS_OWN, None))
-        if not context.keys().isdisjoint(TOLD_APART):
-            context = {name: value for name, value in context.items() if name not in TOLD_APART}
-            correlation_id = known.get("correlation_id") or correlation_id
-            user_id = known.get("user_id") or user_id
-            trace_id = known.get("trace_id") or trace_id
-            subject = known.get("subject")
-            if "request" in known:
-                # A record about a request may come after it: the request still has its id.
-                correlation_id = correlation_id or getattr(known["request"], "correlation_id", None)
-                _tell_request(known["request"], context)
+        if not TOLD_APART.isdisjoint(context):
+            whose = _told_apart(known, context, whose)
     text, args = record.msg, record.args
     if args:
         try:
@@ -193,7 +211,22 @@ def _line(record: logging.LogRecord, level: int, way: sinks.Way) -> bytes:
         context["exception"] = _exception(record)
     if record.stack_info:
         context["stack"] = record.stack_info
-    return build_line(way, level, record.name, str(text), context, correlation_id, user_id, trace_id, subject)
+    return build_line(way, level, record.name or "general", str(text), context, whose)
+
+
+def _told_apart(
+    known: dict[str, Any], context: dict[str, Any], whose: tuple[bytes, bytes, bytes, bytes]
+) -> tuple[bytes, bytes, bytes, bytes]:
+    """Whose a record is by its own attributes, which are taken out of the context; else whose it was taken for."""
+    for name in TOLD_APART:
+        context.pop(name, None)
+    given = [known.get(name) for name in ("correlation_id", "user_id", "trace_id", "subject")]
+    if "request" in known:
+        # A record about a request may come after it: the request still has its id.
+        given[0] = given[0] or (getattr(known["request"], "correlation_id", None) if whose[0] == NULL else None)
+        _tell_request(known["request"], context)
+    found = [column(own) if own else other for own, other in zip(given, whose, strict=True)]
+    return found[0], found[1], found[2], found[3]
 
 
 def _exception(record: logging.LogRecord) -> str:
@@ -207,15 +240,3 @@ def _tell_request(request: Any, context: dict[str, Any]) -> None:
     method, path = getattr(request, "method", None), getattr(request, "path", None)
     if isinstance(method, str) and isinstance(path, str):
         context["request"] = f"{method} {path}"  # without the query string
-
-
-def _short(text: object) -> bytes:
-    if text is None:
-        return NULL
-    if type(text) is not str:
-        text = subject_of(text)
-    if len(text) > MAX_TEXT_CHARACTERS:
-        text = text[:MAX_TEXT_CHARACTERS]
-    if text.isascii() and text.isprintable() and "\\" not in text:
-        return text.encode()
-    return escape_text(clean(text))

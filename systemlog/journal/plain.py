@@ -45,7 +45,7 @@ def to_json(value: dict[str, Any]) -> bytes:
     return data if len(data) <= MAX_BYTES else _shortened(value)
 
 
-def described(value: object) -> object:
+def described(value: object) -> object:  # noqa: PLR0911  (one for each kind)
     """In place of an object that JSON does not have: what tells it best. For orjson's `default`; never raises."""
     kind = type(value)
     try:
@@ -85,7 +85,7 @@ def _walked(value: object, *, cut: bool = False) -> bytes:
     return dump(plain)
 
 
-def _plain(value: Any, depth: int, above: frozenset[int], cut: bool) -> Any:
+def _plain(value: Any, depth: int, above: frozenset[int], cut: bool) -> Any:  # noqa: PLR0911  (one for each kind)
     """A copy of JSON's own types alone; `above` are the containers that it is in, by identity."""
     kind = type(value)
     if value is None or kind is bool:

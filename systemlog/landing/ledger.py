@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,11 +41,10 @@ def read_ledger(folder: Path) -> Ledger:
         numbers = _form.unpack(data)
     except (OSError, struct.error):
         return Ledger()
-    parts = []
-    for count in _counts:
-        parts.append(numbers[:count])
-        numbers = numbers[count:]
-    return Ledger(*parts, *numbers)
+    landed, quarantined, accepted, refused = (
+        numbers[end - count : end] for count, end in zip(_counts, accumulate(_counts), strict=True)
+    )
+    return Ledger(landed, quarantined, accepted, refused, numbers[-2], numbers[-1])
 
 
 def write_ledger(folder: Path, ledger: Ledger) -> None:

@@ -21,6 +21,10 @@ from systemlog.problems.recognition import recognise
 from systemlog.problems.reporting import report
 from systemlog.problems.response import ProblemResponse, correlation_id_of, mark_language, phrase, put_into
 
+VALIDATION_STATUSES = (400, 422)
+REPEATING_CODES = ("method_not_allowed", "unsupported_media_type", "parse_error")
+"""Codes of DRF's details that repeat a part of the request, or the text of another exception."""
+
 UNREADABLE_POST = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 
 
@@ -100,15 +104,24 @@ def _missing_words(request: HttpRequest, response: HttpResponse) -> APIException
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type == MEDIA_TYPE or gets_html(request):
         return None
+    exc: APIException
     data = getattr(response, "data", None)
-    if isinstance(data, dict | list) and _is_made_of_errors(data):
-        exc: APIException = ValidationError(data)
+    if (said := _detail_alone(data)) is not None:
+        exc = APIException() if getattr(said, "code", None) in REPEATING_CODES else APIException(said)
+    elif isinstance(data, dict | list) and response.status_code in VALIDATION_STATUSES and _is_made_of_errors(data):
+        exc = ValidationError(data)
     elif response.content and (media_type != "text/html" or prefers_html(request)):
         return None
     else:
         exc = OF_STATUS.get(response.status_code, APIException)()
     exc.status_code = response.status_code
     return exc
+
+
+def _detail_alone(data: Any) -> str | None:
+    """What is said in DRF's own form of an error, by its exception handler or by a view that writes it itself."""
+    said = data["detail"] if isinstance(data, dict) and data.keys() == {"detail"} else None
+    return said if isinstance(said, str) else None
 
 
 def _is_made_of_errors(data: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction
 from django.apps.config import AppConfig
-from django.conf import settings
+from django.conf import global_settings, settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
@@ -15,17 +15,22 @@ from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, reso
 from rest_framework.settings import api_settings
 
 from systemlog.conf import NAME, conf
+from systemlog.problems.negotiation import ContentNegotiation
 from systemlog.problems.registry import slugs_taken_twice
 
 MIDDLEWARE = "systemlog.problems.ProblemMiddleware"
 HANDLER = "systemlog.problems.exception_handler"
+NEGOTIATION = "systemlog.problems.ContentNegotiation"
+CSRF_FAILURE = "systemlog.problems.views.csrf_failure"
 ABOVE = ("systemlog.correlation.CorrelationMiddleware", "health.middleware.HealthMiddleware")
 """The middlewares that belong above ours."""
 
 
 @register(Tags.compatibility)
 def check_installation(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.W021: both doors are open; W022: no other middleware is above; W023: `type` URIs lead somewhere."""
+    """systemlog.W021: both doors are open; W022: no other middleware is above; W023: `type` URIs lead somewhere;
+    W024: nothing of Django's or DRF's own turns one error into another.
+    """
     middlewares = list(settings.MIDDLEWARE)
     has_middleware = MIDDLEWARE in middlewares
     has_handler = api_settings.user_settings.get("EXCEPTION_HANDLER") == HANDLER
@@ -64,7 +69,23 @@ def check_installation(app_configs: Sequence[AppConfig] | None, **kwargs: object
                 id="systemlog.W023",
             )
         )
-    return messages
+    return messages + list(_other_answers(has_handler, has_middleware))
+
+
+def _other_answers(has_handler: bool, has_middleware: bool) -> Iterator[CheckMessage]:
+    negotiation: Any = api_settings.DEFAULT_CONTENT_NEGOTIATION_CLASS
+    if has_handler and not issubclass(negotiation, ContentNegotiation):
+        yield checks.Warning(
+            "A client that accepts nothing but application/problem+json gets 406 in place of every other answer.",
+            hint=f"Set REST_FRAMEWORK['DEFAULT_CONTENT_NEGOTIATION_CLASS'] to {NEGOTIATION!r}.",
+            id="systemlog.W024",
+        )
+    if has_middleware and settings.CSRF_FAILURE_VIEW == global_settings.CSRF_FAILURE_VIEW:
+        yield checks.Warning(
+            "A failed CSRF check is answered as any other 403, which does not say what to do.",
+            hint=f"Set CSRF_FAILURE_VIEW to {CSRF_FAILURE!r}.",
+            id="systemlog.W024",
+        )
 
 
 @register(Tags.compatibility)

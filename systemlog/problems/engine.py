@@ -6,10 +6,12 @@ over from drf-standardized-errors is its flattening: it is quadratic, and drops 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.db import connections
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import translation
 from drf_standardized_errors.formatter import ExceptionFormatter
@@ -29,7 +31,6 @@ from systemlog.problems.response import (
     ProblemResponse,
     correlation_id_of,
     instance_of,
-    mark_language,
     phrase,
 )
 from systemlog.problems.wire_names import wire_names_of
@@ -42,6 +43,7 @@ OF_DRF: tuple[tuple[type[drf.APIException], type[ProblemException]], ...] = (
 """DRF's exceptions that share their status with another problem type; the others go by their status."""
 
 BODILESS = ("GET", "HEAD", "OPTIONS")
+NO_MEMBERS: Mapping[str, object] = {}
 
 
 class Written(NamedTuple):
@@ -65,7 +67,7 @@ class ProblemFormatter(ExceptionFormatter):
         language = language_of(self.request)
         self._language = language
         self._translates = language not in (None, settings.LANGUAGE_CODE)
-        if language is None or language == translation.get_language():
+        if not self._translates:
             return self._write(language)
         with translation.override(language):
             return self._write(language)
@@ -75,9 +77,9 @@ class ProblemFormatter(ExceptionFormatter):
         title, default = texts_of(problem_type, language) if problem_type else (phrase(exc.status_code), "")
         detail = self.get_detail()
         errors, omitted = self.get_errors()
-        extensions = dict(getattr(exc, "members", {}))
+        extensions: Mapping[str, object] = getattr(exc, "members", NO_MEMBERS)
         if omitted:
-            extensions["errors_omitted"] = omitted
+            extensions = {**extensions, "errors_omitted": omitted}
         problem = Problem(
             type=problem_type.uri if problem_type else ABOUT_BLANK,
             title=title,
@@ -85,7 +87,7 @@ class ProblemFormatter(ExceptionFormatter):
             detail=(self._said(detail) if detail else default) or title,
             instance=instance_of(self.request),
             correlation_id=correlation_id_of(self.request),
-            errors=tuple(errors),
+            errors=errors,
             extensions=extensions,
         )
         return Written(problem, self._language_of_words(problem, problem_type, detail, language))
@@ -94,9 +96,9 @@ class ProblemFormatter(ExceptionFormatter):
         self, problem: Problem, problem_type: ProblemType | None, detail: str, language: str | None
     ) -> str | None:
         """The language of the problem's words: where no catalogue had any of them, they are as they were written."""
-        default = settings.LANGUAGE_CODE
-        if language is None or language == default or getattr(self.request, "LANGUAGE_CODE", None):
+        if not self._translates or getattr(self.request, "LANGUAGE_CODE", None):
             return language
+        default = settings.LANGUAGE_CODE
         source = texts_of(problem_type, default) if problem_type else (problem.title, detail)
         same = problem.title == source[0] and (detail != "" or problem.detail == (source[1] or source[0]))
         return default if same and not self._translated else language
@@ -121,28 +123,30 @@ class ProblemFormatter(ExceptionFormatter):
         if isinstance(exc, drf.ValidationError) or exc.status_code == 500:
             return ""
         detail = exc.detail
-        if not isinstance(detail, str) or (exc.default_detail and is_made_from(detail, exc.default_detail)):
+        if not isinstance(detail, str) or (has_words_of_drf(type(exc)) and is_made_from(detail, exc.default_detail)):
             return ""
         if isinstance(exc, drf.ParseError) and (exc.__context__ or exc.__cause__):
             # A ParseError raised for another exception repeats that one's text.
             return ""
         return str(detail)
 
-    def get_errors(self) -> tuple[list[FieldError], int]:  # type: ignore[override]  # with the number of those left out
+    def get_errors(self) -> tuple[tuple[FieldError, ...], int]:  # type: ignore[override]  # with the number left out
         """What is wrong with the input, place by place; and how many errors there are beyond the limit."""
-        exc, limit = self.exc, conf().PROBLEM_MAX_ERRORS
+        exc = self.exc
         if isinstance(exc, InvalidParameters):
-            return list(map(self._checked_parameter, exc.errors[:limit])), max(0, len(exc.errors) - limit)
+            limit = conf().PROBLEM_MAX_ERRORS
+            return tuple(map(self._checked_parameter, exc.errors[:limit])), max(0, len(exc.errors) - limit)
         if not isinstance(exc, drf.ValidationError):
-            return [], 0
+            return (), 0
+        limit = conf().PROBLEM_MAX_ERRORS
         self._names = wire_names_of(self.context.get("view"), self.request)
         self._input = self._sent_data()
         make = self._parameter_error if self.request.method in BODILESS else self._body_error
         places = flatten(exc.detail)
-        errors = [make(place) for place in islice(places, limit)]
+        errors = tuple(map(make, islice(places, limit)))
         if not errors:
             text = self._said(str(drf.ValidationError.default_detail))
-            return [FieldError(detail=text, code=drf.ValidationError.default_code, pointer="#")], 0
+            return (FieldError(detail=text, code=drf.ValidationError.default_code, pointer="#"),), 0
         return errors, 0 if next(places, None) is None else count(exc.detail) - limit
 
     def _body_error(self, place: Place) -> FieldError:
@@ -198,7 +202,14 @@ class ProblemHandler(ExceptionHandler):
 
     def should_not_handle(self, exc: Exception) -> bool:
         """Only if the project wants Django to let exceptions through (DEBUG_PROPAGATE_EXCEPTIONS)."""
-        return settings.DEBUG_PROPAGATE_EXCEPTIONS and isinstance(exc, catalogue.InternalError)
+        return isinstance(exc, catalogue.InternalError) and settings.DEBUG_PROPAGATE_EXCEPTIONS
+
+    def set_rollback(self) -> None:
+        """As DRF does, for its views alone: elsewhere the request's own transaction is over, and the one in force,
+        if there is one, belongs to somebody else (a test).
+        """
+        if self.context.get("view") is not None and is_atomic():
+            super().set_rollback()
 
     def format_exception(self, exc: drf.APIException) -> Written:  # type: ignore[override]  # typed, not a dict
         """The problem, and its language."""
@@ -207,24 +218,40 @@ class ProblemHandler(ExceptionHandler):
     def get_response(self, exc: drf.APIException, data: Written) -> HttpResponseBase:  # type: ignore[override]
         """The response, which no renderer touches: it is the same for every Accept."""
         request = django_request(self.context["request"])
-        response = ProblemResponse(data.problem, head=request.method == "HEAD", headers=self.get_headers(exc))
-        mark_language(response, data.language)
-        return response
+        headers = self.get_headers(exc)
+        return ProblemResponse(data.problem, head=request.method == "HEAD", headers=headers, language=data.language)
 
     def get_headers(self, exc: drf.APIException) -> dict[str, str]:
         """The headers of the exception: DRF's two, and those that a problem brings."""
-        headers = dict(getattr(exc, "headers", None) or {})
+        headers = dict(getattr(exc, "headers", None) or ())
         if getattr(exc, "auth_header", None):
             headers["WWW-Authenticate"] = exc.auth_header  # type: ignore[attr-defined]  # DRF's views set it
+        elif exc.status_code == 401 and (challenge := self.get_challenge()):
+            headers.setdefault("WWW-Authenticate", challenge)
         if getattr(exc, "wait", None) is not None:
             headers["Retry-After"] = str(int(exc.wait))  # type: ignore[attr-defined]  # of Throttled
         return headers
+
+    def get_challenge(self) -> str | None:
+        """What DRF says in WWW-Authenticate for its own two exceptions; a 401 of another class needs it as much."""
+        view, request = self.context.get("view"), self.context["request"]
+        return view.get_authenticate_header(request) if view is not None and request is not None else None
 
     def report_exception(self, exc: drf.APIException, response: HttpResponseBase) -> None:
         """One log record, and the signal for a 5xx."""
         request = django_request(self.context["request"])
         slug = response.problem.type.rpartition("/")[2]  # type: ignore[attr-defined]  # made in get_response
         report(request, response, self.exc, slug=slug, signalled=bool(self.context.get("signalled")))
+
+
+def has_words_of_drf(kind: type[drf.APIException]) -> bool:
+    """Whether the class says what DRF's own class says: a template, filled with what the request brought."""
+    return next(parent for parent in kind.__mro__ if "default_detail" in vars(parent)).__module__ == drf.__name__
+
+
+def is_atomic() -> bool:
+    """Whether any database has ATOMIC_REQUESTS. Asks the settings, for to ask the connections costs five times that."""
+    return any(database["ATOMIC_REQUESTS"] for database in connections.settings.values())
 
 
 def django_request(request: Any) -> HttpRequest:

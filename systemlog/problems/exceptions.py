@@ -60,7 +60,7 @@ class ProblemException(APIException):
         problem_type: ProblemType | None = None,
         **members: object,
     ) -> None:
-        if reserved := STANDARD_MEMBERS.intersection(members):
+        if members and (reserved := STANDARD_MEMBERS.intersection(members)):
             raise TypeError(f"{', '.join(sorted(reserved))}: every problem has these members; name yours otherwise")
         if problem_type is not None:
             self.problem_type = problem_type
@@ -105,4 +105,4 @@ class InvalidParameters(ProblemException):
             FieldError(detail=str(detail), code=getattr(detail, "code", None) or "invalid", parameter=name)
             for name, details in parameters.items()
             for detail in ([details] if isinstance(details, str | Promise) else details)
-        ]
+        ] or [FieldError(detail=str(self.default_detail), code="invalid")]

@@ -48,7 +48,8 @@ class ProblemMiddleware:
             response = await self.get_response(request)  # type: ignore[misc]  # async here
         except (Exception, SystemExit) as exc:  # noqa: BLE001  (answered and logged there)
             response = await sync_to_async(answer)(request, exc)
-        if response.status_code >= 300:
+        if response.status_code >= 400 or slash_is_missing(request, response):
+            # In a thread, for to log may block; a right answer or a redirect goes without.
             return await sync_to_async(self._finish)(request, response)
         return self._finish(request, response)
 
@@ -56,7 +57,7 @@ class ProblemMiddleware:
         if response.status_code >= 300:
             if slash_is_missing(request, response):
                 response = answer(request, slash_missing())
-            elif response.status_code >= 400:
+            if response.status_code >= 400:
                 response = complete(request, response)
         if response.streaming:
             watch(request, response)

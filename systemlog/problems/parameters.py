@@ -53,6 +53,11 @@ class Parameters(serializers.Serializer[Any]):
                 wrong[name] = [serializers.ErrorDetail("There is no such parameter.", code="unknown")]
             elif len(values) > 1 and not isinstance(field, Lists):
                 wrong[name] = [serializers.ErrorDetail("This may be given once.", code="repeated")]
-            elif isinstance(field, serializers.IntegerField) and not _integer(values[0]):
+            elif _is_of_integers(field) and not all(map(_integer, values)):
+                field = getattr(field, "child", field)
                 wrong[name] = [serializers.ErrorDetail(str(field.error_messages["invalid"]), code="invalid")]
         return wrong
+
+
+def _is_of_integers(field: serializers.Field[Any, Any, Any, Any]) -> bool:
+    return isinstance(getattr(field, "child", field), serializers.IntegerField)

@@ -19,6 +19,11 @@ SAFE_IN_FRAGMENT = "!$&'()*+,;=:@?"
 """What RFC 3986 lets stand in a fragment besides letters, digits and `-._~`; the slash is the separator here."""
 
 
+LONGEST_CHARS = 2000
+
+SHORT_KEY_CHARS = 64
+"""Longer keys are not kept for next time: they are not the names of fields, but whatever a client made up."""
+
 SEQUENCES = (list, tuple)
 NESTED = (dict, list, tuple)
 
@@ -31,8 +36,18 @@ class Place(NamedTuple):
 
 
 def json_pointer(path: Iterable[object]) -> str:
-    """The path as a URI fragment: `#` is the body itself, `#/items/0/price` a member deep in it."""
-    return "#" + "".join(map(_token, path))
+    """The path as a URI fragment: `#` is the body itself, `#/items/0/price` a member deep in it.
+
+    A pointer that would become longer than `LONGEST_CHARS` ends at the container before: keys that a client made up
+    would come back once for every error below them.
+    """
+    pointer = "#"
+    for key in path:
+        size = len(key) if isinstance(key, str) else 0
+        if len(pointer) + size > LONGEST_CHARS:
+            break
+        pointer += _known_token(key) if size <= SHORT_KEY_CHARS else _token(key)
+    return pointer
 
 
 def flatten(detail: object) -> Iterator[Place]:
@@ -66,7 +81,9 @@ def count(detail: object) -> int:
     return total
 
 
-@lru_cache(maxsize=4096)
 def _token(key: object) -> str:
     token = str(key).replace("~", "~0").replace("/", "~1")
     return "/" + quote(token, SAFE_IN_FRAGMENT, errors="replace")
+
+
+_known_token = lru_cache(maxsize=4096)(_token)

@@ -64,7 +64,7 @@ class Problem:
 
     def as_dict(self) -> dict[str, object]:
         """The JSON object; members without a value are left out."""
-        members: dict[str, object] = {
+        body: dict[str, object] = {
             "type": self.type,
             "title": self.title,
             "status": self.status,
@@ -72,7 +72,8 @@ class Problem:
             "instance": self.instance,
             "correlation_id": self.correlation_id,
         }
-        body = {name: value for name, value in members.items() if value is not None}
+        if None in body.values():
+            body = {name: value for name, value in body.items() if value is not None}
         if self.errors:
             body["errors"] = [error.as_dict() for error in self.errors]
         body.update(self.extensions)

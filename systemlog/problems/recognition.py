@@ -40,7 +40,7 @@ PARSING_FILES = {json.decoder.__file__, json.scanner.__file__}
 
 def recognise(exc: BaseException) -> drf.APIException:
     """The problem that `exc` is; an `InternalError` if it is none that a client can do anything about."""
-    for kinds, make in _KINDS:
+    for kinds, make in KINDS:
         if isinstance(exc, kinds):
             return make(exc)
     return _unavailable(exc) if _is_of_the_pool(exc) else _internal_error()
@@ -104,7 +104,7 @@ def _always(problem: type[drf.APIException]) -> Callable[[BaseException], drf.AP
 
 Kinds = type[BaseException] | tuple[type[BaseException], ...]
 
-_KINDS: tuple[tuple[Kinds, Callable[[Any], drf.APIException]], ...] = (
+KINDS: tuple[tuple[Kinds, Callable[[Any], drf.APIException]], ...] = (
     (drf.APIException, _api_exception),
     (Http404, _always(catalogue.NotFound)),
     (django.PermissionDenied, _always(catalogue.PermissionDenied)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from django.utils.functional import Promise
 
@@ -10,6 +11,8 @@ from systemlog.conf import conf
 
 ABOUT_BLANK = "about:blank"
 VALIDATION_FAILED = "validation-failed"
+
+_is_slug = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*").fullmatch
 
 _types: dict[str, ProblemType] = {}
 _slugs_taken_twice: set[str] = set()
@@ -19,7 +22,8 @@ _slugs_taken_twice: set[str] = set()
 class ProblemType:
     """One way in which things go wrong; known to the registry from the moment it is made.
 
-    `title` is the same for every occurrence, `detail` is said of an occurrence that has no detail of its own.
+    `title` is the same for every occurrence, `detail` is said of an occurrence that has no detail of its own. Raises
+    ValueError for a slug that is no part of a URI, and for a status that is no error's.
     """
 
     slug: str
@@ -29,6 +33,10 @@ class ProblemType:
     documentation: str = ""
 
     def __post_init__(self) -> None:
+        if not _is_slug(self.slug):
+            raise ValueError(f"{self.slug!r} is no slug, which becomes part of a URI: use a-z, 0-9 and single hyphens.")
+        if not 400 <= self.status <= 599:
+            raise ValueError(f"{self.slug}: {self.status} is no status of an error. Give the type one from 400 to 599.")
         before = _types.get(self.slug)
         if before is not None and before != self:
             _slugs_taken_twice.add(self.slug)

@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from django.db.models import PROTECT, RESTRICT, Model
 from drf_spectacular import openapi
 from drf_spectacular.plumbing import ResolvedComponent
 from rest_framework import serializers
-from rest_framework.permissions import AllowAny
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.pagination import CursorPagination, LimitOffsetPagination, PageNumberPagination
+from rest_framework.permissions import SAFE_METHODS, AllowAny
+from rest_framework.settings import api_settings
 
 from systemlog.problems.catalogue import type_of_status
 from systemlog.problems.exceptions import InvalidParameters, ProblemException
@@ -77,7 +81,13 @@ class AutoSchema(openapi.AutoSchema):
 
     def _problems(self) -> dict[int, list[ProblemType]]:
         """The problem types of this operation, by status."""
-        types = [type_of_status(500), *self._types_of_policies(), *self._types_of_input(), *self._own_types()]
+        types = [
+            type_of_status(500),
+            *self._types_of_policies(),
+            *self._types_of_input(),
+            *self._types_of_storage(),
+            *self._own_types(),
+        ]
         found: dict[int, list[ProblemType]] = {}
         for known in types:
             if known is not None and known not in found.setdefault(known.status_in_force, []):
@@ -86,26 +96,58 @@ class AutoSchema(openapi.AutoSchema):
 
     def _types_of_policies(self) -> Iterator[ProblemType | None]:
         authenticators = self.view.get_authenticators()
-        if authenticators and authenticators[0].authenticate_header(self.view.request):
+        is_guarded = any(type(permission) is not AllowAny for permission in self.view.get_permissions())
+        can_fail = any(not isinstance(one, SessionAuthentication) for one in authenticators)
+        # Of the first authenticator DRF takes the challenge; without one a 401 becomes a 403.
+        has_challenge = bool(authenticators and authenticators[0].authenticate_header(self.view.request))
+        if has_challenge and is_guarded:
             yield type_of_status(401)
+        if has_challenge and can_fail:
             yield find_type("authentication-failed")
-        if any(type(permission) is not AllowAny for permission in self.view.get_permissions()):
+        if is_guarded or (can_fail and not has_challenge):
             yield type_of_status(403)
+        if self.method not in SAFE_METHODS and any(isinstance(one, SessionAuthentication) for one in authenticators):
+            yield find_type("csrf-failed")
         if self.view.get_throttles():
             yield type_of_status(429)
         if authenticators or getattr(self.view, "queryset", None) is not None:
             yield type_of_status(503)
 
     def _types_of_input(self) -> Iterator[ProblemType | None]:
-        if "{" in self.path:
+        paginator = self._get_paginator() if self._is_list_view() else None  # type: ignore[no-untyped-call]
+        if "{" in self.path or isinstance(paginator, PageNumberPagination | CursorPagination):
             yield type_of_status(404)
-        if any(parameter.get("in") == "query" for parameter in self._get_parameters()):
-            yield InvalidParameters.problem_type
+        yield from self._types_of_parameters(paginator)
         if self._get_request_body():  # type: ignore[no-untyped-call]
             yield find_type("malformed-body")
+            yield find_type("incomplete-body")
             yield find_type("validation-failed")
             yield type_of_status(413)
             yield type_of_status(415)
+
+    def _types_of_parameters(self, paginator: object) -> Iterator[ProblemType | None]:
+        """Those of the query: what searches, sorts and cuts takes any value, or turns it into a 404."""
+        names = {parameter["name"] for parameter in self._get_parameters() if parameter["in"] == "query"}
+        filtering = {parameter["name"] for parameter in self._get_filter_parameters()}  # type: ignore[no-untyped-call]
+        if isinstance(paginator, PageNumberPagination | CursorPagination | LimitOffsetPagination):
+            names -= {parameter["name"] for parameter in self._get_pagination_parameters()}  # type: ignore[no-untyped-call]
+        if names & filtering - {api_settings.SEARCH_PARAM, api_settings.ORDERING_PARAM}:
+            yield find_type("validation-failed")
+        if names - filtering:
+            yield InvalidParameters.problem_type
+
+    def _types_of_storage(self) -> Iterator[ProblemType | None]:
+        """What the database refuses: a taken value or a missing reference, and the end of what others refer to."""
+        if self.method == "DELETE":
+            model = getattr(getattr(self.view, "queryset", None), "model", None)
+            if model is not None and any(
+                getattr(relation, "on_delete", None) in (PROTECT, RESTRICT) for relation in model._meta.related_objects
+            ):
+                yield find_type("still-referenced")
+        elif self._get_request_body():  # type: ignore[no-untyped-call]
+            serializer = self._request_serializer()
+            if isinstance(serializer, serializers.ModelSerializer) and _can_conflict(serializer.Meta.model):
+                yield type_of_status(409)
 
     def _own_types(self) -> Iterator[ProblemType]:
         yield from getattr(self.view, "problem_types", ())
@@ -129,10 +171,20 @@ class AutoSchema(openapi.AutoSchema):
 
     def _codes(self) -> dict[str, list[str]]:
         """Per field of the body, as a JSON Pointer, the codes that its errors can have."""
-        serializer = self.get_request_serializer()
-        if isinstance(serializer, type):
-            serializer = serializer()
+        serializer = self._request_serializer()
         return dict(_codes_of(serializer, "#")) if isinstance(serializer, serializers.BaseSerializer) else {}
+
+    def _request_serializer(self) -> object:
+        serializer = self.get_request_serializer()
+        return serializer() if isinstance(serializer, type) else serializer
+
+
+def _can_conflict(model: type[Model]) -> bool:
+    """Whether the model has a key beside its own that a row could break."""
+    options = model._meta
+    return bool(options.unique_together or options.total_unique_constraints) or any(
+        field.remote_field is not None or (field.unique and not field.primary_key) for field in options.local_fields
+    )
 
 
 def _can_occur(code: str, field: serializers.Field[Any, Any, Any, Any]) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from systemlog.problems.problem import AnyResponse, Problem
+from systemlog.problems.problem import AnyResponse, NotAProblem, Problem
+
+SHOWN_CHARS = 300
+"""So much of a body that is no problem stands in the message."""
 
 
 def assert_problem(
@@ -12,18 +15,26 @@ def assert_problem(
     status: int | None = None,
     pointer: str | None = None,
     parameter: str | None = None,
+    header: str | None = None,
     code: str | None = None,
 ) -> Problem:
-    """Assert that the response is a problem of this `type` (URI or slug) and status, with such an error; return it."""
-    problem = Problem.from_response(response)
+    """Assert that the response is a problem of this `type` (URI or slug) and status, and return it.
+
+    `pointer`, `parameter`, `header` and `code` ask for one entry of `errors` with all of them. Raises AssertionError.
+    """
     outside = getattr(response, "status_code", None)
+    try:
+        problem = Problem.from_response(response)
+    except NotAProblem as error:
+        shown = response.content[:SHOWN_CHARS].decode(errors="replace")
+        raise AssertionError(f"{error} The status is {outside}, and the body begins: {shown}") from error
     _expect(problem.status == outside, f"status is {problem.status} in the body, {outside} outside")
     if type is not None:
         known = (problem.type, problem.type.rpartition("/")[2])
         _expect(type in known, f"type is {problem.type}, not {type}: {problem.detail}")
     if status is not None:
         _expect(problem.status == status, f"status is {problem.status}, not {status}: {problem.detail}")
-    given = {"pointer": pointer, "parameter": parameter, "code": code}
+    given = {"pointer": pointer, "parameter": parameter, "header": header, "code": code}
     wanted = {name: value for name, value in given.items() if value is not None}
     if wanted:
         found = any(all(getattr(error, name) == value for name, value in wanted.items()) for error in problem.errors)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from django.http import HttpRequest
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 
+from systemlog.problems.pointers import LONGEST_CHARS, SHORT_KEY_CHARS
+
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
@@ -21,17 +23,25 @@ def wire_names_of(view: APIView | None, request: HttpRequest) -> Callable[[objec
         renderer = view.renderer_classes[0]()
     if renderer is None or type(renderer).render is JSONRenderer.render or "json" not in str(renderer.media_type):
         return None
-    return functools.partial(_renamed, type(renderer))  # type: ignore[arg-type]  # a class is hashable
+    return functools.partial(_renamed, type(renderer))
 
 
-@functools.lru_cache(maxsize=1024)
 def _renamed(renderer: type[BaseRenderer], key: object) -> object:
-    """The key as it comes out of the renderer: it is asked, so that every renderer's own rules hold."""
-    if not isinstance(key, str):
+    if not isinstance(key, str) or len(key) > LONGEST_CHARS:
         return key
+    if len(key) > SHORT_KEY_CHARS:
+        return _name(renderer, key)
+    return _known_name(renderer, key)  # type: ignore[arg-type]  # a class is hashable
+
+
+def _name(renderer: type[BaseRenderer], key: str) -> object:
+    """The key as it comes out of the renderer: it is asked, so that every renderer's own rules hold."""
     try:
         rendered = json.loads(renderer().render({key: None}, "application/json", {}))
         (name,) = rendered
     except (ValueError, TypeError, LookupError, AttributeError):
         return key
     return name
+
+
+_known_name = functools.lru_cache(maxsize=1024)(_name)

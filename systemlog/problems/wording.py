@@ -12,8 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import translation
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_noop
 
 from systemlog.problems.registry import ProblemType
 
@@ -29,11 +28,11 @@ TEXT_OF_CODE = {
     "invalid_pk_value": "There is no such object.",
     "invalid_extension": "Files with this name are not allowed.",
     "surrogate_characters_not_allowed": "This has characters that no text may have.",
-    "null_characters_not_allowed": _("Null characters are not allowed."),
+    "null_characters_not_allowed": gettext_noop("Null characters are not allowed."),
 }
 """Codes whose messages always repeat the input, or name the types of the program; and what is said in their place."""
 
-ANY_VALUE = _("Enter a valid value.")
+ANY_VALUE = gettext_noop("Enter a valid value.")
 WRONG_KIND = "This must be an object."
 _WRONG_KIND_DRF = "Invalid data. Expected a dictionary, but got {datatype}."
 
@@ -50,17 +49,17 @@ def safe_message(error: ValidationError) -> str:
     if not error.params:
         return message
     if any(f"%({name})" in message for name in SPEAKING_PARAMETERS):
-        return str(TEXT_OF_CODE.get(error.code or "", ANY_VALUE))
+        return TEXT_OF_CODE.get(error.code or "", ANY_VALUE)
     return message % error.params
 
 
 def safe_detail(detail: str, code: str, value: object, language: str | None) -> str:
     """`detail`, said in `language`, unless it repeats `value` or is a message of DRF's that always does."""
     if code in TEXT_OF_CODE:
-        return str(TEXT_OF_CODE[code])
+        return _in(language or "", TEXT_OF_CODE[code])
     if code == "invalid" and detail.startswith(_wrong_kinds(language)):
         return WRONG_KIND
-    return str(ANY_VALUE) if repeats(detail, value) else detail
+    return _in(language or "", ANY_VALUE) if repeats(detail, value) else detail
 
 
 @functools.cache
@@ -70,7 +69,9 @@ def _wrong_kinds(language: str | None) -> tuple[str, ...]:
 
 
 def repeats(detail: str, value: object) -> bool:
-    """Whether `value` (a text, a number) stands in `detail` as a word of its own."""
+    """Whether `value` (a text, a number), or that of a member of it, stands in `detail` as a word of its own."""
+    if isinstance(value, dict):
+        return any(repeats(detail, member) for member in value.values() if not isinstance(member, dict))
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         return False
     text = str(value).strip()

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.db import DatabaseError, IntegrityError, OperationalError, transaction
@@ -37,6 +38,7 @@ COPY_FROM_ROWS = 20
 """As many rows go by COPY; fewer are faster as one INSERT."""
 
 DELETE_BATCH = 5000
+ROWS_OF_A_BLOCK = 500
 
 SETTLED = timedelta(days=1)
 """Leaves of the last day and of the two days ahead never go, so that a process may remember that they are there."""
@@ -380,8 +382,7 @@ class PostgreSQLStorage(Storage):
             ClientCursor(self.connection.connection) as cursor,  # COPY takes no parameters on the server's side
             cursor.copy(f"COPY ({query}) TO STDOUT", condition.values) as copy,
         ):
-            # COPY doubles the backslash; all else that it would write otherwise JSON writes otherwise before.
-            write(leaf, (bytes(block).replace(rb"\\", b"\\") for block in copy))
+            write(leaf, _lines_of(copy))
 
     def _drop_longer_ahead(self, now: datetime) -> None:
         """Drop empty leaves ahead that are longer than they would be made today: the setting LEAF was changed."""
@@ -465,6 +466,16 @@ def _outside(instants: Iterable[datetime], spans: Iterable[Span]) -> list[dateti
 def _stays(span: Span, now: datetime) -> bool:
     """Whether nobody takes this leaf away, so that it need not be asked for each time."""
     return span.upper > now - SETTLED and span.lower < now + REMEMBERED_AHEAD
+
+
+def _lines_of(copy: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytes]:
+    """What COPY gives row by row, some rows at a time, as it was before COPY wrote it.
+
+    COPY doubles the backslash; all else that it would write otherwise JSON writes otherwise already.
+    """
+    rows = iter(copy)
+    while some := list(islice(rows, ROWS_OF_A_BLOCK)):
+        yield b"".join(some).replace(rb"\\", b"\\")
 
 
 def _same(instant: datetime) -> datetime:

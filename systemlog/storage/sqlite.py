@@ -76,7 +76,7 @@ class SQLiteStorage(Storage):
             cursor.execute(f"UPDATE {CHECKPOINTS} SET position = position WHERE 0")
             positions = checkpoints.lock(cursor, slices, start)
             chosen = [slice_ for slice_ in slices if positions.get(slice_.segment) == slice_.start]
-            values = [_values_of(line) for slice_ in chosen for line in slice_.lines]
+            values = [values_of(line) for slice_ in chosen for line in slice_.lines]
             if values:
                 cursor.executemany(INSERT_SQL, values)
             checkpoints.move(cursor, chosen)
@@ -215,7 +215,7 @@ class SQLiteStorage(Storage):
         return self.connection.ops.adapt_datetimefield_value(instant)
 
 
-def _values_of(line: bytes) -> list[str | None]:
+def values_of(line: bytes) -> list[str | None]:
     """The columns of a line as SQLite stores them."""
     values = texts(line)
     # Django's form: without the offset, and without microseconds where they are zero.

@@ -13,7 +13,7 @@ import httpx
 from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.urls import path
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -77,9 +77,17 @@ async def leaves_a_task(request: HttpRequest) -> HttpResponse:
 
     async def later() -> str | None:
         await released[name].wait()
+        logger.info("long after the response")
         return get_correlation_id()
 
     kept_tasks[name] = asyncio.create_task(later())
+    return HttpResponse()
+
+
+async def releases_a_task(request: HttpRequest) -> HttpResponse:
+    name = request.GET["name"]
+    released.pop(name).set()
+    await kept_tasks.pop(name)
     return HttpResponse()
 
 
@@ -88,8 +96,18 @@ def nests(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"inner": inner.json()["context"], "outer": get_correlation_id()})
 
 
+async def async_nests(request: HttpRequest) -> JsonResponse:
+    inner = await AsyncClient().get("/async-seen", headers={"X-Request-ID": "the-inner-one"})
+    return JsonResponse({"inner": inner.json()["context"], "outer": get_correlation_id()})
+
+
 def sets_the_header(request: HttpRequest) -> HttpResponse:
     return HttpResponse(headers={"x-request-id": "of-the-view"})
+
+
+def own_headers(request: HttpRequest) -> JsonResponse:
+    """What somebody reads who takes the id from the request's headers."""
+    return JsonResponse({"header": request.headers.get("X-Request-ID")})
 
 
 def cross_origin(request: HttpRequest) -> HttpResponse:
@@ -139,11 +157,25 @@ async def async_streams(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(chunks())
 
 
+def streams_without_end(request: HttpRequest) -> StreamingHttpResponse:
+    def chunks() -> Iterator[bytes]:
+        try:
+            while True:
+                yield b"more\n" * 1000
+        finally:
+            logger.info("the body is over")
+
+    return StreamingHttpResponse(chunks())
+
+
 async def streams_for_ever(request: HttpRequest) -> StreamingHttpResponse:
     async def chunks() -> AsyncIterator[str]:
-        while True:
-            yield "more\n"
-            await asyncio.sleep(0.01)
+        try:
+            while True:
+                yield "more\n"
+                await asyncio.sleep(0.01)
+        finally:
+            logger.info("the body is over")
 
     return StreamingHttpResponse(chunks())
 
@@ -215,8 +247,11 @@ urlpatterns = [
     path("through-threads", through_threads),
     path("through-a-pool", through_a_pool),
     path("leaves-a-task", leaves_a_task),
+    path("releases-a-task", releases_a_task),
     path("nests", nests),
+    path("async-nests", async_nests),
     path("sets-the-header", sets_the_header),
+    path("headers", own_headers),
     path("cross-origin", cross_origin),
     path("refuses", refuses),
     path("suspects", suspects),
@@ -224,6 +259,7 @@ urlpatterns = [
     path("async-fails", async_fails),
     path("streams", streams),
     path("async-streams", async_streams),
+    path("streams-without-end", streams_without_end),
     path("streams-for-ever", streams_for_ever),
     path("hangs", hangs),
     path("calls-back", calls_back),

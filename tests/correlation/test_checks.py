@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.checks import run_checks
+from django.core.checks import Tags, run_checks
 from pytest_django.fixtures import Settings
 
 OURS = "systemlog.correlation.CorrelationMiddleware"
+TRACER = "opentelemetry.instrumentation.django.middleware.otel_middleware._DjangoMiddleware"
 OTHER = "django.middleware.common.CommonMiddleware"
 
 
@@ -19,7 +20,11 @@ def messages(settings: Settings) -> Callable[..., set[str]]:
 
     def messages(**keys: Any) -> set[str]:
         settings.SYSTEMLOG = {**settings.SYSTEMLOG, **keys}
-        return {str(message.id) for message in run_checks()} & {"systemlog.E010", "systemlog.E011", "systemlog.W010"}
+        return {str(message.id) for message in run_checks(tags=[Tags.compatibility])} & {
+            "systemlog.E010",
+            "systemlog.E011",
+            "systemlog.W010",
+        }
 
     return messages
 
@@ -63,6 +68,8 @@ def test_other_rules_are_an_error(messages: Callable[..., set[str]], rule: objec
     [
         ([OURS, OTHER], set()),
         ([OTHER], set()),
+        ([TRACER, OURS, OTHER], set()),
+        ([TRACER, OTHER, OURS], {"systemlog.W010"}),
         ([OTHER, OURS], {"systemlog.W010"}),
         ([OURS, OTHER, OURS], {"systemlog.W010"}),
     ],

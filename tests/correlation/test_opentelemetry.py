@@ -10,7 +10,7 @@ from django.test import RequestFactory
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
-from systemlog.correlation import CorrelationMiddleware, correlated, current, outgoing_headers
+from systemlog.correlation import CorrelationMiddleware, correlated, current, current_ids, outgoing_headers
 
 TRACE, SPAN = 0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331
 CALLERS = "00-11111111111111111111111111111111-2222222222222222-01"
@@ -27,6 +27,12 @@ def test_the_current_span_is_the_trace(span: NonRecordingSpan) -> None:
         assert correlation.trace_id == "1" * 32
         with trace.use_span(span):
             assert correlation.trace_id == f"{TRACE:032x}"
+
+
+def test_code_of_no_request_has_the_trace_of_its_span(span: NonRecordingSpan) -> None:
+    assert current_ids() == (None, None, None)
+    with trace.use_span(span):
+        assert current_ids() == (None, f"{TRACE:032x}", None)
 
 
 def test_an_outgoing_call_names_the_span_as_its_parent(span: NonRecordingSpan) -> None:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,49 +13,15 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.correlation.conftest import UUID
-from tests.servers import PROJECT, Server
+from tests.correlation.conftest import DEADLINE_S, UUID, raw
+from tests.servers import Server
 
 pytestmark = pytest.mark.e2e
 
-GUNICORN = ["gunicorn", "tests.correlation.serving:wsgi", "--worker-class=gthread", "--threads=4", "--workers=1"]
-UVICORN = ["uvicorn", "tests.correlation.serving:asgi", "--log-level=warning"]
-DEADLINE_S = 10
 POLL_S = 0.02
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@pytest.fixture(scope="module", params=["gunicorn", "uvicorn"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of the small project."""
-    port = free_port()
-    log = tmp_path_factory.mktemp("server") / "log"
-    is_wsgi = request.param == "gunicorn"
-    arguments = [*GUNICORN, f"--bind=127.0.0.1:{port}"] if is_wsgi else [*UVICORN, f"--port={port}"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
-            cwd=PROJECT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    server = Server(f"http://127.0.0.1:{port}", process, log, clean_exit=0 if is_wsgi else -signal.SIGTERM)
-    try:
-        server.wait_until_it_answers()
-        yield server
-        server.stop()
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture
@@ -97,14 +59,6 @@ def select_nothing(seconds: float) -> None:
     import select
 
     select.select([], [], [], seconds)
-
-
-def raw(server: Server, request: bytes) -> bytes:
-    """Send bytes that no client library would send; all that comes back."""
-    host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=DEADLINE_S) as connection:
-        connection.sendall(request)
-        return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def ids_in(response: bytes) -> list[str]:
@@ -145,6 +99,38 @@ def test_a_disallowed_host_is_answered_and_logged_with_the_id(
     assert response.status_code == 400
     assert response.headers.get_list("X-Request-ID") == ["disallowed"]
     assert lines("django.security.DisallowedHost", "disallowed")
+
+
+@pytest.mark.parametrize(
+    ("path", "seen"),
+    [
+        ("/through-threads", {"sync_to_async": "given", "any_thread": "given", "to_thread": "given"}),
+        ("/through-a-pool", {"carried": ["given", "given"], "bare": None}),
+        ("/nests", {"inner": "the-inner-one", "outer": "given"}),
+        ("/async-nests", {"inner": "the-inner-one", "outer": "given"}),
+    ],
+)
+def test_the_id_goes_where_the_work_goes(http: httpx.Client, path: str, seen: dict[str, object]) -> None:
+    response = http.get(path, headers={"X-Request-ID": "given"})
+
+    assert response.json() == seen
+    assert response.headers.get_list("X-Request-ID") == ["given"]
+
+
+def test_a_header_that_the_view_has_set_is_replaced(http: httpx.Client) -> None:
+    response = http.get("/sets-the-header", headers={"X-Request-ID": "given"})
+
+    assert response.headers.get_list("X-Request-ID") == ["given"]
+
+
+@pytest.mark.parametrize("server", ["uvicorn"], indirect=True)
+def test_a_task_that_outlives_its_response_logs_with_its_id(
+    http: httpx.Client, lines: Callable[..., list[dict[str, Any]]]
+) -> None:
+    http.get("/leaves-a-task", params={"name": "late"}, headers={"X-Request-ID": "left-a-task"})
+    http.get("/releases-a-task", params={"name": "late"}, headers={"X-Request-ID": "released-it"})
+
+    assert [line["message"] for line in lines("site", "left-a-task")] == ["long after the response"]
 
 
 @pytest.mark.parametrize("path", ["/streams", "/async-streams"])
@@ -223,8 +209,15 @@ def test_the_trace_goes_on_as_the_specification_says(
     assert out.get("tracestate") == tracestate
 
 
-@pytest.mark.parametrize("server", ["uvicorn"], indirect=True)
-@pytest.mark.parametrize(("path", "status"), [("/hangs", 499), ("/streams-for-ever", 200)])
+@pytest.mark.parametrize(
+    ("server", "path", "status"),
+    [
+        ("gunicorn", "/streams-without-end", 200),
+        ("uvicorn", "/streams-for-ever", 200),
+        ("uvicorn", "/hangs", 499),
+    ],
+    indirect=["server"],
+)
 def test_a_client_that_goes_away_is_recorded_and_forgotten(
     http: httpx.Client, lines: Callable[..., list[dict[str, Any]]], path: str, status: int
 ) -> None:
@@ -239,4 +232,6 @@ def test_a_client_that_goes_away_is_recorded_and_forgotten(
 
     [record] = lines("systemlog.access", given)
     assert (record["status"], record["completed"]) == (status, False)
+    if status == 200:
+        assert [line["message"] for line in lines("site", given)] == ["the body is over"]
     assert re.fullmatch(UUID, http.get("/seen").json()["context"])

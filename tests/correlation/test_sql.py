@@ -111,3 +111,31 @@ def test_a_new_connection_is_told(db: None, settings: Settings) -> None:
     other.close()
 
     assert len(other.execute_wrappers) == before + 1
+
+
+def test_a_connection_that_opens_under_a_projects_own_wrapper_keeps_ours_and_loses_his(
+    db: None, settings: Settings
+) -> None:
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "CORRELATION_SQL_COMMENTS": True}
+    other: BaseDatabaseWrapper = connection.copy()
+    seen: list[str] = []
+
+    def his(execute: Callable[..., object], sql: str, params: object, many: bool, context: object) -> object:
+        seen.append(sql)
+        return execute(sql, params, many, context)
+
+    try:
+        with correlated("given"):
+            with other.execute_wrapper(his), other.cursor() as cursor:  # opens the connection
+                cursor.execute("SELECT 1")
+            his_calls = len(seen)
+            with other.execute_wrapper(his), other.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            with other.cursor() as cursor:
+                cursor.execute("SELECT 1")
+    finally:
+        other.close()
+
+    assert "correlation_id='given'" in seen[-1]
+    assert len(seen) == his_calls + 1
+    assert his not in other.execute_wrappers

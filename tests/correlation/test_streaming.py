@@ -8,13 +8,18 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.handlers.asgi import ASGIHandler
 from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory
+from django.urls import resolve
+from pytest_django.fixtures import Settings
 
-from systemlog.correlation import CorrelationMiddleware, correlated, get_correlation_id
+from systemlog.correlation import CorrelationMiddleware, correlated, current, get_correlation_id
 from tests.correlation import site
 from tests.correlation.conftest import Recorder
 
+TIMEOUT_S = 5
 GIVEN = {"X-Request-ID": "given"}
 
 
@@ -27,6 +32,21 @@ def test_the_id_is_there_while_the_body_is_produced(client: Client) -> None:
 
     assert response.getvalue() == b"given\n" * 3
     assert get_correlation_id() is None
+
+
+def test_route_and_user_are_known_while_the_body_is_produced() -> None:
+    def chunks() -> Iterator[str]:
+        correlation = current()
+        yield f"{correlation and correlation.route} {correlation and correlation.user_id}"
+
+    def view(request: HttpRequest) -> StreamingHttpResponse:
+        request.resolver_match = resolve("/streams")
+        request.user = User(pk=7)
+        return StreamingHttpResponse(chunks())
+
+    response = CorrelationMiddleware(view)(RequestFactory().get("/"))
+
+    assert response.getvalue() == b"streams 7"  # type: ignore[union-attr]
 
 
 def test_the_id_is_there_while_an_async_body_is_produced(async_client: AsyncClient) -> None:
@@ -82,12 +102,86 @@ def test_closing_an_unfinished_body_runs_its_end_with_the_id(client: Client, log
     assert [record.current_id for record in logged.of("site")] == ["given"]
 
 
-def test_a_server_that_never_closes_leaves_nothing_behind(client: Client) -> None:
-    body = iter(client.get("/streams", headers=GIVEN))
-    next(body)
+def test_an_async_body_that_a_client_stops_reading_ends_with_its_id(logged: Recorder) -> None:
+    received = iter([{"type": "http.request", "body": b""}])
 
+    async def ask_and_leave() -> None:
+        gone = asyncio.Event()
+        sent = []
+
+        async def receive() -> dict[str, object]:
+            if message := next(received, None):
+                return message
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, object]) -> None:
+            sent.append(message)
+            if len(sent) == 3:
+                gone.set()
+                await asyncio.Future()  # its buffers are full
+
+        await ASGIHandler()(
+            {
+                "type": "http",
+                "method": "GET",
+                "path": "/streams-for-ever",
+                "query_string": b"",
+                "headers": [(b"host", b"testserver"), (b"x-request-id", b"given")],
+            },
+            receive,
+            send,
+        )
+
+    asyncio.run(asyncio.wait_for(ask_and_leave(), TIMEOUT_S))
+
+    assert [record.current_id for record in logged.of("site")] == ["given"]
+
+
+def test_an_async_body_that_is_let_go_of_ends_with_its_id(logged: Recorder, settings: Settings) -> None:
+    async def chunks() -> AsyncIterator[str]:
+        try:
+            while True:
+                yield "more"
+        finally:
+            logging.getLogger("let go").info("the body is over")
+
+    async def view(request: HttpRequest) -> StreamingHttpResponse:
+        return StreamingHttpResponse(chunks())
+
+    async def ask_and_leave() -> None:
+        response = await CorrelationMiddleware(view)(RequestFactory().get("/", headers=GIVEN))  # type: ignore[misc]
+        async for _ in response:
+            break
+        del response
+        while not logged.of("systemlog.access"):  # the event loop has the generators closed
+            await asyncio.sleep(0)
+
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "ACCESS_RECORDS": True}
+    asyncio.run(asyncio.wait_for(ask_and_leave(), TIMEOUT_S))
+
+    assert [record.current_id for record in logged.of("let go")] == ["given"]
+    assert [(record.bytes, record.completed) for record in logged.of("systemlog.access")] == [(4, False)]
+
+
+def test_a_server_that_never_closes_leaves_nothing_behind(logged: Recorder, settings: Settings) -> None:
+    def chunks() -> Iterator[str]:
+        try:
+            while True:
+                yield "more"
+        finally:
+            logging.getLogger("let go").info("the body is over")
+
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "ACCESS_RECORDS": True}
+    middleware = CorrelationMiddleware(lambda request: StreamingHttpResponse(chunks()))
+    response = middleware(RequestFactory().get("/", headers=GIVEN))
+    next(iter(response))  # type: ignore[call-overload]
     assert get_correlation_id() is None
-    assert client.get("/seen").json()["context"] != "given"
+    assert logged.records == []
+    del response
+
+    assert [record.current_id for record in logged.of("let go")] == ["given"]
+    assert [(record.bytes, record.completed) for record in logged.of("systemlog.access")] == [(4, False)]
 
 
 def test_a_file_is_left_to_the_servers_sendfile() -> None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from typing import Any
 
 import pytest
-from django_tasks import TaskContext, task, task_backends
-from django_tasks.backends.dummy import DummyBackend
-from django_tasks.backends.immediate import ImmediateBackend
 from pytest_django.fixtures import Settings
 
 from systemlog.correlation import correlated, get_correlation_id
 from systemlog.correlation.tasks import CorrelatedTasks
+
+try:
+    from django.tasks import TaskContext, task, task_backends
+    from django.tasks.backends.dummy import DummyBackend
+    from django.tasks.backends.immediate import ImmediateBackend
+except ImportError:  # before Django 6
+    from django_tasks import TaskContext, task, task_backends
+    from django_tasks.backends.dummy import DummyBackend
+    from django_tasks.backends.immediate import ImmediateBackend
 
 
 class Immediate(CorrelatedTasks, ImmediateBackend):
@@ -64,9 +71,11 @@ def test_a_task_that_takes_its_context_and_arguments_has_it_too() -> None:
         assert task(seen).using(priority=1).enqueue(suffix="!").return_value == "given!"
 
 
-def test_a_worker_elsewhere_runs_it_with_the_id_that_came_along() -> None:
+def test_a_worker_elsewhere_runs_it_with_the_id_that_came_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    queued = task(backend="queue")(seen)
+    monkeypatch.setitem(globals(), "seen", queued)  # where the decorator leaves it
     with correlated("given"):
-        result = task(backend="queue")(seen).enqueue("!")
+        result = queued.enqueue("!")
 
     assert result.task.call(*result.args, **result.kwargs) == "given!"
     assert get_correlation_id() is None
@@ -77,6 +86,17 @@ def test_a_task_without_an_id_gets_a_new_one() -> None:
 
     assert len(first) == len(second) == 36
     assert first != second
+
+
+def test_a_task_can_be_pickled_for_a_queue() -> None:
+    assert pickle.loads(pickle.dumps(Immediate.task_class)) is Immediate.task_class  # noqa: S301
+
+
+def test_a_correlated_backend_can_be_extended() -> None:
+    class Extended(Immediate):
+        """Somebody's own."""
+
+    assert Extended.task_class is Immediate.task_class
 
 
 def test_the_mixin_leaves_the_backends_of_others_alone() -> None:

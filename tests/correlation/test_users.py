@@ -12,7 +12,7 @@ from django.test import RequestFactory
 from django.utils.functional import SimpleLazyObject
 from pytest_django import DjangoAssertNumQueries
 
-from systemlog.correlation import Correlation, CorrelationMiddleware, current
+from systemlog.correlation import Correlation, CorrelationMiddleware, current, current_ids
 from tests.correlation.conftest import Get, Recorder
 
 
@@ -28,6 +28,21 @@ def correlation_of(view: Callable[[HttpRequest], object]) -> Correlation:
     CorrelationMiddleware(answer)(RequestFactory().get("/"))
     assert kept[0] is not None
     return kept[0]
+
+
+def test_the_three_ids_are_known_in_one_call() -> None:
+    seen = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        request.user = User(pk=7)
+        seen.append(current_ids())
+        return HttpResponse()
+
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"X-Request-ID": "given", "traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
+    CorrelationMiddleware(view)(RequestFactory().get("/", headers=headers))
+
+    assert seen == [("given", trace_id, "7")]
 
 
 def test_a_user_that_drf_finds_late_by_token_is_known(get: Get) -> None:

@@ -43,4 +43,8 @@ def wants_an_argument(argument: str) -> None:
     runs.append(argument)
 
 
+def says_no() -> bool:
+    return False
+
+
 not_callable = "a string"

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connections
 from django.test import Client
 from pytest_django.fixtures import Settings
 
@@ -64,6 +65,16 @@ def test_readiness_without_its_database_is_a_calm_503(stranger: Client) -> None:
     body = response.json()
     assert body.keys() == {"status", "timestamp", "db_ok", "message"}
     assert (body["status"], body["db_ok"]) == ("maintenance", False)
+
+
+@pytest.mark.parametrize(("path", "status"), [("/live", 200), ("/ready", 503), ("", 503), ("/metrics", 200)])
+def test_a_transaction_around_every_request_needs_no_database_here(
+    stranger: Client, monkeypatch: pytest.MonkeyPatch, path: str, status: int
+) -> None:
+    # Without the `django_db` mark every database access fails.
+    monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
+
+    assert stranger.get(f"/system-health{path}").status_code == status
 
 
 @pytest.mark.django_db

@@ -32,6 +32,19 @@ def test_promtool_takes_the_configuration(kind: str, file: str) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+@needs_promtool
+def test_every_alert_fires_when_it_should_and_no_other_time() -> None:
+    tested = subprocess.run(
+        ["promtool", "test", "rules", "alerts_test.yml"], cwd=MONITORING, capture_output=True, text=True, check=False
+    )
+
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    alerts = {rule["alert"] for rule in yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"][0]["rules"]}
+    silent, broken = yaml.safe_load((MONITORING / "alerts_test.yml").read_text())["tests"]
+    fired = re.findall(r'alertname="(\w+)"', str(broken["promql_expr_test"][0]["exp_samples"]))
+    assert {case["alertname"] for case in silent["alert_rule_test"]} == set(fired) == alerts
+
+
 @pytest.mark.parametrize("file", ["alerts.yml", "grafana.json"])
 def test_every_metric_that_is_asked_for_exists(file: str, stranger: Client) -> None:
     stranger.get("/system-health/live")

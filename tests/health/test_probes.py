@@ -67,6 +67,12 @@ def test_a_probe_that_would_end_the_process_fails_at_once(stranger: Client, prob
     assert time.monotonic() - began < 2
 
 
+def test_an_answer_that_is_no_text_is_a_failure(stranger: Client, probes: Probes) -> None:
+    probes(says_no=DOUBTFUL + "says_no")
+
+    assert status(stranger) == 503
+
+
 def test_a_path_to_nothing_fails_the_probe_and_not_the_request(stranger: Client, probes: Probes) -> None:
     probes(nothing="nowhere.at_all")
 
@@ -74,7 +80,7 @@ def test_a_path_to_nothing_fails_the_probe_and_not_the_request(stranger: Client,
 
 
 def test_a_hundred_requests_at_once_run_a_probe_once(probes: Probes) -> None:
-    probes(slow=DOUBTFUL + "takes_a_moment", HEALTH={"CACHE": 5, "DEADLINE": 5})
+    probes(slow=DOUBTFUL + "takes_a_moment", HEALTH={"CACHE": 60, "DEADLINE": 5})
 
     with ThreadPoolExecutor(100) as pool:
         statuses = list(pool.map(lambda _: status(Client()), range(100)))

@@ -72,7 +72,7 @@ def start(directory: Path) -> Iterator[StartWorker]:
 def tmpfs(directory: Path) -> Iterator[Path]:
     """A file system of its own where the metrics are, with room for a few files."""
     directory.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory], check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", directory], check=False)
     if mounted.returncode:
         pytest.skip("only root may mount a tmpfs")
     yield directory
@@ -175,7 +175,9 @@ def test_more_series_than_a_file_has_room_for_at_first(start: StartWorker) -> No
     assert other.scrape("series_total", number="2999") == 2
 
 
-def test_a_full_disk_kills_nobody_and_loses_no_number_of_the_process_itself(start: StartWorker, tmpfs: Path) -> None:
+def test_a_full_disk_kills_nobody_turns_no_counter_back_and_loses_nothing_in_the_end(
+    start: StartWorker, tmpfs: Path
+) -> None:
     worker = start()
     worker.do("count", 1)
     (tmpfs / "filler").write_bytes(b"")
@@ -191,10 +193,20 @@ def test_a_full_disk_kills_nobody_and_loses_no_number_of_the_process_itself(star
     late = start()
     late.do("count", 5)
 
+    late.do("set", "livemostrecent", 3)
+
     assert worker.process.poll() is None
-    assert worker.scrape("work_total") == 2
-    assert worker.scrape("series_total", number="2999") == 1
-    assert late.scrape("work_total") == 7
+    assert worker.scrape("work_total") == late.scrape("work_total") == 2  # whichever process is asked
+    assert worker.scrape("series_total", number="2999") is None
+    assert late.scrape("gauge_livemostrecent") == 3
+
+    (tmpfs / "filler").unlink()
+    late.do("scrape")  # finds room for what it kept
+    worker.do("scrape")
+    late.do("count", 1)
+
+    assert worker.scrape("work_total") == late.scrape("work_total") == 8
+    assert late.scrape("series_total", number="2999") == 1
 
 
 def test_a_directory_that_cannot_be_made_leaves_each_process_alone(start: StartWorker, directory: Path) -> None:

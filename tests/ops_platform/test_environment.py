@@ -41,6 +41,10 @@ def test_a_switch_is_turned_off_by_the_usual_spellings(value):
         ("LOG_LEVEL", "NOTSET"),
         ("FORWARDED_ALLOW_IPS", "proxy.example.com"),
         ("FORWARDED_ALLOW_IPS", "10.0.0.1/8"),
+        ("CORRELATION_TRUST", "some"),
+        ("CORRELATION_TRUST", "10.0.0.1/8"),
+        ("CORRELATION_TRUST", "*"),
+        ("CORRELATION_TRUST", ""),
         ("CSRF_TRUSTED_ORIGINS", "admin.example.com"),
         ("CSRF_TRUSTED_ORIGINS", "https://admin.example.com/"),
         ("CSRF_TRUSTED_ORIGINS", "https://admin.example.com,https://"),
@@ -49,6 +53,16 @@ def test_a_switch_is_turned_off_by_the_usual_spellings(value):
 def test_a_value_that_cannot_be_used_is_a_mistake_and_its_default_holds(name, value):
     assert name in mistakes(**{name: value})
     assert getattr(read({name: value})[0], name) == getattr(read({})[0], name)
+
+
+@pytest.mark.parametrize(
+    ("value", "read_as"),
+    [("all", "all"), ("none", "none"), ("10.0.0.0/8, ::1,unix", ["10.0.0.0/8", "::1", "unix"]), ("unix", ["unix"])],
+)
+def test_ids_are_taken_from_all_none_or_proxies(value, read_as):
+    variables, wrong = read({"CORRELATION_TRUST": value})
+    assert read_as == variables.CORRELATION_TRUST
+    assert wrong == []
 
 
 @pytest.mark.parametrize("origin", ["https://*.example.com", "http://localhost:8000", "https://[::1]:8443"])

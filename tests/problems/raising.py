@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg.errors
 import psycopg_pool
+from django.contrib.sessions.exceptions import InvalidSessionKey, SessionInterrupted, SuspiciousSession
 from django.core import exceptions as django
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from django.db.models import ProtectedError, RestrictedError
@@ -24,6 +25,19 @@ class OutOfStock(ProblemException):
     """The order asks for more than there is."""
 
     status_code = 409
+
+
+class SessionExpired(ProblemException):
+    """The session is over."""
+
+    status_code = 401
+
+
+class PaymentRequired(drf.APIException):
+    """A project's exception that knows nothing of problems."""
+
+    status_code = 402
+    default_detail = "Pay first."
 
 
 TEAPOT = ProblemType(slug="teapot", title="A teapot", status=418, detail="It is short and stout.", documentation="Tea.")
@@ -60,6 +74,7 @@ Case = tuple[Callable[[], BaseException], int, str]
 CASES: dict[str, Case] = {
     # -- DRF
     "ValidationError": (lambda: drf.ValidationError({"name": ["Too short."]}), 400, "validation-failed"),
+    "ParseError": (drf.ParseError, 400, "malformed-body"),
     "ParseError for another": (
         lambda: while_handling(ValueError(SECRET), drf.ParseError(f"JSON parse error - {SECRET}")),
         400,
@@ -75,9 +90,11 @@ CASES: dict[str, Case] = {
     "UnsupportedMediaType": (lambda: drf.UnsupportedMediaType(SECRET), 415, "unsupported-media-type"),
     "Throttled": (lambda: drf.Throttled(wait=7), 429, "too-many-requests"),
     "APIException": (lambda: drf.APIException(SECRET), 500, "internal-error"),
+    "APIException of the project": (PaymentRequired, 402, "about:blank"),
     # -- ours
     "ProblemException": (lambda: OutOfStock("Three are left.", available=3), 409, "out-of-stock"),
     "problem type as object": (lambda: ProblemException(problem_type=TEAPOT), 418, "teapot"),
+    "problem of status 401": (SessionExpired, 401, "session-expired"),
     "InvalidParameters": (lambda: InvalidParameters({"limit": "Must be a number."}), 400, "invalid-parameters"),
     "member without JSON form": (lambda: OutOfStock(available=Unprintable()), 500, "internal-error"),
     # -- Django
@@ -85,6 +102,10 @@ CASES: dict[str, Case] = {
     "PermissionDenied of Django": (lambda: django.PermissionDenied(SECRET), 403, "permission-denied"),
     "SuspiciousOperation": (lambda: django.SuspiciousOperation(SECRET), 400, "bad-request"),
     "SuspiciousFileOperation": (lambda: django.SuspiciousFileOperation(SECRET), 400, "bad-request"),
+    "SuspiciousMultipartForm": (lambda: django.SuspiciousMultipartForm(SECRET), 400, "bad-request"),
+    "SuspiciousSession": (lambda: SuspiciousSession(SECRET), 400, "bad-request"),
+    "InvalidSessionKey": (lambda: InvalidSessionKey(SECRET), 400, "bad-request"),
+    "SessionInterrupted": (lambda: SessionInterrupted(SECRET), 400, "bad-request"),
     "DisallowedHost": (lambda: django.DisallowedHost(SECRET), 400, "bad-request"),
     "DisallowedRedirect": (lambda: django.DisallowedRedirect(SECRET), 400, "bad-request"),
     "RequestDataTooBig": (lambda: django.RequestDataTooBig(SECRET), 413, "content-too-large"),

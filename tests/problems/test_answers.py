@@ -67,6 +67,35 @@ class TestReturnedResponses:
         response = client.post("/returned-errors/", {"items": [{"price": 1}, {"price": "x"}]}, JSON)
         assert_problem(response, type="validation-failed", status=400, pointer="#/items/1/price", code="invalid")
 
+    @pytest.mark.parametrize(
+        ("kind", "slug"),
+        [
+            ("NotFound", "not-found"),
+            ("MethodNotAllowed", "method-not-allowed"),
+            ("UnsupportedMediaType", "unsupported-media-type"),
+            ("ParseError for another", "bad-request"),
+        ],
+    )
+    def test_what_drfs_own_handler_answered_is_the_same_problem(
+        self, client: Client, debug: bool, kind: str, slug: str
+    ) -> None:
+        response = client.get(f"/handled-by-drf/{kind}/")
+        assert_problem(response, type=slug, status=CASES[kind][1])
+        assert SECRET.encode() not in response.content
+        assert b"errors" not in response.content
+
+    def test_a_detail_in_drfs_form_is_the_problems_detail(self, client: Client, debug: bool) -> None:
+        response = client.get("/details/409/")
+        assert assert_problem(response, type="conflict", status=409).detail == "Sold a minute ago."
+        assert response.headers["X-Kept"] == "yes"
+
+    def test_a_detail_of_a_500_is_not_shown(self, client: Client) -> None:
+        assert_problem(client.get("/details/500/"), type="internal-error", status=500)
+        assert b"minute" not in client.get("/details/500/").content
+
+    def test_errors_of_another_status_than_a_validations_stay(self, client: Client) -> None:
+        assert client.post("/returned-errors/?status=409", {}, JSON).json()["customer"]
+
     def test_a_view_that_returns_none_is_an_internal_error(self, client: Client, debug: bool) -> None:
         assert_problem(client.get("/none/"), type="internal-error", status=500)
 
@@ -233,6 +262,17 @@ class TestFailures:
             with pytest.raises(ValueError, match=SECRET):
                 Client(raise_request_exception=False).get(path)
         assert_problem(Client().get("/missing/"), status=404)
+
+
+def test_a_detail_that_a_project_gave_its_own_drf_exception_is_shown(client: Client, debug: bool) -> None:
+    problem = assert_problem(client.get("/raises/drf/APIException of the project/"), type="about:blank", status=402)
+    assert problem.detail == "Pay first."
+
+
+def test_a_401_of_the_projects_own_names_the_ways_to_authenticate(client: Client) -> None:
+    response = client.get("/raises/drf/problem of status 401/")
+    assert_problem(response, type="session-expired", status=401)
+    assert response.headers["WWW-Authenticate"] == 'Basic realm="api"'
 
 
 def test_the_test_client_raises_what_a_view_raised_as_it_always_does() -> None:

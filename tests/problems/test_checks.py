@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.checks import run_checks
+from django.test import override_settings
 
+from systemlog.conf import Settings, conf
 from systemlog.problems import ProblemType
 from systemlog.problems import registry as registry_module
 
@@ -44,6 +47,19 @@ def test_who_uses_neither_hears_nothing(settings: Any) -> None:
 def test_a_middleware_above_ours_is_named(settings: Any) -> None:
     settings.MIDDLEWARE = [settings.MIDDLEWARE[2], *settings.MIDDLEWARE]
     assert ids() == {"systemlog.W022"}
+
+
+def test_a_negotiation_that_answers_406_is_named(settings: Any) -> None:
+    settings.REST_FRAMEWORK = {
+        **settings.REST_FRAMEWORK,
+        "DEFAULT_CONTENT_NEGOTIATION_CLASS": "rest_framework.negotiation.DefaultContentNegotiation",
+    }
+    assert ids() == {"systemlog.W024"}
+
+
+def test_djangos_own_page_for_a_failed_csrf_check_is_named(settings: Any) -> None:
+    settings.CSRF_FAILURE_VIEW = "django.views.csrf.csrf_failure"
+    assert ids() == {"systemlog.W024"}
 
 
 def test_type_uris_that_lead_nowhere_are_named(settings: Any) -> None:
@@ -86,3 +102,26 @@ def test_an_async_view_under_atomic_requests_is_named(settings: Any) -> None:
 def test_a_bad_setting_is_named(settings: Any, given: dict[str, Any]) -> None:
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, **given}
     assert "systemlog.E002" in {message.id for message in run_checks()}
+
+
+def test_a_project_without_the_setting_has_the_defaults_until_it_gets_one(settings: Any) -> None:
+    del settings.SYSTEMLOG
+    assert conf() == conf() == Settings()
+    with override_settings(SYSTEMLOG={"VALIDATION_STATUS": 422}):
+        assert conf().VALIDATION_STATUS == 422
+        with override_settings(DEBUG=True):
+            assert conf().VALIDATION_STATUS == 422
+    assert conf().VALIDATION_STATUS == 400
+    settings.SYSTEMLOG = {"VALIDATION_STATUS": 422}
+    assert conf().VALIDATION_STATUS == 422
+
+
+def test_a_setting_that_is_assigned_holds_at_once(settings: Any) -> None:
+    del settings.SYSTEMLOG
+    assert conf().PROBLEM_MAX_ERRORS == 100
+    django_settings.SYSTEMLOG = {"PROBLEM_MAX_ERRORS": 5}
+    try:
+        assert conf().PROBLEM_MAX_ERRORS == 5
+    finally:
+        del django_settings.SYSTEMLOG
+    assert conf().PROBLEM_MAX_ERRORS == 100

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import translation
 
 from systemlog.problems import Problem
 from systemlog.problems.testing import assert_problem
@@ -60,8 +61,10 @@ def test_what_locale_middleware_chose_holds(client: Client, settings: Any) -> No
     assert response.headers["Content-Language"] == "fr"
 
 
-def test_one_language_needs_no_headers_about_it(client: Client, settings: Any) -> None:
+def test_one_language_needs_no_headers_about_it(client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.USE_I18N = False
+    # Django keeps for good what it first chose by this setting.
+    monkeypatch.setattr(translation, "_trans", type(translation._trans)())
     response = client.get("/missing/", headers=GERMAN)
     assert assert_problem(response, status=404).detail == "Not found."
     assert "Content-Language" not in response.headers

@@ -14,6 +14,7 @@ from systemlog.problems.parameters import Parameters
 
 class Page(Parameters):
     limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    ids = serializers.ListField(child=serializers.IntegerField(), required=False)
     level = serializers.MultipleChoiceField(choices=["INFO", "ERROR"], required=False)
 
 
@@ -24,6 +25,7 @@ def read(query: str) -> dict[str, Any]:
 def test_values_come_as_declared() -> None:
     values = read("limit=5&level=INFO&level=ERROR")
     assert values["limit"] == 5
+    assert read("ids=1&ids=2")["ids"] == [1, 2]
     assert sorted(values["level"]) == ["ERROR", "INFO"]
     assert read("")["limit"] == 20
 
@@ -39,6 +41,7 @@ def test_values_come_as_declared() -> None:
         ("limit=%D9%A3", "limit", "invalid"),
         ("limit=%205", "limit", "invalid"),
         ("limit=1e1", "limit", "invalid"),
+        ("ids=1&ids=5_0", "ids", "invalid"),
         ("limit=1&limit=2", "limit", "repeated"),
         ("limt=1", "limt", "unknown"),
         ("level=LOUD", "level", "invalid_choice"),

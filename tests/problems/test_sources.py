@@ -1,19 +1,29 @@
-"""Every source of error, DEBUG off and on: it is a problem, says nothing secret, and is reported once."""
+"""Every source of error, DEBUG off and on: it is a problem, says nothing secret, and is reported once.
+
+The list is `raising.CASES`, what code raises, on every road and under WSGI and ASGI, and `situations.SITUATIONS`, what
+requests and returned responses bring about. `test_servers` has what takes a real server: streams and bodies that break.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 from asgiref.sync import async_to_sync
+from django.core.exceptions import SuspiciousOperation
 from django.test import AsyncClient, Client
+from rest_framework import exceptions as drf
 
+from systemlog.problems import catalogue
+from systemlog.problems.recognition import KINDS
 from systemlog.problems.testing import assert_problem
 from tests.problems.raising import CASES, SECRET
+from tests.problems.situations import SITUATIONS, Situation
 
 RFC_9457_SCHEMA = json.loads((Path(__file__).parent / "rfc9457_schema.json").read_text())
 WARNED = {401, 403, 429}
@@ -25,63 +35,145 @@ ROADS = {
     "middleware before the view": lambda name: {"path": "/orders/", "headers": {"X-Raise-View": name}},
     "middleware on the way out": lambda name: {"path": "/orders/", "headers": {"X-Raise-Out": name}},
 }
+SECRETS_OF_A_REQUEST = {
+    "Cookie": f"sessionid={SECRET}",
+    "Referer": f"https://example.com/{SECRET}",
+    "User-Agent": SECRET,
+    "X-Forwarded-For": SECRET,
+}
+INSIDES = [
+    b"Traceback",
+    b'File "',
+    b".py",
+    b"SELECT",
+    b"INSERT",
+    b"DATA_UPLOAD",
+    b"ALLOWED_HOSTS",
+    b"codec",
+    b"int_max",
+]
+"""What no answer may show of the program, whatever it is that went wrong."""
 
-every_case = pytest.mark.parametrize("name", CASES)
+
+@pytest.fixture(params=["WSGI", "ASGI"])
+def ask(request: pytest.FixtureRequest) -> Any:
+    """Asks the site, under WSGI and under ASGI; `proven=False` is a client whose CSRF token is missed."""
+
+    def ask(*args: Any, proven: bool = True, **kwargs: Any) -> Any:
+        options: Any = {"raise_request_exception": False, "enforce_csrf_checks": not proven}
+        if request.param == "WSGI":
+            return Client(**options).generic(*args, **kwargs)
+        client = AsyncClient(**options)
+
+        async def generic() -> Any:
+            return await client.generic(*args, **kwargs)
+
+        return async_to_sync(generic)()
+
+    return ask
 
 
-def check(response: Any, name: str) -> None:
-    """The answer is the problem that the table names, whole, and without the secret."""
-    _, status, slug = CASES[name]
+def check(response: Any, status: int, slug: str) -> None:
+    """The answer is this problem, whole, and without the secret."""
     problem = assert_problem(response, type=slug, status=status)
     assert problem.correlation_id == response.headers["X-Request-ID"]
     assert problem.title
     assert problem.detail
     assert problem.instance
+    assert int(response.headers["Content-Length"]) == len(response.content)
     jsonschema.validate(json.loads(response.content), RFC_9457_SCHEMA)
     everything = response.content + repr(sorted(response.headers.items())).encode()
-    assert SECRET.encode() not in everything.replace(b"X-Raise", b"")
+    for word in (SECRET.encode(), SECRET.upper().encode(), *INSIDES):
+        assert word not in everything.replace(b"X-Raise", b"")
 
 
-def check_report(name: str, records: list[logging.LogRecord], signals: list[Any]) -> None:
-    """One ERROR with traceback and one signal for a 5xx; a WARNING for what the settings name; else nothing."""
-    _, status, _ = CASES[name]
+def check_report(status: int, records: list[logging.LogRecord], signals: list[Any], *, signalled: bool) -> None:
+    """One ERROR, with traceback and one signal if it was raised, for a 5xx; a WARNING for what the settings name."""
     expected = [logging.ERROR] if status >= 500 else [logging.WARNING] if status in WARNED else []
     unique = {id(record): record for record in records}.values()
     assert [record.levelno for record in unique] == expected, [record.getMessage() for record in unique]
-    assert len(signals) == (1 if status >= 500 else 0)
+    assert len(signals) == (1 if signalled else 0)
     for record in unique:
-        assert bool(record.exc_info) == (status >= 500)
+        assert bool(record.exc_info) == signalled
+        assert SECRET not in record.getMessage()
 
 
-@every_case
+@pytest.mark.parametrize("name", CASES)
 def test_an_exception_is_answered_with_its_problem_and_reported_once(
-    client: Client,
-    debug: bool,
-    name: str,
-    records: list[logging.LogRecord],
-    signals: list[Any],
-    subtests: pytest.Subtests,
+    ask: Any, debug: bool, name: str, records: list[logging.LogRecord], signals: list[Any], subtests: pytest.Subtests
 ) -> None:
+    _, status, slug = CASES[name]
     for road, request in ROADS.items():
         with subtests.test(road):
             records.clear()
             signals.clear()
-            check(client.get(**request(name)), name)
-            check_report(name, records, signals)
+            check(ask("GET", **request(name)), status, slug)
+            check_report(status, records, signals, signalled=status >= 500)
 
 
-@every_case
-def test_under_asgi_it_is_answered_and_reported_alike(
-    async_client: AsyncClient,
+@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=list(SITUATIONS))
+def test_a_situation_is_answered_with_its_problem_and_reported_once(
+    ask: Any,
     debug: bool,
-    name: str,
+    settings: Any,
+    situation: Situation,
     records: list[logging.LogRecord],
     signals: list[Any],
-    subtests: pytest.Subtests,
 ) -> None:
-    for road, request in ROADS.items():
-        with subtests.test(road):
-            records.clear()
-            signals.clear()
-            check(async_to_sync(async_client.get)(**request(name)), name)
-            check_report(name, records, signals)
+    for name, value in situation.settings.items():
+        setattr(settings, name, value)
+    settings.APPEND_SLASH = True
+    headers = {**SECRETS_OF_A_REQUEST, **situation.headers}
+    path = situation.path + ("&" if "?" in situation.path else "?") + f"token={SECRET}"
+    if situation.slug == "invalid-parameters":
+        path = situation.path
+    response = ask(
+        situation.method,
+        path,
+        situation.body,
+        situation.content_type,
+        headers=headers,
+        proven=situation.slug != "csrf-failed",
+    )
+    check(response, situation.status, situation.slug)
+    check_report(situation.status, records, signals, signalled=situation.status >= 500 and situation.has_exception)
+
+
+class TestTheListIsComplete:
+    def test_of_drfs_exceptions(self) -> None:
+        known = {kind for kind in vars(drf).values() if isinstance(kind, type) and issubclass(kind, drf.APIException)}
+        assert known - raised() == set()
+
+    def test_of_djangos_suspicious_operations(self) -> None:
+        assert {
+            kind
+            for kind in descendants(SuspiciousOperation)
+            if kind.__module__.startswith(("django.core.", "django.contrib.sessions."))
+        } <= raised()
+
+    def test_of_what_the_engine_recognises(self) -> None:
+        for kinds, _ in KINDS:
+            for kind in kinds if isinstance(kinds, tuple) else (kinds,):
+                assert any(issubclass(found, kind) for found in raised()), kind
+
+    def test_of_the_problem_types(self) -> None:
+        answered = {slug for _, _, slug in CASES.values()} | {situation.slug for situation in SITUATIONS.values()}
+        types = {vars(catalogue)[name].slug for name in vars(catalogue) if name in CLASSES_OF_THE_CATALOGUE}
+        assert types - answered == set()
+
+
+CLASSES_OF_THE_CATALOGUE = [
+    name for name, kind in vars(catalogue).items() if isinstance(kind, type) and kind.__module__ == catalogue.__name__
+]
+
+
+def raised() -> set[type[BaseException]]:
+    """The classes of which the list has an instance."""
+    return {type(make()) for make, _, _ in CASES.values()}
+
+
+def descendants(kind: type[BaseException]) -> Iterator[type[BaseException]]:
+    """The class and all below it."""
+    yield kind
+    for child in kind.__subclasses__():
+        yield from descendants(child)

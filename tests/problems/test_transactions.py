@@ -61,3 +61,11 @@ def test_a_taken_value_is_a_conflict_without_sql(client: Client, atomic: None) -
     assert_problem(response, type="conflict", status=409)
     assert b"auth_group" not in response.content
     assert not Group.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("where", ["/missing/", "/plain/", "/drf/"])
+def test_the_transaction_around_a_test_survives_the_error(client: Client, atomic: None, where: str) -> None:
+    # What is answered outside of the request's own transaction must not end the one that it stands in.
+    client.get(where)
+    assert Group.objects.count() == 0

@@ -45,6 +45,18 @@ def test_a_subclass_is_a_type_of_its_own() -> None:
     assert SoldOutForever.status_code == 409
 
 
+@pytest.mark.parametrize("slug", ["", "Out-of-stock", "out of stock", "out/stock", "-out", "out--stock", "überlauf"])
+def test_a_slug_that_is_no_part_of_a_uri_is_refused(slug: str) -> None:
+    with pytest.raises(ValueError, match="slug"):
+        ProblemType(slug=slug, title="Odd", status=400)
+
+
+@pytest.mark.parametrize("status", [0, 200, 399, 600])
+def test_a_status_that_is_no_error_is_refused(status: int) -> None:
+    with pytest.raises(ValueError, match="status"):
+        type("NoError", (ProblemException,), {"status_code": status})
+
+
 @pytest.mark.parametrize("member", ["status", "title", "type", "instance", "correlation_id", "errors"])
 def test_a_standard_member_cannot_be_an_extension(member: str) -> None:
     with pytest.raises(TypeError, match=member):

@@ -69,6 +69,21 @@ def test_an_error_points_to_its_place(detail: Any, expected: list[str]) -> None:
     assert pointers(detail) == expected
 
 
+def test_keys_that_a_client_made_up_are_not_kept_in_memory() -> None:
+    from systemlog.problems import pointers as module
+
+    before = module._known_token.cache_info().currsize
+    assert pointers({"x" * 500: ["no"]}) == ["#/" + "x" * 500]
+    assert module._known_token.cache_info().currsize == before
+
+
+def test_a_pointer_that_is_too_long_ends_at_the_container(settings: Any) -> None:
+    long = "x" * 1500
+    assert pointers({"a": {long: {"b": ["no"]}}}) == [f"#/a/{long}/b"]
+    assert pointers({"a": {long: {long: ["no"]}}}) == [f"#/a/{long}"]
+    assert pointers({"a": {"x" * 1_000_000: [{"b": ["no"]}]}}) == ["#/a"]
+
+
 @pytest.mark.parametrize("detail", [{}, [], {"a": []}, {"a": {}}, [{}, {}]])
 def test_errors_is_never_empty(detail: Any) -> None:
     assert pointers(detail) == ["#"]
@@ -184,6 +199,14 @@ def test_a_message_of_the_projects_own_does_not_repeat_the_value_either(client: 
     assert_problem(response, pointer="#/iban", code="invalid")
 
 
+def test_an_error_of_the_whole_does_not_repeat_the_value_of_a_member() -> None:
+    request = Request(RequestFactory().post("/x/"))
+    request._full_data = {"iban": "DE0012345678", "owner": {"name": "hunter2"}}
+    response: Any = exception_handler(ValidationError("DE0012345678 is taken."), {"request": request, "view": None})
+    assert b"DE0012345678" not in response.content
+    assert_problem(response, pointer="#", code="invalid")
+
+
 @pytest.mark.parametrize(
     ("exc", "expected"),
     [
@@ -241,6 +264,9 @@ class TestParameters:
             ("level", "No.", "no"),
         ]
         assert all(error.pointer is None for error in problem.errors)
+
+    def test_errors_is_never_empty(self) -> None:
+        assert [error.code for error in answer(InvalidParameters({}), "GET").errors] == ["invalid"]
 
     def test_a_value_is_not_repeated(self) -> None:
         problem = answer(InvalidParameters({"q": "hunter2secret is too long."}), "GET", "/x/?q=hunter2secret")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -12,10 +13,13 @@ from django.http import (
     HttpResponse,
     HttpResponseBadRequest,
     HttpResponseNotAllowed,
+    HttpResponseRedirect,
     JsonResponse,
     StreamingHttpResponse,
 )
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.template.response import TemplateResponse
 from django.views import View
 from rest_framework import serializers
 from rest_framework.authentication import BasicAuthentication, SessionAuthentication
@@ -23,9 +27,10 @@ from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
+from rest_framework.views import APIView, exception_handler
 
-from tests.problems.raising import SECRET, throw
+from systemlog.problems.parameters import Parameters
+from tests.problems.raising import SECRET, Unprintable, throw
 
 
 class Item(serializers.Serializer[Any]):
@@ -64,7 +69,7 @@ class ReturnedErrors(Open):
     def post(self, request: Request) -> Response:
         order = Order(data=request.data)
         order.is_valid()
-        return Response(order.errors, status=400)
+        return Response(order.errors, status=int(request.GET.get("status", 400)))
 
 
 class Raises(Open):
@@ -76,11 +81,54 @@ class Raises(Open):
     post = get
 
 
+class Details(Open):
+    def get(self, request: Request, status: int) -> Response:
+        return Response({"detail": "Sold a minute ago."}, status=status, headers={"X-Kept": "yes"})
+
+
+class HandledByDrf(Open):
+    """A view, of another package perhaps, that has kept DRF's own exception handler."""
+
+    def get_exception_handler(self) -> Any:
+        return exception_handler
+
+    def get(self, request: Request, name: str) -> Response:
+        return throw(name)
+
+
 class Members(Open):
     authentication_classes = [SessionAuthentication]
 
     def post(self, request: Request) -> Response:
         return Response({})
+
+
+class ChecksCsrf(SessionAuthentication):
+    """As if there were a session."""
+
+    def authenticate(self, request: Request) -> None:
+        self.enforce_csrf(request)
+
+
+class Session(Open):
+    authentication_classes = [ChecksCsrf]
+
+    def post(self, request: Request) -> Response:
+        return Response({})
+
+
+class Page(Parameters):
+    limit = serializers.IntegerField(min_value=1, default=20)
+
+
+class Pages(Open):
+    def get(self, request: Request) -> Response:
+        return Response(Page.read(request))
+
+
+class RendersBadly(Open):
+    def get(self, request: Request) -> Response:
+        return Response({"secret": Unprintable()})
 
 
 class Nothing(Open):
@@ -117,6 +165,31 @@ def returns_json(request: HttpRequest) -> HttpResponse:
 
 def returns_none(request: HttpRequest) -> Any:
     return None
+
+
+async def waits(request: HttpRequest) -> HttpResponse:
+    await asyncio.Event().wait()
+    return HttpResponse()
+
+
+async def returns_none_async(request: HttpRequest) -> Any:
+    return None
+
+
+def redirects(request: HttpRequest) -> HttpResponse:
+    return HttpResponseRedirect(f"javascript:{SECRET}")
+
+
+def bad_header(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(headers={"X-Secret": f"{SECRET}\n"})
+
+
+def missing_template(request: HttpRequest) -> HttpResponse:
+    return render(request, f"{SECRET}.html")
+
+
+def renders_badly(request: HttpRequest) -> HttpResponse:
+    return TemplateResponse(request, f"{SECRET}.html")
 
 
 def reads_form(request: HttpRequest) -> HttpResponse:
@@ -171,13 +244,23 @@ class Saboteur:
         self.sabotage(request, "in")
         response = self.get_response(request)
         self.sabotage(request, "out")
-        return response
+        return self.replaced(request, response)
 
     async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
         self.sabotage(request, "in")
         response: HttpResponseBase = await self.get_response(request)
         self.sabotage(request, "out")
-        return response
+        return self.replaced(request, response)
+
+    def replaced(self, request: HttpRequest, response: Any) -> Any:
+        """What the header asks for in place of the response."""
+        match request.headers.get("X-Return"):
+            case None:
+                return response
+            case "None":
+                return None
+            case status:
+                return HttpResponse(status=int(status))
 
     def process_view(self, request: HttpRequest, *view: Any) -> None:
         self.sabotage(request, "view")

@@ -217,4 +217,4 @@ def test_the_partitions_of_a_query_are_a_few_dozen_at_most(client: Client) -> No
     for query in ("user_id=nobody", "level=CRITICAL&category=none", "q=nothing"):
         for plan in plans(client, f"{URL}?{query}"):
             scanned = {node["Relation Name"] for node in plan.nodes if "Relation Name" in node}
-            assert len(scanned) <= 32, query
+            assert len(scanned) <= slices.LEAVES_OF_A_SLICE, query

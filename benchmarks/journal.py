@@ -1,0 +1,236 @@
+"""What a log record costs its caller, and how fast records reach the database: this project and its peers.
+
+    pip install -r requirements.txt -r benchmarks/requirements.txt
+    python -m benchmarks.journal [--rounds 300] [--rows 100000] [--database postgres://…]
+
+First, µs a call of `logger.info` with two arguments and two extras, inside a request's correlation, less what the loop
+itself costs. The handlers take turns in short batches; a figure is the lower quartile over the rounds, the ratio the
+median of the rounds' ratios to the null handler's. Then rows a second into the table with all its indexes: what the
+lander does, against COPY (SQLite: executemany) of such rows into the same table, in turns. Without `--database` a
+PostgreSQL of the tests' wheel is started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import logging.handlers
+import queue
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections, transaction
+from pythonjsonlogger.json import JsonFormatter
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+BATCH = 50
+DB_LOGGER_CALLS = 2000
+LANDED_AT_ONCE = 5000
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=300, help="how often each handler has its turn")
+    parser.add_argument("--rows", type=int, default=100_000, help="rows of each round of landing")
+    parser.add_argument(
+        "--database", help="URL of a PostgreSQL database that may be filled (default: one of the wheel)"
+    )
+    options = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=Path.cwd())))
+        url = options.database
+        if not url:
+            from tests.postgresql import running_server
+
+            url = stack.enter_context(running_server()).url()
+        configure(folder, url)
+        for alias in ("postgresql", "sqlite"):
+            call_command("migrate", database=alias, verbosity=0)
+        print(f"Python {sys.version.split()[0]}, Django {django.__version__}\n")
+        emit(options.rounds, folder)
+        one_at_a_time = rate_of_db_logger()
+        for alias in ("postgresql", "sqlite"):
+            land(alias, folder, options.rows, one_at_a_time[alias])
+
+
+def configure(folder: Path, url: str) -> None:
+    """Both databases, and a journal in `folder`."""
+    from ops_platform.environment import database
+    from ops_platform.settings import SQLITE_OPTIONS
+
+    sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "db.sqlite3"), "OPTIONS": SQLITE_OPTIONS}
+    settings.configure(
+        DATABASES={"default": sqlite, "sqlite": sqlite, "postgresql": database(url)},
+        INSTALLED_APPS=["systemlog", "django_db_logger"],
+        SYSTEMLOG={"DATABASE": "postgresql", "JOURNAL_DIR": str(folder / "journal")},
+        DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+        USE_TZ=True,
+        LOGGING_CONFIG=None,
+    )
+    django.setup()
+
+
+def emit(rounds: int, folder: Path) -> None:
+    """What a call costs."""
+    from systemlog.correlation import correlated
+    from systemlog.journal import SystemLogHandler
+
+    file = logging.FileHandler(folder / "lines.json")
+    file.setFormatter(JsonFormatter())
+    waiting: queue.SimpleQueue[object] = queue.SimpleQueue()
+    loggers = {
+        "null handler": logger_with(logging.NullHandler()),
+        "SystemLogHandler": logger_with(SystemLogHandler()),
+        "QueueHandler": logger_with(logging.handlers.QueueHandler(waiting)),
+        "file, python-json-logger": logger_with(file),
+    }
+    times: dict[str, list[float]] = {name: [] for name in loggers}
+    with correlated():
+        for _ in range(rounds):
+            for name, logger in loggers.items():
+                times[name].append(seconds_a_call(logger, BATCH) * 1e6)
+            while not waiting.empty():
+                waiting.get()
+    print(f"{'logger.info, two arguments, two extras':40}{'µs':>8}{'ratio':>8}")
+    for name, taken in times.items():
+        ratio = statistics.median(one / null for one, null in zip(taken, times["null handler"], strict=True))
+        print(f"{name:40}{statistics.quantiles(taken, n=4)[0]:8.1f}{ratio:8.2f}")
+
+
+def rate_of_db_logger() -> dict[str, float]:
+    """Records a second of django-db-logger, by alias."""
+    from django_db_logger.db_log_handler import DatabaseLogHandler
+    from django_db_logger.models import StatusLog
+
+    class Handler(DatabaseLogHandler):
+        """Into the database of the round."""
+
+        alias = "default"
+
+        def emit(self, record: logging.LogRecord) -> None:
+            StatusLog.objects.using(self.alias).create(
+                logger_name=record.name, level=record.levelno, msg=self.format(record), trace=None
+            )
+
+    handler = Handler()
+    logger = logger_with(handler)
+    rates = {}
+    for handler.alias in ("postgresql", "sqlite"):
+        rates[handler.alias] = 1 / seconds_a_call(logger, DB_LOGGER_CALLS)
+        print(f"{'django-db-logger, ' + handler.alias:40}{1e6 / rates[handler.alias]:8.1f}")
+    print()
+    return rates
+
+
+def land(alias: str, folder: Path, rows: int, one_at_a_time: float) -> None:
+    """Rows a second into the table."""
+    from systemlog.landing import Lander
+    from systemlog.storage import storage_of
+
+    table: dict[str, Callable[[list[bytes]], None]] = {"postgresql": copy, "sqlite": executemany}
+    raw = table[alias]
+    landed, copied = [], []
+    for turn in range(5):
+        lines = make_lines(rows)
+        batches = [lines[start : start + LANDED_AT_ONCE] for start in range(0, rows, LANDED_AT_ONCE)]
+        began = time.perf_counter()
+        for batch in batches:
+            raw(batch)
+        copied.append(rows / (time.perf_counter() - began))
+        place = folder / f"{alias}-{turn}"
+        write_segments(place, make_lines(rows))
+        lander = Lander(place, storage=lambda: storage_of(alias))
+        began = time.perf_counter()
+        lander.land_all()
+        landed.append(rows / (time.perf_counter() - began))
+    ratio = statistics.median(one / other for one, other in zip(landed, copied, strict=True))
+    print(f"{alias}: rows a second, medians of {len(landed)} turns with {rows:,} rows each")
+    print(f"{'  lander':40}{statistics.median(landed):10,.0f}")
+    print(f"{'  COPY' if alias == 'postgresql' else '  executemany':40}{statistics.median(copied):10,.0f}")
+    print(f"{'  lander / that, median of the turns':40}{ratio:10.2f}")
+    print(f"{'  lander / django-db-logger':40}{statistics.median(landed) / one_at_a_time:10.1f}\n")
+
+
+def copy(lines: list[bytes]) -> None:
+    """The lines by COPY, in one transaction."""
+    from systemlog.storage.postgresql import COPY_SQL
+    from systemlog.storage.rows import TABLE
+
+    with transaction.atomic(using="postgresql"), connections["postgresql"].cursor() as cursor:
+        data = b"".join([line + b"\n" for line in lines])
+        with cursor.copy(COPY_SQL.format(table=TABLE)) as copying:
+            copying.write(data)
+
+
+def executemany(lines: list[bytes]) -> None:
+    """The lines as rows that were read before, in one transaction."""
+    from systemlog.storage.sqlite import INSERT_SQL, values_of
+
+    values = [values_of(line) for line in lines]
+    with transaction.atomic(using="sqlite"), connections["sqlite"].cursor() as cursor:
+        cursor.executemany(INSERT_SQL, values)
+
+
+def make_lines(count: int) -> list[bytes]:
+    """Lines of records of the present, as the handler makes them."""
+    from systemlog.journal.handler import build_line
+    from systemlog.journal.sinks import way
+
+    request = str(uuid.uuid4())
+    return [
+        build_line(
+            way(),
+            1 if number % 10 else 3,
+            f"shop.part{number % 20}",
+            f"charge {number} of order {number // 8} was taken from the customer's account",
+            {"order": number, "shop": "berlin", "amount": number / 100},
+            request if number % 8 else (request := str(uuid.uuid4())),
+            str(number % 1000),
+        )
+        for number in range(count)
+    ]
+
+
+def write_segments(place: Path, lines: list[bytes]) -> None:
+    """A journal of these lines, whose writer is gone."""
+    from systemlog.journal.frames import frame
+    from systemlog.journal.segments import Segment
+
+    place.mkdir()
+    import os
+
+    for start in range(0, len(lines), 50_000):
+        segment = Segment(place, "benchmark")
+        os.write(segment.descriptor, b"".join(frame(line, 0) for line in lines[start : start + 50_000]))
+
+
+def logger_with(handler: logging.Handler) -> logging.Logger:
+    """A logger with this handler alone."""
+    logger = logging.getLogger(f"benchmark.{uuid.uuid4()}")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(handler)
+    return logger
+
+
+def seconds_a_call(logger: logging.Logger, calls: int) -> float:
+    """The mean of so many calls."""
+    began = time.perf_counter()
+    for number in range(calls):
+        logger.info("charge %s of %s failed", number, "x@example.org", extra={"order": number, "shop": "berlin"})
+    return (time.perf_counter() - began) / calls
+
+
+if __name__ == "__main__":
+    main()

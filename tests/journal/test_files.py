@@ -1,0 +1,281 @@
+"""The journal on disk: private, bounded, a segment a process; what was accepted is there whatever happens next."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from systemlog.journal import directory, read_state, sinks
+from systemlog.journal.segments import HEADER_BYTES
+from tests.journal.reading import messages_in, rows_in
+
+Begin = Callable[..., Path]
+Logger = logging.Logger
+
+
+@pytest.fixture(autouse=True)
+def _complaints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("systemlog.journal.complaints._told", float("-inf"))
+
+
+def in_a_process(folder: Path, code: str, **more: object) -> subprocess.CompletedProcess[str]:
+    """Run code in a process of its own, whose `logger` writes to the journal in `folder`."""
+    prologue = f"""
+        import logging, os, signal, sys
+        from django.conf import settings
+        settings.configure(
+            DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": "none"}}}}, USE_TZ=True,
+            SYSTEMLOG={{"JOURNAL_DIR": {str(folder)!r}, **{more!r}}},
+        )
+        from systemlog.journal import SystemLogHandler, sinks
+        logger = logging.getLogger("app"); logger.addHandler(SystemLogHandler()); logger.setLevel("DEBUG")
+    """
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(prologue) + textwrap.dedent(code)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def all_messages(folder: Path) -> list[str]:
+    """What is in the journals of every target below a folder."""
+    return [message for target in sorted(folder.iterdir()) for message in messages_in(target)]
+
+
+def test_a_record_is_in_the_file_when_the_call_returns(journal: Begin, logger: Logger) -> None:
+    folder = journal()
+    logger.info("charge %d", 7, extra={"order": 7})
+    (row,) = rows_in(folder)
+    assert (row.message, row.context, row.source, row.level) == ("charge 7", {"order": 7}, "here", "INFO")
+
+
+def test_the_directory_and_its_files_are_private(journal: Begin, logger: Logger) -> None:
+    folder = journal()
+    logger.info("x")
+    (segment,) = directory.segment_files(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(segment.stat().st_mode) == 0o600
+
+
+def test_the_header_says_what_the_file_is(journal: Begin, logger: Logger) -> None:
+    folder = journal()
+    logger.info("x")
+    header = json.loads(directory.segment_files(folder)[0].read_bytes()[:HEADER_BYTES].partition(b"\n")[0])
+    assert header["version"] == 1
+    assert header["target"] == folder.name
+    assert header["columns"][:3] == ["timestamp", "id", "level"]
+
+
+def test_a_killed_process_leaves_every_record_whose_call_returned(tmp_path: Path) -> None:
+    done = in_a_process(
+        tmp_path,
+        """
+        for number in range(500):
+            logger.info("%d", number)
+        os.kill(os.getpid(), signal.SIGKILL)
+        """,
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert all_messages(tmp_path) == [str(number) for number in range(500)]
+
+
+def test_a_forked_process_has_a_segment_of_its_own(tmp_path: Path) -> None:
+    done = in_a_process(
+        tmp_path,
+        """
+        logger.info("parent")
+        if not (child := os.fork()):
+            logger.info("child")
+            os._exit(0)
+        os.waitpid(child, 0)
+        logger.info("parent again")
+        """,
+    )
+    assert done.returncode == 0, done.stderr
+    (target,) = tmp_path.iterdir()
+    segments = directory.segment_files(target)
+    assert len(segments) == 2
+    assert sorted(all_messages(tmp_path)) == ["child", "parent", "parent again"]
+    rows = rows_in(target)
+    assert len({row.id for row in rows}) == 3
+
+
+def test_threads_write_whole_records(journal: Begin, logger: Logger) -> None:
+    folder = journal(JOURNAL_MAX_BYTES=2**23)
+
+    def work(thread: int) -> None:
+        for number in range(400):
+            logger.info("%d-%d %s", thread, number, "x" * 3000)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    written = [message.partition(" ")[0] for message in messages_in(folder)]
+    assert sorted(written) == sorted(f"{thread}-{number}" for thread in range(4) for number in range(400))
+    assert len(directory.segment_files(folder)) > 1, "it began new segments on the way"
+
+
+def test_as_it_fills_it_closes_level_by_level(
+    journal: Begin, logger: Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = journal(JOURNAL_MAX_BYTES=2**20)
+    levels = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+    fills = {}
+    for level in levels:
+        for _ in range(2000):
+            before = directory.waiting_bytes(folder)
+            logger.log(logging.getLevelNamesMapping()[level], "x" * 1000)
+            if directory.waiting_bytes(folder) == before:
+                fills[level] = before / 2**20
+                break
+    assert list(fills) == list(levels)
+    # It looks again after a part of what is left, so each level closes a little behind its mark.
+    for level, mark in zip(levels, (0.7, 0.8, 0.9, 0.97, 1.0), strict=True):
+        assert mark <= fills[level] <= mark + 0.05
+    state = read_state()
+    assert state.refused == dict.fromkeys(levels, 1)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_directory_that_cannot_be_made_is_told_and_the_process_goes_on(
+    journal: Begin, logger: Logger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    journal(JOURNAL_DIR=str(tmp_path / "file" / "journal"))
+    logger.error("lost")
+    logger.error("lost too")
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_directory_that_others_may_write_to_is_not_used(
+    journal: Begin, logger: Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = journal()
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    logger.error("x")
+    assert "others may write" in capsys.readouterr().err
+    assert not directory.segment_files(folder)
+
+
+def test_what_was_refused_without_a_directory_is_counted_when_there_is_one(
+    journal: Begin, logger: Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = journal()
+    folder.parent.mkdir()
+    folder.write_text("in the way")
+    logger.error("lost")
+    folder.unlink()
+    monkeypatch.setattr("systemlog.journal.files.RETRY_S", -1.0)
+    monkeypatch.setattr(sinks.sink(), "_retry_at", 0.0)
+    logger.error("kept")
+    assert messages_in(folder) == ["kept"]
+    assert read_state().refused["ERROR"] == 1
+
+
+def test_a_removed_directory_is_made_again_and_what_was_accepted_is_in_it(
+    journal: Begin, logger: Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = journal()
+    logger.info("before")
+    shutil.rmtree(folder)
+    monkeypatch.setattr("systemlog.journal.files.CHECK_S", 0.0)
+    logger.info("after")
+    assert messages_in(folder) == ["before", "after"]
+
+
+def test_a_file_system_at_its_limit_refuses_and_keeps_what_it_took(tmp_path: Path) -> None:
+    # The kernel cuts the write that crosses the limit short, as a full disk does, and refuses the next.
+    done = in_a_process(
+        tmp_path,
+        """
+        import resource
+        logger.info("first")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))
+        for number in range(20):
+            logger.info("%02d %s", number, "x" * 500)
+        print("alive")
+        """,
+    )
+    assert done.stdout == "alive\n", done.stderr
+    taken = all_messages(tmp_path)
+    assert taken[0] == "first"
+    assert [message[:2] for message in taken[1:]] == [f"{number:02}" for number in range(len(taken) - 1)]
+    assert 2 < len(taken) < 20
+    assert done.stderr.count("systemlog:") == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+@pytest.mark.parametrize("option", ["size=256k", "nr_inodes=3"])
+def test_a_full_disk_refuses_until_there_is_room_again(tmp_path: Path, option: str) -> None:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", option, "none", tmp_path], check=False)
+    if mounted.returncode:
+        pytest.skip("this machine lets nobody mount a file system")
+    try:
+        done = in_a_process(
+            tmp_path,
+            """
+            import time
+            def fill():
+                return [number for number in range(600) if not sinks.sink().append(3, b"x" * 1000)]
+            path = os.path.join(settings.SYSTEMLOG["JOURNAL_DIR"], "ballast")
+            try:
+                open(path, "w").write("x" * 100_000)
+            except OSError:
+                pass
+            logger.error("first")
+            refused = fill()
+            if os.path.exists(path):
+                os.unlink(path)
+            time.sleep(0.2)
+            logger.error("last")
+            print(len(refused))
+            """,
+        )
+        assert done.returncode == 0, done.stderr
+        if option.startswith("size"):
+            assert int(done.stdout) > 0
+            (target,) = [folder for folder in tmp_path.iterdir() if folder.is_dir()]
+            data = b"".join(path.read_bytes() for path in directory.segment_files(target))
+            assert b"first" in data
+            assert b"last" in data
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_two_targets_never_share_a_folder(journal: Begin, settings: object) -> None:
+    one = journal()
+    other = journal(DATABASE="another")
+    assert one != other
+    assert one.parent == other.parent
+
+
+def test_its_place_is_the_setting_else_the_state_directory_else_below_the_project(
+    journal: Begin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: object
+) -> None:
+    assert journal().parent == tmp_path / "journal"
+    settings.BASE_DIR = tmp_path  # type: ignore[attr-defined]
+    journal(JOURNAL_DIR="")
+    monkeypatch.setenv("STATE_DIRECTORY", f"{tmp_path}/state:/elsewhere")
+    assert directory.journal_directory() == tmp_path / "state" / "journal"
+    monkeypatch.delenv("STATE_DIRECTORY")
+    assert directory.journal_directory() == tmp_path / "var" / "journal"
+    del settings.BASE_DIR  # type: ignore[attr-defined]
+    with pytest.raises(directory.JournalUnusable, match="JOURNAL_DIR"):
+        directory.journal_directory()

@@ -1,0 +1,344 @@
+"""What becomes of a log record: which column, which form, and that logging it never fails."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import logging
+import subprocess
+import sys
+import uuid
+from collections import deque
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils.functional import SimpleLazyObject
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from systemlog.correlation import correlated
+from systemlog.journal import sinks
+from systemlog.storage import Row
+from systemlog.testing import captured_records
+
+Logger = logging.Logger
+Records = list[Row]
+
+
+# -- columns
+
+
+@pytest.mark.parametrize(
+    ("severity", "level"),
+    [
+        (1, "DEBUG"),
+        (5, "DEBUG"),
+        (logging.DEBUG, "DEBUG"),
+        (15, "DEBUG"),
+        (logging.INFO, "INFO"),
+        (25, "INFO"),
+        (logging.WARNING, "WARNING"),
+        (logging.ERROR, "ERROR"),
+        (logging.CRITICAL, "CRITICAL"),
+        (70, "CRITICAL"),
+    ],
+)
+def test_a_level_between_two_is_the_lower(logger: Logger, records: Records, severity: int, level: str) -> None:
+    logger.setLevel(1)
+    logger.log(severity, "so grave")
+    assert records[0].level == level
+
+
+def test_the_category_is_the_loggers_name(logger: Logger, records: Records) -> None:
+    logger.info("x")
+    assert records[0].category == "tests.journal"
+
+
+def test_arguments_are_put_into_the_message(logger: Logger, records: Records) -> None:
+    logger.info("%s of %d\tand\nmore\\", "ä", 3)
+    assert records[0].message == "ä of 3\tand\nmore\\"
+
+
+def test_extra_goes_into_the_context(logger: Logger, records: Records) -> None:
+    logger.info("x", extra={"order": 7, "lines": [{"sku": "a\\b"}]})
+    assert records[0].context == {"order": 7, "lines": [{"sku": "a\\b"}]}
+
+
+def test_extra_with_a_columns_name_goes_there(logger: Logger, records: Records) -> None:
+    with correlated("outer"):
+        logger.info("x", extra={"correlation_id": "own", "user_id": 7, "trace_id": "t", "subject": "shop.order:1"})
+    record = records[0]
+    assert (record.correlation_id, record.user_id, record.trace_id, record.subject) == ("own", "7", "t", "shop.order:1")
+    assert record.context == {}
+
+
+def test_a_model_instance_is_told_by_its_key(logger: Logger, records: Records) -> None:
+    logger.info("x", extra={"subject": User(pk=5), "who": User(pk=6)})
+    assert records[0].subject == "auth.user:5"
+    assert records[0].context == {"who": "auth.user:6"}
+
+
+def test_the_correlation_is_the_running_codes(logger: Logger, records: Records) -> None:
+    logger.info("outside")
+    with correlated("req-1", traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"):
+        logger.info("inside")
+    assert [record.correlation_id for record in records] == [None, "req-1"]
+    assert records[1].trace_id == "0af7651916cd43dd8448eb211c80319c"
+
+
+def test_a_record_about_a_request_that_is_over_has_its_id_and_no_query_string(logger: Logger, records: Records) -> None:
+    request = SimpleNamespace(correlation_id="req-2", method="GET", path="/orders/", GET={"token": "s3cret"})
+    logger.warning("Not Found", extra={"request": request, "status_code": 404})
+    assert records[0].correlation_id == "req-2"
+    assert records[0].context == {"request": "GET /orders/", "status_code": 404}
+
+
+def test_a_traceback_stands_in_the_context_and_is_formatted_once(logger: Logger, records: Records) -> None:
+    taken: list[logging.LogRecord] = []
+    last = logging.Handler()
+    last.emit = taken.append  # type: ignore[method-assign]
+    logger.addHandler(last)
+    try:
+        raise ValueError("no such order")
+    except ValueError:
+        logger.exception("failed")
+    finally:
+        logger.removeHandler(last)
+    assert records[0].context["exception"].endswith("ValueError: no such order")
+    assert taken[0].exc_text == records[0].context["exception"]
+
+
+def test_the_stack_stands_in_the_context(logger: Logger, records: Records) -> None:
+    logger.info("where", stack_info=True)
+    assert "test_the_stack_stands_in_the_context" in records[0].context["stack"]
+
+
+def test_timestamps_rise_and_ids_with_them(logger: Logger, records: Records) -> None:
+    for number in range(200):
+        logger.info("%d", number)
+    assert [record.timestamp for record in records] == sorted({record.timestamp for record in records})
+    assert [record.id for record in records] == sorted({record.id for record in records})
+
+
+def test_a_handlers_filter_decides(logger: Logger, records: Records) -> None:
+    handler = logger.handlers[0]
+    handler.addFilter(lambda record: record.getMessage() != "no")
+    logger.info("no")
+    logger.info("yes")
+    assert [record.message for record in records] == ["yes"]
+
+
+# -- what JSON or a database does not take
+
+
+class Broken:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+
+
+CYCLE: list[Any] = [1]
+CYCLE.append(CYCLE)
+DEEP: Any = "bottom"
+for _ in range(400):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        ("\ud800 and \x00", "\ufffd and \ufffd"),
+        (2**70, 2**70),
+        (10**2000, f"<an integer of {(10**2000).bit_length()} bits>"),
+        (float("nan"), None),
+        (float("inf"), None),
+        ({1: "a", None: "b", (1, 2): "c"}, {"1": "a", "None": "b", "[1, 2]": "c"}),
+        ({"k\x00": 1}, {"k\ufffd": 1}),
+        (CYCLE, [1, "<contains itself>"]),
+        (decimal.Decimal("1.50"), "1.50"),
+        (datetime.date(2026, 1, 2), "2026-01-02"),
+        (uuid.UUID(int=1), str(uuid.UUID(int=1))),
+        (Colour.RED, "red"),
+        (Point(3), {"x": 3}),
+        ({3}, [3]),
+        (deque([1]), "deque([1])"),
+        (b"ab\xff", "ab\ufffd"),
+        (Broken(), "<Broken>"),
+        (Path("/etc"), "/etc"),
+        ("\\u0000 in words", "\\u0000 in words"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_cannot_be_stored_becomes_the_nearest_that_can(
+    logger: Logger, records: Records, value: object, stored: object
+) -> None:
+    logger.info("x", extra={"value": value})
+    assert records[0].context == {"value": stored}
+
+
+def test_what_is_nested_too_deep_is_cut_there(logger: Logger, records: Records) -> None:
+    logger.info("x", extra={"value": DEEP})
+    assert "nested deeper" in json.dumps(records[0].context)
+
+
+def test_a_user_that_was_not_loaded_is_not_loaded(logger: Logger, records: Records) -> None:
+    def load() -> User:
+        raise AssertionError("the database was asked")
+
+    logger.info("x", extra={"who": SimpleLazyObject(load), "all": User.objects.all()})
+    assert records[0].context == {"who": "<SimpleLazyObject>", "all": "<QuerySet>"}
+
+
+@pytest.mark.parametrize("arguments", [("one too many",), (Broken(),)], ids=["count", "text"])
+def test_a_message_that_cannot_be_made_keeps_its_format(
+    logger: Logger, records: Records, arguments: tuple[object, ...]
+) -> None:
+    logger.info("%d orders", *arguments)
+    assert records[0].message == "%d orders"
+    assert records[0].context["format_error"] in ("TypeError", "RuntimeError")
+
+
+def test_a_message_that_is_no_text_is_told(logger: Logger, records: Records) -> None:
+    logger.info(ValueError("broken"))
+    logger.info(Broken())
+    assert [record.message for record in records] == ["broken", "<Broken>"]
+
+
+def test_a_long_message_is_cut_and_says_so(logger: Logger, records: Records) -> None:
+    logger.info("ü" * 100_000)
+    assert records[0].message.startswith("ü" * 32_000)
+    assert records[0].message.endswith("bytes cut]")
+    assert len(records[0].message.encode()) < 66_000
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{"text": "x" * 200_000}, {f"key{n}": "y" * 200 for n in range(2000)}, {"rows": list(range(100_000))}],
+    ids=["a text", "many keys", "a list"],
+)
+def test_a_large_context_is_cut_and_stays_json(logger: Logger, records: Records, context: dict[str, object]) -> None:
+    logger.info("x", extra=context)
+    assert 0 < len(json.dumps(records[0].context)) < 100_000
+
+
+def test_long_texts_of_columns_are_cut(logger: Logger, records: Records) -> None:
+    logger.info("x", extra={"user_id": "u" * 500, "subject": "s\t\\" * 500})
+    assert (len(records[0].user_id or ""), len(records[0].subject or "")) == (200, 200)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.integers(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(message=st.text(), extra=st.dictionaries(st.text(min_size=1).map(lambda name: f"x{name}"), JSON, max_size=4))
+def test_whatever_is_logged_becomes_one_record(logger: Logger, message: str, extra: dict[str, Any]) -> None:
+    with captured_records() as records:
+        logger.info("%s", message, extra=extra)
+    (record,) = records
+    assert record.message.isascii() or "\ud800" not in record.message
+    json.dumps(record.context, allow_nan=False).encode()
+
+
+# -- secrets
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments", "extra"),
+    [
+        ("password=hunter22", (), {}),
+        ("login %s", ("password=hunter22",), {}),
+        ("login %(password)s", ({"password": "hunter22"},), {}),
+        ("x", (), {"password": "hunter22"}),
+        ("x", (), {"request_headers": {"Authorization": "Bearer hunter22abcdef"}}),
+        ("x", (), {"body": '{"password": "hunter22"}'}),
+        ("x", (), {"url": "https://me:hunter22@example.org/"}),
+        ("x", (), {"many": 2**70, "token": "hunter22"}),
+    ],
+)
+def test_secrets_are_redacted(
+    logger: Logger, records: Records, message: str, arguments: tuple[Any, ...], extra: dict[str, object]
+) -> None:
+    logger.info(message, *arguments, extra=extra)
+    stored = json.dumps([records[0].message, records[0].context])
+    assert "hunter22" not in stored
+    assert "[redacted]" in stored
+    assert extra.get("many") == records[0].context.get("many")
+
+
+def test_a_secret_in_a_traceback_is_redacted(logger: Logger, records: Records) -> None:
+    try:
+        raise ValueError("token=hunter22hunter22")
+    except ValueError:
+        logger.exception("failed")
+    assert "hunter22" not in records[0].context["exception"]
+
+
+# -- never in the way
+
+
+def test_logging_within_logging_ends(logger: Logger, records: Records) -> None:
+    (handler,) = logger.handlers
+
+    class Chatty:
+        def __str__(self) -> str:
+            # Past the logger, since pytest's own handler would follow it without an end.
+            handler.handle(logging.makeLogRecord({"msg": "I was asked: %s", "args": (self,)}))
+            return "me"
+
+    handler.handle(logging.makeLogRecord({"msg": "%s", "args": (Chatty(),)}))
+    assert [record.message for record in records] == ["I was asked: me"] * 2 + ["me"]
+
+
+def test_a_sink_that_fails_is_told_on_stderr_and_nowhere_else(
+    logger: Logger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Failing:
+        def append(self, level: int, line: bytes) -> bool:
+            raise RuntimeError("s3cret")
+
+        def append_many(self, lines: Any) -> int:
+            return 0
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("systemlog.journal.complaints._told", float("-inf"))
+    before = sinks.replace(Failing())
+    try:
+        logger.info("one")
+        logger.info("two")
+    finally:
+        sinks.replace(before)
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "RuntimeError" in told
+    assert "s3cret" not in told
+
+
+def test_the_handler_imports_no_model() -> None:
+    code = (
+        "import sys; from systemlog.journal import SystemLogHandler; "
+        "print([name for name in sys.modules if name in ('systemlog.models', 'django.db.models.base')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "systemlog.models" not in done.stdout
