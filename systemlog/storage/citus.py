@@ -16,7 +16,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -46,7 +46,7 @@ from systemlog.storage.rollup import ROLLUP, hour_of
 from systemlog.storage.rows import COLUMNS, TABLE, JSONText, Row
 from systemlog.storage.spans import Span
 from systemlog.storage.sqlstates import UNIQUE_VIOLATION, sqlstate_of
-from systemlog.storage.steps import Action, Leaf, LeafReport, Orders, Step
+from systemlog.storage.steps import Action, Leaf, LeafInUse, LeafReport, Orders, Step
 
 DISTRIBUTED_BY: Mapping[str, str | None] = {TABLE: "id", ROLLUP: None}
 """The tables that are distributed, and by which column; None: as one shard."""
@@ -92,7 +92,7 @@ DELETE_SQL = f"""
 MERGED = f"{TABLE}_merged_"
 MOVE_LATE_SQL = f"""
     INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {{table}} old
-    WHERE NOT EXISTS (SELECT FROM {TABLE} WHERE {TABLE}.id = old.id AND {TABLE}.timestamp = old.timestamp)
+    WHERE NOT EXISTS (SELECT 1 FROM {TABLE} WHERE {TABLE}.id = old.id AND {TABLE}.timestamp = old.timestamp)
     ON CONFLICT (timestamp, id) DO NOTHING
 """
 
@@ -101,7 +101,7 @@ RECOUNTED_SQL = f"""
     FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s GROUP BY 1, 2, 3, 4
 """
 
-PUT_SQL = f"INSERT INTO {ROLLUP} (hour, source, category, level, count, delta) VALUES (%s, %s, %s, %s, %s, FALSE)"
+PUT_SQL = f"COPY {ROLLUP} (hour, source, category, level, count, delta) FROM STDIN"
 
 CONTEXT = COLUMNS.index("context")
 
@@ -147,7 +147,7 @@ class CitusStorage(PostgreSQLStorage):
             cursor.execute(RECOUNTED_SQL, bounds)
             counted = cursor.fetchall()
             cursor.execute(f"DELETE FROM {ROLLUP} WHERE hour >= %s AND hour < %s", bounds)
-            cursor.executemany(PUT_SQL, counted)
+            self._put([(*row, "f") for row in counted])
 
     def leaves(self) -> list[LeafReport]:
         """As the nodes tell of their shards."""
@@ -170,7 +170,7 @@ class CitusStorage(PostgreSQLStorage):
                 self._move_late()
                 yield
         finally:
-            with self.connection.cursor() as cursor:
+            with suppress(DatabaseError), self.connection.cursor() as cursor:  # what ended the block matters more
                 cursor.execute("RESET citus.propagate_set_commands")
 
     def plan(self, leaf: Leaf, expiry: Expiry) -> Step:
@@ -217,8 +217,9 @@ class CitusStorage(PostgreSQLStorage):
             return
         with self.connection.cursor() as cursor:
             cursor.execute(f"VACUUM {leaf.name}")  # or the look whether it is empty takes long, under a lock
-        replacing.drop_if_empty(self.connection, leaf)
-        replacing.clear(self.connection, self.recount_rollup)
+        with suppress(LeafInUse):  # an empty leaf does no harm, and the next run sees it again
+            replacing.drop_if_empty(self.connection, leaf)
+            replacing.clear(self.connection, self.recount_rollup)
 
     def _insert(self, rows: Sequence[Row]) -> int:
         alias = self.connection.alias
@@ -299,18 +300,18 @@ class CitusStorage(PostgreSQLStorage):
                 cursor.execute(f"DROP TABLE {name}")
 
     def add_to_rollup(self, counts: Mapping[Counted, int]) -> None:
-        """By COPY: each statement is a way to a worker and back."""
-        if counts:
-            with (
-                self.connection.cursor() as cursor,
-                self.connection.wrap_database_errors,
-                cursor.copy(f"COPY {ROLLUP} (hour, source, category, level, count) FROM STDIN") as copy,
-            ):
-                for key, count in counts.items():
-                    copy.write_row((*key, count))
+        """To be called in the transaction that writes the rows."""
+        self._put([(*key, count, "t") for key, count in counts.items()])
+
+    def _put(self, rows: Sequence[tuple[object, ...]]) -> None:
+        # By COPY: each statement is a way to a worker and back.
+        if rows:
+            with self.connection.cursor() as cursor, self.connection.wrap_database_errors, cursor.copy(PUT_SQL) as copy:
+                for row in rows:
+                    copy.write_row(row)
 
     def _count(self, rows: Iterable[Counted], times: int = 1) -> None:
-        counts = Counter((hour_of(timestamp), *names) for timestamp, *names in rows)
+        counts = Counter((hour_of(timestamp.astimezone(UTC)), *names) for timestamp, *names in rows)
         self.add_to_rollup({(hour, *names): times * count for (hour, *names), count in counts.items()})  # type: ignore[misc]
 
     def _despite_deadlocks(self, write: Callable[[], T]) -> T:
