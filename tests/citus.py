@@ -60,6 +60,8 @@ def join_cluster(url: str, database: str) -> None:
     coordinator, *workers = [(name, port) for name, port, _ in nodes]
     for host, port in workers:
         with _connect(url, host=host, port=port) as connection:
+            # A run that was killed leaves its own there.
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
     for host, port in (coordinator, *workers):
         with _connect(url, host=host, port=port, dbname=database) as connection:
