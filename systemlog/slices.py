@@ -30,11 +30,10 @@ START_OF_TIME = datetime.min.replace(tzinfo=UTC)
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
-def slices_down(storage: Storage, since: datetime | None, until: datetime | None, first: timedelta) -> Iterator[Span]:
-    """From `until` (or the newest) back to `since` (or the oldest). The first slice is `first` long."""
+def slices_down(storage: Storage, since: datetime | None, until: datetime | None, step: timedelta) -> Iterator[Span]:
+    """From `until` (or the newest) back to `since` (or the oldest). The first slice is `step` long."""
     top, floor = until or END_OF_TIME, since or START_OF_TIME
     leaves = storage.leaf_spans()
-    step = first
     # What lies in the future goes with the first slice of the present.
     start = min(top, datetime.now(UTC))
     while True:
@@ -43,7 +42,7 @@ def slices_down(storage: Storage, since: datetime | None, until: datetime | None
         if len(touched) > LEAVES_OF_A_SLICE:
             bottom = max(bottom, touched[LEAVES_OF_A_SLICE - 1].lower)
         elif leaves and not touched:
-            # Nothing as far as the next partition; there it begins anew.
+            # Nothing as far as the next partition.
             bottom = max(floor, next((leaf.upper for leaf in leaves if leaf.upper <= top), floor))
         if leaves and leaves[-1].lower >= bottom:
             bottom = floor  # there is no older partition
@@ -51,7 +50,8 @@ def slices_down(storage: Storage, since: datetime | None, until: datetime | None
         yield Span(bottom, top)
         if bottom <= floor:
             return
-        step = _grown(step, time.monotonic() - began) if touched or not leaves else first
+        if touched or not leaves:
+            step = _grown(step, time.monotonic() - began)
         start = top = bottom
 
 
