@@ -60,6 +60,8 @@ def join_cluster(url: str, database: str) -> None:
     coordinator, *workers = [(name, port) for name, port, _ in nodes]
     for host, port in workers:
         with _connect(url, host=host, port=port) as connection:
+            # A run that was killed leaves its own there.
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
     for host, port in (coordinator, *workers):
         with _connect(url, host=host, port=port, dbname=database) as connection:
@@ -107,12 +109,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.citus", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bin", type=Path, metavar="BIN", help="directory with a postgres that has the extension citus")
     parser.add_argument("--port", type=int, help="the first of three ports in a row (default: free ones)")
-    parser.add_argument("command", nargs="*", help="what to run, after --")
-    options = parser.parse_args()
+    parser.epilog = "After -- stands a command to run; without one it serves until Ctrl-C."
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    ours, command = sys.argv[1:end], sys.argv[end + 1 :]
+    options = parser.parse_args(ours)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with running_cluster(options.bin.resolve(), options.port) as url:
-        if options.command:
-            return _run(options.command, {**os.environ, NAME: url})
+        if command:
+            return _run(command, {**os.environ, NAME: url})
         sys.stdout.write(f"export {NAME}={url}\n")
         sys.stdout.flush()
         with contextlib.suppress(KeyboardInterrupt):

@@ -120,7 +120,7 @@ def test_where_the_time_is_over_a_trailer_says_where_to_go_on(
     monkeypatch.setattr(exporting, "PAGE_ROWS", 10)
     fill(35)
     whole = read(client, f"format={form}&since=-1h").splitlines()
-    settings.SYSTEMLOG = {"DATABASE": conf().DATABASE, "EXPORT_BUDGET": 0.0}
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "EXPORT_BUDGET": 0.0}
     query, found = f"format={form}&since=-1h", []
     for _ in range(4):
         *lines, last = read(client, query).splitlines()

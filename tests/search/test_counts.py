@@ -98,7 +98,7 @@ def chosen(rows: list[Row], filters: str, times: str) -> list[Row]:
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     monkeypatch.setattr(counting, "COUNT_BUDGET_S", 30)
-    settings.SYSTEMLOG = {"DATABASE": conf().DATABASE, "SEARCH_BUDGET": 30.0}
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_BUDGET": 30.0}
 
 
 def test_counts_are_those_of_the_table(logs: list[Row]) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from systemlog import counting, search
-from systemlog.conf import conf
 from systemlog.counting import count
 from systemlog.models import SystemLog
 from systemlog.search import Page, Position, Search, find_page, find_record
@@ -99,7 +98,7 @@ def test_an_empty_log_and_an_empty_page_are_complete() -> None:
 def test_a_search_that_runs_out_of_its_budget_says_how_far_it_came_and_goes_on(
     everywhere: list[Row], monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    settings.SYSTEMLOG = {"DATABASE": conf().DATABASE, "SEARCH_BUDGET": 0.08}
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_BUDGET": 0.08}
     storage_of().leaf_spans()  # by the real clock
     ticks = iter(range(10**6))
     monkeypatch.setattr(search.time, "monotonic", lambda: next(ticks) * 0.01)  # a few slices a page
@@ -122,7 +121,7 @@ def test_a_search_that_runs_out_of_its_budget_says_how_far_it_came_and_goes_on(
 
 
 def test_the_database_itself_stops_a_statement_that_takes_too_long(settings: Any) -> None:
-    settings.SYSTEMLOG = {"DATABASE": conf().DATABASE, "SEARCH_BUDGET": 0.01}
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_BUDGET": 0.01}
     fill([NOW - timedelta(milliseconds=n) for n in range(20_000)], message="x" * 500, context={"a": {"b": "c" * 200}})
     slow = SystemLog.objects.filter(*(HasTerm("message", f"y{n}Ä") for n in range(30)))
     page = find_page(Search(slow), limit=5, first_slice=timedelta(days=1))

@@ -18,10 +18,12 @@ from systemlog import slices
 from systemlog.conf import conf
 from systemlog.models import SystemLog
 from systemlog.storage import storage_of
+from tests.databases import on_citus
 
 pytestmark = [
     pytest.mark.django_db,
     pytest.mark.skipif("connection.vendor != 'postgresql'", reason="these are PostgreSQL's plans"),
+    pytest.mark.skipif(on_citus(), reason="the plans of a cluster are those of its shards"),
 ]
 
 URL = "/system/logs/"

@@ -18,8 +18,9 @@ from django.db import IntegrityError, connections, transaction
 
 from systemlog.conf import conf
 from systemlog.models import SystemLog, SystemLogRollup
-from systemlog.storage import Row, citus, storage_of
+from systemlog.storage import Row, Slice, citus, storage_of
 from systemlog.storage.leaves import read_leaves
+from systemlog.storage.lines import encode
 from tests.databases import on_citus
 
 on_a_cluster = pytest.mark.skipif(not on_citus(), reason="needs a Citus cluster: -m citus with CITUS_DATABASE_URL")
@@ -75,6 +76,19 @@ def test_what_the_app_stores_is_counted_once() -> None:
     for hour in SystemLogRollup.objects.all():
         counts[hour.category] += hour.count
     assert counts == {"c": 50, "created": 1, "bulk": 3}
+
+
+@on_a_cluster
+@pytest.mark.django_db(transaction=True)
+def test_lines_of_the_journal_land_once_with_their_counts() -> None:
+    lines = [encode(row) for row in rows(40)]
+    segment, other = uuid.uuid4(), uuid.uuid4()
+    assert storage_of().land([Slice(segment, 0, 100, lines[:10])], 0) == {segment: 100}
+    # A lost checkpoint: ten of these are there. Then the same slice again, which another lander has landed.
+    assert storage_of().land([Slice(other, 0, 200, lines)], 0) == {other: 200}
+    assert storage_of().land([Slice(segment, 0, 100, lines[:10])], 0) == {segment: 100}
+    assert SystemLog.objects.count() == 40
+    assert sum(SystemLogRollup.objects.values_list("count", flat=True)) == 40
 
 
 @on_a_cluster
