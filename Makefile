@@ -16,9 +16,10 @@ PRODUCTION := env -u DATABASE_URL -u LOG_DATABASE_URL ENV_FILE= DEBUG=off HTTPS=
 run: venv .env  ## serve on http://127.0.0.1:8000 (or BIND=…); the first start prints an administrator and a token
 	@exec $(BIN)/python manage.py serve --welcome --bind $(BIND)
 
-test: venv  ## the whole suite, on SQLite and on PostgreSQL (DATABASE_URL, or one that it starts itself)
+test: venv  ## the whole suite, on SQLite and on PostgreSQL (DATABASE_URL, or one that it starts itself); CITUS_DATABASE_URL too
 	$(BIN)/python -m pytest -n auto --db sqlite
 	$(BIN)/python -m pytest -n auto --db postgresql
+	[ -z "$$CITUS_DATABASE_URL" ] || $(BIN)/python -m pytest -n auto -m citus
 
 check: venv  ## lint, types, layers, migrations, deployment checks, OpenAPI schema
 	$(BIN)/ruff check

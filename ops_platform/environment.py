@@ -226,6 +226,9 @@ class Environment:
         "",
         "Directory on a local disk for records that are accepted and not yet stored. Default: `journal` in `VAR_DIR`.",
     )
+    SYSTEMLOG_CITUS: bool = variable(
+        switch, "off", "The log's database is the coordinator of a Citus cluster, over which the log is distributed."
+    )
     HEALTH_TOKEN: str = variable(
         text, "", "A bearer token that sees the probes' details and, where they demand one, the metrics."
     )

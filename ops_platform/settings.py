@@ -106,6 +106,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SYSTEMLOG = {
     "DATABASE": "logs" if "logs" in DATABASES else "default",
+    "CITUS": ENV.SYSTEMLOG_CITUS,
     "JOURNAL": ENV.SYSTEMLOG_JOURNAL,
     "JOURNAL_MAX_BYTES": ENV.SYSTEMLOG_JOURNAL_MAX_BYTES,
     "LANDER": ENV.SYSTEMLOG_LANDER,
@@ -122,6 +123,7 @@ HEALTH = {
             for name in DATABASES
         },
         "journal": {"PROBE": "systemlog.probes.journal", "CRITICAL": False},
+        "leaves": {"PROBE": "systemlog.probes.leaves_made_ahead", "CRITICAL": False},
         "disk": {"PROBE": "health.probes.DiskSpace", "OPTIONS": {"path": str(VAR_DIR)}, "CRITICAL": False},
     },
     "COLLECTORS": ["systemlog.probes.collect"],

@@ -11,9 +11,11 @@ from pathlib import Path
 from django.apps.config import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
 from django.db import connections, router
 
 from systemlog.conf import NAME, conf, problems_with
+from systemlog.storage import citus
 
 SUPPORTED_VENDORS = ("postgresql", "sqlite")
 
@@ -64,6 +66,43 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
             )
         )
     return messages
+
+
+@register(Tags.compatibility)
+def check_cluster(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.E030: only PostgreSQL can be a Citus cluster."""
+    alias = conf().DATABASE
+    if not conf().CITUS or alias not in connections or connections[alias].vendor in ("postgresql", "unknown"):
+        return []
+    return [
+        Error(
+            f"{NAME}['CITUS'] is on, but the database of alias {alias!r} is {connections[alias].vendor}.",
+            hint=f"Point {NAME}['DATABASE'] at the coordinator of the cluster, or turn CITUS off.",
+            id="systemlog.E030",
+        )
+    ]
+
+
+@register(Tags.database)
+def check_distribution(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: object
+) -> list[CheckMessage]:
+    """systemlog.W030: the table is distributed where `CITUS` says so, and only there; asked of the database."""
+    alias = conf().DATABASE
+    if alias not in (databases or ()) or connections[alias].vendor != "postgresql":
+        return []
+    with connections[alias].cursor() as cursor:
+        distributed = citus.is_distributed(cursor)
+    if distributed in (conf().CITUS, None):
+        return []
+    return [
+        CheckWarning(
+            f"{NAME}['CITUS'] is {conf().CITUS}, but system_logs is {'' if distributed else 'not '}distributed.",
+            hint="Set it as the table is, or migrate back and forth: `migrate systemlog 0003_rollup_filled`, then "
+            "`migrate`. While rows are moved, nothing can be inserted.",
+            id="systemlog.W030",
+        )
+    ]
 
 
 @register(Tags.compatibility)

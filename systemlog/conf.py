@@ -14,6 +14,8 @@ from typing import Any, get_type_hints
 
 from django.conf import settings
 
+from systemlog.policies import read_policies
+
 NAME = "SYSTEMLOG"
 LEVEL_NAMES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -68,6 +70,15 @@ def log_levels(value: Mapping[Any, Any]) -> str | None:
     return None
 
 
+def retention(value: Sequence[Any]) -> str | None:
+    """A rule: a list of retention policies, each of which can be the first that a record fits."""
+    try:
+        read_policies(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The keys of `SYSTEMLOG`, with their types and defaults."""
@@ -103,13 +114,30 @@ class Settings:
     SOURCE: str = option(
         "", "The `source` of the process's own records: name of the service. Default: the host's name.", short_text
     )
+    CITUS: bool = option(
+        False, "The log database is the coordinator of a Citus cluster: the migration distributes the log over it."
+    )
     LEAF: str = option(
         "day",
         "Span of one PostgreSQL partition of the present: `day`, `week` or `month`.",
         one_of("day", "week", "month"),
     )
+    RETENTION: list[dict[str, Any]] = option(
+        list,
+        "How long records are kept: a list of policies, the first that fits decides. It fits by `category` (names; "
+        "`audit.*` for all that begin so) and `level`, whichever it has; `keep` is `3d`, `12w`, `7y` or `forever`; "
+        "with `archive` records are archived before they go. What none fits is kept.",
+        retention,
+    )
+    ARCHIVE_DIR: str = option("", "Directory that `prune_system_logs` archives to, where a policy says `archive`.")
+    ARCHIVE_COMPRESSION: str = option(
+        "gzip", "How archives are compressed: `gzip`, or `zstd` (needs the extra `zstd`).", one_of("gzip", "zstd")
+    )
     SEARCH_BUDGET: float = option(
         1.0, "Seconds that one search may take before it answers with what it has found.", at_least(0.01)
+    )
+    EXPORT_BUDGET: float = option(
+        600.0, "Seconds that one export may take before it ends with a trailer that says so.", at_least(0.01)
     )
     MAX_BODY_BYTES: int = option(10 * 2**20, "Largest request body of a POST of logs, as sent.", at_least(1024))
     MAX_DECODED_BYTES: int = option(

@@ -11,8 +11,10 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from systemlog.counting import MAX_COUNT
 from systemlog.identity import EPOCH, MICROSECOND
-from systemlog.search import LONGEST_SLICE, MAX_COUNT, SMALLEST_SLICE, Position
+from systemlog.search import Position
+from systemlog.slices import LONGEST_SLICE, SMALLEST_SLICE
 
 MAX_CHARACTERS = 500
 

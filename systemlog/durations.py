@@ -1,19 +1,35 @@
-"""Spans of time as people write them: `15m`, `30d`, `2w`."""
+"""Spans of time as people write them: `15m`, `30d`, `2w`, `7y`."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
 
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+    "y": timedelta(days=366),  # what is to be kept for seven years must not go a day early
+}
 
-_duration = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
+_duration = re.compile(r"(\d{1,6})([smhdwy])", re.ASCII)
 
 
 def parse_duration(text: str) -> timedelta:
-    """The span that a number and a unit (s, m, h, d, w) name. Raises `ValueError` for anything else."""
+    """The span that a number and a unit (s, m, h, d, w, y) name; a year has 366 days. Raises `ValueError` else."""
     match = _duration.fullmatch(text)
     if match is None:
-        raise ValueError("Write a number and a unit: 90s, 15m, 12h, 30d or 2w.")
+        raise ValueError("Write a number and a unit: 90s, 15m, 12h, 30d, 2w or 7y.")
     number, unit = match.groups()
-    return timedelta(**{UNITS[unit]: int(number)})
+    return UNITS[unit] * int(number)
+
+
+def format_duration(span: timedelta) -> str:
+    """The text for whole seconds that `parse_duration` reads, in the largest unit that fits."""
+    for unit in ("w", "d", "h", "m"):
+        number, rest = divmod(span, UNITS[unit])
+        if number and not rest:
+            return f"{number}{unit}"
+    return f"{span // UNITS['s']}s"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from itertools import combinations, pairwise
@@ -23,7 +23,8 @@ from systemlog.durations import parse_duration
 from systemlog.intake import MAX_CONTEXT_DEPTH, Malformed, level_of, parse_timestamp, read_json, unstorable
 from systemlog.models import Level, SystemLog
 from systemlog.problems import InvalidParameters
-from systemlog.search import START_OF_TIME, Search, just_after
+from systemlog.search import Search
+from systemlog.slices import START_OF_TIME, just_after
 from systemlog.storage.lookups import ContextHolds, HasTerm
 
 CONTEXT_PREFIX = "context."
@@ -169,6 +170,8 @@ def read_search(query: QueryDict, *, known: set[str], now: datetime) -> Search:
         since=since,
         until=until and just_after(until),  # a search excludes its `until`, the parameter does not
         selective=any(query.get(name) for name in SELECTIVE),
+        indexed=not conditions and _is_indexed(filters.form.cleaned_data),
+        rollup=_rollup(filters.form.cleaned_data) if not conditions else None,
     )
 
 
@@ -182,6 +185,31 @@ def read_time(text: str, now: datetime) -> datetime | None:
         except ValueError:
             return None
     return parse_timestamp(_lost_plus.sub(r"+\1", text))
+
+
+def _is_indexed(values: Mapping[str, Any]) -> bool:
+    """Whether an index finds the records by category, or by the gravest levels, and nothing else is asked."""
+    levels = set(values["level"] or Level.values) & set(Level.from_severity(values["min_level"] or Level.DEBUG))
+    grave = levels <= set(Level.from_severity(Level.ERROR))
+    asked = {name for name, value in values.items() if value}
+    return asked <= {"level", "min_level", "category"} and (grave or asked == {"category"})
+
+
+def _rollup(values: Mapping[str, Any]) -> Q | None:
+    """The filter in terms of the roll-up; None if it asks for more than level, category and source."""
+    condition = Q()
+    for name, value in values.items():
+        if not value:
+            continue
+        if name in ("level", "category"):
+            condition &= Q((f"{name}__in", value))
+        elif name == "min_level":
+            condition &= Q(level__in=Level.from_severity(value))
+        elif name == "source":
+            condition &= Q(source=value)
+        else:
+            return None
+    return condition
 
 
 def _read_time(query: QueryDict, name: str, now: datetime, wrong: dict[str, str]) -> datetime | None:

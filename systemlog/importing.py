@@ -1,32 +1,34 @@
-"""Taking in logs from files: NDJSON, plain or gzip, stored once however often it is imported.
+"""Taking in logs from files: NDJSON, plain or compressed, stored once however often it is imported.
 
 A line without an id gets one that is made of its instant, its text and its ordinal among the identical lines of the
 file: the same file gives the same ids. So a second import, or one that goes on after a crash, stores nothing twice.
+
+A file of an archive, as its manifest knows it, is restored bit for bit: what is in it was stored here before.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedReader
 
+from systemlog.compression import broken_data_errors, reading
 from systemlog.identity import derive_id
 from systemlog.intake import FieldError, Malformed, Refused, read_json, read_record
 from systemlog.storage import Row, storage_of
+from systemlog.storage.archived import read_line
 
 BATCH_ROWS = 5000
 MAX_LINE_BYTES = 2**20
-GZIP_MAGIC = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class BrokenFile(Exception):
-    """The file ends in the middle of its gzip data, or is damaged; the lines before that place were imported."""
+    """The file ends in the middle of its compressed data, or is damaged; the lines before that place were imported."""
 
 
 @dataclass(slots=True)
@@ -48,11 +50,13 @@ def import_file(
     *,
     refuse: Callable[[int, Refused], None],
     progress: Callable[[Outcome], None] = lambda outcome: None,
+    of_archive: bool = False,
 ) -> Outcome:
-    """Store the records of an NDJSON file, plain or gzip.
+    """Store the records of an NDJSON file, plain or compressed by gzip or Zstandard.
 
-    `refuse` is told each bad line by its number, from 1; `progress` the outcome so far, after each batch. Raises
-    `BrokenFile` at the end of what can be read.
+    `refuse` is told each bad line by its number, from 1; `progress` the outcome so far, after each batch. A file
+    `of_archive` has the lines that `systemlog.archive` wrote. Raises `BrokenFile` at the end of what can be read, and
+    `ZstandardIsMissing`.
     """
     outcome = Outcome()
     batch: list[Row] = []
@@ -66,9 +70,9 @@ def import_file(
 
     seen: Counter[int] = Counter()
     try:
-        for number, line in _lines(file):
+        for number, line in _lines(file, MAX_LINE_BYTES if not of_archive else sys.maxsize - 1):
             try:
-                batch.append(_read(line, seen))
+                batch.append(_restore(line) if of_archive else _read(line, seen))
             except Refused as refused:
                 outcome.refused += 1
                 refuse(number, refused)
@@ -97,19 +101,25 @@ def _read(line: bytes | None, seen: Counter[int]) -> Row:
     return read_record(given, archived=True, make_id=partial(derive_id, digest=digest, ordinal=ordinal))
 
 
-def _lines(file: BufferedReader) -> Iterator[tuple[int, bytes | None]]:
-    """Number and text of each line that is not blank; None for the text of one that is too long."""
-    number = 0
-    zipped = file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
-    lines: gzip.GzipFile | BufferedReader = gzip.GzipFile(fileobj=file) if zipped else file
+def _restore(line: bytes | None) -> Row:
     try:
-        while line := lines.readline(MAX_LINE_BYTES + 1):
+        return read_line(line or b"")
+    except (ValueError, TypeError) as error:
+        raise Refused([FieldError("", "malformed", "This is no line of an archive.")]) from error
+
+
+def _lines(file: BufferedReader, limit: int) -> Iterator[tuple[int, bytes | None]]:
+    """Number and text of each line that is not blank; None for the text of one with more bytes than `limit`."""
+    number = 0
+    lines = reading(file)
+    try:
+        while line := lines.readline(limit + 1):
             number += 1
-            if len(line) > MAX_LINE_BYTES:
+            if len(line) > limit:
                 while line and not line.endswith(b"\n"):
-                    line = lines.readline(MAX_LINE_BYTES)
+                    line = lines.readline(limit)
                 yield number, None
             elif text := line.removeprefix(BYTE_ORDER_MARK).strip():
                 yield number, text
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BrokenFile(f"The gzip data breaks off or is damaged after line {number}.") from error
+    except broken_data_errors() as error:
+        raise BrokenFile(f"The compressed data breaks off or is damaged after line {number}.") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NoReturn, cast
 
 from django.db import models
@@ -15,6 +16,7 @@ from systemlog.storage import storage_of
 from systemlog.storage.contexts import ContextDecoder
 from systemlog.storage.defaults import MintedId, NowText
 from systemlog.storage.landing import CHECKPOINTS
+from systemlog.storage.rollup import ROLLUP
 from systemlog.storage.rows import TABLE
 
 
@@ -64,8 +66,10 @@ class SystemLogQuerySet(models.QuerySet["SystemLog"]):
         records = list(objs)
         for record in records:
             record.settle()
-        storage_of(self.db).make_room(record.timestamp for record in records)
-        return super().bulk_create(records, *args, **kwargs)
+        storage = storage_of(self.db)
+        storage.make_room(record.timestamp for record in records)
+        with storage.counting(record.counted_by for record in records):
+            return super().bulk_create(records, *args, **kwargs)
 
     bulk_create.alters_data = True  # type: ignore[attr-defined]  # as Django marks its own, for templates
 
@@ -109,7 +113,12 @@ class SystemLog(models.Model):
                 fields=["subject", "timestamp"], name="system_logs_subject", condition=Q(subject__isnull=False)
             ),
             models.Index(fields=["category", "timestamp"], name="system_logs_category"),
-            models.Index(fields=["timestamp"], name="system_logs_grave", condition=Q(level__in=["ERROR", "CRITICAL"])),
+            # Level and category so that a rare one of them is picked out in the index.
+            models.Index(
+                fields=["timestamp", "level", "category"],
+                name="system_logs_grave",
+                condition=Q(level__in=["ERROR", "CRITICAL"]),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -120,8 +129,15 @@ class SystemLog(models.Model):
         if not raw and not self._state.adding:
             raise RecordsAreNeverChanged
         self.settle()
-        storage_of(kwargs.get("using") or type(self).objects.db).make_room([self.timestamp])
-        super().save_base(raw=raw, **kwargs)
+        storage = storage_of(kwargs.get("using") or type(self).objects.db)
+        storage.make_room([self.timestamp])
+        with storage.counting([self.counted_by]):
+            super().save_base(raw=raw, **kwargs)
+
+    @property
+    def counted_by(self) -> tuple[datetime, str, str, str]:
+        """What the roll-up counts it by."""
+        return self.timestamp, self.source, self.category, self.level
 
     def settle(self) -> None:
         """Make the timestamp what it will be when it is read: an aware instant, whatever Django takes for one.
@@ -138,6 +154,35 @@ class SystemLog(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise `RecordsAreNeverChanged`."""
         raise RecordsAreNeverChanged
+
+
+class SystemLogRollup(models.Model):
+    """How many records an hour has, by source, category and level. The database writes it: see `storage.rollup`.
+
+    Several rows may stand for the same; their counts are to be added, and may be negative. A `delta` is what a writer
+    appended and nobody has summed up yet.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    hour = models.DateTimeField()
+    source = models.TextField()
+    category = models.TextField()
+    level = models.TextField()
+    count = models.BigIntegerField()
+    delta = models.BooleanField(default=True, db_default=True)
+
+    class Meta:
+        db_table = ROLLUP
+        default_permissions = ()
+        verbose_name = "hour of the system log"
+        indexes = [
+            models.Index(fields=["hour"], name="system_log_rollup_hour"),
+            models.Index(fields=["level", "hour", "category", "source"], name="system_log_rollup_level"),
+            models.Index(fields=["hour"], name="system_log_rollup_delta", condition=Q(delta=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H} {self.source} {self.category} {self.level}: {self.count}"
 
 
 class Checkpoint(models.Model):

@@ -1,11 +1,13 @@
-"""What the probes and metrics of a service ask of the journal: dotted paths for the app `health`, or any other.
+"""What the probes and metrics of a service ask of the journal and the table: dotted paths for the app `health`, or
+any other.
 
-Both read files only, so that they answer while the database does not.
+Those of the journal read files only, so that they answer while the database does not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -18,6 +20,9 @@ from systemlog.landing.ledger import added, read_ledger
 
 LATE_S = 60.0
 """A record that waits for longer than this is late: the database or the lander is not what it should be."""
+
+
+LEAVES_AHEAD = timedelta(days=1)
 
 
 class JournalClosed(Exception):
@@ -35,6 +40,24 @@ def journal() -> str | None:
     if state.fill >= CLOSES_AT[-1]:
         raise JournalClosed(f"The journal is full ({state.waiting_bytes} bytes wait): no records are taken.")
     return "; ".join(_warnings(state)) or None
+
+
+class LeafMissing(Exception):
+    """There is no partition for the records of now."""
+
+
+def leaves_made_ahead() -> str | None:
+    """A probe: None where there is a partition for now and for this time tomorrow, a text where tomorrow's is missing.
+
+    Whoever writes makes the missing one; plain SQL cannot. Raises `LeafMissing` where there is none for now.
+    """
+    from systemlog.storage import storage_of
+
+    now = datetime.now(UTC)
+    missing = storage_of().without_room([now, now + LEAVES_AHEAD])
+    if now in missing:
+        raise LeafMissing("There is no partition for now: write a record, or run manage.py prune_system_logs.")
+    return "The partition for tomorrow is missing: run manage.py prune_system_logs daily." if missing else None
 
 
 def collect() -> Iterator[Metric]:

@@ -1,44 +1,48 @@
 """Pages of records, newest first, within a budget of time: complete, or honest about how far they came.
 
-A page is found by walking through time in slices that double, newest first (or oldest first, on the way back), until it
-is full, the log ends or the budget is spent. So every answer is bounded, with or without an index, and no query has
-to lock all partitions at once.
+A page is found slice by slice of time, newest first (or oldest first, on the way back), until it is full, the log ends
+or the budget is spent. It is full when it has as many records as asked for, or as many bytes as an answer may have.
 """
 
 from __future__ import annotations
 
+import marshal
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
-from django.db.models import DateTimeField, QuerySet, UUIDField, Value
+from django.db.models import DateTimeField, Q, QuerySet, UUIDField, Value
 
 from systemlog.conf import conf
-from systemlog.identity import MICROSECOND, instant_of
+from systemlog.identity import instant_of
 from systemlog.models import SystemLog
-from systemlog.storage import BudgetSpent, Storage, storage_of
+from systemlog.slices import (
+    END_OF_TIME,
+    FIRST_SLICE,
+    INDEXED_SLICE,
+    LONGEST_SLICE,
+    SMALLEST_SLICE,
+    START_OF_TIME,
+    just_after,
+    just_before,
+    length,
+    slices_down,
+    slices_up,
+)
+from systemlog.storage import BudgetSpent, storage_of
 from systemlog.storage.lookups import KeyCompared
 from systemlog.storage.spans import Span
 
-MAX_COUNT = 10_000
-"""A total is exact up to here."""
+MAX_PAGE_CHARACTERS = 8 * 2**20
+"""A page ends early where messages and contexts come to this: each of them may have 64 KiB."""
 
-COUNT_BUDGET_S = 0.02
-FIRST_SLICE = timedelta(hours=1)
-SELECTIVE_SLICE = timedelta(days=35)
-"""Where a filter leaves a handful of records, and an index finds them, the first slice may be long."""
+CHUNK_ROWS = 256
+"""So many records are fetched at once."""
 
-LEAVES_OF_A_SLICE = 32
-"""A query locks each partition that it may touch, with all its indexes."""
-
-SMALLEST_SLICE = timedelta(milliseconds=1)
-LONGEST_SLICE = timedelta(days=36525)
-START_OF_TIME = datetime.min.replace(tzinfo=UTC)
-END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 LOWEST_ID, HIGHEST_ID = uuid.UUID(int=0), uuid.UUID(int=(1 << 128) - 1)
 
 
@@ -51,25 +55,55 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What to look for: a filtered queryset, `since` (included) and `until` (excluded), and whether its filter is one
-    that leaves a handful of records.
+    """What to look for: a filtered queryset, `since` (included) and `until` (excluded).
+
+    `selective`: its filter is one that leaves a handful of records. `indexed`: an index has them by time. `rollup`: the
+    same filter, put to the roll-up; None where that cannot answer it.
     """
 
-    records: QuerySet[SystemLog]
+    records: QuerySet[SystemLog, Any]
     since: datetime | None = None
     until: datetime | None = None
     selective: bool = False
+    indexed: bool = False
+    rollup: Q | None = None
+
+    def within(self, span: Span) -> QuerySet[SystemLog, Any]:
+        """The records in a part of the time that is searched."""
+        lower = max(span.lower, self.since or START_OF_TIME)
+        upper = min(span.upper, self.until or END_OF_TIME)
+        return self.records.filter(timestamp__gte=lower, timestamp__lt=upper)
+
+
+class Allowance:
+    """The budget of one search, as it is spent statement by statement."""
+
+    def __init__(self, allow: Callable[[float], None], seconds: float) -> None:
+        self._allow = allow
+        self._deadline = time.monotonic() + seconds
+        self._told = seconds
+        allow(seconds)
+
+    def check(self) -> None:
+        """Before a statement: let it take no longer than what is left. Raises `BudgetSpent` if that is nothing."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise BudgetSpent
+        # To tell the database costs a statement.
+        if left < self._told * 0.9:
+            self._told = left
+            self._allow(left)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Up to `limit` records, newest first, and how to go on.
+    """Up to `limit` records, newest first (what the search's queryset gives), and how to go on.
 
     `older` and `newer` are where the next page in that direction starts, None where there is none. Where the budget
     was spent, `searched_until` says how far the search came, and `slice` how long the next one's first slice should be.
     """
 
-    items: list[SystemLog]
+    items: list[Any]
     older: Position | None
     newer: Position | None
     searched_until: datetime | None = None
@@ -91,30 +125,33 @@ def find_page(
 ) -> Page:
     """The page beyond `after` (None: from the newest on), towards older records or, `backwards`, newer ones."""
     storage = storage_of(search.records.db)
-    deadline = time.monotonic() + conf().SEARCH_BUDGET
-    found: list[SystemLog] = []
+    found: list[Any] = []
     order = ("timestamp", "id") if backwards else ("-timestamp", "-id")
     records = search.records.order_by(*order)
     if after is not None:
         records = records.filter(_beyond(after, backwards))
-    step = first_slice or (SELECTIVE_SLICE if search.selective else FIRST_SLICE)
+    step = first_slice or (LONGEST_SLICE if search.selective else INDEXED_SLICE if search.indexed else FIRST_SLICE)
     if backwards:
-        walk = _slices_up(storage, _latest(search.since, after and after.timestamp), search.until, step)
+        walk = slices_up(storage, _latest(search.since, after and after.timestamp), search.until, step)
     else:
         top = _earliest(search.until, after and just_after(after.timestamp))
-        walk = _slices_down(storage, search.since, top, step)
+        walk = slices_down(storage, search.since, top, step)
     spent: Span | None = Span(after.timestamp, END_OF_TIME) if after and backwards else None
     done: Span | None = None
+    characters = 0
     with suppress(BudgetSpent), storage.budget() as allow:
-        allow(conf().SEARCH_BUDGET)
+        allowance = Allowance(allow, conf().SEARCH_BUDGET)
         for piece in walk:
             spent = piece
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise BudgetSpent
-            allow(left)
+            allowance.check()
             part = records.filter(timestamp__gte=piece.lower, timestamp__lt=piece.upper)
-            found.extend(part[: limit + 1 - len(found)])
+            for record in _fetched(part[: limit + 1 - len(found)], limit + 1 - len(found), allowance):
+                characters += _characters(record)
+                if characters > MAX_PAGE_CHARACTERS and found:
+                    limit = len(found)
+                found.append(record)
+                if len(found) > limit:
+                    break
             # Until the next slice is known, what lies beyond this one is what was not searched.
             done = piece
             spent = Span(piece.upper, END_OF_TIME) if backwards else Span(START_OF_TIME, piece.lower)
@@ -122,22 +159,6 @@ def find_page(
                 break
         spent = None
     return _page(found, limit, after, backwards=backwards, spent=spent, done=done)
-
-
-def count(search: Search) -> tuple[int, bool]:
-    """How many records there are, and whether that is exact: up to 10,000, and if counted within 20 ms."""
-    records = search.records.order_by()
-    if search.since:
-        records = records.filter(timestamp__gte=search.since)
-    if search.until:
-        records = records.filter(timestamp__lt=search.until)
-    try:
-        with storage_of(records.db).budget() as allow:
-            allow(COUNT_BUDGET_S)
-            counted = records[: MAX_COUNT + 1].count()
-    except BudgetSpent:
-        return 0, False
-    return min(counted, MAX_COUNT), counted <= MAX_COUNT
 
 
 def find_record(record_id: uuid.UUID) -> SystemLog | None:
@@ -152,58 +173,34 @@ def find_record(record_id: uuid.UUID) -> SystemLog | None:
     return records.first()
 
 
+def _fetched(records: QuerySet[SystemLog, Any], count: int, allowance: Allowance) -> Iterator[Any]:
+    """Up to `count` records, never many in memory that nobody has weighed."""
+    if count <= CHUNK_ROWS:
+        yield from records
+        return
+    with closing(cast(Generator[Any], records.iterator(CHUNK_ROWS))) as found:
+        for number, record in enumerate(found, 1):
+            yield record
+            if number % CHUNK_ROWS == 0:
+                allowance.check()  # each chunk is a statement
+
+
+def _characters(record: Any) -> int:
+    """What is long in a record, as far as it was fetched; or in a row of an export."""
+    if not isinstance(record, SystemLog):
+        return len(record.message) + len(record.document)
+    fetched = vars(record)
+    # Nothing tells the size of a dictionary sooner.
+    return len(fetched.get("message", "")) + len(marshal.dumps(fetched.get("context")))
+
+
 def _beyond(position: Position, backwards: bool) -> KeyCompared:
     at = Value(position.timestamp, DateTimeField())
     return KeyCompared(">" if backwards else "<", at, Value(position.id, UUIDField()))
 
 
-def _joined(spans: list[Span]) -> Iterator[Span]:
-    """Neighbours made one, up to 32 of them; newest first, as they come."""
-    count, joined = 0, None
-    for span in spans:
-        if joined is not None and span.upper == joined.lower and count < LEAVES_OF_A_SLICE:
-            joined, count = Span(span.lower, joined.upper), count + 1
-        else:
-            if joined is not None:
-                yield joined
-            joined, count = span, 1
-    if joined is not None:
-        yield joined
-
-
-def _slices_down(storage: Storage, since: datetime | None, until: datetime | None, step: timedelta) -> Iterator[Span]:
-    """From `until` (or the newest) back to `since` (or the oldest); the storage is asked if one slice is not enough."""
-    top, floor = until or END_OF_TIME, since or START_OF_TIME
-    # What lies in the future goes with the first slice of the present.
-    first = min(top, datetime.now(UTC))
-    reached = max(floor, first - step if first - START_OF_TIME > step else START_OF_TIME)
-    yield Span(reached, top)
-    if reached <= floor:
-        return
-    for span in _joined(storage.spans()):
-        lower, top = max(span.lower, floor), min(span.upper, reached)
-        # Years without a record are crossed at once, and not in slices.
-        newest = storage.newest_in(Span(lower, top)) if top > lower else None
-        top = lower if newest is None else just_after(newest)
-        while top > lower:
-            step = min(step * 2, LONGEST_SLICE)
-            bottom = max(lower, top - step if top - START_OF_TIME > step else START_OF_TIME)
-            yield Span(bottom, top)
-            top = bottom
-
-
-def _slices_up(storage: Storage, since: datetime | None, until: datetime | None, step: timedelta) -> Iterator[Span]:
-    """From `since` (or the oldest) on to `until` (or the newest)."""
-    for span in reversed(list(_joined(storage.spans()))):
-        bottom, ceiling = max(span.lower, since or START_OF_TIME), min(span.upper, until or END_OF_TIME)
-        while bottom < ceiling:
-            top = min(ceiling, bottom + step)
-            yield Span(bottom, top)
-            bottom, step = top, min(step * 2, LONGEST_SLICE)
-
-
 def _page(
-    found: list[SystemLog],
+    found: list[Any],
     limit: int,
     after: Position | None,
     *,
@@ -218,8 +215,12 @@ def _page(
     onward = _position(items[-1]) if len(found) > limit else None
     searched_until = slice_ = None
     if spent is not None:
-        slice_ = min(max(SMALLEST_SLICE, _length(done) if done else _length(spent) / 4), LONGEST_SLICE)
-        if backwards:
+        slice_ = min(max(SMALLEST_SLICE, length(done) if done else length(spent) / 16), LONGEST_SLICE)
+        if found and found[-1].timestamp in spent:
+            # The slice was searched as far as this record.
+            onward = _position(found[-1])
+            searched_until = onward.timestamp
+        elif backwards:
             searched_until = spent.lower
             onward = max(filter(None, (after, Position(just_before(spent.lower), HIGHEST_ID))))
         else:
@@ -239,21 +240,6 @@ def _just_before(position: Position, backwards: bool) -> Position:
     if backwards:
         return Position(just_after(position.timestamp), LOWEST_ID)
     return Position(just_before(position.timestamp), HIGHEST_ID)
-
-
-def _length(span: Span) -> timedelta:
-    """How much of the past the span covers; the first one is open towards the future."""
-    return max(min(span.upper, datetime.now(UTC)) - span.lower, timedelta(0))
-
-
-def just_after(instant: datetime) -> datetime:
-    """The next microsecond; at the end of the calendar the instant itself."""
-    return instant + MICROSECOND if instant < END_OF_TIME else instant
-
-
-def just_before(instant: datetime) -> datetime:
-    """The microsecond before; at the start of the calendar the instant itself."""
-    return instant - MICROSECOND if instant > START_OF_TIME else instant
 
 
 def _position(record: SystemLog) -> Position:

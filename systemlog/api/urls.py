@@ -7,6 +7,8 @@ from typing import Any
 from django.db import connections, transaction
 from django.urls import re_path
 
+from systemlog.api.aggregates import FacetsView, HistogramView
+from systemlog.api.export import ExportView
 from systemlog.api.views import SystemLogViewSet
 
 
@@ -23,6 +25,9 @@ urlpatterns = [
         _outside_transactions(SystemLogViewSet.as_view({"get": "list", "post": "create"})),
         name="system-log-list",
     ),
+    re_path(r"^logs/histogram/?\Z", _outside_transactions(HistogramView.as_view()), name="system-log-histogram"),
+    re_path(r"^logs/facets/?\Z", _outside_transactions(FacetsView.as_view()), name="system-log-facets"),
+    re_path(r"^logs/export/?\Z", _outside_transactions(ExportView.as_view()), name="system-log-export"),
     re_path(
         r"^logs/(?P<pk>[^/]+)/?\Z",
         _outside_transactions(SystemLogViewSet.as_view({"get": "retrieve"})),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
+from django.http import QueryDict
 from django.utils import timezone
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema, extend_schema_view
 from rest_framework import status, viewsets
@@ -26,9 +28,9 @@ from systemlog.api.serializers import (
     RecordPageSerializer,
     RecordSerializer,
     represent,
-    represent_time,
 )
 from systemlog.correlation import get_correlation_id
+from systemlog.counting import count
 from systemlog.cursors import BadCursor, Cursor, fingerprint
 from systemlog.filters import read_search
 from systemlog.intake import FieldError, Malformed, Refused, parse_id, read_record
@@ -36,8 +38,9 @@ from systemlog.journal import accept_rows
 from systemlog.models import SystemLog
 from systemlog.problems import InvalidParameters, json_pointer
 from systemlog.problems.schema import may_raise
-from systemlog.search import Page, Position, Search, count, find_page, find_record
+from systemlog.search import Page, Position, Search, find_page, find_record
 from systemlog.storage import Row, storage_of
+from systemlog.storage.rows import represent_time
 
 BATCH_ROWS = 2000
 MAX_REFUSED = 100
@@ -94,16 +97,9 @@ class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
         query = request.query_params
         search = read_search(query, known=PAGING, now=timezone.now())
         limit = _read_limit(query.get("limit", str(DEFAULT_LIMIT)))
-        belongs_to = fingerprint(
-            (name, value) for name in query if name not in ("limit", "cursor") for value in query.getlist(name)
-        )
-        cursor = None
-        if "cursor" in query:
-            try:
-                cursor = Cursor.decode(query["cursor"], belongs_to)
-            except BadCursor:
-                raise InvalidParameters({"cursor": "This is no cursor of this search."}) from None
-            search = Search(search.records, cursor.since, cursor.until, search.selective)
+        belongs_to, cursor = read_cursor(query, apart=("limit",))
+        if cursor:
+            search = replace(search, since=cursor.since, until=cursor.until)
         backwards = cursor is not None and cursor.backwards
         page = find_page(
             search,
@@ -250,6 +246,22 @@ def pointer(index: int, field: str) -> str:
     return json_pointer([index, field] if field else [index])
 
 
+def read_cursor(query: QueryDict, apart: Sequence[str] = ()) -> tuple[str, Cursor | None]:
+    """The fingerprint of the search, and its cursor if one is given; parameters `apart` do not belong to the search.
+
+    Raises `InvalidParameters` for a text that is no cursor, or one of another search.
+    """
+    belongs_to = fingerprint(
+        (name, value) for name in query if name not in (*apart, "cursor") for value in query.getlist(name)
+    )
+    if "cursor" not in query:
+        return belongs_to, None
+    try:
+        return belongs_to, Cursor.decode(str(query["cursor"]), belongs_to)
+    except BadCursor:
+        raise InvalidParameters({"cursor": "This is no cursor of this search."}) from None
+
+
 def _read(request: Request, given: object) -> Row:
     if isinstance(given, Malformed):
         raise Refused([FieldError("", "malformed", str(given))])
@@ -282,4 +294,5 @@ def _total(search: Search, page: Page) -> tuple[int, bool]:
     if page.complete and page.older is None:
         return len(page.items), True
     total, exact = count(search)
-    return max(total, len(page.items)), exact
+    seen = len(page.items)
+    return max(total, seen), exact and total >= seen

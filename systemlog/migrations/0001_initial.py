@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import migrations, models
@@ -11,8 +12,10 @@ import systemlog.identity
 import systemlog.models
 import systemlog.storage.contexts
 import systemlog.storage.defaults
-from systemlog.storage.leaves import make_leaves
+from systemlog.conf import conf
+from systemlog.storage.leaves import make_leaf
 from systemlog.storage.operations import CreatePartitionedModel, VendorSQL
+from systemlog.storage.spans import days_ahead
 
 REFUSE_CHANGES_POSTGRESQL = """
     CREATE FUNCTION system_logs_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -64,7 +67,8 @@ def make_first_leaves(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> Non
     """Make room for what is inserted now, by plain SQL too; what is older gets its leaf when it comes."""
     if schema_editor.connection.vendor == "postgresql" and not schema_editor.collect_sql:
         with schema_editor.connection.cursor() as cursor:
-            make_leaves(cursor, [])
+            for day in days_ahead(datetime.now(UTC), conf().LEAF):
+                make_leaf(cursor, day)
 
 
 class Migration(migrations.Migration):
@@ -152,7 +156,7 @@ class Migration(migrations.Migration):
                     models.Index(fields=["category", "timestamp"], name="system_logs_category"),
                     models.Index(
                         condition=models.Q(("level__in", ["ERROR", "CRITICAL"])),
-                        fields=["timestamp"],
+                        fields=["timestamp", "level", "category"],
                         name="system_logs_grave",
                     ),
                 ],

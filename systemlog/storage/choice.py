@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import NotSupportedError, connections
 
 from systemlog.conf import conf
+from systemlog.storage.citus import CitusStorage
 from systemlog.storage.interface import Storage
 from systemlog.storage.postgresql import PostgreSQLStorage
 from systemlog.storage.sqlite import SQLiteStorage
@@ -18,6 +19,8 @@ def storage_of(alias: str | None = None) -> Storage:
     Raises `NotSupportedError` for another vendor than PostgreSQL and SQLite.
     """
     connection = connections[alias or conf().DATABASE]
+    if conf().CITUS and connection.vendor == "postgresql":
+        return CitusStorage(connection)
     try:
         return STORAGES[connection.vendor](connection)
     except KeyError:

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from systemlog.policies import Expiry
+from systemlog.storage import rollup
 from systemlog.storage.landing import Checkpoints, Slice
 from systemlog.storage.rows import TABLE, Row
 from systemlog.storage.spans import Span
+from systemlog.storage.steps import Clock, Leaf, LeafReport, Orders, Step
 
 NEWEST_SQL = f"SELECT max(timestamp) FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s"
 
 
 class BudgetSpent(Exception):
     """The statement took longer than it was allowed to, and was cancelled."""
-
-
-class LeavesInUse(Exception):
-    """Readers held these partitions all the time, a backup say; `deleted` rows of others went. Prune again later."""
-
-    def __init__(self, deleted: int, names: Sequence[str]) -> None:
-        super().__init__(f"Open transactions hold {', '.join(names)}: prune again when they have ended.")
-        self.deleted = deleted
 
 
 class Storage(ABC):
@@ -38,6 +33,10 @@ class Storage(ABC):
     @abstractmethod
     def make_room(self, instants: Iterable[datetime]) -> None:
         """Make sure that records of these instants can be inserted, without touching the caller's transaction."""
+
+    @abstractmethod
+    def without_room(self, instants: Iterable[datetime]) -> list[datetime]:
+        """Which of these instants no record could be inserted at, until `make_room`."""
 
     @abstractmethod
     def insert(self, rows: Sequence[Row]) -> int:
@@ -75,6 +74,40 @@ class Storage(ABC):
         return found  # type: ignore[no-any-return]  # of the driver
 
     @abstractmethod
+    def leaf_spans(self) -> list[Span]:
+        """The partitions' parts of time, newest first, as they were within the last minute; none where there are none.
+
+        For dividing work alone: a partition may be missing here, or be gone.
+        """
+
+    counts_itself = True
+    """Whether triggers keep the roll-up. A cluster has none on distributed tables: its writers call `add_to_rollup`."""
+
+    def add_to_rollup(self, counts: Mapping[tuple[datetime, str, str, str], int]) -> None:
+        """Add rows (hour, source, category, level -> how many) to the roll-up, where the database itself does not.
+
+        To be called in the transaction that writes the rows.
+        """
+        if not self.counts_itself:
+            rollup.add(self.connection, counts)
+
+    def counting(self, rows: Iterable[tuple[datetime, str, str, str]]) -> AbstractContextManager[object]:
+        """A block that stores these (timestamp, source, category, level) by the ORM: counts them, where the database
+        itself does not.
+        """
+        return nullcontext()
+
+    @abstractmethod
+    def compact_rollup(self) -> int:
+        """Sum up what writers appended to the roll-up; gives how many rows went, 0 where nothing is left to do."""
+
+    def recount_rollup(self, span: Span) -> None:
+        """Count the records of the span's hours anew, beside writers: after its partition was sealed, dropped or
+        replaced, which no trigger notices. In the caller's transaction, if there is one.
+        """
+        rollup.recount(self.connection, span)
+
+    @abstractmethod
     def budget(self) -> AbstractContextManager[Callable[[float], None]]:
         """A block of reading whose statements are cancelled, with `BudgetSpent`, when they take too long.
 
@@ -83,16 +116,38 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def prune(
-        self,
-        before: datetime,
-        *,
-        levels: Sequence[str] = (),
-        categories: Sequence[str] = (),
-        progress: Callable[[int], None] = lambda rows: None,
-    ) -> int:
-        """Delete the records older than `before`, of these levels and categories if any are named.
+    def leaves(self) -> list[LeafReport]:
+        """The leaves of the table, newest first; on SQLite the table itself is one, if it has records."""
 
-        Goes in short transactions that block no insert, and may be interrupted and run again. `progress` is told
-        the rows deleted so far. Gives how many rows went. Raises `LeavesInUse` after it has tried everything.
+    @abstractmethod
+    def clock(self) -> Clock:
+        """What the database knows of the time."""
+
+    @abstractmethod
+    def taking_turns(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+        """A block that only one process is in; `waiting` is called if another one is. Needed by all of the below.
+
+        Finishes at the start what an interrupted one left. Raises `LeafInUse`.
+        """
+
+    @abstractmethod
+    def plan(self, leaf: Leaf, expiry: Expiry) -> Step:
+        """What is to be done with a leaf of which, by time alone, something may expire. Changes nothing."""
+
+    @abstractmethod
+    def carry_out(self, step: Step, expiry: Expiry, orders: Orders) -> int:
+        """Do it; gives how many rows went. Raises `LeafInUse`; then, or interrupted, a later run goes on.
+
+        No insert waits longer than 100 ms meanwhile, and none is lost.
+        """
+
+    @abstractmethod
+    def archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
+        """Give `write` the rows of a leaf that are to be archived, as `Orders.archive` takes them; none goes."""
+
+    @abstractmethod
+    def tend(self, progress: Callable[[str], None]) -> None:
+        """Make leaves ahead, merge old ones while there are too many, seal those whose span is over.
+
+        `progress` is told what comes next. Raises `LeafInUse`.
         """

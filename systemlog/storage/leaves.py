@@ -1,107 +1,163 @@
-"""The leaves (partitions) of `system_logs` on PostgreSQL: which exist, and making and dropping them.
+"""The leaves (partitions) of `system_logs` on PostgreSQL: which exist, and making them.
 
 A leaf is made by CREATE TABLE … LIKE and ATTACH, which blocks no insert: `PARTITION OF` would wait for every open
-reader of the table while all inserts queue behind it. One advisory lock makes makers and droppers take turns.
+reader of the table while all inserts queue behind it. One advisory lock makes those who make and those who replace
+leaves take turns; it is held for one leaf at a time.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from datetime import UTC, datetime
 
-from django.db import transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from systemlog.conf import conf
 from systemlog.storage.rows import TABLE
-from systemlog.storage.spans import Span, span_for
-
-AHEAD = {"day": timedelta(days=7), "week": timedelta(days=21), "month": timedelta(days=62)}
-"""How far ahead of now leaves are made, by the setting LEAF."""
+from systemlog.storage.spans import BEGINNING, END, Span, span_for
+from systemlog.storage.steps import Leaf, LeafReport, LeafState
 
 LOCK = "systemlog.leaves"
 
 LOCK_SQL = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 LEAVES_SQL = """
-    SELECT leaf.relname, pg_get_expr(leaf.relpartbound, leaf.oid), pg_relation_size(leaf.oid)
+    SELECT leaf.oid::regclass::text, pg_get_expr(leaf.relpartbound, leaf.oid), pg_relation_size(leaf.oid)
     FROM pg_inherits JOIN pg_class leaf ON leaf.oid = pg_inherits.inhrelid
-    WHERE pg_inherits.inhparent = to_regclass(%s) AND leaf.relpartbound IS NOT NULL
+    WHERE pg_inherits.inhparent = to_regclass(%s) AND leaf.relpartbound IS NOT NULL AND inhdetachpending = %s
 """
 
-BOUNDS = re.compile(r"FROM \('([^']+)'\) TO \('([^']+)'\)")
+# Rows as the planner guesses them: the density of the last ANALYZE, times the pages of now.
+REPORT_SQL = """
+    SELECT leaf.oid::regclass::text, pg_get_expr(leaf.relpartbound, leaf.oid), pg_relation_size(leaf.oid),
+        pg_total_relation_size(leaf.oid),
+        CASE WHEN leaf.reltuples > 0 AND leaf.relpages > 0
+            THEN leaf.reltuples / leaf.relpages * pg_relation_size(leaf.oid) / current_setting('block_size')::int
+            ELSE pg_stat_get_live_tuples(leaf.oid) END,
+        inhdetachpending, obj_description(leaf.oid, 'pg_class'),
+        EXISTS (SELECT FROM pg_trigger WHERE tgrelid = leaf.oid AND tgname = %s)
+    FROM pg_inherits JOIN pg_class leaf ON leaf.oid = pg_inherits.inhrelid
+    WHERE pg_inherits.inhparent = to_regclass(%s)
+"""
 
+SEALED = "sealed"
+"""The comment on the table of a leaf that retention has sealed."""
 
-class Leaf(NamedTuple):
-    """One partition: its table's name, its span, and the bytes of its rows (0: it never had one)."""
+LATE_TRIGGER = f"{TABLE}_late"
+"""On a leaf that is being replaced: see systemlog.storage.replacing."""
 
-    name: str
-    span: Span
-    size_bytes: int
+SPAN_CHECK = "span_of_the_leaf"
+
+BOUNDS = re.compile(r"FROM \((?:'([^']+)'|MINVALUE)\) TO \((?:'([^']+)'|MAXVALUE)\)")
 
 
 def read_leaves(cursor: CursorWrapper) -> list[Leaf]:
-    """The leaves that are attached now, newest first."""
-    cursor.execute(LEAVES_SQL, [TABLE])
-    # The bounds of a leaf that another session drops just now are NULL.
-    leaves = [Leaf(name, _parse_bounds(bounds), size) for name, bounds, size in cursor.fetchall() if bounds]
-    return sorted(leaves, key=lambda leaf: leaf.span, reverse=True)
+    """The leaves that are attached now, newest first; not one whose DETACH is pending, which takes no more rows."""
+    return _read(cursor, detaching=False)
 
 
-def make_leaves(cursor: CursorWrapper, instants: Iterable[datetime]) -> list[Span]:
-    """Make the leaves that `instants` need and those of the days ahead; gives the spans of all leaves.
+def read_detaching(cursor: CursorWrapper) -> list[Leaf]:
+    """The leaves that a cancelled DETACH CONCURRENTLY left: no row finds room in their span until it is finished."""
+    return _read(cursor, detaching=True)
+
+
+def finish_detaching(cursor: CursorWrapper, leaf: Leaf) -> None:
+    """Finish it; waits for transactions that still see the leaf. Its table stays, for whoever wanted it detached."""
+    cursor.execute(f"ALTER TABLE {TABLE} DETACH PARTITION {leaf.name} FINALIZE")
+
+
+def report_leaves(cursor: CursorWrapper) -> list[LeafReport]:
+    """The same with what is known of each, newest first; those whose DETACH is pending too."""
+    cursor.execute(REPORT_SQL, [LATE_TRIGGER, TABLE])
+    now = datetime.now(UTC)
+    reports = []
+    for name, bounds, size, total, rows, pending, comment, replaced in cursor.fetchall():
+        if bounds:
+            leaf = Leaf(name, _parse_bounds(bounds), size)
+            state = _state(leaf.span, now, pending=pending, sealed=comment == SEALED, replaced=replaced)
+            reports.append(LeafReport(leaf, round(rows), total, state))
+    return sorted(reports, key=lambda report: report.leaf.span, reverse=True)
+
+
+def make_leaf(cursor: CursorWrapper, instant: datetime) -> list[Span]:
+    """Make the leaf that `instant` needs, if it is not there; gives the spans of all leaves.
 
     Call it in a transaction of its own: it holds the advisory lock, and the new leaf, until the commit.
     """
     cursor.execute(LOCK_SQL, [LOCK])
     spans = [leaf.span for leaf in read_leaves(cursor)]
-    now = datetime.now(UTC)
-    leaf = conf().LEAF
-    days_ahead = [now + timedelta(days=day) for day in range(AHEAD[leaf].days + 1)]
-    for instant in [*instants, *days_ahead]:
-        if not any(instant in span for span in spans):
-            span = span_for(instant, now=now, leaf=leaf, taken=spans)
-            _create(cursor, span)
-            spans.append(span)
+    if not any(instant in span for span in spans):
+        taken = list(spans)
+        for leaf in read_detaching(cursor):
+            if instant in leaf.span:
+                finish_detaching(cursor, leaf)
+            else:
+                taken.append(leaf.span)
+        span = span_for(instant, now=datetime.now(UTC), leaf=conf().LEAF, taken=taken)
+        name = free_name(cursor, span)
+        cursor.execute(f"CREATE TABLE {name} (LIKE {TABLE} INCLUDING ALL)")
+        attach(cursor, name, span, filled=False)
+        spans.append(span)
     return spans
 
 
-def drop_leaf(connection: BaseDatabaseWrapper, leaf: Leaf) -> int:
-    """Detach and drop a leaf, with all its rows; gives how many they were, 0 if another dropped it before.
-
-    Raises `OperationalError` when the table's lock was not to be had within 50 ms: inserts must not queue behind us.
-    """
-    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        cursor.execute(LOCK_SQL, [LOCK])
-        if not any((leaf.name, leaf.span) == (there.name, there.span) for there in read_leaves(cursor)):
-            return 0
-        name = connection.ops.quote_name(leaf.name)
-        cursor.execute(f"SELECT count(*) FROM {name}")
-        rows = int(cursor.fetchone()[0])
-        cursor.execute("SET LOCAL lock_timeout = '50ms'")
-        cursor.execute(f"ALTER TABLE {TABLE} DETACH PARTITION {name}")
-        cursor.execute(f"DROP TABLE {name}")
-        return rows
+def create_table(cursor: CursorWrapper, name: str, span: Span) -> None:
+    """Create a table like `system_logs`, indexes included, that can be filled, and attached without being read."""
+    lower, upper = (f"{bound:%Y-%m-%d %H:%M:%S}+00" for bound in span)
+    checks = [f"timestamp >= '{lower}'"] if span.lower > BEGINNING else []
+    checks += [f"timestamp < '{upper}'"] if span.upper < END else []
+    check = f", CONSTRAINT {SPAN_CHECK} CHECK ({' AND '.join(checks)})" if checks else ""
+    cursor.execute(f"CREATE TABLE {name} (LIKE {TABLE} INCLUDING ALL{check})")
 
 
-def _create(cursor: CursorWrapper, span: Span) -> None:
-    name = f"{TABLE}_{span.lower:%Y%m%d}_{span.upper:%Y%m%d}"
-    lower, upper = f"{span.lower:%Y-%m-%d %H:%M:%S}+00", f"{span.upper:%Y-%m-%d %H:%M:%S}+00"
-    # The CHECK spares ATTACH a scan; it goes again, since the partition's own bound says the same.
-    cursor.execute(
-        f"""CREATE TABLE {name} (LIKE {TABLE} INCLUDING ALL,
-            CONSTRAINT {name}_span CHECK (timestamp >= '{lower}' AND timestamp < '{upper}'))"""
-    )
-    cursor.execute(f"ALTER TABLE {TABLE} ATTACH PARTITION {name} FOR VALUES FROM ('{lower}') TO ('{upper}')")
-    cursor.execute(f"ALTER TABLE {name} DROP CONSTRAINT {name}_span")
+def attach(cursor: CursorWrapper, name: str, span: Span, *, filled: bool = True) -> None:
+    """Make a table a leaf; waits for no reader and no writer of the others. Not `filled`: it was created for this."""
+    lower = "MINVALUE" if span.lower == BEGINNING else f"'{span.lower:%Y-%m-%d %H:%M:%S}+00'"
+    upper = "MAXVALUE" if span.upper == END else f"'{span.upper:%Y-%m-%d %H:%M:%S}+00'"
+    cursor.execute(f"ALTER TABLE {TABLE} ATTACH PARTITION {name} FOR VALUES FROM ({lower}) TO ({upper})")
+    if filled:
+        # The CHECK spared ATTACH a scan; the partition's own bound says the same.
+        cursor.execute(f"ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {SPAN_CHECK}")
+
+
+def free_name(cursor: CursorWrapper, span: Span) -> str:
+    """A name for the table of a new leaf; a detached one may still have the plain name."""
+    plain = f"{TABLE}_{span.lower:%Y%m%d}_{span.upper:%Y%m%d}"
+    number, name = 1, plain
+    while True:
+        cursor.execute("SELECT to_regclass(%s) IS NULL", [name])
+        if cursor.fetchone()[0]:
+            return name
+        number += 1
+        name = f"{plain}_{number}"
+
+
+def _read(cursor: CursorWrapper, *, detaching: bool) -> list[Leaf]:
+    cursor.execute(LEAVES_SQL, [TABLE, detaching])
+    # The bounds of a leaf that another session drops just now are NULL.
+    leaves = [Leaf(name, _parse_bounds(bounds), size) for name, bounds, size in cursor.fetchall() if bounds]
+    return sorted(leaves, key=lambda leaf: leaf.span, reverse=True)
+
+
+def _state(span: Span, now: datetime, *, pending: bool, sealed: bool, replaced: bool) -> LeafState:
+    if pending:
+        return LeafState.DETACHING
+    if replaced:
+        return LeafState.REPLACED
+    if span.lower > now:
+        return LeafState.AHEAD
+    if now in span:
+        return LeafState.LIVE
+    return LeafState.SEALED if sealed else LeafState.OPEN
 
 
 def _parse_bounds(text: str) -> Span:
     match = BOUNDS.search(text)
     if match is None:
         raise ValueError(f"A leaf of {TABLE} has bounds that this version does not know: {text}")
-    lower, upper = (datetime.fromisoformat(bound).astimezone(UTC) for bound in match.groups())
-    return Span(lower, upper)
+    lower, upper = match.groups()
+    return Span(_instant(lower) if lower else BEGINNING, _instant(upper) if upper else END)
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

@@ -73,6 +73,13 @@ def texts(line: bytes) -> list[str | None]:
     return [None if field == NULL else _unescape(field).decode() for field in fields]
 
 
+def counted_by(line: bytes) -> tuple[datetime, str, str, str]:
+    """The hour, source, category and level of a line: what the roll-up counts it by."""
+    timestamp, _, level, category, source, _ = line.split(b"\t", 5)
+    hour = datetime.fromisoformat(f"{timestamp[:13].decode()}:00:00+00:00")
+    return hour, _unescape(source).decode(), _unescape(category).decode(), level.decode()
+
+
 def instants(lines: Iterable[bytes]) -> set[datetime]:
     """One instant of each hour in which the lines' records lie: what leaves must be there for."""
     hours = {line[:13] for line in lines}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.db.models import BooleanField, F, Func, TextField, Value
+from django.db.models import BooleanField, DateTimeField, F, Func, TextField, Value
+
+SECONDS_BEFORE_1970 = 62135596800
 
 
 class HasTerm(Func):
@@ -49,6 +51,29 @@ class ContextHolds(Func):
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
         """A function of ours, row by row."""
         return self.as_sql(compiler, connection, function="systemlog_json_contains", **context)
+
+
+class BinStart(Func):
+    """The start of the bin of so many seconds that an instant lies in; bins begin at midnight, and weeks on Monday."""
+
+    output_field = DateTimeField()
+
+    def __init__(self, expression: str, seconds: int) -> None:
+        super().__init__(F(expression))
+        self.seconds = int(seconds)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """Since the first day of the calendar, which is a Monday."""
+        template = f"date_bin('{self.seconds} seconds', %(expressions)s, '0001-01-01 00:00+00')"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """The same, by hand."""
+        epoch = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER)"
+        start = f"{epoch} - ({epoch} + {SECONDS_BEFORE_1970}) %%%% {self.seconds}"
+        template = f"strftime('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%S', {start}, 'unixepoch')"
+        sql, params = self.as_sql(compiler, connection, template=template, **context)
+        return sql, (*params, *params)
 
 
 class KeyCompared(Func):

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 TABLE = "system_logs"
+
+
+class JSONText(str):
+    """A context that is JSON already, and is stored as it stands."""
+
+    __slots__ = ()
 
 
 class Row(NamedTuple):
@@ -21,7 +27,7 @@ class Row(NamedTuple):
     message: str
     correlation_id: str | None
     user_id: str | None
-    context: dict[str, Any]
+    context: dict[str, Any] | JSONText
     trace_id: str | None
     subject: str | None
     recorded_by: str | None
@@ -32,4 +38,11 @@ COLUMNS = Row._fields
 
 def context_as_json(context: Any) -> str:
     """The text that both databases store for a context."""
+    if isinstance(context, JSONText):
+        return context
     return json.dumps(context, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def represent_time(instant: datetime) -> str:
+    """RFC 3339 in UTC, always with six digits of the second: as text, times sort as they are."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

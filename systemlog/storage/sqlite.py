@@ -8,19 +8,24 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
 from typing import Any
 
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.dateparse import parse_datetime
 
-from systemlog.storage.contexts import ContextDecoder
+from systemlog.policies import Expiry
+from systemlog.storage.archived import write_line
+from systemlog.storage.conditions import Condition, expired
+from systemlog.storage.contexts import UNREADABLE, ContextDecoder
 from systemlog.storage.interface import BudgetSpent, Storage
 from systemlog.storage.landing import CHECKPOINTS, Slice
 from systemlog.storage.lines import texts
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.spans import Span
+from systemlog.storage.steps import Action, Clock, Leaf, LeafReport, LeafState, Orders, Step
 
 PRUNE_BATCH = 2000
 PRUNE_PAUSE_S = 0.01
@@ -33,11 +38,16 @@ INSERT_SQL = (
     f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
     " ON CONFLICT (timestamp, id) DO NOTHING"
 )
-PRUNE_SQL = f"""
-    DELETE FROM {TABLE} WHERE rowid IN (
-        SELECT rowid FROM {TABLE} WHERE {{condition}} ORDER BY timestamp LIMIT {PRUNE_BATCH}
-    )
+DOOMED_SQL = f"""
+    SELECT rowid, timestamp FROM {TABLE} WHERE timestamp >= %s AND {{condition}} ORDER BY timestamp LIMIT {PRUNE_BATCH}
 """
+DELETE_SQL = f"DELETE FROM {TABLE} WHERE rowid IN ({{marks}})"
+READ_SQL = f"""
+    SELECT timestamp, id, {", ".join(COLUMNS[2:])} FROM {TABLE}
+    WHERE (timestamp, id) > (%s, %s) AND rowid <= %s AND {{condition}} ORDER BY timestamp, id LIMIT {PRUNE_BATCH}
+"""
+BYTES_SQL = "(SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size())"
+MAX_ROWID = 2**63 - 1
 
 
 class SQLiteStorage(Storage):
@@ -45,6 +55,10 @@ class SQLiteStorage(Storage):
 
     def make_room(self, instants: Iterable[datetime]) -> None:
         """There always is."""
+
+    def without_room(self, instants: Iterable[datetime]) -> list[datetime]:
+        """None."""
+        return []
 
     def insert(self, rows: Sequence[Row]) -> int:
         """One statement, executed for all rows in one transaction."""
@@ -84,6 +98,14 @@ class SQLiteStorage(Storage):
         zone = self.connection.timezone
         return [Span(oldest.replace(tzinfo=zone), newest.replace(tzinfo=zone) + timedelta(microseconds=1))]
 
+    def leaf_spans(self) -> list[Span]:
+        """None: it is one table."""
+        return []
+
+    def compact_rollup(self) -> int:
+        """There is nothing to do: a writer changes the row of its hour."""
+        return 0
+
     @contextmanager
     def budget(self) -> Iterator[Callable[[float], None]]:
         """SQLite's progress handler interrupts the statement at the deadline."""
@@ -105,31 +127,92 @@ class SQLiteStorage(Storage):
         finally:
             raw.set_progress_handler(None, 0)
 
-    def prune(
-        self,
-        before: datetime,
-        *,
-        levels: Sequence[str] = (),
-        categories: Sequence[str] = (),
-        progress: Callable[[int], None] = lambda rows: None,
-    ) -> int:
-        """Delete batch by batch, oldest first."""
-        condition = "timestamp < %s"
-        values: list[Any] = [self.connection.ops.adapt_datetimefield_value(before)]
-        for column, chosen in (("level", levels), ("category", categories)):
-            if chosen:
-                condition += f" AND {column} IN ({', '.join(['%s'] * len(chosen))})"
-                values.extend(chosen)
-        deleted = 0
-        while True:
-            with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-                cursor.execute(PRUNE_SQL.format(condition=condition), values)
-                gone = int(cursor.rowcount)
-            deleted += gone
-            progress(deleted)
-            if gone < PRUNE_BATCH:
-                return deleted
-            time.sleep(PRUNE_PAUSE_S)
+    def leaves(self) -> list[LeafReport]:
+        """The table; its rows as their numbers have it, its bytes those of the file."""
+        spans = self.spans()
+        if not spans:
+            return []
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT max(rowid) - min(rowid) + 1, {BYTES_SQL} FROM {TABLE}")
+            rows, size = cursor.fetchone()
+        return [LeafReport(Leaf(TABLE, spans[0], size), rows, size, LeafState.LIVE)]
+
+    def clock(self) -> Clock:
+        """The host's clock is the database's; a file tells when it was last written to."""
+        name = str(self.connection.settings_dict["NAME"])
+        files = [Path(name + suffix) for suffix in ("", "-wal")]
+        written = [file.stat().st_mtime for file in files if file.is_file()]
+        in_use = datetime.fromtimestamp(max(written), UTC) if written else None  # None: it is in memory
+        return Clock(datetime.now(UTC), in_use)
+
+    @contextmanager
+    def taking_turns(self, waiting: Callable[[], None]) -> Iterator[None]:
+        """Nobody has to wait: each batch is a transaction."""
+        yield
+
+    def plan(self, leaf: Leaf, expiry: Expiry) -> Step:
+        """Delete, if anything goes."""
+        condition = expired(expiry, self._adapt)
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*), total({condition.sql}) FROM {TABLE}", condition.values)
+            rows, gone = cursor.fetchone()
+        return Step(leaf, Action.DELETE if gone else Action.NOTHING, rows, int(gone))
+
+    def carry_out(self, step: Step, expiry: Expiry, orders: Orders) -> int:
+        """Delete batch by batch, oldest first; when records are archived first, none that came meanwhile."""
+        condition = expired(expiry, self._adapt)
+        if orders.archive is not None and expiry.archives(step.leaf.span.lower):
+            with self.connection.cursor() as cursor:
+                cursor.execute(f"SELECT max(rowid) FROM {TABLE}")
+                last = cursor.fetchone()[0]
+            condition = Condition(f"rowid <= %s AND {condition.sql}", [last, *condition.values])
+            self._archive(step.leaf, expiry, orders.archive, last)
+        deleted, since = 0, self._adapt(step.leaf.span.lower)
+        try:
+            while True:
+                with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+                    cursor.execute(DOOMED_SQL.format(condition=condition.sql), [since, *condition.values])
+                    doomed = cursor.fetchall()
+                    if not doomed:
+                        return deleted
+                    cursor.execute(DELETE_SQL.format(marks=", ".join(["%s"] * len(doomed))), [row for row, _ in doomed])
+                    deleted += int(cursor.rowcount)
+                since = self._adapt(doomed[-1][1].replace(tzinfo=self.connection.timezone))
+                orders.progress(deleted)
+                time.sleep(PRUNE_PAUSE_S)
+        finally:
+            if deleted:
+                self.insert([orders.note(deleted)])
+
+    def archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
+        """In batches: a record that was read does not change."""
+        self._archive(leaf, expiry, write, MAX_ROWID)
+
+    def tend(self, progress: Callable[[str], None]) -> None:
+        """There is nothing to do."""
+
+    def _archive(
+        self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None], last_rowid: int
+    ) -> None:
+        condition = expired(expiry, self._adapt, archived_only=True)
+
+        def blocks() -> Iterator[bytes]:
+            since, after = self._adapt(leaf.span.lower), ""
+            while True:
+                with self.connection.cursor() as cursor:
+                    cursor.execute(
+                        READ_SQL.format(condition=condition.sql), [since, after, last_rowid, *condition.values]
+                    )
+                    rows = cursor.fetchall()
+                if not rows:
+                    return
+                since, after = self._adapt(rows[-1][0].replace(tzinfo=self.connection.timezone)), rows[-1][1]
+                yield b"".join(_line(row, self.connection.timezone) for row in rows)
+
+        write(leaf, blocks())
+
+    def _adapt(self, instant: datetime) -> Any:
+        return self.connection.ops.adapt_datetimefield_value(instant)
 
 
 def values_of(line: bytes) -> list[str | None]:
@@ -165,3 +248,19 @@ def _contains(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, list):
         return isinstance(value, list) and all(any(_contains(one, each) for one in value) for each in wanted)
     return isinstance(value, bool) == isinstance(wanted, bool) and value == wanted
+
+
+def _line(row: tuple[Any, ...], zone: tzinfo | None) -> bytes:
+    record = dict(zip(COLUMNS, row, strict=True))
+    record["timestamp"] = record["timestamp"].replace(tzinfo=zone)
+    record["id"] = uuid.UUID(record["id"])
+    if not _is_object(record["context"]):  # plain SQL may store anything
+        record["context"] = json.dumps({UNREADABLE: record["context"]})
+    return write_line(record)
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text, parse_int=str, parse_float=str), dict)
+    except (ValueError, RecursionError):
+        return False

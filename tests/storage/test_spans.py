@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from systemlog.storage.spans import Span, span_for
+from systemlog.storage.spans import MERGED_ABOVE, Span, days_ahead, mergeable, span_for
 
 NOW = datetime(2026, 11, 24, 2, 30, tzinfo=UTC)
-instants = st.datetimes(datetime(1970, 1, 1), datetime(2026, 12, 1), timezones=st.just(UTC))  # noqa: DTZ001
+instants = st.one_of(
+    st.datetimes(datetime(2016, 1, 1), datetime(2026, 12, 20), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.datetimes(timezones=st.just(UTC)),
+)
 leaves = st.sampled_from(["day", "week", "month"])
 
 
@@ -47,9 +50,43 @@ def test_a_new_leaf_is_clipped_to_the_gap_between_its_neighbours() -> None:
 def test_leaves_never_overlap_and_stay_below_a_hundred(wanted: list[datetime], leaf: str) -> None:
     spans: list[Span] = []
     for instant in wanted + [NOW + timedelta(days=day) for day in range(8)]:
-        if not any(instant in span for span in spans):
-            spans.append(span_for(instant, now=NOW, leaf=leaf, taken=spans))
-            assert instant in spans[-1]
+        make(instant, NOW, leaf, spans)
     spans.sort()
     assert all(earlier.upper <= later.lower for earlier, later in pairwise(spans))
     assert len(spans) < 100
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.lists(instants, max_size=5)), max_size=100), leaves)
+def test_they_stay_below_a_hundred_where_nobody_ever_prunes(
+    visits: list[tuple[int, list[datetime]]], leaf: str
+) -> None:
+    spans: list[Span] = []
+    now = NOW
+    for days, wanted in visits:
+        now += timedelta(days=days)
+        for instant in [now, *wanted, *days_ahead(now, leaf)]:
+            make(instant, now, leaf, spans)
+    assert len(spans) < 100
+
+
+@given(st.lists(instants, max_size=100), leaves, st.integers(0, 4000))
+def test_merging_ends_below_the_bound_and_keeps_what_is_young(wanted: list[datetime], leaf: str, later: int) -> None:
+    spans: list[Span] = []
+    for instant in wanted + [NOW - timedelta(days=day) for day in range(60)]:
+        make(instant, NOW, leaf, spans)
+    now = NOW + timedelta(days=later)
+    young = {span for span in spans if span.upper > now - timedelta(days=35)}
+    while (target := mergeable(spans, now=now)) is not None:
+        inside = [span for span in spans if target.lower <= span.lower and span.upper <= target.upper]
+        assert len(inside) > 1
+        spans = sorted([span for span in spans if span not in inside] + [target])
+        assert all(earlier.upper <= later.lower for earlier, later in pairwise(spans))
+    assert young <= set(spans)
+    assert len(spans) <= MERGED_ABOVE + 10
+
+
+def make(instant: datetime, now: datetime, leaf: str, spans: list[Span]) -> None:
+    """As the storage does."""
+    if not any(instant in span for span in spans):
+        spans.append(span_for(instant, now=now, leaf=leaf, taken=spans))
+        assert instant in spans[-1]

@@ -13,6 +13,8 @@ from django.db import IntegrityError, connection, connections, transaction
 from systemlog.conf import conf
 from systemlog.identity import instant_of, mint_id
 from systemlog.models import RecordsAreNeverChanged, SystemLog
+from systemlog.policies import Policy
+from systemlog.retention import prune
 from systemlog.storage import Row, storage_of
 from systemlog.storage.leaves import read_leaves
 
@@ -140,7 +142,7 @@ def test_a_record_before_1970_needs_an_id_of_its_own() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_writers_and_pruners_of_the_same_leaves_do_not_break_each_other() -> None:
     errors: list[Exception] = []
-    before = datetime(2005, 1, 1, tzinfo=UTC)
+    policy = Policy(keep=datetime.now(UTC) - datetime(2005, 1, 1, tzinfo=UTC))
 
     def repeat(action: Callable[[int], object]) -> None:
         try:
@@ -155,7 +157,7 @@ def test_writers_and_pruners_of_the_same_leaves_do_not_break_each_other() -> Non
         storage_of().insert([row(LONG_AGO - timedelta(days=4000 * (number % 2), seconds=n)) for n in range(30)])
 
     threads = [threading.Thread(target=repeat, args=(write,)) for _ in range(2)]
-    threads += [threading.Thread(target=repeat, args=(lambda _: storage_of().prune(before),)) for _ in range(3)]
+    threads += [threading.Thread(target=repeat, args=(lambda _: prune([policy]),)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -11,6 +11,8 @@ from typing import Any, cast
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
+from systemlog.archive import NotInArchive, find_entry, read_manifest
+from systemlog.compression import ZstandardIsMissing
 from systemlog.importing import BrokenFile, Outcome, import_file
 from systemlog.intake import Refused
 
@@ -21,22 +23,23 @@ class Command(BaseCommand):
     """Imports files; names each bad line on stderr, and counts them in the summary on stdout."""
 
     help = (
-        "Store the records of NDJSON files, plain or gzip; a file that is imported again stores nothing more. "
-        "A bad line is named on stderr by its number, and skipped."
+        "Store the records of NDJSON files, plain, gzip or Zstandard; a file that is imported again stores nothing "
+        "more. A bad line is named on stderr by its number, and skipped. What archive_system_logs wrote is restored as "
+        "it was: name its files, or its directory."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """One or more files."""
-        parser.add_argument("files", nargs="+", metavar="FILE", help="an NDJSON file, also .gz; - for standard input")
+        parser.add_argument("files", nargs="+", metavar="FILE", help="an NDJSON file; an archive; - for standard input")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Import one file after the other; a file that cannot be read ends the command with an error."""
+        names: list[str] = []
         for name in options["files"]:
             if name != STDIN and not Path(name).exists():
                 raise CommandError(f"There is no file {name}; nothing was imported.")
-            if name != STDIN and Path(name).is_dir():
-                raise CommandError(f"{name} is a directory; nothing was imported.")
-        for name in options["files"]:
+            names += _files_of_archive(name) if name != STDIN and Path(name).is_dir() else [name]
+        for name in names:
             self._import(name, interactive=options["verbosity"] > 0 and self.stderr.isatty())
 
     def _import(self, name: str, *, interactive: bool) -> None:
@@ -55,8 +58,11 @@ class Command(BaseCommand):
             if name == STDIN:
                 import_file(cast(BufferedReader, sys.stdin.buffer), refuse=refuse, progress=progress)
             else:
+                of_archive = find_entry(Path(name)) is not None
                 with Path(name).open("rb") as file:
-                    import_file(file, refuse=refuse, progress=progress)
+                    import_file(file, refuse=refuse, progress=progress, of_archive=of_archive)
+        except (NotInArchive, ZstandardIsMissing) as error:
+            raise CommandError(str(error)) from None
         except BrokenFile as error:
             raise CommandError(f"{name}: {error} {self._summary(outcome)}") from None
         except (OperationalError, InterfaceError) as error:
@@ -73,3 +79,16 @@ class Command(BaseCommand):
             f"{outcome.lines} records read, {outcome.stored} stored, {outcome.repeated} stored before, "
             f"{outcome.refused} refused."
         )
+
+
+def _files_of_archive(name: str) -> list[str]:
+    try:
+        entries = read_manifest(Path(name))
+    except NotInArchive as error:
+        raise CommandError(f"{error} Nothing was imported.") from None
+    if not entries:
+        raise CommandError(f"{name} is a directory without an archive's manifest; nothing was imported.")
+    missing = [entry.file for entry in entries if not (Path(name) / entry.file).is_file()]
+    if missing:
+        raise CommandError(f"{name} lacks {', '.join(missing)}, which its manifest names; nothing was imported.")
+    return [str(Path(name) / entry.file) for entry in entries]

@@ -1,62 +1,93 @@
-"""`manage.py prune_system_logs --older-than 30d`: delete old records."""
+"""`manage.py prune_system_logs`: delete old records, by the policies of the settings or by its own flags."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
-from django.utils import timezone
 
+from systemlog.archive import ArchiveFailed, NotInArchive
+from systemlog.compression import ZstandardIsMissing
+from systemlog.conf import conf
 from systemlog.durations import parse_duration
+from systemlog.management.progress import ProgressLine
 from systemlog.models import Level
-from systemlog.retention import LeavesInUse, count_older, prune
+from systemlog.policies import Policy, read_policies
+from systemlog.retention import ArchiveTo, ClockLooksWrong, NoPolicy, NowhereToArchive, plan, prune
+
+REFUSALS = (NoPolicy, NowhereToArchive, ClockLooksWrong, ArchiveFailed, NotInArchive, ZstandardIsMissing)
 
 
 class Command(BaseCommand):
-    """Prunes; says on stdout how many records went, or with `--dry-run` would go."""
+    """Prunes; says on stdout how many records went, or with `--dry-run` would go, partition by partition."""
 
-    help = "Delete the records of the system log that are older than a span of time."
+    help = (
+        "Delete old records of the system log, by SYSTEMLOG['RETENTION'] or, with --older-than, by age, level and "
+        "category. Also makes partitions ahead, merges old ones and indexes those that are over: run it daily."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The age, and what else must hold of a record that goes."""
-        parser.add_argument("--older-than", type=_age, required=True, metavar="AGE", help="90s, 15m, 12h, 30d or 2w")
+        parser.add_argument("--older-than", type=_age, metavar="AGE", help="90s, 15m, 12h, 30d, 2w or 7y")
         parser.add_argument(
             "--level", action="append", default=[], type=str.upper, choices=Level.values, help="only these; repeatable"
         )
-        parser.add_argument("--category", action="append", default=[], help="only these; repeatable")
-        parser.add_argument("--dry-run", action="store_true", help="only say how many records would go")
+        parser.add_argument(
+            "--category", action="append", default=[], help="only these; repeatable; 'web.*' for all that begin so"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="only say what would go, by partition")
+        parser.add_argument("--trust-clock", action="store_true", help="prune though the clock looks wrong")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Delete in short transactions; safe to interrupt, to repeat, and beside running writers."""
+        if options["older_than"] is None and (options["level"] or options["category"]):
+            raise CommandError("--level and --category narrow --older-than, which is missing.")
         try:
-            self._prune(**options)
+            policies = _policies(**options)
+            if options["dry_run"]:
+                self._tell(policies)
+            else:
+                self._prune(policies, trust_clock=options["trust_clock"], verbosity=options["verbosity"])
+        except REFUSALS as error:
+            raise CommandError(str(error)) from None
         except (OperationalError, InterfaceError) as error:
             raise CommandError(f"The log database does not answer: {str(error).splitlines()[0]}") from None
+        except OSError as error:
+            raise CommandError(f"{conf().ARCHIVE_DIR} cannot be written: {error.strerror}. Prune again then.") from None
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted; run it again to go on.", returncode=130) from None
 
-    def _prune(self, **options: Any) -> None:
-        before = timezone.now() - options["older_than"]
-        chosen = {"levels": options["level"], "categories": options["category"]}
-        since = f"older than {before:%Y-%m-%d %H:%M:%S} UTC"
-        if options["dry_run"]:
-            self.stdout.write(f"{count_older(before, **chosen)} records {since} would be deleted.")
-            return
-        interactive = options["verbosity"] > 0 and self.stderr.isatty()
+    def _tell(self, policies: Sequence[Policy]) -> None:
+        total = 0
+        for step in plan(policies):
+            total += step.expired
+            span = f"{step.leaf.span.lower:%Y-%m-%d} to {step.leaf.span.upper:%Y-%m-%d}"
+            self.stdout.write(f"{step.leaf.name}  {span}  {step.expired} of {step.rows}  {step.action.value}")
+        self.stdout.write(f"{total} records would be deleted.")
 
-        def progress(rows: int) -> None:
-            if interactive:
-                self.stderr.write(f"\r{rows:,} records deleted", ending="")
+    def _prune(self, policies: Sequence[Policy], *, trust_clock: bool, verbosity: int) -> None:
+        directory = conf().ARCHIVE_DIR
+        archive_to = ArchiveTo(Path(directory), conf().ARCHIVE_COMPRESSION) if directory else None
+        with ProgressLine(self.stderr, quiet=verbosity == 0) as progress:
+            outcome = prune(policies, archive_to=archive_to, trust_clock=trust_clock, progress=progress)
+        done = f"{outcome.deleted} records deleted."
+        if outcome.archived:
+            done = f"{outcome.archived} records archived, {done}"
+        if outcome.in_use:
+            held = ", ".join(outcome.in_use)
+            raise CommandError(f"{done} Open transactions hold {held}: prune again when they have ended.")
+        self.stdout.write(done)
 
-        try:
-            deleted = prune(before, **chosen, progress=progress)
-        except LeavesInUse as error:
-            raise CommandError(f"{error.deleted} records {since} deleted. {error}") from None
-        finally:
-            if interactive:
-                self.stderr.write("\r", ending="")
-        self.stdout.write(f"{deleted} records {since} deleted.")
+
+def _policies(**options: Any) -> tuple[Policy, ...]:
+    if options["older_than"] is None:
+        return read_policies(conf().RETENTION)
+    return (Policy(keep=options["older_than"], levels=tuple(options["level"]), categories=tuple(options["category"])),)
 
 
 def _age(text: str) -> timedelta:

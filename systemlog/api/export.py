@@ -1,0 +1,113 @@
+"""`GET /system/logs/export/`: every record of a search as NDJSON or CSV, streamed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from systemlog.api.permissions import SystemLogPermission
+from systemlog.api.schema import EXPORT_PARAMETERS
+from systemlog.api.views import read_cursor
+from systemlog.cursors import Cursor
+from systemlog.exporting import Export, Rows, as_csv, as_ndjson, compressed
+from systemlog.filters import read_search
+from systemlog.problems import ContentNegotiation, InvalidParameters
+
+FORMATS: dict[str, tuple[str, Callable[[Iterable[Rows]], Iterator[bytes]]]] = {
+    "ndjson": ("application/x-ndjson", as_ndjson),
+    "csv": ("text/csv; charset=utf-8", as_csv),
+}
+
+
+class ExportView(APIView):
+    """All the records that a search finds."""
+
+    permission_classes = [SystemLogPermission]
+    content_negotiation_class = ContentNegotiation
+    http_method_names = ["get", "head"]
+
+    @extend_schema(
+        operation_id="system_logs_export",
+        summary="Export records, newest first",
+        description="As many as there are, compressed where `Accept-Encoding` takes gzip. An export that runs out of "
+        'its time (`EXPORT_BUDGET`) ends with a trailer: in NDJSON a line `{"complete": false, "rows": …, '
+        '"next": …}`, in CSV a line that begins with `# incomplete`; `next` is the URL of the rest. One that fails '
+        "is cut off: the body then lacks its end.",
+        parameters=EXPORT_PARAMETERS,
+        responses={
+            (200, "application/x-ndjson"): OpenApiTypes.STR,
+            (200, "text/csv"): OpenApiTypes.STR,
+        },
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """The stream; what is wrong with the question, or with the database now, is still a problem."""
+        query = request.query_params
+        search = read_search(query, known={"since", "until", "format", "cursor"}, now=timezone.now())
+        name = query.get("format", "ndjson")
+        if name not in FORMATS:
+            raise InvalidParameters({"format": f"This must be one of {', '.join(FORMATS)}."})
+        content_type, written = FORMATS[name]
+        belongs_to, cursor = read_cursor(query, apart=("format",))
+        if cursor:
+            search = replace(search, since=cursor.since, until=cursor.until)
+        export = Export(search, cursor.after if cursor else None)
+
+        def trailer() -> Iterator[bytes]:
+            if export.rest is not None:
+                there = Cursor(export.rest, False, search.since, search.until, total=0, exact=False)
+                parameters = query.copy()
+                parameters["cursor"] = there.encode(belongs_to)
+                url = f"{request.build_absolute_uri(request.path)}?{parameters.urlencode()}"
+                yield _trailer(name, export.rows, url)
+
+        chunks: Iterable[bytes] = ()
+        if request.method == "GET":
+            pages = export.pages()
+            first = next(pages)
+            chunks = itertools.chain(written(itertools.chain([first], pages)), trailer())
+        response = StreamingHttpResponse(content_type=content_type)
+        if takes_gzip(request.headers.get("Accept-Encoding", "")):
+            chunks = compressed(chunks)
+            response.headers["Content-Encoding"] = "gzip"
+        response.headers["Content-Disposition"] = f'attachment; filename="system-logs.{name}"'
+        patch_vary_headers(response, ["Accept-Encoding"])
+        asynchronous = isinstance(request._request, ASGIRequest)
+        response.streaming_content = _in_a_thread(iter(chunks)) if asynchronous else chunks
+        return response
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Whether the header (RFC 9110, section 12.5.3) takes gzip: named with a weight above 0, or by `*`."""
+    weights: dict[str, str] = {}
+    for each in accept_encoding.lower().split(","):
+        name, _, parameter = each.partition(";")
+        weights[name.strip()] = parameter.strip().removeprefix("q=") or "1"
+    weight = next((weights[name] for name in ("gzip", "x-gzip", "*") if name in weights), "0")
+    return any(digit in "123456789" for digit in weight)
+
+
+def _trailer(name: str, rows: int, url: str) -> bytes:
+    if name == "csv":
+        return f"# incomplete: the time is over after {rows} records; go on at {url}\r\n".encode()
+    body: dict[str, Any] = {"complete": False, "rows": rows, "next": url}
+    return orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
+
+
+async def _in_a_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The same where the server is asynchronous: each step in the thread that has the database connection."""
+    step = sync_to_async(lambda: next(chunks, None))
+    while (chunk := await step()) is not None:
+        yield chunk

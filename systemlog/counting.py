@@ -1,0 +1,276 @@
+"""How many records: totals, histograms and facets. From the roll-up where it can answer, else counted within a budget.
+
+The roll-up knows hours, levels, categories and sources. What it cannot answer is counted in the table, newest first; if
+the budget is spent before that is done, the answer says how far it came, or that it estimates.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from django.db.models import Count, Max, Min, Q, QuerySet, Sum
+
+from systemlog.conf import conf
+from systemlog.models import SystemLogRollup
+from systemlog.search import Allowance, Search
+from systemlog.slices import END_OF_TIME, FIRST_SLICE, LONGEST_SLICE, START_OF_TIME, slices_down
+from systemlog.storage import BudgetSpent, storage_of
+from systemlog.storage.lookups import BinStart
+from systemlog.storage.rollup import HOUR, hour_of
+from systemlog.storage.spans import Span
+
+MAX_COUNT = 10_000
+"""A total is exact up to here."""
+
+COUNT_BUDGET_S = 0.02
+COUNTED_FIRST = (timedelta(days=1), timedelta(days=8))
+"""Most filters reach MAX_COUNT within so many of the newest hours."""
+
+MAX_BUCKETS = 1000
+AUTOMATIC_BUCKETS = 100
+AUTOMATIC_INTERVALS = [
+    *(timedelta(seconds=seconds) for seconds in (1, 5, 15, 60, 300, 900, 1800)),
+    *(timedelta(hours=hours) for hours in (1, 3, 6, 12, 24)),
+    *(timedelta(days=days) for days in (7, 28, 91, 364, 3640)),
+]
+
+Key = tuple[Any, ...]
+Expressions = dict[str, Any]
+
+
+class TooManyBuckets(ValueError):
+    """The interval divides the time into more buckets than an answer may have."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"This makes {count} buckets; there may be {MAX_BUCKETS}. Take a longer interval.")
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A part of the time: its start, how many records it has, and how many of each level."""
+
+    start: datetime
+    count: int
+    levels: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Records by time, oldest first, empty buckets included.
+
+    Where the budget was spent, `searched_until` says how far back the count came: there are no older buckets.
+    `approximate`: some counts are estimates.
+    """
+
+    interval: timedelta
+    buckets: list[Bucket]
+    searched_until: datetime | None
+    approximate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """The values of a column with the number of their records, the most frequent first; else as in `Histogram`."""
+
+    values: list[tuple[str, int]]
+    searched_until: datetime | None
+    approximate: bool
+
+
+def count(search: Search) -> tuple[int, bool]:
+    """How many records there are, and whether that is exact: up to 10,000, and if counted within 20 ms."""
+    counted = 0
+    try:
+        with storage_of(search.records.db).budget() as allow:
+            allow(COUNT_BUDGET_S)
+            whole, edges = _hours_and_edges(search)
+            if whole:
+                counted = _sum_of_hours(search, whole)
+            for edge in edges:
+                if counted <= MAX_COUNT:
+                    rest = search.within(edge).order_by()[: MAX_COUNT + 1 - counted]
+                    counted += rest.count()
+    except BudgetSpent:
+        return min(counted, MAX_COUNT), False
+    return min(counted, MAX_COUNT), counted <= MAX_COUNT
+
+
+def histogram(search: Search, interval: timedelta | None = None) -> Histogram:
+    """Records by time, in buckets of `interval` (whole seconds) that begin at midnight UTC, and weeks on Monday.
+
+    Without an interval, one that makes up to a hundred buckets. Raises `TooManyBuckets`.
+    """
+    span = _extent(search)
+    if interval is None:
+        interval = next(
+            (each for each in AUTOMATIC_INTERVALS if span is None or len_of(span, each) <= AUTOMATIC_BUCKETS),
+            AUTOMATIC_INTERVALS[-1],
+        )
+    if span is None:
+        return Histogram(interval, [], None, approximate=False)
+    if len_of(span, interval) > MAX_BUCKETS:
+        raise TooManyBuckets(len_of(span, interval))
+    seconds = interval // timedelta(seconds=1)
+    tally = _Tally(
+        search, {"bin": BinStart("timestamp", seconds)}, {"bin": BinStart("hour", seconds)}, ["bin", "level"]
+    )
+    if interval % HOUR:
+        tally.count_records()
+        tally.spread_hours(interval)
+    else:
+        tally.count_hours()
+    levels: dict[datetime, dict[str, int]] = {}
+    for (start, level), number in tally.counts.items():
+        levels.setdefault(start, {})[level] = number
+    first = bin_start(max(span.lower, tally.searched_until or span.lower), interval)
+    starts = [first + interval * number for number in range(len_of(Span(first, span.upper), interval))]
+    buckets = [Bucket(start, sum(levels.get(start, {}).values()), levels.get(start, {})) for start in starts]
+    return Histogram(interval, buckets, tally.searched_until, tally.approximate)
+
+
+def facets(search: Search, field: str) -> Facets:
+    """How many records each value of `field` (level, category or source) has."""
+    tally = _Tally(search, {}, {}, [field])
+    tally.count_hours()
+    values = [(value, number) for (value,), number in tally.counts.items()]
+    return Facets(sorted(values, key=lambda each: (-each[1], each[0])), tally.searched_until, tally.approximate)
+
+
+class _Tally:
+    """Counts by some key, taken from the roll-up or the table, within one budget."""
+
+    def __init__(self, search: Search, of_records: Expressions, of_hours: Expressions, key: list[str]) -> None:
+        self.search = search
+        self.of_records, self.of_hours, self.key = of_records, of_hours, key
+        self.deadline = time.monotonic() + conf().SEARCH_BUDGET
+        self.counts: Counter[Key] = Counter()
+        self.searched_until: datetime | None = None
+        self.approximate = False
+
+    def count_hours(self) -> None:
+        """From the roll-up, and at the edges of the time from the table; all from the table where it must be."""
+        whole, edges = _hours_and_edges(self.search)
+        if whole is None:
+            self.count_records()
+            return
+        try:
+            with self._budget():
+                self.counts.update(self._in_hours(whole))
+        except BudgetSpent:
+            self.searched_until = min(self.search.until or END_OF_TIME, datetime.now(UTC))
+            return
+        for edge in edges:
+            try:
+                with self._budget():
+                    self.counts.update(self._in_records(edge))
+            except BudgetSpent:
+                self._estimate(edge)
+
+    def count_records(self) -> None:
+        """From the table, newest first, as far as the budget goes."""
+        step = LONGEST_SLICE if self.search.selective else FIRST_SLICE
+        reached = END_OF_TIME
+        try:
+            with self._budget() as allowance:
+                storage = storage_of(self.search.records.db)
+                for piece in slices_down(storage, self.search.since, self.search.until, step):
+                    allowance.check()
+                    self.counts.update(self._in_records(piece))
+                    reached = piece.lower
+        except BudgetSpent:
+            self.searched_until = min(reached, self.search.until or END_OF_TIME, datetime.now(UTC))
+
+    def spread_hours(self, interval: timedelta) -> None:
+        """Estimate what the count of records did not come to: an hour's records, evenly over its buckets."""
+        if self.searched_until is None or self.search.rollup is None:
+            return
+        bins = -(-HOUR // interval)
+        hours = _hours(self.search, Span(hour_of(self.search.since or START_OF_TIME), self.searched_until))
+        for hour, level, number in hours.values_list("hour", "level").annotate(number=Sum("count")):
+            for part in range(bins):
+                at = hour + HOUR * part / bins
+                if (self.search.since or START_OF_TIME) <= at < self.searched_until:
+                    self.counts[bin_start(at, interval), level] += number // bins + (part < number % bins)
+        self.searched_until, self.approximate = None, True
+
+    def _estimate(self, edge: Span) -> None:
+        """What part of an hour's records lies in `edge`, a part of that hour: as if they came evenly."""
+        start = hour_of(edge.lower)
+        share = (edge.upper - edge.lower) / HOUR
+        for key, number in self._in_hours(Span(start, start + HOUR)).items():
+            self.counts[key] += round(number * share)
+        self.approximate = True
+
+    @contextmanager
+    def _budget(self) -> Iterator[Allowance]:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise BudgetSpent
+        with storage_of(self.search.records.db).budget() as allow:
+            yield Allowance(allow, left)
+
+    def _in_records(self, span: Span) -> Counter[Key]:
+        records = self.search.within(span).order_by().annotate(**self.of_records).values_list(*self.key)
+        return Counter({tuple(key): number for *key, number in records.annotate(number=Count("*"))})
+
+    def _in_hours(self, span: Span) -> Counter[Key]:
+        hours = _hours(self.search, span).annotate(**self.of_hours).values_list(*self.key)
+        return Counter({tuple(key): number for *key, number in hours.annotate(number=Sum("count")) if number})
+
+
+def bin_start(instant: datetime, interval: timedelta) -> datetime:
+    """The start of the bucket that the instant lies in."""
+    return instant - (instant - START_OF_TIME) % interval
+
+
+def len_of(span: Span, interval: timedelta) -> int:
+    """How many buckets the span touches."""
+    return max(0, -(-(span.upper - bin_start(span.lower, interval)) // interval))
+
+
+def _hours(search: Search, span: Span) -> QuerySet[SystemLogRollup]:
+    asked = cast(Q, search.rollup)
+    return SystemLogRollup.objects.using(search.records.db).filter(asked, hour__gte=span.lower, hour__lt=span.upper)
+
+
+def _sum_of_hours(search: Search, whole: Span) -> int:
+    """The sum of the newest hours, if that is more than anybody asks; else of all."""
+    now = datetime.now(UTC)
+    total = 0
+    for span in [*(Span(max(whole.lower, now - recent), whole.upper) for recent in COUNTED_FIRST), whole]:
+        total = _hours(search, span).aggregate(total=Sum("count"))["total"] or 0
+        if total > MAX_COUNT or span == whole:
+            break
+    return max(0, total)
+
+
+def _hours_and_edges(search: Search) -> tuple[Span | None, list[Span]]:
+    """The time of a search as whole hours, for the roll-up, and the parts of hours around them, for the table."""
+    span = Span(search.since or START_OF_TIME, search.until or END_OF_TIME)
+    if search.rollup is None:
+        return None, [span]
+    upper = hour_of(span.upper) if search.until else END_OF_TIME
+    lower = hour_of(span.lower)
+    if lower < span.lower:
+        lower = lower + HOUR if END_OF_TIME - lower > HOUR else END_OF_TIME
+    if lower >= upper:
+        return None, [span]
+    edges = [Span(upper, span.upper), Span(span.lower, lower)]
+    return Span(lower, upper), [edge for edge in edges if edge.lower < edge.upper]
+
+
+def _extent(search: Search) -> Span | None:
+    """From `since`, or the oldest record of all, to `until`, or now; None where there is none."""
+    hours = SystemLogRollup.objects.using(search.records.db)
+    oldest, newest = hours.aggregate(oldest=Min("hour"), newest=Max("hour")).values()
+    lower = search.since if search.since and search.since > START_OF_TIME else oldest
+    if lower is None:
+        return None
+    upper = search.until or max(datetime.now(UTC), (newest or lower) + HOUR)
+    return Span(lower, upper) if lower < upper else None

@@ -1,0 +1,40 @@
+"""`manage.py system_log_partitions`: the partitions of the system log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
+
+from systemlog.storage import storage_of
+
+HEAD = ("PARTITION", "FROM", "TO", "ROWS", "BYTES", "STATE")
+NUMBERS = (3, 4)
+
+
+class Command(BaseCommand):
+    """Prints a table, newest first."""
+
+    help = "List the partitions of the system log: span, estimated rows, bytes with indexes, and state."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """A line for each partition, and their sum."""
+        try:
+            reports = storage_of().leaves()
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(f"The log database does not answer: {str(error).splitlines()[0]}") from None
+        lines = [HEAD]
+        for leaf, rows, size, state in reports:
+            lower, upper = (f"{bound:%Y-%m-%dT%H:%M:%SZ}" for bound in leaf.span)
+            lines.append((leaf.name, lower, upper, str(rows), str(size), state.value))
+        rows_in_all = sum(report.rows for report in reports)
+        bytes_in_all = sum(report.total_bytes for report in reports)
+        lines.append((f"{len(reports)} in all", "", "", str(rows_in_all), str(bytes_in_all), ""))
+        widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
+        for line in lines:
+            cells = [
+                cell.rjust(width) if column in NUMBERS else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ]
+            self.stdout.write("  ".join(cells).rstrip())

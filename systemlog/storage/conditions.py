@@ -1,0 +1,60 @@
+"""Which rows expire, as a condition that both databases understand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sized
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from systemlog.policies import Expiry, Policy
+
+NOTHING, ALL = "FALSE", "TRUE"
+
+
+class Condition(NamedTuple):
+    """A condition on the columns of `system_logs`, and the values for its marks."""
+
+    sql: str
+    values: list[Any]
+
+
+def expired(expiry: Expiry, adapt: Callable[[datetime], Any], *, archived_only: bool = False) -> Condition:
+    """The rows that are past the policy which is the first to fit them; `archived_only`: and are to be archived.
+
+    `adapt` makes of an instant what the database's driver takes.
+    """
+    branches: list[str] = []
+    values: list[Any] = []
+    for policy in expiry.policies:
+        fits = _fits(policy)
+        cutoff = expiry.cutoff(policy)
+        branches.append(f"WHEN {fits.sql} THEN ")
+        values += fits.values
+        if cutoff is None or (archived_only and not policy.archive):
+            branches[-1] += NOTHING
+        else:
+            branches[-1] += "timestamp < %s"
+            values.append(adapt(cutoff))
+    return Condition(f"CASE {' '.join(branches)} ELSE {NOTHING} END", values)
+
+
+def _fits(policy: Policy) -> Condition:
+    parts: list[str] = []
+    values: list[Any] = []
+    if policy.levels:
+        parts.append(f"level IN ({_marks(policy.levels)})")
+        values += policy.levels
+    if policy.categories:
+        exact = [name for name in policy.categories if not name.endswith("*")]
+        beginnings = [name.removesuffix("*") for name in policy.categories if name.endswith("*")]
+        either = [f"category IN ({_marks(exact)})"] if exact else []
+        either += ["substr(category, 1, %s) = %s"] * len(beginnings)
+        parts.append(f"({' OR '.join(either)})")
+        values += exact
+        for beginning in beginnings:
+            values += [len(beginning), beginning]
+    return Condition(" AND ".join(parts) or ALL, values)
+
+
+def _marks(values: Sized) -> str:
+    return ", ".join(["%s"] * len(values))

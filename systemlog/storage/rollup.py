@@ -1,0 +1,165 @@
+"""The roll-up: how many records of each source, category and level an hour has, so that nobody has to count them.
+
+The database itself keeps it, in the writer's own transaction, whoever writes: triggers on `system_logs` add what came
+and take away what was deleted. On PostgreSQL they only append rows, which are compacted later: a writer that changed
+rows would block every other one until its transaction ends. SQLite has one writer at a time, which changes the row.
+
+Partitions that are dropped or put in place of others pass the triggers by: recount their span then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+
+from systemlog.storage.rows import TABLE
+from systemlog.storage.spans import Span
+
+ROLLUP = "system_log_rollup"
+HOUR = timedelta(hours=1)
+
+COMPACTED_AT_ONCE = 50_000
+WORTH_COMPACTING = 500
+"""Fewer rows that are not compacted yet cost a reader less than compacting them each time costs the lander."""
+
+LOCK = "systemlog.rollup"
+LOCK_SQL = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+TRY_LOCK_SQL = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
+
+# The path is fixed, since a restore runs with an empty one.
+FUNCTION_POSTGRESQL = f"""
+    CREATE FUNCTION {ROLLUP}_count() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+    BEGIN
+        INSERT INTO {ROLLUP} (hour, source, category, level, count)
+        SELECT date_trunc('hour', timestamp, 'UTC'), source, category, level,
+            CASE TG_OP WHEN 'INSERT' THEN count(*) ELSE -count(*) END
+        FROM changed GROUP BY 1, 2, 3, 4;
+        RETURN NULL;
+    END $$
+"""
+TRIGGERS_POSTGRESQL = f"""
+    CREATE TRIGGER {TABLE}_counted AFTER INSERT ON {TABLE} REFERENCING NEW TABLE AS changed
+        FOR EACH STATEMENT EXECUTE FUNCTION {ROLLUP}_count();
+    CREATE TRIGGER {TABLE}_uncounted AFTER DELETE ON {TABLE} REFERENCING OLD TABLE AS changed
+        FOR EACH STATEMENT EXECUTE FUNCTION {ROLLUP}_count()
+"""
+TRIGGERS = (f"{TABLE}_counted", f"{TABLE}_uncounted")
+DROP_TRIGGERS_POSTGRESQL = f"""
+    DROP TRIGGER {TABLE}_uncounted ON {TABLE};
+    DROP TRIGGER {TABLE}_counted ON {TABLE};
+    DROP FUNCTION {ROLLUP}_count()
+"""
+
+_SAME_SQLITE = (
+    'hour = substr({row}."timestamp", 1, 13) || \':00:00\' AND source = {row}."source"'
+    ' AND category = {row}."category" AND level = {row}."level"'
+)
+# Not by ON CONFLICT: a statement that says OR IGNORE overrules it inside its triggers.
+COUNT_SQLITE = f"""
+    CREATE TRIGGER {TABLE}_counted AFTER INSERT ON {TABLE} BEGIN
+        INSERT INTO {ROLLUP} (hour, source, category, level, count, delta)
+            SELECT substr(NEW."timestamp", 1, 13) || ':00:00', NEW."source", NEW."category", NEW."level", 0, 0
+            WHERE NOT EXISTS (SELECT 1 FROM {ROLLUP} WHERE {_SAME_SQLITE.format(row="NEW")});
+        UPDATE {ROLLUP} SET count = count + 1 WHERE {_SAME_SQLITE.format(row="NEW")};
+    END
+"""
+UNCOUNT_SQLITE = f"""
+    CREATE TRIGGER {TABLE}_uncounted AFTER DELETE ON {TABLE} BEGIN
+        UPDATE {ROLLUP} SET count = count - 1 WHERE {_SAME_SQLITE.format(row="OLD")};
+    END
+"""
+
+ADD_SQL = f"INSERT INTO {ROLLUP} (hour, source, category, level, count) VALUES (%s, %s, %s, %s, %s)"
+
+# One statement each, so that it sees a row and its count, or neither.
+COMPACT_SQL = f"""
+    WITH fresh AS (
+        SELECT DISTINCT hour, source, category, level
+        FROM (SELECT * FROM {ROLLUP} WHERE delta LIMIT {COMPACTED_AT_ONCE}) them
+    ), gone AS (
+        DELETE FROM {ROLLUP} USING fresh
+        WHERE {ROLLUP}.hour = fresh.hour AND {ROLLUP}.source = fresh.source
+            AND {ROLLUP}.category = fresh.category AND {ROLLUP}.level = fresh.level
+        RETURNING {ROLLUP}.*
+    ), put AS (
+        INSERT INTO {ROLLUP} (hour, source, category, level, count, delta)
+        SELECT hour, source, category, level, sum(count), FALSE FROM gone
+        GROUP BY hour, source, category, level HAVING sum(count) <> 0
+    )
+    SELECT count(*) FROM gone WHERE delta
+"""
+RECOUNT_POSTGRESQL = f"""
+    WITH gone AS (DELETE FROM {ROLLUP} WHERE hour >= %s AND hour < %s)
+    INSERT INTO {ROLLUP} (hour, source, category, level, count, delta)
+    SELECT date_trunc('hour', timestamp, 'UTC'), source, category, level, count(*), FALSE
+    FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s GROUP BY 1, 2, 3, 4
+"""
+FORGET_SQLITE = f"DELETE FROM {ROLLUP} WHERE hour >= %s AND hour < %s"
+RECOUNT_SQLITE = f"""
+    INSERT INTO {ROLLUP} (hour, source, category, level, count, delta)
+    SELECT substr("timestamp", 1, 13) || ':00:00', source, category, level, count(*), 0
+    FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s GROUP BY 1, 2, 3, 4
+"""
+
+
+def add(connection: BaseDatabaseWrapper, counts: Mapping[tuple[datetime, str, str, str], int]) -> None:
+    """Append (hour, source, category, level) -> rows, in the caller's transaction."""
+    values = [
+        (connection.ops.adapt_datetimefield_value(hour), *names, count) for (hour, *names), count in counts.items()
+    ]
+    if values:
+        with connection.cursor() as cursor:
+            cursor.executemany(ADD_SQL, values)
+
+
+def compact(connection: BaseDatabaseWrapper) -> int:
+    """Sum up the rows that writers appended on PostgreSQL; gives how many went, 0 where it is not worth it yet.
+
+    Blocks nobody; where another process is at it, that one does it. Call it again until it gives 0.
+    """
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM (SELECT FROM {ROLLUP} WHERE delta LIMIT {WORTH_COMPACTING}) them")
+        if cursor.fetchone()[0] < WORTH_COMPACTING:
+            return 0
+        cursor.execute(TRY_LOCK_SQL, [LOCK])
+        if not cursor.fetchone()[0]:
+            return 0
+        cursor.execute(COMPACT_SQL)
+        return int(cursor.fetchone()[0])
+
+
+def hold(cursor: CursorWrapper) -> None:
+    """Keep others from compacting and recounting until the transaction ends.
+
+    To be called before the lock of a table is taken, by what calls `recount` under it: inserts must not wait for us.
+    """
+    cursor.execute(LOCK_SQL, [LOCK])
+
+
+def recount(connection: BaseDatabaseWrapper, span: Span) -> None:
+    """Count the records of the span's hours anew, while others write; in the caller's transaction, if there is one."""
+    bounds = [connection.ops.adapt_datetimefield_value(bound) for bound in whole_hours(span)]
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # Two that delete the same rows would both count them. A statement of its own: the next one sees what the
+            # last holder of the lock did.
+            hold(cursor)
+            cursor.execute(RECOUNT_POSTGRESQL, [*bounds, *bounds])
+        else:
+            cursor.execute(FORGET_SQLITE, bounds)
+            cursor.execute(RECOUNT_SQLITE, bounds)
+
+
+def hour_of(instant: datetime) -> datetime:
+    """The start of the hour that the instant lies in."""
+    return instant.replace(minute=0, second=0, microsecond=0)
+
+
+def whole_hours(span: Span) -> Span:
+    """The span, widened to the hours that it touches."""
+    upper = hour_of(span.upper)
+    return Span(hour_of(span.lower), upper if upper == span.upper else upper + HOUR)

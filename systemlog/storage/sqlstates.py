@@ -1,0 +1,13 @@
+"""The errors of PostgreSQL that the storage knows how to answer, by SQLSTATE."""
+
+from __future__ import annotations
+
+UNIQUE_VIOLATION = "23505"
+CHECK_VIOLATION = "23514"
+QUERY_CANCELED = "57014"
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+def sqlstate_of(error: Exception) -> str | None:
+    """The SQLSTATE behind one of Django's database errors."""
+    return getattr(error.__cause__, "sqlstate", None)

@@ -1,0 +1,99 @@
+"""What the storage and retention tell each other: the leaves, and what is to be done with one. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from enum import Enum
+from typing import NamedTuple
+
+from systemlog.storage.rows import Row
+from systemlog.storage.spans import Span
+
+
+class Leaf(NamedTuple):
+    """One partition: its table's name, its span, and the bytes of its rows (0: it never had one).
+
+    SQLite's table is one leaf, from its oldest record to its newest.
+    """
+
+    name: str
+    span: Span
+    size_bytes: int
+
+
+class LeafState(Enum):
+    """Where in its life a leaf is."""
+
+    AHEAD = "ahead"
+    """Its span is still to come."""
+
+    LIVE = "live"
+    """Its span is now."""
+
+    OPEN = "open"
+    """Its span is over; it is not sealed yet."""
+
+    SEALED = "sealed"
+    """Its span is over, and it has all its indexes. Late records still find room in it."""
+
+    REPLACED = "being replaced"
+    """Retention is copying what stays of it, or was interrupted in that."""
+
+    DETACHING = "detaching"
+    """Somebody's DETACH CONCURRENTLY was cancelled. Whoever makes or prunes leaves finishes it."""
+
+
+class LeafReport(NamedTuple):
+    """What `system_log_partitions` tells of a leaf: `rows` is an estimate, `total_bytes` has its indexes in it."""
+
+    leaf: Leaf
+    rows: int
+    total_bytes: int
+    state: LeafState
+
+
+class Action(Enum):
+    """How rows of a leaf go."""
+
+    NOTHING = "keep"
+    DROP = "drop"
+    REPLACE = "rewrite"
+    DELETE = "delete"
+
+
+class Step(NamedTuple):
+    """What is to be done with a leaf: `expired` of its `rows` go."""
+
+    leaf: Leaf
+    action: Action
+    rows: int
+    expired: int
+
+
+class Orders(NamedTuple):
+    """What retention wants done while rows go.
+
+    `archive` takes the leaf and its rows that are to be archived, as lines of NDJSON, in blocks that end with a line;
+    when it returns they are safe. `note` makes the record of so many rows that went, to be stored in the same
+    transaction. `progress` is told the rows so far.
+    """
+
+    archive: Callable[[Leaf, Iterator[bytes]], None] | None
+    note: Callable[[int], Row]
+    progress: Callable[[int], None]
+
+
+class Clock(NamedTuple):
+    """What the database knows of the time: its own clock, and an instant near which it last was in use, if any."""
+
+    now: datetime
+    in_use: datetime | None
+
+
+class LeafInUse(Exception):
+    """Open transactions held the partition all the time, a backup say. Nothing of it went; prune again later."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Open transactions hold {name}: prune again when they have ended.")
+        self.name = name

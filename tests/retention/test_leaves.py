@@ -1,0 +1,221 @@
+"""The leaves on PostgreSQL: few for any timestamps, made ahead, healed, merged, sealed, changed in length."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connections
+
+from systemlog.conf import conf
+from systemlog.models import SystemLog
+from systemlog.policies import Policy
+from systemlog.probes import LeafMissing, leaves_made_ahead
+from systemlog.retention import prune
+from systemlog.storage import postgresql, sealing
+from systemlog.storage.spans import Span
+from systemlog.storage.steps import LeafState
+from tests.databases import on_citus
+from tests.retention.conftest import NOW, TODAY, ago, leaves_of_today, messages, row, run, sql
+
+pytestmark = [
+    pytest.mark.skipif("connections[conf().DATABASE].vendor != 'postgresql'", reason="only PostgreSQL has leaves"),
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("fresh_leaves"),
+]
+
+Store = Callable[..., None]
+DAYS = timedelta(days=1)
+KEEP_ALL = [Policy(keep=None)]
+MERGED_ABOVE = 12
+
+
+def spans() -> list[Span]:
+    return sorted(report.leaf.span for report in leaves_of_today().values())
+
+
+def state_at(instant: datetime) -> LeafState:
+    (state,) = {report.state for report in leaves_of_today().values() if instant in report.leaf.span}
+    return state
+
+
+def test_any_timestamps_find_room_in_fewer_than_a_hundred_leaves(store: Store) -> None:
+    draw = random.Random(8)
+    instants = [datetime(1, 1, 2, tzinfo=UTC), datetime(1500, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)]
+    instants += [NOW + timedelta(seconds=draw.uniform(-60 * 365, 15 * 365) * 86400) for _ in range(120)]
+    instants += [NOW - DAYS * day for day in range(120)]
+    store(*(row(instant, f"{number}") for number, instant in enumerate(instants)))
+    assert SystemLog.objects.count() == len(instants)
+    assert len(spans()) < 100
+    assert all(earlier.upper <= later.lower for earlier, later in pairwise(spans()))
+
+
+def test_leaves_are_made_a_week_ahead_by_whoever_writes_and_by_pruning(store: Store) -> None:
+    ahead = [name for name, report in leaves_of_today().items() if report.state is LeafState.AHEAD]
+    for name in ahead:
+        sql(f"DROP TABLE {name}")
+    postgresql._remembered.clear()
+    store(row(NOW))
+    assert TODAY + 1.5 * DAYS in max(spans())
+    prune(KEEP_ALL)
+    assert TODAY + 7.1 * DAYS in max(spans())
+
+
+def test_nobody_waits_for_a_leaf_ahead(store: Store) -> None:
+    last = max(leaves_of_today().values(), key=lambda report: report.leaf.span).leaf.name
+    sql(f"DROP TABLE {last}")
+    postgresql._remembered.clear()
+    other = connections[conf().DATABASE].copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute(
+                "LOCK TABLE system_logs IN SHARE UPDATE EXCLUSIVE MODE"
+            )  # an ANALYZE of the whole table, say
+            store(row(NOW, "not held up"))
+    finally:
+        other.close()
+    assert messages() == {"not held up"}
+
+
+def test_the_probe_tells_of_a_missing_leaf(store: Store) -> None:
+    prune(KEEP_ALL)
+    assert leaves_made_ahead() is None
+    for name, report in leaves_of_today().items():
+        if report.state is LeafState.AHEAD:
+            sql(f"DROP TABLE {name}")
+    assert "for tomorrow is missing" in str(leaves_made_ahead())
+    for name in leaves_of_today():
+        sql(f"DROP TABLE {name}")
+    with pytest.raises(LeafMissing, match="prune_system_logs"):
+        leaves_made_ahead()
+
+
+def detach_and_be_cancelled(name: str) -> None:
+    """DETACH CONCURRENTLY beside a reader, until its statement timeout: the leaf is neither in nor out then."""
+    parameters = connections[conf().DATABASE].get_connection_params()
+    parameters = {
+        key: value for key, value in parameters.items() if key in ("host", "port", "user", "password", "dbname")
+    }
+    with psycopg.connect(**parameters) as reader, psycopg.connect(**parameters, autocommit=True) as admin:
+        reader.execute("SELECT count(*) FROM system_logs")
+        admin.execute("SET statement_timeout = '200ms'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            admin.execute(f"ALTER TABLE system_logs DETACH PARTITION {name} CONCURRENTLY")
+
+
+@pytest.mark.skipif(on_citus(), reason="a cluster knows no CONCURRENTLY")
+@pytest.mark.parametrize("how", ["insert", "bulk", "save", "prune"])
+def test_a_wedged_detach_is_finished_by_whoever_needs_the_leaf(store: Store, how: str) -> None:
+    store(row(ago(40), "before"))
+    (name,) = [name for name, report in leaves_of_today().items() if ago(40) in report.leaf.span]
+    detach_and_be_cancelled(name)
+    assert state_at(ago(40)) is LeafState.DETACHING
+    if how == "prune":
+        prune(KEEP_ALL)
+    if how == "save":
+        SystemLog.objects.create(message="after", timestamp=ago(40))
+    elif how == "bulk":
+        SystemLog.objects.bulk_create([SystemLog(message="after", timestamp=ago(40))])
+    else:
+        store(row(ago(40), "after"))
+    assert messages() == {"after"}
+    assert state_at(ago(40)) is not LeafState.DETACHING
+    assert sql(f"SELECT message FROM {name}") == [("before",)]  # whoever wanted it detached has it
+    sql(f"DROP TABLE {name}")
+
+
+def test_the_oldest_leaves_are_merged_where_there_are_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("systemlog.storage.spans.MERGED_ABOVE", MERGED_ABOVE)
+    # What days of long ago become when nobody merges them.
+    first = (TODAY - 130 * DAYS).replace(day=1)
+    number = 0
+    while len(spans()) <= MERGED_ABOVE + 3:
+        lower = first + number * DAYS
+        sql(
+            f"CREATE TABLE system_logs_of_old_{number} PARTITION OF system_logs"
+            f" FOR VALUES FROM ('{lower:%Y-%m-%d}+00') TO ('{lower + DAYS:%Y-%m-%d}+00')"
+        )
+        number += 1
+    postgresql._remembered.clear()
+    written = [row(first + day * DAYS + DAYS / 2, f"{day}") for day in range(number)]
+    store(*written)
+    prune(KEEP_ALL)
+    assert len(spans()) <= MERGED_ABOVE
+    assert spans()[0].lower == first
+    assert spans()[0].upper == (first + 32 * DAYS).replace(day=1)
+    assert messages() == {each.message for each in written}
+    store(row(first + DAYS / 3, "late"))
+    assert "late" in messages()
+
+
+def test_a_leaf_is_sealed_when_its_span_is_over(store: Store) -> None:
+    store(row(ago(3), "a needle"), row(NOW))
+    assert state_at(ago(3)) is LeafState.OPEN
+    prune(KEEP_ALL)
+    assert state_at(ago(3)) is LeafState.SEALED
+    assert state_at(NOW) is LeafState.LIVE
+    store(row(ago(3), "late"))
+    assert messages() == {"a needle", "late", "m"}
+
+
+def test_messages_of_sealed_leaves_are_indexed_by_trigrams_where_the_database_can(store: Store) -> None:
+    if not sql("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"):
+        pytest.skip("this PostgreSQL has no pg_trgm")
+    store(row(ago(3), "a needle"))
+    prune(KEEP_ALL)
+    sql("CREATE EXTENSION pg_trgm")
+    try:
+        (name,) = [name for name, report in leaves_of_today().items() if ago(3) in report.leaf.span]
+        index = f"{sealing.TRIGRAM}{sql('SELECT %s::regclass::oid', name)[0][0]}"
+        sql(f"CREATE INDEX {index} ON {name} USING gin (message gin_trgm_ops)")
+        # As a build that was interrupted leaves it.
+        sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", index)
+        prune(KEEP_ALL)
+        assert sql("SELECT indisvalid FROM pg_index WHERE indexrelid = %s::regclass", index) == [(True,)]
+        prune([Policy(categories=("none",), keep=None), Policy(keep=1000 * DAYS)])
+    finally:
+        sql("DROP EXTENSION pg_trgm CASCADE")
+
+
+@pytest.mark.parametrize(("before", "after"), [("day", "month"), ("month", "day"), ("week", "day"), ("day", "week")])
+def test_the_length_of_leaves_can_be_changed_on_a_live_table(
+    store: Store, settings: Any, before: str, after: str
+) -> None:
+    def set_leaf(leaf: str) -> None:
+        settings.SYSTEMLOG = {**settings.SYSTEMLOG, "LEAF": leaf}
+
+    for name in leaves_of_today():
+        sql(f"DROP TABLE {name}")
+    postgresql._remembered.clear()
+    set_leaf(before)
+    store(row(NOW, "before"))
+    prune(KEEP_ALL)
+    set_leaf(after)
+    store(row(NOW, "between"))
+    prune(KEEP_ALL)
+    store(row(NOW, "after"), *(row(NOW + day * DAYS, f"{day}") for day in range(70)))
+    assert messages() == {"before", "between", "after", *map(str, range(70))}
+    assert all(earlier.upper <= later.lower for earlier, later in pairwise(spans()))
+    if after == "day":
+        days = [span for span in spans() if NOW + 3 * DAYS < span.lower < NOW + 7 * DAYS]
+        assert {span.upper - span.lower for span in days} <= {DAYS}
+
+
+def test_the_command_lists_every_leaf(store: Store) -> None:
+    store(*(row(ago(3), f"{n}") for n in range(50)))
+    prune(KEEP_ALL)
+    head, *leaves, total = (line.split() for line in run("system_log_partitions").splitlines())
+    assert head == ["PARTITION", "FROM", "TO", "ROWS", "BYTES", "STATE"]
+    assert len(leaves) == len(spans())
+    assert total[:3] == [str(len(leaves)), "in", "all"]
+    (line,) = [line for line in leaves if line[1] == f"{ago(3):%Y-%m-%dT00:00:00Z}"]
+    assert line[3] == "50"
+    assert int(line[4]) > 8192
+    assert line[5] == "sealed"
+    assert {line[5] for line in leaves} == {"sealed", "live", "ahead"}

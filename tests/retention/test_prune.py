@@ -1,0 +1,318 @@
+"""Pruning: by policy, by leaf, beside writers, interrupted anywhere, and refused where it would be a mistake."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import CommandError
+from django.db import connections
+
+from systemlog.conf import conf
+from systemlog.models import SystemLog
+from systemlog.policies import Policy
+from systemlog.retention import prune
+from systemlog.storage import storage_of
+from systemlog.storage.steps import LeafState
+from tests.databases import on_citus
+from tests.retention.conftest import NOW, ago, leaves_of_today, messages, row, run, sql
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_leaves")]
+rewrites = pytest.mark.skipif(on_citus(), reason="on a cluster the rows of a mixed partition are deleted")
+only_postgresql = pytest.mark.skipif(
+    "connections[conf().DATABASE].vendor != 'postgresql'", reason="only PostgreSQL has leaves"
+)
+
+Store = Callable[..., None]
+DAYS = timedelta(days=1)
+POLICIES = [
+    {"category": "audit.*", "keep": "7y"},
+    {"level": "DEBUG", "keep": "3d"},
+    {"keep": "30d"},
+]
+
+
+@pytest.fixture
+def policies(settings: Any) -> None:
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "RETENTION": POLICIES}
+
+
+def test_the_first_policy_that_fits_decides(store: Store, policies: None) -> None:
+    store(
+        row(ago(2), "young debug", "DEBUG"),
+        row(ago(5), "old debug", "DEBUG"),
+        row(ago(5), "old debug of audit", "DEBUG", "audit.login"),
+        row(ago(5), "young"),
+        row(ago(40), "old"),
+        row(ago(40), "old of another", category="audits"),
+        row(ago(40), "old of audit", category="audit.login"),
+        row(ago(3000), "very old of audit", category="audit.login"),
+    )
+    assert "4 records deleted." in run("prune_system_logs")
+    assert messages() == {"young debug", "old debug of audit", "young", "old of audit"}
+    assert "0 records deleted." in run("prune_system_logs")
+
+
+def test_a_dry_run_tells_what_would_go_partition_by_partition(store: Store, policies: None) -> None:
+    store(
+        *(row(ago(40), f"old {n}") for n in range(3)),
+        row(ago(40), "audit", category="audit.login"),
+        row(ago(5), "debug", "DEBUG"),
+        row(ago(5), "young"),
+    )
+    told = run("prune_system_logs", "--dry-run").splitlines()
+    assert told[-1] == "4 records would be deleted."
+    if connections[conf().DATABASE].vendor == "postgresql":
+        how = "delete" if on_citus() else "rewrite"
+        assert [line.split("  ")[2:] for line in told[:-1]] == [["3 of 4", how], ["1 of 2", how]]
+    assert len(messages()) == 6
+
+
+def test_what_was_pruned_is_itself_recorded(store: Store) -> None:
+    store(row(ago(40)), row(ago(40), "n"), row(ago(1)))
+    run("prune_system_logs", "--older-than", "30d")
+    record = SystemLog.objects.get(category="systemlog.retention")
+    assert record.message.startswith("Pruned 2 records of system_logs")
+    assert record.context["rows"] == 2
+    assert record.context["policies"][0]["before"][:10] == f"{NOW - 30 * DAYS:%Y-%m-%d}"
+
+
+def test_without_a_policy_nothing_goes(store: Store) -> None:
+    store(row(ago(4000)))
+    with pytest.raises(CommandError, match=r"Set SYSTEMLOG\['RETENTION'\], or say --older-than"):
+        run("prune_system_logs")
+    with pytest.raises(CommandError, match="--older-than, which is missing"):
+        run("prune_system_logs", "--level", "DEBUG")
+    assert messages() == {"m"}
+
+
+def test_a_record_from_the_future_tells_that_the_clock_is_wrong(store: Store) -> None:
+    store(row(ago(40), "old"), row(NOW + 3 * DAYS, "ahead"))
+    with pytest.raises(CommandError, match=r"a record of .* more than a day ahead"):
+        run("prune_system_logs", "--older-than", "30d")
+    assert messages() == {"old", "ahead"}
+    run("prune_system_logs", "--older-than", "30d", "--trust-clock")
+    assert messages() == {"ahead"}
+
+
+@pytest.mark.parametrize("off", [timedelta(hours=-1), timedelta(days=3650)])
+def test_a_clock_that_the_database_contradicts_is_wrong(
+    store: Store, off: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import UTC, datetime
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(UTC) + off
+
+    store(row(ago(0.5)))
+    monkeypatch.setattr("systemlog.retention.datetime", Clock)
+    with pytest.raises(CommandError, match="this host's clock says"):
+        run("prune_system_logs", "--older-than", "30d")
+    assert messages() == {"m"}
+
+
+def test_records_to_be_archived_stay_where_nobody_said_where_to(store: Store, settings: Any) -> None:
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "RETENTION": [{"keep": "30d", "archive": True}]}
+    store(row(ago(40)))
+    with pytest.raises(CommandError, match="ARCHIVE_DIR"):
+        run("prune_system_logs")
+    assert messages() == {"m"}
+
+
+def in_threads(*actions: Callable[[], object]) -> None:
+    """Run them at once; raises what any of them raised."""
+    errors: list[Exception] = []
+
+    def guarded(action: Callable[[], object]) -> None:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001  (raised below)
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=guarded, args=(action,)) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+    if errors:
+        raise errors[0]
+
+
+def test_two_at_once_prune_what_one_would(store: Store) -> None:
+    store(*(row(ago(day), f"{day} {n}") for day in (1, 40, 80, 120) for n in range(20)))
+    in_threads(*[lambda: prune([Policy(keep=30 * DAYS)])] * 2)
+    assert messages() == {f"1 {n}" for n in range(20)}
+    assert sum(SystemLog.objects.filter(category="systemlog.retention").values_list("context__rows", flat=True)) == 60
+
+
+MIXED = (Policy(categories=("audit",), keep=None), Policy(keep=30 * DAYS))
+KEPT = {f"audit {n}" for n in range(5)}
+GONE = {f"web {n}" for n in range(30)}
+
+
+def mixed(day: float = 40) -> list[Any]:
+    """The rows of one leaf, of which those in KEPT stay."""
+    return [row(ago(day), message, category=message.split()[0]) for message in sorted(KEPT | GONE)]
+
+
+def test_what_is_written_while_a_leaf_is_rewritten_is_in_it_after(store: Store) -> None:
+    store(*mixed())
+    stop = threading.Event()
+    written: list[str] = []
+
+    def write() -> None:
+        while not stop.is_set():
+            message = f"late {len(written)}"
+            storage_of().insert([row(ago(40), message, category="audit"), row(NOW, f"now {len(written)}")])
+            written.append(message)
+
+    def prune_often() -> None:
+        try:
+            for _ in range(4):
+                prune(MIXED)
+                storage_of().insert([each for each in mixed() if each.message in GONE])
+            prune(MIXED)
+        finally:
+            stop.set()
+
+    in_threads(write, prune_often)
+    assert written
+    assert messages() == KEPT | {*written} | {message.replace("late", "now") for message in written}
+
+
+class Died(Exception):
+    """The process is gone."""
+
+
+class DyingAt:
+    """A database wrapper that stands for a process killed at the n-th statement: no later one comes through."""
+
+    def __init__(self, count: int) -> None:
+        self.left = count
+
+    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise Died
+        return execute(sql, params, many, context)
+
+
+@only_postgresql
+def test_killed_at_any_statement_it_loses_nothing_and_the_next_run_ends_it(store: Store) -> None:
+    count = random.randrange(5)  # another fifth of all statements in each run of the suite
+    finished = False
+    while not finished:
+        store(*mixed())
+        with connections[conf().DATABASE].execute_wrapper(DyingAt(count)):
+            try:
+                prune(MIXED)
+                finished = True
+            except Died:
+                pass
+        assert messages() >= KEPT
+        assert messages() in (KEPT, KEPT | GONE)
+        store(row(ago(40), f"after {count}", category="audit"))  # room, whatever was left there
+        prune(MIXED)
+        assert messages() == KEPT | {f"after {count}"}
+        sql("DELETE FROM system_logs")
+        count += 5
+    assert count > 30
+    names = sql("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^system_logs_(new|late|old)'")
+    assert names == []
+
+
+@only_postgresql
+@rewrites
+def test_a_process_killed_before_it_puts_the_copy_in_place_loses_nothing(store: Store) -> None:
+    store(*mixed())
+    given = connections[conf().DATABASE].settings_dict
+    place = f"{given['USER']}:{given['PASSWORD']}@{given['HOST'].replace('/', '%2F')}:{given['PORT']}/{given['NAME']}"
+    code = (
+        "import django, signal; django.setup(); from datetime import timedelta; from systemlog.policies import Policy;"
+        "from systemlog.retention import prune; from systemlog.storage import replacing;"
+        "replacing.lock = lambda *_: (print('copied', flush=True), signal.pause());"
+        "prune([Policy(categories=('audit',), keep=None), Policy(keep=timedelta(days=30))])"
+    )
+    environment = {**os.environ, "DATABASE_URL": f"postgres://{place}"}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "copied\n"
+        finally:
+            process.kill()
+    store(row(ago(40), "late", category="audit"))
+    assert messages() == KEPT | GONE | {"late"}
+    assert LeafState.REPLACED in {report.state for report in leaves_of_today().values()}
+    prune(MIXED)
+    assert messages() == KEPT | {"late"}
+    assert LeafState.REPLACED not in {report.state for report in leaves_of_today().values()}
+
+
+@only_postgresql
+@rewrites
+def test_a_mixed_leaf_shrinks_to_what_stays(store: Store) -> None:
+    store(
+        *(row(ago(5), f"{n} {'x' * 500}", category="web") for n in range(2000)), row(ago(5), "stays", "ERROR", "audit")
+    )
+    (name,) = [name for name, report in leaves_of_today().items() if ago(5) in report.leaf.span]
+    before = leaves_of_today()[name].total_bytes
+    prune([Policy(categories=("audit",), keep=None), Policy(keep=2 * DAYS)])
+    assert messages() == {"stays"}
+    assert leaves_of_today()[name].total_bytes < before / 5
+
+
+@only_postgresql
+def test_a_leaf_that_is_over_and_wholly_past_is_dropped(store: Store) -> None:
+    store(row(ago(40)), row(ago(1)))
+    prune([Policy(keep=30 * DAYS)])
+    assert not any(ago(40) in report.leaf.span for report in leaves_of_today().values())
+    store(row(ago(40), "comes again"))
+    assert messages() == {"m", "comes again"}
+
+
+@only_postgresql
+@rewrites
+def test_a_reader_that_stays_holds_the_leaf_and_nobody_else(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("systemlog.storage.replacing.TRIES", 2)
+    store(row(ago(40), "old"))
+    backup = connections[conf().DATABASE].copy()
+    try:
+        with backup.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT count(*) FROM system_logs")
+            with pytest.raises(CommandError, match=r"Open transactions hold system_logs_\d+.* prune again"):
+                run("prune_system_logs", "--older-than", "30d")
+            store(row(ago(40), "late"), row(NOW, "now"))
+    finally:
+        backup.close()
+    assert messages() == {"old", "late", "now"}
+    run("prune_system_logs", "--older-than", "30d")
+    assert messages() == {"now"}
+
+
+@only_postgresql
+def test_the_rollup_is_right_after_whatever_went(store: Store) -> None:
+    store(*mixed(), *mixed(100), *(row(ago(5), f"debug {n}", "DEBUG" if n < 3 else "INFO") for n in range(10)))
+    prune(
+        [
+            Policy(levels=("DEBUG",), keep=3 * DAYS),
+            Policy(categories=("audit",), keep=60 * DAYS),
+            Policy(keep=30 * DAYS),
+        ]
+    )
+    assert len(messages()) == 5 + 7
+    counted = sql("SELECT category, level, sum(count) FROM system_log_rollup GROUP BY 1, 2 HAVING sum(count) <> 0")
+    there = sql("SELECT category, level, count(*) FROM system_logs GROUP BY 1, 2")
+    assert sorted(counted) == sorted(there)

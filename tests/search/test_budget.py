@@ -1,0 +1,106 @@
+"""The budget of a search on PostgreSQL: kept under locks, and gone afterwards, whatever happened."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connections, transaction
+from django.test import Client
+
+from systemlog.conf import conf
+from systemlog.counting import count, facets
+from systemlog.models import SystemLog
+from systemlog.search import Search, find_page
+from systemlog.storage import BudgetSpent, storage_of
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif("connections['default'].vendor != 'postgresql'", reason="SQLite's limit is no setting"),
+]
+
+LIMITS = ("statement_timeout", "jit", "max_parallel_workers_per_gather")
+EVERYTHING = Search(SystemLog.objects.all())
+
+
+def limits() -> list[Any]:
+    found = []
+    with connections[conf().DATABASE].cursor() as cursor:
+        for name in LIMITS:
+            cursor.execute(f"SHOW {name}")
+            found.append(cursor.fetchone()[0])
+    return found
+
+
+def overspend() -> None:
+    with storage_of().budget() as allow, connections[conf().DATABASE].cursor() as cursor:
+        allow(0.01)
+        cursor.execute("SELECT pg_sleep(5)")
+
+
+@contextmanager
+def everything_locked() -> Iterator[None]:
+    """Another session holds the strongest lock on the table."""
+    other = connections[conf().DATABASE].copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("LOCK TABLE system_logs IN ACCESS EXCLUSIVE MODE")
+            yield
+    finally:
+        other.close()
+
+
+@pytest.fixture(autouse=True)
+def one_record(settings: Any) -> None:
+    SystemLog.objects.create(message="m")
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_BUDGET": 30.0}
+
+
+def test_a_search_leaves_no_limit_in_the_connection() -> None:
+    before = limits()
+    assert find_page(EVERYTHING, limit=5).complete
+    count(EVERYTHING)
+    assert limits() == before
+    with pytest.raises(BudgetSpent):
+        overspend()
+    assert limits() == before
+
+
+def test_a_search_within_a_transaction_gives_it_its_own_limits_back() -> None:
+    with transaction.atomic(using=conf().DATABASE):
+        with connections[conf().DATABASE].cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = '77s'")
+        before = limits()
+        assert find_page(EVERYTHING, limit=5).complete
+        assert limits() == before
+        with pytest.raises(BudgetSpent):
+            overspend()
+        assert limits() == before
+        assert SystemLog.objects.count() == 1
+
+
+def test_a_locked_table_is_an_incomplete_answer_and_no_error(settings: Any) -> None:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    unhurried = settings.SYSTEMLOG
+    settings.SYSTEMLOG = {**unhurried, "SEARCH_BUDGET": 0.2}
+    with everything_locked():
+        started = time.monotonic()
+        page = client.get("/system/logs/?category=general")
+        took = time.monotonic() - started
+        counted = client.get("/system/logs/facets/?field=level&q=m")
+    settings.SYSTEMLOG = unhurried
+    assert page.status_code == 200
+    body = page.json()
+    assert (body["items"], body["complete"]) == ([], False)
+    assert (body["total"], body["total_relation"]) == (1, "eq")  # of the roll-up
+    assert body["searched_until"]
+    assert took < 5
+    assert counted.json()["complete"] is False
+    assert [item["message"] for item in client.get(body["next"]).json()["items"]] == ["m"]
+    assert facets(EVERYTHING, "level").values == [("INFO", 1)]

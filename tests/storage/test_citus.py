@@ -1,0 +1,170 @@
+"""What a Citus cluster does otherwise. (The other tests of the rooms run on it too: `-m citus`.)"""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.db import IntegrityError, connections, transaction
+
+from systemlog.conf import conf
+from systemlog.models import SystemLog, SystemLogRollup
+from systemlog.storage import Row, Slice, citus, storage_of
+from systemlog.storage.leaves import read_leaves
+from systemlog.storage.lines import encode
+from tests.databases import on_citus
+
+on_a_cluster = pytest.mark.skipif(not on_citus(), reason="needs a Citus cluster: -m citus with CITUS_DATABASE_URL")
+elsewhere = pytest.mark.skipif(on_citus(), reason="is about a database that is no cluster")
+
+YEARS_AGO = datetime(2003, 8, 6, 9, 52, 50, tzinfo=UTC)
+
+
+def rows(count: int, start: datetime = YEARS_AGO) -> list[Row]:
+    return [
+        Row(start + timedelta(seconds=n), uuid.uuid4(), "INFO", "c", "s", "m", None, None, {}, None, None, None)
+        for n in range(count)
+    ]
+
+
+def ask(statement: str, *values: object) -> list[tuple[Any, ...]]:
+    with connections[conf().DATABASE].cursor() as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())
+
+
+@pytest.fixture
+def undistributed(transactional_db: None) -> Iterator[None]:
+    """The table as it is on one PostgreSQL, with its records."""
+    call_command("migrate", "systemlog", "0003_rollup_filled", verbosity=0)
+    yield
+    call_command("migrate", "systemlog", verbosity=0)
+
+
+@on_a_cluster
+@pytest.mark.django_db(transaction=True)
+def test_records_lie_on_every_worker() -> None:
+    storage_of().insert(rows(100))
+    counts = ask(
+        "SELECT nodeport, sum(result::int) FROM run_command_on_shards('system_logs', 'SELECT count(*) FROM %%s')"
+        " JOIN pg_dist_shard_placement USING (shardid) GROUP BY nodeport"
+    )
+    assert len(counts) == len(ask("SELECT FROM pg_dist_node WHERE shouldhaveshards"))
+    assert all(count > 0 for _, count in counts)
+    assert sum(count for _, count in counts) == 100
+
+
+@on_a_cluster
+@pytest.mark.django_db
+def test_what_the_app_stores_is_counted_once() -> None:
+    many = rows(50)
+    storage_of().insert(many[:5])
+    storage_of().insert(many)
+    storage_of().insert(many)
+    SystemLog.objects.create(message="m", timestamp=YEARS_AGO, category="created")
+    SystemLog.objects.bulk_create([SystemLog(message="m", timestamp=YEARS_AGO, category="bulk") for _ in "abc"])
+    counts: Counter[str] = Counter()
+    for hour in SystemLogRollup.objects.all():
+        counts[hour.category] += hour.count
+    assert counts == {"c": 50, "created": 1, "bulk": 3}
+
+
+@on_a_cluster
+@pytest.mark.django_db(transaction=True)
+def test_lines_of_the_journal_land_once_with_their_counts() -> None:
+    lines = [encode(row) for row in rows(40)]
+    segment, other = uuid.uuid4(), uuid.uuid4()
+    assert storage_of().land([Slice(segment, 0, 100, lines[:10])], 0) == {segment: 100}
+    # A lost checkpoint: ten of these are there. Then the same slice again, which another lander has landed.
+    assert storage_of().land([Slice(other, 0, 200, lines)], 0) == {other: 200}
+    assert storage_of().land([Slice(segment, 0, 100, lines[:10])], 0) == {segment: 100}
+    assert SystemLog.objects.count() == 40
+    assert sum(SystemLogRollup.objects.values_list("count", flat=True)) == 40
+
+
+@on_a_cluster
+@pytest.mark.django_db
+def test_a_record_is_looked_up_by_id_in_one_shard() -> None:
+    (row,) = rows(1)
+    storage_of().insert([row])
+    plan = json.loads(SystemLog.objects.filter(id=row.id).order_by("-timestamp")[:1].explain(format="json"))
+    assert plan[0]["Plan"]["Distributed Query"]["Job"]["Task Count"] == 1
+
+
+@on_a_cluster
+@pytest.mark.django_db(transaction=True)
+def test_writers_of_the_same_keys_store_them_once() -> None:
+    same = rows(400)
+    stored: list[int] = []
+
+    def write() -> None:
+        try:
+            stored.append(storage_of().insert(same))
+        finally:
+            connections.close_all()
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(timeout=60)
+    assert len(stored) == 4
+    assert sum(stored) == SystemLog.objects.count() == 400
+
+
+@on_a_cluster
+@pytest.mark.django_db(transaction=True)
+def test_a_pruned_leaf_is_gone_on_the_workers() -> None:
+    storage_of().insert(rows(50))
+    call_command("prune_system_logs", "--older-than", "800w", verbosity=0)
+    with connections[conf().DATABASE].cursor() as cursor:
+        assert not any(YEARS_AGO in leaf.span for leaf in read_leaves(cursor))
+    tables = "SELECT count(*) FROM pg_class WHERE relname ~ '^system_logs_(20000101_20100101|old)_[0-9]+'"
+    assert {count for (count,) in ask("SELECT result FROM run_command_on_workers(%s)", tables)} == {"0"}
+
+
+@on_a_cluster
+def test_records_and_their_guard_survive_the_way_to_the_cluster_and_back(undistributed: None) -> None:
+    storage_of().insert(rows(30))
+    stored = set(SystemLog.objects.values_list("timestamp", "id"))
+    for way in ("migrate to the cluster", "migrate back"):
+        call_command("migrate", "systemlog", *(["0003_rollup_filled"] if way == "migrate back" else []), verbosity=0)
+        with connections[conf().DATABASE].cursor() as cursor:
+            assert citus.is_distributed(cursor) is (way == "migrate to the cluster")
+        assert set(SystemLog.objects.values_list("timestamp", "id")) == stored
+        with pytest.raises(IntegrityError), transaction.atomic(using=conf().DATABASE):
+            ask("UPDATE system_logs SET message = 'x' RETURNING 1")
+
+
+@on_a_cluster
+def test_a_table_that_is_not_as_the_setting_says_is_named(undistributed: None) -> None:
+    def complaints() -> list[str]:
+        found = run_checks(tags=["database"], databases=[conf().DATABASE])
+        return [each.msg for each in found if each.id == "systemlog.W030"]
+
+    assert complaints() == ["SYSTEMLOG['CITUS'] is True, but system_logs is not distributed."]
+    call_command("migrate", "systemlog", verbosity=0)
+    assert complaints() == []
+
+
+@elsewhere
+@pytest.mark.skipif("connections[conf().DATABASE].vendor != 'postgresql'", reason="only PostgreSQL can have Citus")
+@pytest.mark.django_db
+def test_a_database_without_the_extension_is_refused_with_what_to_do() -> None:
+    with connections[conf().DATABASE].cursor() as cursor, pytest.raises(ImproperlyConfigured, match="add the workers"):
+        citus.distribute(cursor)
+
+
+@pytest.mark.skipif("connections[conf().DATABASE].vendor == 'postgresql'", reason="PostgreSQL can be a cluster")
+def test_a_cluster_of_another_vendor_is_named(settings: Any) -> None:
+    settings.SYSTEMLOG = {"DATABASE": conf().DATABASE, "CITUS": True}
+    assert [each.id for each in run_checks() if each.id == "systemlog.E030"]
