@@ -122,7 +122,13 @@ def archive_older(
     storage = storage_of()
     outcome = Outcome()
     waiting = lambda: progress("waiting for another run to end")  # noqa: E731
-    with archive.opened(archive_to.directory, archive_to.compression, waiting) as store:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(storage.taking_turns(waiting))  # nobody replaces a leaf while it is read
+        except LeafInUse as error:
+            outcome.in_use.append(error.name)
+            return outcome
+        store = stack.enter_context(archive.opened(archive_to.directory, archive_to.compression, waiting))
         for leaf in _touched(storage, expiry):
             progress(f"archiving {leaf.name}")
             storage.archive(leaf, expiry, _writer(store, outcome))

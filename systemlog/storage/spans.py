@@ -25,6 +25,9 @@ MERGED_ABOVE = 64
 """Retention merges the oldest leaves while there are more. The present, and months up to two years, are about 60."""
 
 MICROSECOND = timedelta(microseconds=1)
+MERGED_AT_ONCE = 6
+"""Taking a leaf out costs about 5 ms under the lock that inserts wait behind."""
+
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 END = datetime.max.replace(tzinfo=UTC)
 FIRST_DECADE = datetime(1970, 1, 1, tzinfo=UTC)
@@ -76,9 +79,10 @@ def span_for(instant: datetime, *, now: datetime, leaf: str, taken: Collection[S
 
 
 def mergeable(spans: Sequence[Span], *, now: datetime) -> Span | None:
-    """The span of the leaves to be made one: the oldest of a month; where there is none, of a year, of a decade.
+    """The span of the leaves to be made one: some of a month; where there is nothing to merge, of a year, of a decade.
 
-    None where there are few enough of them. What is younger than 35 days stays as it is.
+    They are at most six neighbours, the shortest first, so that each record is copied few times. None where there are
+    few enough leaves. What is younger than 35 days stays as it is.
     """
     if len(spans) <= MERGED_ABOVE:
         return None
@@ -87,14 +91,20 @@ def mergeable(spans: Sequence[Span], *, now: datetime) -> Span | None:
             cell = _cell(span.lower, grain, "month")
             inside = [other for other in spans if cell.lower <= other.lower and other.upper <= cell.upper]
             if len(inside) > 1 and cell.upper <= now - MONTHS_AFTER:
-                outside = [other for other in spans if other not in inside]
-                return _clipped(cell, inside[0].lower, outside)
+                chosen = _shortest_neighbours(sorted(inside))
+                return _clipped(cell, chosen[0].lower, [other for other in spans if other not in chosen])
     return None
 
 
 def days_ahead(now: datetime, leaf: str) -> list[datetime]:
     """Instants that need a leaf now: of today and of each of the days ahead."""
     return [now + timedelta(days=day) for day in range(AHEAD[leaf].days + 1)]
+
+
+def _shortest_neighbours(ordered: list[Span]) -> list[Span]:
+    count = min(MERGED_AT_ONCE, len(ordered))
+    windows = [ordered[first : first + count] for first in range(len(ordered) - count + 1)]
+    return min(windows, key=lambda window: window[-1].upper - window[0].lower)
 
 
 def _grain(instant: datetime, now: datetime, leaf: str) -> Grain:
