@@ -11,6 +11,7 @@ import io
 import time
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -56,7 +57,7 @@ class Export:
     def __init__(self, search: Search, after: Position | None = None) -> None:
         columns = ["document" if name == "context" else name for name in COLUMNS]
         records = search.records.annotate(document=Cast("context", TextField())).values_list(*columns, named=True)
-        self.search = Search(records, search.since, search.until, search.selective)
+        self.search = replace(search, records=records)
         self.rest = after
         self.rows = 0
 

@@ -170,6 +170,7 @@ def read_search(query: QueryDict, *, known: set[str], now: datetime) -> Search:
         since=since,
         until=until and just_after(until),  # a search excludes its `until`, the parameter does not
         selective=any(query.get(name) for name in SELECTIVE),
+        indexed=not conditions and _is_indexed(filters.form.cleaned_data),
         rollup=_rollup(filters.form.cleaned_data) if not conditions else None,
     )
 
@@ -184,6 +185,14 @@ def read_time(text: str, now: datetime) -> datetime | None:
         except ValueError:
             return None
     return parse_timestamp(_lost_plus.sub(r"+\1", text))
+
+
+def _is_indexed(values: Mapping[str, Any]) -> bool:
+    """Whether an index finds the records by category, or by the gravest levels, and nothing else is asked."""
+    levels = set(values["level"] or Level.values) & set(Level.from_severity(values["min_level"] or Level.DEBUG))
+    grave = levels <= set(Level.from_severity(Level.ERROR))
+    asked = {name for name, value in values.items() if value}
+    return asked <= {"level", "min_level", "category"} and (grave or asked == {"category"})
 
 
 def _rollup(values: Mapping[str, Any]) -> Q | None:

@@ -23,6 +23,7 @@ from systemlog.models import SystemLog
 from systemlog.slices import (
     END_OF_TIME,
     FIRST_SLICE,
+    INDEXED_SLICE,
     LONGEST_SLICE,
     SMALLEST_SLICE,
     START_OF_TIME,
@@ -56,14 +57,15 @@ class Position(NamedTuple):
 class Search:
     """What to look for: a filtered queryset, `since` (included) and `until` (excluded).
 
-    `selective`: its filter is one that leaves a handful of records. `rollup`: the same filter, put to the roll-up; None
-    where that cannot answer it.
+    `selective`: its filter is one that leaves a handful of records. `indexed`: an index has them by time. `rollup`: the
+    same filter, put to the roll-up; None where that cannot answer it.
     """
 
     records: QuerySet[SystemLog, Any]
     since: datetime | None = None
     until: datetime | None = None
     selective: bool = False
+    indexed: bool = False
     rollup: Q | None = None
 
     def within(self, span: Span) -> QuerySet[SystemLog, Any]:
@@ -128,7 +130,7 @@ def find_page(
     records = search.records.order_by(*order)
     if after is not None:
         records = records.filter(_beyond(after, backwards))
-    step = first_slice or (LONGEST_SLICE if search.selective else FIRST_SLICE)
+    step = first_slice or (LONGEST_SLICE if search.selective else INDEXED_SLICE if search.indexed else FIRST_SLICE)
     if backwards:
         walk = slices_up(storage, _latest(search.since, after and after.timestamp), search.until, step)
     else:

@@ -15,6 +15,9 @@ from systemlog.storage import Storage
 from systemlog.storage.spans import Span
 
 FIRST_SLICE = timedelta(hours=1)
+INDEXED_SLICE = timedelta(days=1)
+"""Where an index has the records in the order of time, a page ends long before its slice."""
+
 SMALLEST_SLICE = timedelta(milliseconds=1)
 LONGEST_SLICE = timedelta(days=365_000)
 """Where a filter leaves a handful of records, and an index finds them, the first slice is as long."""
