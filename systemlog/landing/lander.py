@@ -37,6 +37,9 @@ BATCH_LINES = 5000
 RECHECK_S = 10.0
 """So often the database is asked how far it has what this process takes for landed: it may have been set back."""
 
+COMPACT_S = 5.0
+"""So often, while nothing waits, it sums up what writers appended to the roll-up."""
+
 NONE = (0,) * len(LEVEL_NAMES)
 
 
@@ -59,6 +62,7 @@ class Lander:
         self._checked_at = float("-inf")
         self._foreign: set[Path] = set()
         self._landed = NONE
+        self._compact_at = float("-inf")
 
     def land_all(self, *, stopping: Callable[[], bool] = lambda: False) -> int:
         """Pass after pass until nothing waits; gives what `land_once` gives. Raises `DatabaseDown`."""
@@ -83,6 +87,9 @@ class Lander:
                     self._note(slices, time.monotonic() - began)
                 self._tell_refused()
                 self._remove_landed()
+                if not done and time.monotonic() >= self._compact_at:
+                    self._compact_at = time.monotonic() + COMPACT_S
+                    self._storage().compact_rollup()
             except (DatabaseError, InterfaceError) as error:
                 self._checked_at = float("-inf")
                 with suppress(Exception):  # closing what is broken
