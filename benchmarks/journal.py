@@ -48,7 +48,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=Path.cwd())))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = options.database
         if not url:
             from tests.postgresql import running_server

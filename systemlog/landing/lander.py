@@ -37,8 +37,8 @@ BATCH_LINES = 5000
 RECHECK_S = 10.0
 """So often the database is asked how far it has what this process takes for landed: it may have been set back."""
 
-COMPACT_S = 5.0
-"""So often, while nothing waits, it sums up what writers appended to the roll-up."""
+HOUSEKEEPING_S = 1.0
+"""So often at most it looks after what does not haste: refusals to tell, segments to remove, the roll-up to sum up."""
 
 NONE = (0,) * len(LEVEL_NAMES)
 
@@ -62,7 +62,9 @@ class Lander:
         self._checked_at = float("-inf")
         self._foreign: set[Path] = set()
         self._landed = NONE
-        self._compact_at = float("-inf")
+        self._kept_house_at = float("-inf")
+        self.storing_s = 0.0
+        """Processor time of the last pass in which the driver, or SQLite, stored what it was given."""
 
     def land_all(self, *, stopping: Callable[[], bool] = lambda: False) -> int:
         """Pass after pass until nothing waits; gives what `land_once` gives. Raises `DatabaseDown`."""
@@ -81,15 +83,12 @@ class Lander:
                 self._look()
                 self._ask_positions()
                 slices = list(self._slices())
-                began = time.monotonic()
+                began, busy_s = time.monotonic(), time.thread_time()
                 done = self._land(slices) if slices else 0
+                self.storing_s = time.thread_time() - busy_s
                 if done:
                     self._note(slices, time.monotonic() - began)
-                self._tell_refused()
-                self._remove_landed()
-                if not done and time.monotonic() >= self._compact_at:
-                    self._compact_at = time.monotonic() + COMPACT_S
-                    self._storage().compact_rollup()
+                self._keep_house()
             except (DatabaseError, InterfaceError) as error:
                 self._checked_at = float("-inf")
                 with suppress(Exception):  # closing what is broken
@@ -202,6 +201,14 @@ class Lander:
             self._folder,
             ledger._replace(landed=added(ledger.landed, landed), batch_records=float(sum(landed)), batch_s=seconds),
         )
+
+    def _keep_house(self) -> None:
+        now = time.monotonic()
+        if now - self._kept_house_at >= HOUSEKEEPING_S:
+            self._kept_house_at = now
+            self._tell_refused()
+            self._remove_landed()
+            self._storage().compact_rollup()
 
     def _tell_refused(self) -> None:
         """When the journal is open again, a record tells what it refused."""

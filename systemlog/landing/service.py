@@ -22,16 +22,20 @@ from systemlog.landing.lander import BATCH_LINES, DatabaseDown, Lander
 
 logger = logging.getLogger("systemlog.landing")
 
-POLL_S = 0.1
+POLL_S = 0.05
+PAUSE_S = 0.01
+"""Between two batches others get SQLite's lock."""
+
 SYNC_S = 1.0
+MAX_PAUSE_S = 1.0
 ELECTION_S = 1.0
 MAX_BACKOFF_S = 5.0
 SILENT_S = 5.0
 """After so long without an answer the database counts as one that does not answer."""
 
-THREAD_BATCH_LINES = 1000
+THREAD_BATCH_LINES = 2000
 THREAD_SHARE = 0.1
-"""The most of its time that the thread of a serving process is busy: requests come first."""
+"""The most of its time for which the thread keeps the serving process from requests."""
 
 
 class Election:
@@ -99,17 +103,18 @@ class LandingService:
         pause = POLL_S
         try:
             while not self._stop.is_set() and folder == directory.target_folder():
-                began = time.monotonic()
-                self._asked_at = began
+                busy_s = time.thread_time()
+                self._asked_at = time.monotonic()
                 try:
                     done = lander.land_once()
                 except DatabaseDown as error:
                     pause = min(max(pause, POLL_S) * 2, MAX_BACKOFF_S)
                     self._tell_down(str(error))
                 else:
-                    busy = time.monotonic() - began
-                    idle_for = busy / self._share - busy
-                    pause = max(idle_for, 0.0 if done >= self._batch_lines else POLL_S)
+                    # While the driver or SQLite stores, requests have the interpreter.
+                    busy = time.thread_time() - busy_s - lander.storing_s
+                    least = PAUSE_S if done >= self._batch_lines else POLL_S
+                    pause = min(max(busy / self._share - busy, least), MAX_PAUSE_S)
                     self._tell_up()
                 finally:
                     self._asked_at = None

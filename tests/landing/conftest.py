@@ -29,6 +29,11 @@ def folder(journal: Callable[..., Path]) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("systemlog.landing.lander.HOUSEKEEPING_S", 0.0)
+
+
 @pytest.fixture
 def lander(folder: Path) -> Lander:
     """A lander of it."""

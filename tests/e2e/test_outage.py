@@ -1,0 +1,170 @@
+"""The database stops, freezes, comes back: what was accepted in between is there, once, and in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.postgresql import Server, running_server
+from tests.servers import PROJECT, Platform, fresh_platform
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif("config.getoption('db') != 'postgresql'", reason="SQLite is a file: it does not stop or freeze"),
+]
+
+URL = "/system/logs/"
+NDJSON = {"Content-Type": "application/x-ndjson"}
+DEADLINE_S = 40
+POLL_S = 0.1
+
+WRITE = """
+import logging, sys, time
+logger = logging.getLogger("outage")
+slowest = 0.0
+for number in range(int(sys.argv[-1])):
+    began = time.perf_counter()
+    logger.warning("%06d", number)
+    slowest = max(slowest, time.perf_counter() - began)
+"""
+
+
+@pytest.fixture
+def database() -> Iterator[Server]:
+    """A PostgreSQL that the test may stop."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def own_platform(tmp_path: Path, database: Server) -> Iterator[Platform]:
+    """The platform on it."""
+    with fresh_platform(tmp_path, None) as platform:
+        platform.environment["DATABASE_URL"] = database.url()
+        yield platform
+
+
+def becomes(wanted: object, look: Callable[[], object]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while (found := look()) != wanted:
+        assert time.monotonic() < deadline, f"{found!r} in place of {wanted!r}"
+        time.sleep(POLL_S)
+
+
+def write(platform: Platform, count: int) -> None:
+    """A process that logs, and ends; with its database in whatever state."""
+    code = f"import sys; sys.argv.append('{count}')\n{WRITE}"
+    subprocess.run(
+        [sys.executable, "manage.py", "shell", "--verbosity=0", "--command", code],
+        check=True,
+        cwd=PROJECT,
+        env=platform.environment,
+        timeout=60,
+        capture_output=True,
+    )
+
+
+def bulk(name: str, count: int) -> bytes:
+    """Records with ids of the client's, as a shipper that repeats itself has them."""
+    lines = []
+    for number in range(count):
+        record_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name}/{number}"))
+        instant = f"2026-01-01T00:00:{number % 60:02}Z"
+        lines.append({"message": f"{number}", "category": name, "id": record_id, "timestamp": instant})
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def messages(client: httpx.Client, category: str) -> list[str]:
+    """What is stored, in order; nothing while the database does not answer."""
+    found: list[str] = []
+    url: str | None = f"{URL}?limit=2000&category={category}"
+    while url:
+        answer = client.get(url)
+        if answer.status_code != 200:
+            return []
+        found += [item["message"] for item in answer.json()["items"]]
+        url = answer.json()["next"]
+    return found[::-1]
+
+
+def test_what_is_accepted_while_the_database_is_down_lands_when_it_is_up(
+    own_platform: Platform, database: Server
+) -> None:
+    token = own_platform.token_after_migration("read", "write")
+    with own_platform.serve("--workers=1") as server, server.client(token) as client:
+        assert client.post(URL, content=bulk("before", 10), headers=NDJSON).status_code == 202
+        becomes(10, lambda: len(messages(client, "before")))
+        database.stop(how=signal.SIGQUIT)
+        down = client.post(URL, content=bulk("down", 300), headers=NDJSON)
+        assert (down.status_code, down.json()["accepted"]) == (202, 300)
+        assert client.post(URL, content=bulk("down", 300), headers=NDJSON).status_code == 202, "it repeats itself"
+        single = client.post(URL, json={"message": "now or never"})
+        assert (single.status_code, single.headers["Retry-After"]) == (503, "5")
+        write(own_platform, 500)
+        server.wait_for_line("The log database takes no records")
+        database.start()
+        becomes([f"{number:06}" for number in range(500)], lambda: messages(client, "outage"))
+        becomes(300, lambda: len(messages(client, "down")))
+        server.wait_for_line("The log database takes records again")
+        assert server.log.read_text().count("The log database takes no records") == 1
+
+
+def test_a_frozen_database_holds_up_nobody_who_logs(own_platform: Platform, database: Server) -> None:
+    token = own_platform.token_after_migration("read", "write")
+    with own_platform.serve("--workers=1") as server, server.client(token) as client:
+        assert client.post(URL, content=bulk("before", 10), headers=NDJSON).status_code == 202
+        becomes(10, lambda: len(messages(client, "before")))
+        children = subprocess.run(
+            ["pgrep", "--parent", str(database.pid)], check=True, capture_output=True, text=True
+        ).stdout.split()
+        frozen = [database.pid, *map(int, children)]
+        for process in frozen:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            write(own_platform, 500)
+            assert time.monotonic() - began < 30, "it does not wait for the database"
+            server.wait_for_line("The log database takes no records")
+        finally:
+            for process in frozen:
+                os.kill(process, signal.SIGCONT)
+        becomes([f"{number:06}" for number in range(500)], lambda: messages(client, "outage"))
+
+
+def test_the_lander_as_a_process_stops_at_once_while_the_database_hangs(
+    own_platform: Platform, database: Server
+) -> None:
+    own_platform.migrate()
+    own_platform.environment["SYSTEMLOG_LANDER"] = "process"
+    lander = subprocess.Popen(
+        [sys.executable, "manage.py", "land_system_logs"],
+        cwd=PROJECT,
+        env=own_platform.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert lander.stdout is not None
+    try:
+        assert "Landing" in lander.stdout.readline()
+        os.kill(database.pid, signal.SIGSTOP)  # new connections hang from now on
+        write(own_platform, 5)
+        began = time.monotonic()
+        lander.send_signal(signal.SIGTERM)
+        assert lander.wait(timeout=10) == 0
+        assert time.monotonic() - began < 4
+    finally:
+        os.kill(database.pid, signal.SIGCONT)
+        lander.kill()
+        lander.wait()
+        lander.stdout.close()
