@@ -28,10 +28,10 @@ from django.db import connections, transaction
 
 from tests.postgresql import Server, running_server
 
-BACKLOG = 4000
+BACKLOG = 1000
 WRITERS = 2
 MAX_WRITING_S = 0.3
-MAX_LANDING_S = 0.25
+MAX_LANDING_S = 0.2
 DEADLINE_S = 60
 
 
