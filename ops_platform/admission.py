@@ -5,8 +5,9 @@ are inside at a time. Whoever comes when all places are taken waits, and waits n
 has last come in or gone out: so under load, where places become free all the time, nobody is refused, and when all
 hang, the queue drains at once.
 
-Probes and scrapes need no place: what they ask has a deadline, and asks nothing a second time while it hangs. Only who
-must be looked up, by a session or a user's token, asks the database itself, and is a request as any other.
+Probes need no place: what they ask has a deadline, and asks nothing a second time while it hangs. A scrape is long, and
+holds a thread for as long as nobody reads it: there is one at a time. Who must be looked up, by a session or a user's
+token, asks the database without a deadline, and is a request as any other.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, cast
 
 from health.access import needs_queries
 from health.middleware import Endpoint, endpoints
+from health.runner import collecting
 from ops_platform.requests import UTF8WSGIRequest
 from systemlog.conf import conf as systemlog_conf
 from systemlog.correlation import is_acceptable, new_id
@@ -32,7 +34,7 @@ PATIENCE_S = 0.7
 """Who waits holds a thread, which liveness may wait for: the kubelet gives it a second."""
 
 RESERVED_THREADS = 2
-"""For the probes, and for whoever waits or is refused."""
+"""One for a scrape, one for the probes and for whoever waits or is refused."""
 
 
 class Room:
@@ -80,11 +82,13 @@ class Admission:
     def __init__(self, application: Application) -> None:
         self._application = application
         self._requests: Room | None = None
+        self._scrapes: Room | None = None
         self._probes: Mapping[str, Endpoint] = {}
 
     def limit(self, threads: int, patience_s: float = PATIENCE_S) -> None:
         """This process answers with so many threads."""
         self._requests = Room(max(1, threads - RESERVED_THREADS), patience_s)
+        self._scrapes = Room(1, patience_s)
         self._probes = endpoints()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -105,7 +109,7 @@ class Admission:
         probe = self._probes.get(environ.get("PATH_INFO", ""))
         if probe is None or (probe.knows_readers and needs_queries(UTF8WSGIRequest(environ))):
             return self._requests
-        return None
+        return self._scrapes if probe.asks is collecting else None
 
 
 def _accompany(response: Any, leave: Callable[[], None], environ: Environ) -> Iterable[bytes]:

@@ -133,8 +133,17 @@ def test_probes_pass_while_every_other_request_hangs(admission, hang):
 
 
 def test_probes_do_not_wait_for_one_another(admission):
-    responses = [begin(admission, f"/system-health/{path}") for path in ("ready", "metrics", "startup") * 2]
+    responses = [begin(admission, f"/system-health/{path}") for path in ("ready", "startup", "") * 2]
     assert {status for status, _, _ in responses} == {"200 OK"}
+
+
+def test_a_scrape_that_nobody_reads_holds_up_other_scrapes_and_nothing_else(admission):
+    scrape = begin(admission, "/system-health/metrics")[2]
+    assert status_of(admission, "/system-health/metrics/") == "503 Service Unavailable"
+    for path in ("/system-health", "/system-health/live", "/system-health/ready", "/"):
+        assert status_of(admission, path) == "200 OK"
+    scrape.close()
+    assert status_of(admission, "/system-health/metrics") == "200 OK"
 
 
 @pytest.mark.parametrize("whose", [{"HTTP_COOKIE": "sessionid=1"}, {"HTTP_AUTHORIZATION": "Bearer of-a-user"}])
