@@ -1,18 +1,24 @@
 """Keeps a thread of each worker free for the probes, whatever hangs: a database, or clients that stop sending.
 
-A WSGI callable around the application. Once gunicorn has said how many threads a worker has, at most two less are
-inside at a time, and one probe that asks a database; liveness is never held up. Whoever comes when all places are
-taken waits, and waits no longer than `PATIENCE_S` after anybody has last come in or gone out: so under load, where
-places become free all the time, nobody is refused, and when all hang, the queue drains at once.
+A WSGI callable around the application. Once gunicorn has said how many threads a worker has, at most two requests less
+are inside at a time. Whoever comes when all places are taken waits, and waits no longer than `PATIENCE_S` after anybody
+has last come in or gone out: so under load, where places become free all the time, nobody is refused, and when all
+hang, the queue drains at once.
+
+Probes need no place: what they ask has a deadline, and asks nothing a second time while it hangs. A scrape is long, and
+holds a thread for as long as nobody reads it: there is one at a time. Who must be looked up, by a session or a user's
+token, asks the database without a deadline, and is a request as any other.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from health.conf import conf as health_conf
+from health.access import needs_queries
+from health.middleware import Endpoint, endpoints
+from health.runner import collecting
 from ops_platform.requests import UTF8WSGIRequest
 from systemlog.conf import conf as systemlog_conf
 from systemlog.correlation import is_acceptable, new_id
@@ -24,11 +30,11 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-PATIENCE_S = 1.0
-"""The kubelet waits as long for an answer."""
+PATIENCE_S = 0.7
+"""Who waits holds a thread, which liveness may wait for: the kubelet gives it a second."""
 
 RESERVED_THREADS = 2
-"""One for a probe that asks a database, one for liveness and for whoever waits or is refused."""
+"""One for a scrape, one for the probes and for whoever waits or is refused."""
 
 
 class Room:
@@ -76,16 +82,18 @@ class Admission:
     def __init__(self, application: Application) -> None:
         self._application = application
         self._requests: Room | None = None
-        self._probes: Room | None = None
+        self._scrapes: Room | None = None
+        self._probes: Mapping[str, Endpoint] = {}
 
     def limit(self, threads: int, patience_s: float = PATIENCE_S) -> None:
         """This process answers with so many threads."""
         self._requests = Room(max(1, threads - RESERVED_THREADS), patience_s)
-        self._probes = Room(1, patience_s)
+        self._scrapes = Room(1, patience_s)
+        self._probes = endpoints()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer, or refuse."""
-        room = self._room(environ.get("PATH_INFO", ""))
+        room = self._room(environ)
         if room is None:
             return self._application(environ, start_response)
         if not room.enter():
@@ -97,11 +105,11 @@ class Admission:
             raise
         return _accompany(response, room.leave, environ)
 
-    def _room(self, path: str) -> Room | None:
-        root = health_conf().PATH
-        if path == f"{root}/live":
-            return None
-        return self._probes if path == root or path.startswith(f"{root}/") else self._requests
+    def _room(self, environ: Environ) -> Room | None:
+        probe = self._probes.get(environ.get("PATH_INFO", ""))
+        if probe is None or (probe.knows_readers and needs_queries(UTF8WSGIRequest(environ))):
+            return self._requests
+        return self._scrapes if probe.asks is collecting else None
 
 
 def _accompany(response: Any, leave: Callable[[], None], environ: Environ) -> Iterable[bytes]:

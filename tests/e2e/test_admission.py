@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 
 from tests.health.conftest import eventually
-from tests.servers import Server
+from tests.postgresql import running_server
+from tests.servers import Platform, Server
 
 pytestmark = pytest.mark.e2e
 
@@ -67,3 +71,37 @@ def test_connections_that_stall_do_not_hold_up_the_probes(platform, beginning):
     ):
         for _ in range(5):
             assert client.get("/system-health/live", timeout=AT_ONCE_S).status_code == 200
+
+
+@pytest.fixture
+def frozen(platform: Platform, pytestconfig: pytest.Config) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """The platform on a PostgreSQL of its own; gives what freezes it for a time."""
+    if pytestconfig.getoption("db") != "postgresql":
+        pytest.skip("a database that freezes is PostgreSQL")
+    with running_server() as postgresql:
+        platform.environment["DATABASE_URL"] = postgresql.url()
+
+        @contextlib.contextmanager
+        def freeze() -> Iterator[None]:
+            os.kill(postgresql.pid, signal.SIGSTOP)
+            try:
+                yield
+            finally:
+                os.kill(postgresql.pid, signal.SIGCONT)
+
+        yield freeze
+
+
+def test_scrapes_that_look_a_user_up_in_a_frozen_database_hold_up_no_others(platform, frozen):
+    of_a_user = "GET /system-health/metrics HTTP/1.1\nHost: x\nCookie: sessionid=of-nobody-at-all\n\n"
+    with (
+        platform.serve("--workers=1", "--threads=4") as server,
+        server.client() as client,
+        frozen(),
+        stalled(server, of_a_user),
+    ):
+        for _ in range(5):
+            assert client.get("/system-health/live").status_code == 200
+            assert client.get("/system-health/metrics").status_code == 200
+        ready = client.get("/system-health/ready")
+    assert (ready.status_code, ready.json()["status"]) == (503, "maintenance")

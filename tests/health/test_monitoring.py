@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from django.conf import settings
 from django.test import Client
+from django.utils.module_loading import import_string
 from prometheus_client import REGISTRY
 
 MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
-NAME = re.compile(r"\b(?:django|health)_[a-z_]+\b")
+NAME = re.compile(r"\b(?:django|health|systemlog)_[a-z_]+\b")
 SUFFIX = re.compile(r"_(bucket|sum|count|total)$")
 
 OF_EVERY_SCRAPE = {"django_process_start_time_seconds", "django_build_info"}
@@ -48,7 +50,9 @@ def test_every_alert_fires_when_it_should_and_no_other_time() -> None:
 @pytest.mark.parametrize("file", ["alerts.yml", "grafana.json"])
 def test_every_metric_that_is_asked_for_exists(file: str, stranger: Client) -> None:
     stranger.get("/system-health/live")
-    known = {family.name for family in REGISTRY.collect()} | OF_EVERY_SCRAPE
+    collectors = [import_string(path) for path in settings.HEALTH["COLLECTORS"]]
+    families = [*REGISTRY.collect(), *(family for collect in collectors for family in collect())]
+    known = {family.name for family in families} | OF_EVERY_SCRAPE
 
     asked = {SUFFIX.sub("", name) for name in NAME.findall((MONITORING / file).read_text())}
 

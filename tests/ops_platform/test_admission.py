@@ -37,7 +37,7 @@ def application():
 
 @pytest.fixture
 def admission(application):
-    """For four threads: two requests at a time, and one probe."""
+    """For four threads: two requests at a time."""
     admission = Admission(application)
     admission.limit(4, patience_s=0.01)
     return admission
@@ -128,19 +128,41 @@ def test_head_is_refused_without_a_body(admission, hang):
 
 def test_probes_pass_while_every_other_request_hangs(admission, hang):
     hang()
-    for path in ("/system-health", "/system-health/live", "/system-health/ready"):
+    for path in ("/system-health", "/system-health/live", "/system-health/ready/", "/system-health/metrics"):
         assert status_of(admission, path) == "200 OK"
 
 
-def test_liveness_passes_while_the_other_probes_hang(admission, hang):
-    hang("/system-health/hangs", times=1)
-    assert status_of(admission, "/system-health/ready") == "503 Service Unavailable"
-    assert status_of(admission, "/system-health/live") == "200 OK"
-    assert status_of(admission, "/") == "200 OK"
+def test_probes_do_not_wait_for_one_another(admission):
+    responses = [begin(admission, f"/system-health/{path}") for path in ("ready", "startup", "") * 2]
+    assert {status for status, _, _ in responses} == {"200 OK"}
+
+
+def test_a_scrape_that_nobody_reads_holds_up_other_scrapes_and_nothing_else(admission):
+    scrape = begin(admission, "/system-health/metrics")[2]
+    assert status_of(admission, "/system-health/metrics/") == "503 Service Unavailable"
+    for path in ("/system-health", "/system-health/live", "/system-health/ready", "/"):
+        assert status_of(admission, path) == "200 OK"
+    scrape.close()
+    assert status_of(admission, "/system-health/metrics") == "200 OK"
+
+
+@pytest.mark.parametrize("whose", [{"HTTP_COOKIE": "sessionid=1"}, {"HTTP_AUTHORIZATION": "Bearer of-a-user"}])
+def test_a_probe_that_looks_a_user_up_is_a_request_as_any_other(admission, hang, settings, whose):
+    settings.HEALTH = {**settings.HEALTH, "TOKEN": "of-the-probes"}
+    hang()
+    assert status_of(admission, "/system-health/ready", **whose) == "503 Service Unavailable"
+    assert status_of(admission, "/system-health/live", **whose) == "200 OK"
+    assert status_of(admission, "/system-health/ready", HTTP_AUTHORIZATION="Bearer of-the-probes") == "200 OK"
+
+
+def test_what_lies_beside_the_probes_is_a_request_as_any_other(admission, hang):
+    hang()
+    assert status_of(admission, "/system-health/other") == "503 Service Unavailable"
 
 
 def test_the_path_of_the_probes_is_the_settings(admission, hang, settings):
     settings.HEALTH = {**settings.HEALTH, "PATH": "/probes"}
+    admission.limit(4, patience_s=0.01)
     hang()
     assert status_of(admission, "/probes/live") == "200 OK"
     assert status_of(admission, "/system-health/live") == "503 Service Unavailable"
