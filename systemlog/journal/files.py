@@ -22,7 +22,6 @@ from systemlog.journal.segments import HEADER_BYTES, Segment
 CLOSES_AT = (0.70, 0.80, 0.90, 0.97, 1.0)
 """How full the journal is when a level is refused, from DEBUG to CRITICAL: what is grave finds room longest."""
 
-SEGMENT_BYTES = 2**24
 CHUNK_BYTES = 2**20
 CHECK_S = 1.0
 """So often is it looked at how full the directory is; oftener where much is written."""
@@ -38,7 +37,7 @@ class FilesJournal:
         self._folder = Path()
         self._target = ""
         self._max_bytes = conf().JOURNAL_MAX_BYTES
-        self._segment_bytes = min(SEGMENT_BYTES, self._max_bytes // 8)
+        self._segment_bytes = directory.segment_bytes()
         self._segment: Segment | None = None
         self._lock = threading.RLock()
         self._admits = 0
