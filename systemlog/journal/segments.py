@@ -100,7 +100,7 @@ class SegmentReader:
     __slots__ = ("_final_size", "_finished", "_told", "id", "path", "target")
 
     def __init__(self, path: Path) -> None:
-        """Read its header. Raises `ForeignSegment` for one that this version cannot read, `OSError` where it is gone."""
+        """Read the header. Raises `ForeignSegment` for one that this version cannot read, `OSError` where it is gone."""
         self.path = path
         self._finished = False
         self._final_size: int | None = None

@@ -108,6 +108,7 @@ def test_a_forked_process_does_not_keep_the_election_of_its_parent(folder: Path)
         os.read(reading, 1)
         os._exit(0)
     try:
+        assert election._descriptor is not None
         os.close(election._descriptor)  # as the kernel does when the parent ends
         election._descriptor = None
         other = Election(folder)
