@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from systemlog.conf import LEVEL_NAMES, conf
@@ -98,6 +99,7 @@ class FilesJournal:
             count = os.write(segment.descriptor, data)
         except OSError as error:
             self._fail(error)
+            self._make_way(segment)
             return 0
         segment.size += count
         self._allowance -= count
@@ -111,6 +113,7 @@ class FilesJournal:
         while count >= len(frames[written]):
             count -= len(frames[written])
             written += 1
+        segment.torn = count
         return written
 
     def _open(self) -> Segment | None:
@@ -139,6 +142,12 @@ class FilesJournal:
                 return
             self._refused = [0] * len(LEVEL_NAMES)
         os.fdatasync(full.descriptor)
+
+    def _make_way(self, segment: Segment) -> None:
+        """Let go of a segment that can take no more, if it is landed: then its room is free for another."""
+        with self._lock, suppress(OSError):
+            if self._segment is segment and segment.is_landed:
+                self._segment, self._refused = None, [0] * len(LEVEL_NAMES)
 
     def _look(self, now: float) -> None:
         if not self._lock.acquire(blocking=False):
@@ -172,7 +181,9 @@ class FilesJournal:
             self._segment = unlinked
             return
         # By one write, or another thread's frame would stand in the middle of one.
-        segment.size += os.write(segment.descriptor, os.pread(unlinked.descriptor, unlinked.size, HEADER_BYTES))
+        segment.size += os.write(
+            segment.descriptor, os.pread(unlinked.descriptor, os.fstat(unlinked.descriptor).st_size, HEADER_BYTES)
+        )
         complain(f"A segment of the journal was removed from {self._folder} while it was written to; it was restored.")
 
     def _refuse(self, level: int) -> None:

@@ -50,13 +50,15 @@ class ForeignSegment(Exception):
 class Segment:
     """A segment that this process writes to. It is closed, and its lock let go of, when nobody refers to it."""
 
-    __slots__ = ("_cells", "descriptor", "id", "path", "size")
+    __slots__ = ("_cells", "descriptor", "id", "path", "size", "torn")
 
     def __init__(self, folder: Path, target: str) -> None:
         """Make a new one. Raises `OSError` where that cannot be: no room, no inode, no permission."""
         self.id = uuid.uuid4()
         self.path = folder / f"{self.id}{SUFFIX}"
         self.size = HEADER_BYTES
+        self.torn = 0
+        """So many bytes at its end, at most, are of a frame that the disk had no room for."""
         self._cells: int | None = None
         hidden = folder / f".{self.id}"  # seen by nobody before it is locked and whole
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -82,6 +84,12 @@ class Segment:
         """Whether somebody removed the file under its writer."""
         return os.fstat(self.descriptor).st_nlink == 0
 
+    @property
+    def is_landed(self) -> bool:
+        """Whether all that is whole in it is in the database, as the lander says."""
+        landed = CELL.unpack(os.pread(self.descriptor, CELL.size, CELLS_OFFSET + CELL.size * Cell.LANDED))[0]
+        return bool(landed >= os.fstat(self.descriptor).st_size - self.torn)
+
     def count_refused(self, level: int, total: int) -> None:
         """Note how many records of this level were refused so far."""
         if self._cells is None:
@@ -100,7 +108,7 @@ class SegmentReader:
     __slots__ = ("_final_size", "_finished", "_told", "id", "path", "target")
 
     def __init__(self, path: Path) -> None:
-        """Read the header. Raises `ForeignSegment` for one that this version cannot read, `OSError` where it is gone."""
+        """Read the header. Raises `ForeignSegment` where this version cannot read it, `OSError` where it is gone."""
         self.path = path
         self._finished = False
         self._final_size: int | None = None
