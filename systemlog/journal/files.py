@@ -150,8 +150,9 @@ class FilesJournal:
                 self._segment, self._refused = None, [0] * len(LEVEL_NAMES)
 
     def _look(self, now: float) -> None:
-        if not self._lock.acquire(blocking=False):
-            return  # another thread looks
+        # Another thread looks; only the first time of all is what it finds waited for.
+        if not self._lock.acquire(blocking=not self._target):
+            return
         try:
             self._checked = now
             self._check()

@@ -357,9 +357,7 @@ class Raising:
 
 
 @pytest.mark.parametrize("name", ["subject", "user_id", "correlation_id", "trace_id", "request", "response"])
-@pytest.mark.parametrize(
-    "value", [Raising(), SimpleLazyObject(Raising), User.objects.all(), User, 5, b"\0", "\ud800"]
-)
+@pytest.mark.parametrize("value", [Raising(), SimpleLazyObject(Raising), User.objects.all(), User, 5, b"\0", "\ud800"])
 def test_whatever_stands_for_a_column_the_record_is_taken_and_no_database_asked(
     logger: Logger, records: Records, name: str, value: object
 ) -> None:
