@@ -103,11 +103,14 @@ def test_a_forked_process_does_not_keep_the_election_of_its_parent(folder: Path)
     election = Election(folder)
     assert election.win()
     reading, writing = os.pipe()
+    there, arrived = os.pipe()
     child = os.fork()
     if child == 0:
+        os.write(arrived, b"x")
         os.read(reading, 1)
         os._exit(0)
     try:
+        os.read(there, 1)
         assert election._descriptor is not None
         os.close(election._descriptor)  # as the kernel does when the parent ends
         election._descriptor = None
@@ -117,6 +120,8 @@ def test_a_forked_process_does_not_keep_the_election_of_its_parent(folder: Path)
     finally:
         os.write(writing, b"x")
         os.waitpid(child, 0)
+        for descriptor in (reading, writing, there, arrived):
+            os.close(descriptor)
 
 
 @pytest.mark.django_db
