@@ -63,6 +63,8 @@ class Lander:
         self._positions: dict[uuid.UUID, int] = {}
         self._checked_at = float("-inf")
         self._foreign: set[Path] = set()
+        self._synced: dict[Path, tuple[int, int]] = {}
+        """Size and time of each segment when the disk was last told to hold it."""
         self._landed = NONE
         self._untold = NONE
         """What segments refused that are gone, and no record tells of yet."""
@@ -109,9 +111,15 @@ class Lander:
 
     def sync(self) -> None:
         """Have the disk hold what the segments hold."""
+        synced = {}
         for path in directory.segment_files(self._folder):
             with suppress(OSError):
-                sync(path)
+                status = path.stat()
+                now = status.st_size, status.st_mtime_ns
+                if self._synced.get(path) != now:  # of most segments nothing is new
+                    sync(path)
+                synced[path] = now
+        self._synced = synced
 
     def _look(self) -> None:
         """Open what is new, forget what is gone."""

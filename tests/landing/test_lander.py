@@ -210,20 +210,30 @@ def test_quarantine_takes_a_line_once(folder: Path, poisoned: None) -> None:
     assert stored() == ["good"]
 
 
-def test_a_table_that_is_not_there_is_told_and_loses_nothing(folder: Path, lander: Lander) -> None:
+def test_a_table_that_is_not_there_is_told_and_loses_nothing(
+    folder: Path, lander: Lander, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(folder, [row("1")])
     with transaction.atomic(using=conf().DATABASE):
         execute("ALTER TABLE system_log_checkpoint RENAME TO elsewhere")
         with pytest.raises(DatabaseDown, match="system_log_checkpoint"):
-            _without_closing(lander).land_once()
+            # The test's transaction is on this connection.
+            monkeypatch.setattr(connections[conf().DATABASE], "close", lambda: None)
+            lander.land_once()
         transaction.set_rollback(True, using=conf().DATABASE)
 
 
-def _without_closing(lander: Lander) -> Lander:
-    # The test's transaction is on this connection.
-    connection = connections[conf().DATABASE]
-    connection.close = lambda: None  # type: ignore[method-assign]
-    return lander
+def test_the_disk_is_asked_to_hold_a_segment_when_something_is_new(
+    folder: Path, lander: Lander, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+    monkeypatch.setattr("systemlog.landing.lander.sync", asked.append)
+    quiet, busy = write(folder, [row("1")]), write(folder, [row("2")])
+    lander.sync()
+    os.write(busy.descriptor, frame(encode(row("3")), 1))
+    lander.sync()
+    assert asked.count(quiet.path) == 1
+    assert asked.count(busy.path) == 2
 
 
 # -- keeping and removing
