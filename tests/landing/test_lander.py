@@ -216,9 +216,9 @@ def test_a_table_that_is_not_there_is_told_and_loses_nothing(
     write(folder, [row("1")])
     with transaction.atomic(using=conf().DATABASE):
         execute("ALTER TABLE system_log_checkpoint RENAME TO elsewhere")
+        # The test's transaction is on this connection.
+        monkeypatch.setattr(connections[conf().DATABASE], "close", lambda: None)
         with pytest.raises(DatabaseDown, match="system_log_checkpoint"):
-            # The test's transaction is on this connection.
-            monkeypatch.setattr(connections[conf().DATABASE], "close", lambda: None)
             lander.land_once()
         transaction.set_rollback(True, using=conf().DATABASE)
 
