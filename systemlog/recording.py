@@ -16,6 +16,7 @@ from systemlog.conf import LEVEL_NAMES, conf
 from systemlog.correlation import current_ids
 from systemlog.journal import sinks
 from systemlog.journal.handler import build_line, column
+from systemlog.journal.plain import named
 from systemlog.storage import storage_of
 from systemlog.storage.lines import ID, decode
 
@@ -67,11 +68,18 @@ def record_atomically(
     return row.id
 
 
+def _key_of(user: object) -> str:
+    try:
+        return str(getattr(user, "pk", user))
+    except Exception:  # noqa: BLE001  (a user who was not loaded, and cannot be just now)
+        return named(user)
+
+
 def _line(category: str, message: str, level: str, subject: object, user: object, context: dict[str, Any]) -> bytes:
     if level not in LEVEL_NAMES:
         raise ValueError(f"There is no level {level!r}: name one of {', '.join(LEVEL_NAMES)}.")
     correlation_id, trace_id, user_id = current_ids()
     if user is not None:
-        user_id = str(getattr(user, "pk", user))
+        user_id = _key_of(user)
     whose = (column(correlation_id), column(user_id), column(trace_id), column(subject))
     return build_line(sinks.way(), LEVEL_NAMES.index(level), category, message or category, context, whose)

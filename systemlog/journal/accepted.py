@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +22,17 @@ LOCK = "counting.lock"
 READ_BYTES = 2**21
 INITIALS = {ord(name[0]): index for index, name in enumerate(LEVEL_NAMES)}
 """The index of a level by its first letter."""
+
+
+def level_of(line: bytes) -> int | None:
+    """The index of a line's level; None of what is no line of a record."""
+    return INITIALS.get(line[LEVEL_OFFSET]) if len(line) > LEVEL_OFFSET else None
+
+
+def count_levels(lines: Iterable[bytes]) -> tuple[int, ...]:
+    """Per level, how many of the lines there are."""
+    counts = Counter(map(level_of, lines))
+    return tuple(counts[level] for level in range(len(LEVEL_NAMES)))
 
 
 def count_accepted(folder: Path) -> tuple[int, ...]:
@@ -44,8 +57,7 @@ def count_segment(segment: SegmentReader) -> tuple[int, ...]:
             if not lines and damage is None:
                 break
             position += sum(map(frames.framed_bytes, lines)) + (damage.length if damage else 0)
-            for line in lines:
-                counts[INITIALS[line[LEVEL_OFFSET]]] += 1
+            counts = [one + other for one, other in zip(counts, count_levels(lines), strict=True)]
         if position > cells[Cell.COUNTED]:
             segment.write_cells(Cell.COUNTED, [position, *counts])
         return tuple(counts)

@@ -25,6 +25,10 @@ LOCK = "lander.lock"
 QUARANTINE = "quarantine"
 
 
+SEGMENT_BYTES = 2**24
+INODES_LEFT = 16
+
+
 class JournalUnusable(OSError):
     """The journal's directory cannot be written to, or others could; the text says why, and what to do."""
 
@@ -101,6 +105,11 @@ def make_folder(folder: Path) -> None:
         )
 
 
+def segment_bytes() -> int:
+    """The size at which a segment is full, and another is begun."""
+    return min(SEGMENT_BYTES, conf().JOURNAL_MAX_BYTES // 8)
+
+
 def segment_files(folder: Path) -> list[Path]:
     """The segments, oldest first."""
     found = []
@@ -148,6 +157,16 @@ def read_state() -> JournalState:
         foreign=[path.name for path in segment_files(folder) if path not in readable],
         quarantined=count_quarantined(folder),
     )
+
+
+def is_crowded(folder: Path) -> bool:
+    """Whether the file system has no room, or no inode, for another segment."""
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return False
+    room = status.f_bavail * status.f_frsize
+    return room < segment_bytes() or (status.f_files > 0 and status.f_favail < INODES_LEFT)
 
 
 def count_quarantined(folder: Path) -> int:

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from systemlog.conf import LEVEL_NAMES, conf
@@ -22,7 +23,6 @@ from systemlog.journal.segments import HEADER_BYTES, Segment
 CLOSES_AT = (0.70, 0.80, 0.90, 0.97, 1.0)
 """How full the journal is when a level is refused, from DEBUG to CRITICAL: what is grave finds room longest."""
 
-SEGMENT_BYTES = 2**24
 CHUNK_BYTES = 2**20
 CHECK_S = 1.0
 """So often is it looked at how full the directory is; oftener where much is written."""
@@ -38,7 +38,7 @@ class FilesJournal:
         self._folder = Path()
         self._target = ""
         self._max_bytes = conf().JOURNAL_MAX_BYTES
-        self._segment_bytes = min(SEGMENT_BYTES, self._max_bytes // 8)
+        self._segment_bytes = directory.segment_bytes()
         self._segment: Segment | None = None
         self._lock = threading.RLock()
         self._admits = 0
@@ -99,6 +99,7 @@ class FilesJournal:
             count = os.write(segment.descriptor, data)
         except OSError as error:
             self._fail(error)
+            self._make_way(segment)
             return 0
         segment.size += count
         self._allowance -= count
@@ -112,6 +113,7 @@ class FilesJournal:
         while count >= len(frames[written]):
             count -= len(frames[written])
             written += 1
+        segment.torn = count
         return written
 
     def _open(self) -> Segment | None:
@@ -141,9 +143,16 @@ class FilesJournal:
             self._refused = [0] * len(LEVEL_NAMES)
         os.fdatasync(full.descriptor)
 
+    def _make_way(self, segment: Segment) -> None:
+        """Let go of a segment that can take no more, if it is landed: then its room is free for another."""
+        with self._lock, suppress(OSError):
+            if self._segment is segment and segment.is_landed:
+                self._segment, self._refused = None, [0] * len(LEVEL_NAMES)
+
     def _look(self, now: float) -> None:
-        if not self._lock.acquire(blocking=False):
-            return  # another thread looks
+        # Another thread looks; only the first time of all is what it finds waited for.
+        if not self._lock.acquire(blocking=not self._target):
+            return
         try:
             self._checked = now
             self._check()
@@ -173,7 +182,9 @@ class FilesJournal:
             self._segment = unlinked
             return
         # By one write, or another thread's frame would stand in the middle of one.
-        segment.size += os.write(segment.descriptor, os.pread(unlinked.descriptor, unlinked.size, HEADER_BYTES))
+        segment.size += os.write(
+            segment.descriptor, os.pread(unlinked.descriptor, os.fstat(unlinked.descriptor).st_size, HEADER_BYTES)
+        )
         complain(f"A segment of the journal was removed from {self._folder} while it was written to; it was restored.")
 
     def _refuse(self, level: int) -> None:

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -20,7 +20,7 @@ from systemlog.correlation import current_ids
 from systemlog.identity import halves_of_id, next_microsecond
 from systemlog.journal import sinks
 from systemlog.journal.complaints import complain
-from systemlog.journal.plain import clean, described, dump, subject_of, to_json
+from systemlog.journal.plain import clean, described, dump, named, to_json
 from systemlog.redaction import redact_text, redact_value
 from systemlog.storage.lines import NULL, escape, escape_text
 
@@ -156,7 +156,7 @@ def column(value: object) -> bytes:
     """A short text as it stands in a line; of a model instance its name, of a long text the beginning."""
     if value is None:
         return NULL
-    text = value if type(value) is str else subject_of(value)
+    text = value if type(value) is str else named(value)
     if len(text) > MAX_TEXT_CHARACTERS:
         text = text[:MAX_TEXT_CHARACTERS]
     return text.encode() if text.isprintable() and "\\" not in text else escape_text(clean(text))
@@ -211,7 +211,8 @@ def _line(record: logging.LogRecord, level: int, way: sinks.Way) -> bytes:
         context["exception"] = _exception(record)
     if record.stack_info:
         context["stack"] = record.stack_info
-    return build_line(way, level, record.name or "general", str(text), context, whose)
+    name = record.name
+    return build_line(way, level, name if type(name) is str else named(name), str(text), context, whose)
 
 
 def _told_apart(
@@ -223,10 +224,17 @@ def _told_apart(
     given = [known.get(name) for name in ("correlation_id", "user_id", "trace_id", "subject")]
     if "request" in known:
         # A record about a request may come after it: the request still has its id.
-        given[0] = given[0] or (getattr(known["request"], "correlation_id", None) if whose[0] == NULL else None)
-        _tell_request(known["request"], context)
-    found = [column(own) if own else other for own, other in zip(given, whose, strict=True)]
+        with suppress(Exception):  # whatever somebody calls a request
+            if _is_blank(given[0]) and whose[0] == NULL:
+                given[0] = getattr(known["request"], "correlation_id", None)
+            _tell_request(known["request"], context)
+    found = [other if _is_blank(own) else column(own) for own, other in zip(given, whose, strict=True)]
     return found[0], found[1], found[2], found[3]
+
+
+def _is_blank(value: object) -> bool:
+    # Anything else is not asked whether it is true: a queryset would ask the database.
+    return value is None or (type(value) is str and not value)
 
 
 def _exception(record: logging.LogRecord) -> str:

@@ -69,6 +69,14 @@ def described(value: object) -> object:  # noqa: PLR0911  (one for each kind)
         return f"<{kind.__name__}>"
 
 
+def named(value: object) -> str:
+    """Any value as one text, as it is described; never raises, and asks no database."""
+    told = described(value)
+    if type(told) is not str:  # what a lazy object holds, or a container
+        told = described(told)
+    return told if type(told) is str else f"<{type(value).__name__}>"
+
+
 def subject_of(value: Any) -> str:
     """`app_label.model:pk` of a model instance; any other value as text."""
     meta = getattr(type(value), "_meta", None)

@@ -12,7 +12,8 @@ import json
 import os
 import struct
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -49,13 +50,15 @@ class ForeignSegment(Exception):
 class Segment:
     """A segment that this process writes to. It is closed, and its lock let go of, when nobody refers to it."""
 
-    __slots__ = ("_cells", "descriptor", "id", "path", "size")
+    __slots__ = ("_cells", "descriptor", "id", "path", "size", "torn")
 
     def __init__(self, folder: Path, target: str) -> None:
         """Make a new one. Raises `OSError` where that cannot be: no room, no inode, no permission."""
         self.id = uuid.uuid4()
         self.path = folder / f"{self.id}{SUFFIX}"
         self.size = HEADER_BYTES
+        self.torn = 0
+        """So many bytes at its end, at most, are of a frame that the disk had no room for."""
         self._cells: int | None = None
         hidden = folder / f".{self.id}"  # seen by nobody before it is locked and whole
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -81,6 +84,12 @@ class Segment:
         """Whether somebody removed the file under its writer."""
         return os.fstat(self.descriptor).st_nlink == 0
 
+    @property
+    def is_landed(self) -> bool:
+        """Whether all that is whole in it is in the database, as the lander says."""
+        landed = CELL.unpack(os.pread(self.descriptor, CELL.size, CELLS_OFFSET + CELL.size * Cell.LANDED))[0]
+        return bool(landed >= os.fstat(self.descriptor).st_size - self.torn)
+
     def count_refused(self, level: int, total: int) -> None:
         """Note how many records of this level were refused so far."""
         if self._cells is None:
@@ -90,28 +99,33 @@ class Segment:
 
 
 class SegmentReader:
-    """A segment as the lander sees it: read at will, its cells written."""
+    """A segment as the lander sees it: read at will, its cells written.
 
-    __slots__ = ("_finished", "descriptor", "id", "path", "target")
+    It holds no file open, for a folder may hold more segments than a process may have files. `FileNotFoundError` comes
+    of whatever is asked of one that is gone.
+    """
+
+    __slots__ = ("_final_size", "_finished", "_told", "id", "path", "target")
 
     def __init__(self, path: Path) -> None:
-        """Open it. Raises `ForeignSegment` for one that this version cannot read, `OSError` where it is gone."""
+        """Read the header. Raises `ForeignSegment` where this version cannot read it, `OSError` where it is gone."""
         self.path = path
         self._finished = False
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        header = read_header(os.pread(self.descriptor, CELLS_OFFSET, 0), path)
+        self._final_size: int | None = None
+        self._told = False
+        header = read_header(self.read(0, HEADER_BYTES), path)
         self.id = uuid.UUID(header["segment"])
         self.target = header["target"]
-
-    def __del__(self) -> None:
-        """Close."""
-        if hasattr(self, "descriptor"):
-            os.close(self.descriptor)
 
     @property
     def size(self) -> int:
         """The file's size."""
-        return os.fstat(self.descriptor).st_size
+        if self._final_size is not None:
+            return self._final_size
+        size = self.path.stat().st_size
+        if self._finished:
+            self._final_size = size
+        return size
 
     @property
     def is_finished(self) -> bool:
@@ -122,11 +136,12 @@ class SegmentReader:
 
     def read(self, position: int, count: int) -> bytes:
         """Up to `count` bytes from `position` on."""
-        return os.pread(self.descriptor, count, position)
+        with _opened(self.path, os.O_RDONLY) as descriptor:
+            return os.pread(descriptor, count, position)
 
     def cells(self) -> tuple[int, ...]:
         """The numbers in the header, by `Cell`."""
-        return CELLS.unpack(os.pread(self.descriptor, CELLS.size, CELLS_OFFSET))
+        return CELLS.unpack(self.read(CELLS_OFFSET, CELLS.size))
 
     def set_landed(self, position: int) -> None:
         """Note for readers of the directory how far the lander has come. The database's checkpoint is what counts."""
@@ -134,47 +149,69 @@ class SegmentReader:
 
     def write_cells(self, first: int, numbers: Iterable[int]) -> None:
         """Write numbers into the header, from the cell `first` on."""
-        os.pwrite(self.descriptor, b"".join(map(CELL.pack, numbers)), CELLS_OFFSET + CELL.size * first)
+        with _opened(self.path, os.O_WRONLY) as descriptor:
+            os.pwrite(descriptor, b"".join(map(CELL.pack, numbers)), CELLS_OFFSET + CELL.size * first)
 
     def refused(self) -> tuple[int, ...]:
         """Per level, how many records were refused that no record tells of yet."""
+        if self._told:
+            return (0,) * _LEVELS
+        finished = self._finished
         cells = self.cells()
         refused, reported = cells[Cell.REFUSED : Cell.REPORTED], cells[Cell.REPORTED :]
-        return tuple(max(0, all_ - told) for all_, told in zip(refused, reported, strict=True))
+        untold = tuple(max(0, all_ - told) for all_, told in zip(refused, reported, strict=True))
+        self._told = finished and not any(untold)
+        return untold
 
     def set_reported(self) -> None:
         """Note that a record tells of all that was refused so far."""
         self.write_cells(Cell.REPORTED, self.cells()[Cell.REFUSED : Cell.REPORTED])
 
-    def sync(self) -> None:
-        """Have the disk hold what the file holds."""
-        os.fdatasync(self.descriptor)
+
+def sync(path: Path) -> None:
+    """Have the disk hold what the file holds. Raises `OSError` where it is gone, or the disk is broken."""
+    with _opened(path, os.O_RDONLY) as descriptor:
+        os.fdatasync(descriptor)
 
 
 def lock_is_free(path: Path) -> bool:
     """Whether no process holds the file's lock. Raises `FileNotFoundError` when it is gone."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    else:
+    with _opened(path, os.O_RDWR) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
         return True
-    finally:
-        os.close(descriptor)
 
 
 def read_header(data: bytes, path: Path) -> dict[str, Any]:
     """What the header says. Raises `ForeignSegment` for one that this version cannot read."""
     try:
-        header = json.loads(data.partition(b"\n")[0])
+        header = dict(json.loads(data.partition(b"\n")[0]))
         version = header["version"]
-        uuid.UUID(header["segment"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise ForeignSegment(f"{path.name} has no header of a segment") from None
-    if version != VERSION or header["columns"] != list(COLUMNS):
+    if version != VERSION or header.get("columns") != list(COLUMNS):
         raise ForeignSegment(f"{path.name} is of version {version}, this software reads version {VERSION}")
-    return dict(header)
+    if len(data) < HEADER_BYTES or not _is_uuid(header.get("segment")) or "target" not in header:
+        raise ForeignSegment(f"{path.name} has no whole header")
+    return header
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_uuid(value: object) -> bool:
+    try:
+        return str(uuid.UUID(str(value))) == value
+    except ValueError:
+        return False
 
 
 def _header(segment: uuid.UUID, target: str) -> bytes:

@@ -9,21 +9,23 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
 from systemlog.conf import LEVEL_NAMES, conf
 from systemlog.journal import directory, frames
-from systemlog.journal.accepted import INITIALS, count_segment
+from systemlog.journal.accepted import count_levels, count_segment, level_of
+from systemlog.journal.complaints import complain
 from systemlog.journal.handler import storing_records
-from systemlog.journal.segments import HEADER_BYTES, Cell, ForeignSegment, SegmentReader, lock_is_free
+from systemlog.journal.segments import HEADER_BYTES, Cell, ForeignSegment, SegmentReader, lock_is_free, sync
 from systemlog.landing.ledger import added, read_ledger, write_ledger
 from systemlog.landing.quarantine import Quarantine
 from systemlog.storage import Slice, Storage, storage_of
-from systemlog.storage.lines import LEVEL_OFFSET
+from systemlog.storage.lines import CATEGORY, decode
 
 logger = logging.getLogger("systemlog.landing")
 
@@ -61,10 +63,16 @@ class Lander:
         self._positions: dict[uuid.UUID, int] = {}
         self._checked_at = float("-inf")
         self._foreign: set[Path] = set()
+        self._synced: dict[Path, tuple[int, int]] = {}
+        """Size and time of each segment when the disk was last told to hold it."""
         self._landed = NONE
         self._kept_house_at = float("-inf")
         self.storing_s = 0.0
         """Processor time of the last pass in which the driver, or SQLite, stored what it was given."""
+        self._untold = NONE
+        """What segments refused that are gone, and no record tells of yet."""
+        self._apart: list[dict[str, Any]] = []
+        """Where the lines stood that went into quarantine in this pass."""
 
     def land_all(self, *, stopping: Callable[[], bool] = lambda: False) -> int:
         """Pass after pass until nothing waits; gives what `land_once` gives. Raises `DatabaseDown`."""
@@ -89,18 +97,28 @@ class Lander:
                 if done:
                     self._note(slices, time.monotonic() - began)
                 self._keep_house()
+            except FileNotFoundError:
+                return 1  # another lander removed a segment: the next pass looks anew
             except (DatabaseError, InterfaceError) as error:
                 self._checked_at = float("-inf")
                 with suppress(Exception):  # closing what is broken
                     self._storage().connection.close()
                 raise DatabaseDown(_first_line(error)) from error
+            finally:
+                self._tell_apart()
         return done
 
     def sync(self) -> None:
         """Have the disk hold what the segments hold."""
+        synced = {}
         for path in directory.segment_files(self._folder):
-            with suppress(OSError, ForeignSegment):
-                SegmentReader(path).sync()
+            with suppress(OSError):
+                status = path.stat()
+                now = status.st_size, status.st_mtime_ns
+                if self._synced.get(path) != now:  # of most segments nothing is new
+                    sync(path)
+                synced[path] = now
+        self._synced = synced
 
     def _look(self) -> None:
         """Open what is new, forget what is gone."""
@@ -115,8 +133,10 @@ class Lander:
                     self._set_apart(path, str(error))
                 except FileNotFoundError:
                     continue
-                except OSError:  # another user's; the probe tells of it
+                except PermissionError:  # another user's; the probe tells of it
                     self._foreign.add(path)
+                except OSError as error:  # the next pass tries again
+                    complain(f"A segment of the journal in {self._folder} cannot be read: {error.strerror}.")
 
     def _ask_positions(self) -> None:
         now = time.monotonic()
@@ -167,14 +187,16 @@ class Lander:
         storage = self._storage()
         try:
             positions = storage.land(slices, HEADER_BYTES)
-        except DatabaseError as error:
-            if not storage.refuses_rows(error):
+        except (DatabaseError, ValueError, LookupError) as error:
+            if isinstance(error, DatabaseError) and not storage.refuses_rows(error):
                 raise
             lines = sum(len(slice_.lines) for slice_ in slices)
             if lines == 0:
                 raise
             if lines == 1:
                 refused = next(slice_ for slice_ in slices if slice_.lines)
+                if not isinstance(error, DatabaseError) and _is_record(refused.lines[0]):
+                    raise  # not for what the line is
                 self._set_line_apart(refused.segment, refused.start, _first_line(error), refused.lines[0])
                 return self._land([slice_._replace(lines=()) for slice_ in slices])
             return sum(self._land(half) for half in _halves(slices, lines // 2))
@@ -185,7 +207,7 @@ class Lander:
                 # Perhaps another than the slice's end: another lander came further, or the database was set back.
                 self._positions[slice_.segment] = position
                 done += max(1, len(slice_.lines))
-                self._landed = added(self._landed, _count_levels(slice_.lines) if position == slice_.end else NONE)
+                self._landed = added(self._landed, count_levels(slice_.lines) if position == slice_.end else NONE)
         return done
 
     def _note(self, slices: Sequence[Slice], seconds: float) -> None:
@@ -213,8 +235,8 @@ class Lander:
     def _tell_refused(self) -> None:
         """When the journal is open again, a record tells what it refused."""
         refused = [(segment, segment.refused()) for segment in self._segments.values()]
-        total = [sum(counts) for counts in zip(*(counts for _, counts in refused), strict=True)]
-        if not any(total) or directory.read_state().fill >= 0.7:
+        total = [sum(counts) for counts in zip(self._untold, *(counts for _, counts in refused), strict=True)]
+        if not any(total) or directory.read_state().fill >= 0.7 or directory.is_crowded(self._folder):
             return
         by_level = {name: count for name, count in zip(LEVEL_NAMES, total, strict=True) if count}
         logger.warning(
@@ -224,9 +246,13 @@ class Lander:
         for segment, counts in refused:
             if any(counts):
                 segment.set_reported()
+        self._untold = NONE
 
     def _remove_landed(self) -> None:
-        """Remove segments that are landed and whose writers are gone, when they were kept long enough."""
+        """Remove segments that are landed and whose writers are gone, when they were kept long enough.
+
+        Where the disk is full they are not kept: what is not landed yet, and what comes, needs the room more.
+        """
         kept = [
             segment
             for segment in self._segments.values()
@@ -236,9 +262,11 @@ class Lander:
         most = conf().JOURNAL_MAX_BYTES
         held = sum(segment.size for segment in self._segments.values())
         gone = []
+        crowded = bool(kept) and directory.is_crowded(self._folder)
         for segment in kept:
             with suppress(FileNotFoundError):
-                if now - segment.path.stat().st_mtime < conf().JOURNAL_KEEP and held <= most:
+                young = now - segment.path.stat().st_mtime < conf().JOURNAL_KEEP
+                if young and held <= most and not crowded:
                     continue
                 held -= segment.size
                 ledger = read_ledger(self._folder)
@@ -249,8 +277,10 @@ class Lander:
                         refused=added(ledger.refused, segment.cells()[Cell.REFUSED : Cell.REPORTED]),
                     ),
                 )
+                self._untold = added(self._untold, segment.refused())
                 segment.path.unlink()
                 gone.append(segment)
+                crowded = crowded and directory.is_crowded(self._folder)
         for segment in gone:
             del self._segments[segment.path]
             self._positions.pop(segment.id, None)
@@ -260,15 +290,23 @@ class Lander:
     def _set_line_apart(self, segment: uuid.UUID, position: int, reason: str, data: bytes) -> None:
         if not self._quarantine.add(segment, position, reason, data):
             return
-        level = INITIALS.get(data[LEVEL_OFFSET], -1) if len(data) > LEVEL_OFFSET else -1
+        level = level_of(data)
         ledger = read_ledger(self._folder)
         counts = list(ledger.quarantined)
-        counts[level] += 1
+        counts[-1 if level is None else level] += 1
         write_ledger(self._folder, ledger._replace(quarantined=tuple(counts)))
-        logger.error(
-            "A record could not be stored, and is in quarantine: see `manage.py system_log_quarantine`.",
-            extra={"action": "landing.quarantined", "segment": str(segment), "position": position},
-        )
+        # What is said here of a refusal may be refused in turn: of that nothing is said.
+        if data.split(b"\t", CATEGORY + 1)[CATEGORY : CATEGORY + 1] != [logger.name.encode()]:
+            self._apart.append({"segment": str(segment), "position": position})
+
+    def _tell_apart(self) -> None:
+        """One record of all lines that went into quarantine in this pass."""
+        apart, self._apart = self._apart, []
+        if apart:
+            logger.error(
+                "Records could not be stored, and are in quarantine: see `manage.py system_log_quarantine`.",
+                extra={"action": "landing.quarantined", "records": len(apart), **apart[0]},
+            )
 
     def _set_apart(self, path: Path, reason: str) -> None:
         """A whole segment that cannot be read; one that is written to just now is left to its writer's software."""
@@ -301,11 +339,12 @@ def _halves(slices: Sequence[Slice], first: int) -> Iterator[list[Slice]]:
     yield back
 
 
-def _count_levels(lines: Iterable[bytes]) -> tuple[int, ...]:
-    counts = [0] * len(LEVEL_NAMES)
-    for line in lines:
-        counts[INITIALS[line[LEVEL_OFFSET]]] += 1
-    return tuple(counts)
+def _is_record(line: bytes) -> bool:
+    try:
+        decode(line)
+    except (ValueError, TypeError, RecursionError):
+        return False
+    return True
 
 
 def _first_line(error: Exception) -> str:

@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 import time
+import weakref
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from django.db import connections
 
 from systemlog.conf import conf
 from systemlog.journal import directory
+from systemlog.journal.complaints import complain
 from systemlog.landing.lander import BATCH_LINES, DatabaseDown, Lander
 
 logger = logging.getLogger("systemlog.landing")
@@ -44,6 +46,7 @@ class Election:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._descriptor: int | None = None
+        _elections.add(self)
 
     def win(self) -> bool:
         """Whether this is the lander now. Raises `JournalUnusable` where there can be no folder."""
@@ -63,6 +66,18 @@ class Election:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+_elections: weakref.WeakSet[Election] = weakref.WeakSet()
+
+
+def _begin_in_child() -> None:
+    # A forked process has its parent's descriptor, and would hold the lock for as long as it lives.
+    for election in list(_elections):
+        election.step_down()
+
+
+os.register_at_fork(after_in_child=_begin_in_child)
 
 
 class LandingService:
@@ -90,6 +105,9 @@ class LandingService:
                     self._serve(folder)
                 else:
                     self._stop.wait(ELECTION_S)
+            except OSError as error:  # no directory, no room: the journal's own trouble
+                complain(f"Nothing can be landed from {folder}. {error}")
+                self._stop.wait(MAX_BACKOFF_S)
             except Exception as error:
                 logger.exception("Landing failed, and begins anew.", extra={"error": type(error).__name__})
                 self._stop.wait(MAX_BACKOFF_S)
@@ -98,7 +116,8 @@ class LandingService:
 
     def _serve(self, folder: Path) -> None:
         lander = Lander(folder, batch_lines=self._batch_lines)
-        keeper = threading.Thread(target=self._keep, args=(lander,), name="systemlog journal", daemon=True)
+        ended = threading.Event()
+        keeper = threading.Thread(target=self._keep, args=(lander, ended), name="systemlog journal", daemon=True)
         keeper.start()
         pause = POLL_S
         try:
@@ -123,11 +142,13 @@ class LandingService:
             with suppress(DatabaseDown):
                 lander.land_all()
         finally:
+            ended.set()
             connections.close_all()
 
-    def _keep(self, lander: Lander) -> None:
-        while not self._stop.wait(SYNC_S):
-            lander.sync()
+    def _keep(self, lander: Lander, ended: threading.Event) -> None:
+        while not ended.wait(SYNC_S):
+            with suppress(OSError):
+                lander.sync()
             asked_at = self._asked_at
             if asked_at is not None and time.monotonic() - asked_at > SILENT_S:
                 self._tell_down("it does not answer")

@@ -279,3 +279,28 @@ def test_its_place_is_the_setting_else_the_state_directory_else_below_the_projec
     del settings.BASE_DIR  # type: ignore[attr-defined]
     with pytest.raises(directory.JournalUnusable, match="JOURNAL_DIR"):
         directory.journal_directory()
+
+
+def test_the_first_records_of_several_threads_are_all_taken(journal: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal()
+    looking, go_on = threading.Event(), threading.Event()
+
+    find = directory.target
+
+    def target() -> str:
+        looking.set()
+        go_on.wait(10)
+        return find()
+
+    monkeypatch.setattr(directory, "target", target)
+    sink, taken = sinks.sink(), []
+    threads = [threading.Thread(target=lambda: taken.append(sink.append(1, b"x"))) for _ in range(5)]
+    threads[0].start()
+    assert looking.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    threads[1].join(0.2)  # it has to wait for what the first one finds
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert taken == [True] * 5

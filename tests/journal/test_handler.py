@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from systemlog.correlation import correlated
 from systemlog.journal import sinks
+from systemlog.recording import record
 from systemlog.storage import Row
 from systemlog.testing import captured_records
 
@@ -344,3 +345,37 @@ def test_the_handler_imports_no_model() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "systemlog.models" not in done.stdout
+
+
+class Raising:
+    """An object of which nothing is to be learned."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+    __repr__ = __bool__ = __str__  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("name", ["subject", "user_id", "correlation_id", "trace_id", "request", "response"])
+@pytest.mark.parametrize("value", [Raising(), SimpleLazyObject(Raising), User.objects.all(), User, 5, b"\0", "\ud800"])
+def test_whatever_stands_for_a_column_the_record_is_taken_and_no_database_asked(
+    logger: Logger, records: Records, name: str, value: object
+) -> None:
+    logger.info("x", extra={name: value})
+    assert [record.message for record in records] == ["x"]
+
+
+def test_a_subject_of_which_nothing_is_to_be_learned_is_recorded(records: Records) -> None:
+    assert record("order.paid", subject=Raising(), user=SimpleLazyObject(Raising), x=Raising())
+    assert record("order.paid", subject=User.objects.all())
+    assert [each.category for each in records] == ["order.paid"] * 2
+
+
+def test_a_logger_whose_name_is_no_text_is_told(logger: Logger, records: Records) -> None:
+    logger.handle(logging.makeLogRecord({"name": ["odd"], "levelno": 20, "msg": "x"}))
+    assert records[0].category == "['odd']"
+
+
+def test_a_level_that_is_no_integer_is_told(logger: Logger, records: Records) -> None:
+    logger.handle(logging.makeLogRecord({"name": "x", "levelno": 20.0, "msg": "x"}))
+    assert [each.level for each in records] == ["INFO"]

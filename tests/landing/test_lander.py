@@ -6,6 +6,7 @@ import gc
 import json
 import logging
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +17,7 @@ from django.db import connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from systemlog.conf import conf
-from systemlog.journal import SystemLogHandler, directory, read_state
+from systemlog.journal import SystemLogHandler, directory, read_state, sinks
 from systemlog.journal.frames import frame
 from systemlog.journal.segments import HEADER_BYTES, Cell, SegmentReader
 from systemlog.landing import DatabaseDown, Lander
@@ -209,20 +210,30 @@ def test_quarantine_takes_a_line_once(folder: Path, poisoned: None) -> None:
     assert stored() == ["good"]
 
 
-def test_a_table_that_is_not_there_is_told_and_loses_nothing(folder: Path, lander: Lander) -> None:
+def test_a_table_that_is_not_there_is_told_and_loses_nothing(
+    folder: Path, lander: Lander, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(folder, [row("1")])
     with transaction.atomic(using=conf().DATABASE):
         execute("ALTER TABLE system_log_checkpoint RENAME TO elsewhere")
+        # The test's transaction is on this connection.
+        monkeypatch.setattr(connections[conf().DATABASE], "close", lambda: None)
         with pytest.raises(DatabaseDown, match="system_log_checkpoint"):
-            _without_closing(lander).land_once()
+            lander.land_once()
         transaction.set_rollback(True, using=conf().DATABASE)
 
 
-def _without_closing(lander: Lander) -> Lander:
-    # The test's transaction is on this connection.
-    connection = connections[conf().DATABASE]
-    connection.close = lambda: None  # type: ignore[method-assign]
-    return lander
+def test_the_disk_is_asked_to_hold_a_segment_when_something_is_new(
+    folder: Path, lander: Lander, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+    monkeypatch.setattr("systemlog.landing.lander.sync", asked.append)
+    quiet, busy = write(folder, [row("1")]), write(folder, [row("2")])
+    lander.sync()
+    os.write(busy.descriptor, frame(encode(row("3")), 1))
+    lander.sync()
+    assert asked.count(quiet.path) == 1
+    assert asked.count(busy.path) == 2
 
 
 # -- keeping and removing
@@ -305,3 +316,59 @@ def test_what_is_for_another_target_stays_there(folder: Path, lander: Lander) ->
     write(other, [row("not ours")])
     assert lander.land_all() == 0
     assert directory.segment_files(other)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+def test_a_small_disk_that_the_journal_filled_takes_records_again_when_they_are_landed(
+    journal: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = journal(JOURNAL_MAX_BYTES=2**30)
+    folder.parent.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", folder.parent], check=False).returncode:
+        pytest.skip("this machine lets nobody mount a file system")
+    try:
+        sink = sinks.sink()
+        taken = 0
+        while sink.append(3, encode(row(f"{taken}", level="ERROR"))):
+            taken += 1
+        monkeypatch.setattr("systemlog.journal.files.RETRY_S", 0.0)
+        lander = Lander(folder)
+        lander.land_all()
+        sink.append(3, encode(row("lost, it may be", level="ERROR")))  # the writer finds that the disk is full
+        lander.land_all()
+        assert sink.append(3, encode(row("last", level="ERROR")))
+        lander.land_all()
+        found = stored()
+        assert found[:taken] == [str(number) for number in range(taken)]
+        assert found[-1] == "last"
+        assert taken > 100
+    finally:
+        sinks.close()
+        gc.collect()
+        subprocess.run(["umount", folder.parent], check=True)
+
+
+def test_what_a_segment_refused_that_is_gone_is_told(
+    journal: Callable[..., Path], folder: Path, lander: Lander, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal(JOURNAL_KEEP=0)
+    segment = write(folder, [row("1")])
+    segment.count_refused(1, 40)
+    del segment
+    told: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = told.append  # type: ignore[method-assign]
+    landing = logging.getLogger("systemlog.landing")
+    landing.addHandler(handler)
+    crowded = True
+    monkeypatch.setattr(directory, "is_crowded", lambda folder: crowded)
+    try:
+        lander.land_all()
+        assert not directory.segment_files(folder)
+        assert not told, "there would be no room for it"
+        crowded = False
+        lander.land_all()
+        lander.land_all()
+    finally:
+        landing.removeHandler(handler)
+    assert [record.__dict__["refused"] for record in told] == [{"INFO": 40}]

@@ -6,6 +6,8 @@ import os
 import signal
 import threading
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -33,8 +35,10 @@ class Command(BaseCommand):
         """Land."""
         if conf().JOURNAL != "files":
             raise CommandError(f"SYSTEMLOG['JOURNAL'] is {conf().JOURNAL!r}: there is no journal to land.")
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, self._stop)
+        with self._ending_in_time():
+            self._land(once, verbosity)
+
+    def _land(self, once: bool, verbosity: int) -> None:
         try:
             folder = directory.target_folder()
             if once:
@@ -52,10 +56,34 @@ class Command(BaseCommand):
         except DatabaseDown as error:
             raise CommandError(f"The log database takes no records: {error}. They wait in {folder}.") from None
 
+    @contextmanager
+    def _ending_in_time(self) -> Iterator[None]:
+        """After SIGTERM or SIGINT the process ends in time even where this thread hangs in a driver, which no handler
+        of Python's can interrupt: the signal's number comes through a pipe, too, and another thread has the watch."""
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        ended = threading.Event()
+
+        def watch() -> None:
+            if os.read(reading, 1) and not ended.wait(STOP_S):
+                os._exit(0)
+
+        watching = threading.Thread(target=watch, name="systemlog end", daemon=True)
+        before = [(number, signal.signal(number, self._stop)) for number in (signal.SIGTERM, signal.SIGINT)]
+        signal.set_wakeup_fd(writing)
+        watching.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            signal.set_wakeup_fd(-1)
+            os.close(writing)
+            watching.join()
+            os.close(reading)
+            for number, handler in before:
+                signal.signal(number, handler)
+
     def _stop(self, signum: int, frame: FrameType | None) -> None:
-        end = threading.Timer(STOP_S, os._exit, [0])
-        end.daemon = True
-        end.start()
         for waiting in (getattr(self, "_service", None), getattr(self, "_stopping", None)):
             if isinstance(waiting, LandingService):
                 waiting.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from itertools import groupby
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -29,15 +30,19 @@ class Command(BaseCommand):
         """List, or replay."""
         quarantine = Quarantine(directory.target_folder())
         stored = left = 0
-        for line in list(quarantine.lines()):
-            if replay and self._store(line):
-                quarantine.remove(line)
-                stored += 1
-                continue
-            left += 1
-            text = line.data.decode("utf-8", "replace")
-            shown = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
-            self.stdout.write(f"{line.segment}:{line.position}: {line.reason}\n    {shown}")
+        for segment, lines in groupby(list(quarantine.lines()), key=lambda line: line.segment):
+            gone: list[int] = []
+            try:
+                for line in lines:
+                    if replay and self._store(line):
+                        gone.append(line.position)
+                    else:
+                        left += 1
+                        self._show(line)
+            finally:
+                if gone:
+                    quarantine.remove(segment, gone)
+                    stored += len(gone)
         for path in quarantine.segments():
             if replay:
                 quarantine.release(path)
@@ -47,14 +52,19 @@ class Command(BaseCommand):
                 self.stdout.write(f"{path.name}: a whole segment that this version could not read")
         self.stdout.write(f"{stored} stored, {left} in quarantine." if replay else f"{left} in quarantine.")
 
+    def _show(self, line: QuarantinedLine) -> None:
+        text = line.data.decode("utf-8", "replace")
+        shown = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+        self.stdout.write(f"{line.segment}:{line.position}: {line.reason}\n    {shown}")
+
     def _store(self, line: QuarantinedLine) -> bool:
         storage = storage_of()
         try:
             storage.insert([decode(line.data)])
-        except ValueError:
+        except (ValueError, TypeError):
             return False
         except (DatabaseError, InterfaceError) as error:
             if not storage.refuses_rows(error):
-                raise CommandError(f"The log database does not answer: {str(error).splitlines()[0]}") from None
+                raise CommandError(f"The log database does not answer: {str(error).partition(chr(10))[0]}") from None
             return False
         return True

@@ -1,0 +1,190 @@
+"""Quarantine: nothing that was put in is lost, and putting things in ends, whatever the database refuses."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import connections
+
+from systemlog.conf import conf
+from systemlog.journal import SystemLogHandler, directory
+from systemlog.journal.frames import frame
+from systemlog.journal.segments import HEADER_BYTES
+from systemlog.landing import Lander
+from systemlog.landing.quarantine import Quarantine
+from systemlog.models import SystemLog
+from tests.landing.conftest import execute, row, stored, write
+
+pytestmark = pytest.mark.django_db
+
+SEGMENT = "2f1c9f3e-6f0e-4c55-9d3f-0f7b0b8f6a11"
+
+REFUSE_ALL = {
+    "sqlite": "CREATE TRIGGER refuse_all BEFORE INSERT ON system_logs BEGIN SELECT RAISE(ABORT, 'no'); END",
+    "postgresql": """
+        CREATE FUNCTION refuse_all() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+        CREATE TRIGGER refuse_all BEFORE INSERT ON system_logs FOR EACH ROW EXECUTE FUNCTION refuse_all()""",
+}
+
+
+@pytest.fixture
+def own_records_journaled() -> Iterator[None]:
+    """What the lander says of itself goes into the journal, as in a project whose root logger has the handler."""
+    landing, handler = logging.getLogger("systemlog.landing"), SystemLogHandler()
+    landing.addHandler(handler)
+    yield
+    landing.removeHandler(handler)
+
+
+def test_what_is_said_of_a_refusal_is_not_refused_in_turn_without_end(
+    folder: Path, lander: Lander, own_records_journaled: None
+) -> None:
+    execute(REFUSE_ALL[connections[conf().DATABASE].vendor])
+    write(folder, [row("1"), row("2"), row("3")])
+    passes = 0
+    while lander.land_once():
+        passes += 1
+        assert passes < 10, "each quarantined line begets another"
+    kept = list(Quarantine(folder).lines())
+    assert sum(b"\tc\there" in line.data for line in kept) == 3
+    assert len(kept) <= 6
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"short",
+        b"\t" * 11,
+        b"x" * 100,
+        b"2026-01-01 00:00:00.000000+00\t" + b"f" * 32 + b"\tINFO\tc",
+        b"\xff" * 200,
+    ],
+    ids=["empty", "short", "tabs", "long", "cut", "bytes"],
+)
+def test_a_whole_line_that_is_no_record_is_set_apart_and_the_rest_lands(
+    folder: Path, lander: Lander, line: bytes
+) -> None:
+    before = row("before")
+    write(folder, [before], noise=frame(line, 1) + frame(_line_of("after"), 1))
+    lander.land_all()
+    assert stored() == ["before", "after"]
+    assert len(list(Quarantine(folder).lines())) == 1
+    from systemlog.probes import collect
+
+    assert list(collect())
+
+
+def _line_of(message: str) -> bytes:
+    from systemlog.storage.lines import encode
+
+    return encode(row(message))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b'{"version": 1, "segment": 5}',
+        b'{"version": 1, "segment": "%s"}' % SEGMENT.encode(),
+        b'{"version": 1, "segment": "%s", "columns": 1}' % SEGMENT.encode(),
+        b"[" * HEADER_BYTES,
+        b"\xff" * 20,
+        None,
+    ],
+    ids=["empty", "number", "no columns", "other columns", "nested", "no text", "cut"],
+)
+def test_a_segment_without_a_whole_header_is_set_apart_and_the_rest_lands(
+    folder: Path, lander: Lander, header: bytes | None
+) -> None:
+    path = write(folder, [row("lost with its header")]).path
+    data = path.read_bytes()
+    path.write_bytes(data[:1000] if header is None else header)
+    gc.collect()
+    write(folder, [row("good")])
+    lander.land_all()
+    assert stored() == ["good"]
+    assert [segment.name for segment in Quarantine(folder).segments()] == [path.name]
+
+
+def test_an_entry_for_which_there_is_no_room_is_not_taken_for_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quarantine, segment = Quarantine(folder), uuid.uuid4()
+    whole = os.write
+    monkeypatch.setattr("os.write", lambda descriptor, data: whole(descriptor, data[:10]))
+    with pytest.raises(OSError, match="room"):
+        quarantine.add(segment, 1, "why", b"line")
+    monkeypatch.undo()
+    assert quarantine.add(segment, 1, "why", b"line")
+    assert [line.position for line in quarantine.lines()] == [1]
+
+
+def test_what_is_put_in_while_another_line_is_taken_out_stays(folder: Path) -> None:
+    segment = uuid.uuid4()
+    for position in range(100):
+        Quarantine(folder).add(segment, position, "why", b"line")
+
+    def take_out() -> None:
+        quarantine = Quarantine(folder)
+        for position in range(100):
+            quarantine.remove(str(segment), [position])
+
+    taking = threading.Thread(target=take_out)
+    taking.start()
+    for position in range(1000, 1200):
+        Quarantine(folder).add(segment, position, "why", b"line")
+    taking.join()
+    assert {line.position for line in Quarantine(folder).lines()} == set(range(1000, 1200))
+
+
+def test_many_refused_lines_of_a_segment_are_not_read_again_for_each(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Path] = []
+    read = Path.read_text
+
+    def counting(path: Path, *args: str) -> str:
+        reads.append(path)
+        return read(path, *args)
+
+    monkeypatch.setattr(Path, "read_text", counting)
+    quarantine, segment = Quarantine(folder), uuid.uuid4()
+    for position in range(100):
+        quarantine.add(segment, position, "why", b"line")
+    assert len(reads) <= 2
+
+
+def test_replay_stores_what_the_database_takes_now(folder: Path, lander: Lander, poisoned: None) -> None:
+    write(folder, [row("poison 1"), row("good"), row("poison 2")], noise=frame(b"no record", 1))
+    lander.land_all()
+    assert stored() == ["good"]
+    execute("DROP TRIGGER refuse_poison" + (" ON system_logs" * (connections[conf().DATABASE].vendor == "postgresql")))
+    call_command("system_log_quarantine", replay=True)
+    assert stored() == ["poison 1", "good", "poison 2"]
+    assert [line.data for line in Quarantine(folder).lines()] == [b"no record"]
+    assert SystemLog.objects.filter(category="c").count() == 3
+
+
+def test_landers_that_remove_at_once_do_no_harm(
+    journal: Callable[..., Path], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal(JOURNAL_KEEP=0)
+    write(folder, [row("1")])
+    gc.collect()
+    one, other = Lander(folder), Lander(folder)
+    one.land_once()
+    other.land_once()
+    for path in directory.segment_files(folder):
+        path.unlink()  # between the other's look at the folder and its end
+    monkeypatch.setattr(other, "_look", lambda: None)
+    other.land_once()
+    assert stored() == ["1"]

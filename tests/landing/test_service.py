@@ -1,0 +1,177 @@
+"""The lander at work: what it costs its process, and what becomes of it in trouble."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from systemlog.journal import directory
+from systemlog.landing import Lander, service
+from systemlog.landing.service import Election, LandingService
+from tests.landing.conftest import row, stored, write
+
+
+@pytest.fixture
+def serving(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., LandingService]]:
+    """Starts a service in a thread; its lander is what the test gives, and no database is asked."""
+    started: list[tuple[LandingService, threading.Thread]] = []
+
+    def start(land_once: Callable[[], int], **more: float) -> LandingService:
+        monkeypatch.setattr(Lander, "land_once", lambda self: land_once())
+        made = LandingService(**more)  # type: ignore[arg-type]
+        thread = threading.Thread(target=made.run)
+        started.append((made, thread))
+        thread.start()
+        return made
+
+    yield start
+    for made, thread in started:
+        made.stop()
+        thread.join(10)
+
+
+def test_a_pass_that_waited_long_for_the_database_is_soon_followed_by_another(
+    serving: Callable[..., LandingService], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[float] = []
+    another = threading.Event()
+
+    def land_once() -> int:
+        passes.append(time.monotonic())
+        if len(passes) == 1:
+            time.sleep(1.5)  # the database was frozen
+            return 1
+        another.set()
+        return 0
+
+    serving(land_once, share=0.1)
+    assert another.wait(5), "a tenth of the time would be 13 s of silence"
+
+
+def test_landing_that_fails_again_and_again_leaves_no_threads_behind(
+    serving: Callable[..., LandingService], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_BACKOFF_S", 0.01)
+    failures = threading.Semaphore(0)
+
+    def land_once() -> int:
+        failures.release()
+        raise RuntimeError("whatever")
+
+    before = threading.active_count()
+    serving(land_once)
+    for _ in range(20):
+        assert failures.acquire(timeout=5)
+    assert threading.active_count() - before <= 5
+
+
+def test_a_directory_that_cannot_be_used_is_told_once_a_minute(
+    folder: Path,
+    serving: Callable[..., LandingService],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(service, "MAX_BACKOFF_S", 0.01)
+    monkeypatch.setattr("systemlog.journal.complaints._told", float("-inf"))
+    failures = threading.Semaphore(0)
+
+    def win(self: Election) -> bool:
+        failures.release()
+        raise directory.JournalUnusable("The journal's directory cannot be used.")
+
+    monkeypatch.setattr(Election, "win", win)
+    serving(lambda: 0)
+    for _ in range(5):
+        assert failures.acquire(timeout=5)
+    assert capsys.readouterr().err.count("cannot be used") == 1
+    assert not caplog.records
+
+
+def test_a_forked_process_does_not_keep_the_election_of_its_parent(folder: Path) -> None:
+    election = Election(folder)
+    assert election.win()
+    reading, writing = os.pipe()
+    there, arrived = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(arrived, b"x")
+        os.read(reading, 1)
+        os._exit(0)
+    try:
+        os.read(there, 1)
+        assert election._descriptor is not None
+        os.close(election._descriptor)  # as the kernel does when the parent ends
+        election._descriptor = None
+        other = Election(folder)
+        assert other.win()
+        other.step_down()
+    finally:
+        os.write(writing, b"x")
+        os.waitpid(child, 0)
+        for descriptor in (reading, writing, there, arrived):
+            os.close(descriptor)
+
+
+@pytest.mark.django_db
+def test_more_segments_than_files_may_be_open_are_landed(folder: Path) -> None:
+    for number in range(60):
+        write(folder, [row(str(number))])
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(os.listdir("/dev/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 20, hard))
+    try:
+        Lander(folder).land_all()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(stored()) == 60
+
+
+def test_the_command_ends_within_two_seconds_while_another_holds_the_databases_lock(tmp_path: Path) -> None:
+    database = tmp_path / "logs.sqlite3"
+    code = f"""
+        from django.conf import settings
+        settings.configure(
+            DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": {str(database)!r},
+                "OPTIONS": {{"timeout": 20}}}}}},
+            USE_TZ=True, INSTALLED_APPS=["systemlog"], DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+            SYSTEMLOG={{"JOURNAL_DIR": {str(tmp_path / "journal")!r}, "LANDER": "process"}},
+        )
+        import django, logging, sys
+        django.setup()
+        from django.core.management import call_command
+        from systemlog.journal import SystemLogHandler
+        logging.getLogger("app").addHandler(SystemLogHandler())
+        if sys.argv[1] == "migrate":
+            call_command("migrate", verbosity=0)
+        else:
+            logging.getLogger("app").error("x")
+            call_command("land_system_logs")
+    """
+    run = [sys.executable, "-c", textwrap.dedent(code)]
+    subprocess.run([*run, "migrate"], check=True, timeout=60)
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with subprocess.Popen([*run, "land"], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert "Landing" in process.stdout.readline()
+            time.sleep(1)  # it waits for the lock
+            told = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            process.wait(10)
+            assert time.monotonic() - told < 2
+        finally:
+            process.kill()
+    other.close()
