@@ -29,13 +29,10 @@ DEADLINE_S = 40
 POLL_S = 0.1
 
 WRITE = """
-import logging, sys, time
+import logging, sys
 logger = logging.getLogger("outage")
-slowest = 0.0
 for number in range(int(sys.argv[-1])):
-    began = time.perf_counter()
     logger.warning("%06d", number)
-    slowest = max(slowest, time.perf_counter() - began)
 """
 
 
@@ -64,14 +61,7 @@ def becomes(wanted: object, look: Callable[[], object]) -> None:
 def write(platform: Platform, count: int) -> None:
     """A process that logs, and ends; with its database in whatever state."""
     code = f"import sys; sys.argv.append('{count}')\n{WRITE}"
-    subprocess.run(
-        [sys.executable, "manage.py", "shell", "--verbosity=0", "--command", code],
-        check=True,
-        cwd=PROJECT,
-        env=platform.environment,
-        timeout=60,
-        capture_output=True,
-    )
+    platform.manage("shell", "--verbosity=0", "--command", code)
 
 
 def bulk(name: str, count: int) -> bytes:

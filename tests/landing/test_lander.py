@@ -198,7 +198,7 @@ def test_a_row_that_the_database_refuses_is_found_and_the_rest_lands(
     assert "poison" in line.reason
     assert b"poison" in line.data
     attempts = sum(query["sql"].startswith("SAVEPOINT") for query in queries)
-    assert attempts <= 2 * 10 + 4, "about two transactions for each halving of a thousand"
+    assert attempts <= 2 * 10 + 8, "about two transactions for each halving of a thousand"
 
 
 def test_quarantine_takes_a_line_once(folder: Path, poisoned: None) -> None:
