@@ -178,6 +178,7 @@ class SystemLogRollup(models.Model):
         indexes = [
             models.Index(fields=["hour"], name="system_log_rollup_hour"),
             models.Index(fields=["level", "hour", "category", "source"], name="system_log_rollup_level"),
+            models.Index(fields=["category", "hour"], name="system_log_rollup_category"),
             models.Index(fields=["hour"], name="system_log_rollup_delta", condition=Q(delta=True)),
         ]
 

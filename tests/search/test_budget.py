@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connections, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from systemlog.conf import conf
 from systemlog.counting import count, facets
@@ -104,3 +106,24 @@ def test_a_locked_table_is_an_incomplete_answer_and_no_error(settings: Any) -> N
     assert counted.json()["complete"] is False
     assert [item["message"] for item in client.get(body["next"]).json()["items"]] == ["m"]
     assert facets(EVERYTHING, "level").values == [("INFO", 1)]
+
+
+def test_a_page_and_its_total_are_one_transaction_of_four_statements() -> None:
+    now = datetime.now(UTC)
+    SystemLog.objects.bulk_create([SystemLog(message="m", timestamp=now - timedelta(hours=n)) for n in range(30)])
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    client.get("/system/logs/?limit=5")  # reads which partitions there are
+    with CaptureQueriesContext(connections[conf().DATABASE]) as queries:
+        page = client.get("/system/logs/?limit=5").json()
+    assert (page["total"], page["total_relation"]) == (31, "eq")
+    sent = [query["sql"] for query in queries.captured_queries if "auth_" not in query["sql"]]
+    first = sent.index("BEGIN")
+    assert [sql.split(" ", 1)[0] for sql in sent[first:]] == ["BEGIN", *["SELECT"] * 4, "COMMIT"]
+
+
+def test_a_record_at_the_end_of_time_hides_no_others() -> None:
+    with connections[conf().DATABASE].cursor() as cursor:
+        storage_of().make_room([datetime.max.replace(tzinfo=UTC)])
+        cursor.execute("INSERT INTO system_logs (timestamp, message) VALUES ('infinity', 'no date of Python')")
+    assert [record.message for record in find_page(EVERYTHING, limit=5).items] == ["m"]
