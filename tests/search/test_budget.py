@@ -110,7 +110,7 @@ def test_a_locked_table_is_an_incomplete_answer_and_no_error(settings: Any) -> N
 
 def test_a_page_and_its_total_are_one_transaction_of_four_statements() -> None:
     now = datetime.now(UTC)
-    SystemLog.objects.bulk_create([SystemLog(message="m", timestamp=now - timedelta(hours=n)) for n in range(30)])
+    SystemLog.objects.bulk_create([SystemLog(message="m", timestamp=now - timedelta(minutes=n)) for n in range(30)])
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     client.get("/system/logs/?limit=5")  # reads which partitions there are
