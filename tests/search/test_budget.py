@@ -108,7 +108,7 @@ def test_a_locked_table_is_an_incomplete_answer_and_no_error(settings: Any) -> N
     assert facets(EVERYTHING, "level").values == [("INFO", 1)]
 
 
-def test_a_page_and_its_total_are_one_transaction_of_four_statements() -> None:
+def test_a_page_and_its_total_are_one_transaction_of_few_statements() -> None:
     now = datetime.now(UTC)
     SystemLog.objects.bulk_create([SystemLog(message="m", timestamp=now - timedelta(minutes=n)) for n in range(30)])
     client = Client()
@@ -119,7 +119,9 @@ def test_a_page_and_its_total_are_one_transaction_of_four_statements() -> None:
     assert (page["total"], page["total_relation"]) == (31, "eq")
     sent = [query["sql"] for query in queries.captured_queries if "auth_" not in query["sql"]]
     first = sent.index("BEGIN")
-    assert [sql.split(" ", 1)[0] for sql in sent[first:]] == ["BEGIN", *["SELECT"] * 4, "COMMIT"]
+    assert (sent.count("BEGIN"), sent[-1]) == (1, "COMMIT")
+    # Two budgets and the page; the roll-up once or, where partitions reach back far, twice.
+    assert len(sent[first + 1 : -1]) in (4, 5), sent
 
 
 def test_a_record_at_the_end_of_time_hides_no_others() -> None:
