@@ -259,9 +259,7 @@ def _hours(search: Search, span: Span) -> QuerySet[SystemLogRollup]:
 def _sum_of_hours(search: Search, whole: Span, newest: Sequence[Any]) -> int:
     """The sum of the newest hours, if that is more than anybody asks; else of all."""
     total = 0
-    leaves = storage_of(search.records.db).leaf_spans()
-    oldest = max(whole.lower, leaves[-1].lower) if leaves else whole.lower
-    for lower in (_reached(newest, Span(oldest, whole.upper)), whole.lower):
+    for lower in (_reached(search, whole, newest), whole.lower):
         if lower is not None:
             total = _hours(search, Span(lower, whole.upper)).aggregate(total=Sum("count"))["total"] or 0
         if total > MAX_COUNT:
@@ -269,16 +267,18 @@ def _sum_of_hours(search: Search, whole: Span, newest: Sequence[Any]) -> int:
     return max(0, total)
 
 
-def _reached(newest: Sequence[Any], whole: Span) -> datetime | None:
+def _reached(search: Search, whole: Span, newest: Sequence[Any]) -> datetime | None:
     """The hour that MAX_COUNT records should reach back to, if they go on as the newest do; None beyond all hours."""
     if not newest:
-        return None
+        return None  # Nor is anything asked of the table here, which somebody may have locked.
+    leaves = storage_of(search.records.db).leaf_spans()
+    start = max(whole.lower, leaves[-1].lower) if leaves else whole.lower
     upper = min(whole.upper, max(datetime.now(UTC), newest[0].timestamp))
-    share = MARGIN * MAX_COUNT / len(newest)
     oldest = newest[-1].timestamp
     if oldest >= upper:
         return hour_of(oldest)
-    if (upper - oldest) >= (upper - whole.lower) / share:
+    share = MARGIN * MAX_COUNT / len(newest)
+    if upper - oldest >= (upper - start) / share:
         return None
     return hour_of(upper - (upper - oldest) * share)
 
