@@ -136,12 +136,17 @@ def find_page(
     if after is not None:
         records = records.filter(_beyond(after, backwards))
     step = first_slice or (LONGEST_SLICE if search.selective else INDEXED_SLICE if search.indexed else FIRST_SLICE)
+    # The slice that is being searched: before the walk knows where its first one ends, as long as it is meant to be.
+    spent: Span | None
     if backwards:
-        walk = slices_up(storage, _latest(search.since, after and after.timestamp), search.until, step)
+        bottom = _latest(search.since, after and after.timestamp)
+        walk = slices_up(storage, bottom, search.until, step)
+        spent = Span(bottom or START_OF_TIME, END_OF_TIME)
     else:
         top = _earliest(search.until, after and just_after(after.timestamp))
         walk = slices_down(storage, search.since, top, step)
-    spent: Span | None = Span(after.timestamp, END_OF_TIME) if after and backwards else None
+        start = min(top or END_OF_TIME, datetime.now(UTC))
+        spent = Span(start - min(step, start - START_OF_TIME), top or END_OF_TIME)
     done: Span | None = None
     characters = 0
     with suppress(BudgetSpent), storage.budget() as allow:

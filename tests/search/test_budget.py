@@ -18,7 +18,7 @@ from systemlog.conf import conf
 from systemlog.counting import count, facets
 from systemlog.models import SystemLog
 from systemlog.search import Search, find_page
-from systemlog.storage import BudgetSpent, storage_of
+from systemlog.storage import BudgetSpent, postgresql, storage_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -86,7 +86,12 @@ def test_a_search_within_a_transaction_gives_it_its_own_limits_back() -> None:
         assert SystemLog.objects.count() == 1
 
 
-def test_a_locked_table_is_an_incomplete_answer_and_no_error(settings: Any) -> None:
+@pytest.mark.parametrize("seen_for_s", [3600, -1], ids=["partitions are known", "partitions are not known"])
+def test_a_locked_table_is_an_incomplete_answer_and_no_error(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, seen_for_s: int
+) -> None:
+    storage_of().leaf_spans()
+    monkeypatch.setattr(postgresql, "SEEN_FOR_S", seen_for_s)
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     unhurried = settings.SYSTEMLOG
