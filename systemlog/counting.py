@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -29,8 +29,8 @@ MAX_COUNT = 10_000
 """A total is exact up to here."""
 
 COUNT_BUDGET_S = 0.02
-COUNTED_FIRST = (timedelta(days=1), timedelta(days=8))
-"""Most filters reach MAX_COUNT within so many of the newest hours."""
+MARGIN = 1.3
+"""By so much more time than MAX_COUNT records should take, the newest hours are asked for them."""
 
 MAX_BUCKETS = 1000
 AUTOMATIC_BUCKETS = 100
@@ -83,22 +83,39 @@ class Facets:
     approximate: bool
 
 
+class Total:
+    """How many records a search finds, and whether that is `exact`: up to 10,000, and if counted within 20 ms.
+
+    Until they are counted, and where the budget is spent before, `records` is what is known: at least so many.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self.records = 0
+        self.exact = False
+
+    def count(self, newest: Sequence[Any], allow: Callable[[float], None]) -> None:
+        """Count, within the `allow` of a storage's budget.
+
+        `newest`, some of the newest records, spares reading more hours of the roll-up than have so many.
+        """
+        allow(COUNT_BUDGET_S)
+        whole, edges = _hours_and_edges(self._search)
+        counted = _sum_of_hours(self._search, whole, newest) if whole else 0
+        self.records = min(counted, MAX_COUNT)
+        for edge in edges:
+            if counted <= MAX_COUNT:
+                counted += self._search.within(edge).order_by()[: MAX_COUNT + 1 - counted].count()
+                self.records = min(counted, MAX_COUNT)
+        self.exact = counted <= MAX_COUNT
+
+
 def count(search: Search) -> tuple[int, bool]:
-    """How many records there are, and whether that is exact: up to 10,000, and if counted within 20 ms."""
-    counted = 0
-    try:
-        with storage_of(search.records.db).budget() as allow:
-            allow(COUNT_BUDGET_S)
-            whole, edges = _hours_and_edges(search)
-            if whole:
-                counted = _sum_of_hours(search, whole)
-            for edge in edges:
-                if counted <= MAX_COUNT:
-                    rest = search.within(edge).order_by()[: MAX_COUNT + 1 - counted]
-                    counted += rest.count()
-    except BudgetSpent:
-        return min(counted, MAX_COUNT), False
-    return min(counted, MAX_COUNT), counted <= MAX_COUNT
+    """The `Total` in a transaction of its own, and whether it is exact."""
+    total = Total(search)
+    with suppress(BudgetSpent), storage_of(search.records.db).budget() as allow:
+        total.count((), allow)
+    return total.records, total.exact
 
 
 def histogram(search: Search, interval: timedelta | None = None) -> Histogram:
@@ -239,15 +256,31 @@ def _hours(search: Search, span: Span) -> QuerySet[SystemLogRollup]:
     return SystemLogRollup.objects.using(search.records.db).filter(asked, hour__gte=span.lower, hour__lt=span.upper)
 
 
-def _sum_of_hours(search: Search, whole: Span) -> int:
+def _sum_of_hours(search: Search, whole: Span, newest: Sequence[Any]) -> int:
     """The sum of the newest hours, if that is more than anybody asks; else of all."""
-    now = datetime.now(UTC)
     total = 0
-    for span in [*(Span(max(whole.lower, now - recent), whole.upper) for recent in COUNTED_FIRST), whole]:
-        total = _hours(search, span).aggregate(total=Sum("count"))["total"] or 0
-        if total > MAX_COUNT or span == whole:
+    for lower in (_reached(search, whole, newest), whole.lower):
+        if lower is not None:
+            total = _hours(search, Span(lower, whole.upper)).aggregate(total=Sum("count"))["total"] or 0
+        if total > MAX_COUNT:
             break
     return max(0, total)
+
+
+def _reached(search: Search, whole: Span, newest: Sequence[Any]) -> datetime | None:
+    """The hour that MAX_COUNT records should reach back to, if they go on as the newest do; None beyond all hours."""
+    if not newest:
+        return None  # Nor is anything asked of the table here, which somebody may have locked.
+    leaves = storage_of(search.records.db).leaf_spans()
+    start = max(whole.lower, leaves[-1].lower) if leaves else whole.lower
+    upper = min(whole.upper, max(datetime.now(UTC), newest[0].timestamp))
+    oldest = newest[-1].timestamp
+    if oldest >= upper:
+        return hour_of(oldest)
+    share = MARGIN * MAX_COUNT / len(newest)
+    if upper - oldest >= (upper - start) / share:
+        return None
+    return hour_of(upper - (upper - oldest) * share)
 
 
 def _hours_and_edges(search: Search) -> tuple[Span | None, list[Span]]:

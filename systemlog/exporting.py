@@ -42,7 +42,8 @@ COLUMNS = (
     "subject",
     "recorded_by",
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+ID, TIMESTAMP, CONTEXT = map(COLUMNS.index, ("id", "timestamp", "context"))
+FORMULA = "=+-@\t\r"
 """What a spreadsheet would compute: such a cell of CSV gets an apostrophe before it (CWE-1236)."""
 
 Rows = list[Any]
@@ -97,33 +98,21 @@ def compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _json_line(row: Any) -> bytes:
-    return orjson.dumps(
-        {
-            "id": row.id,
-            "timestamp": represent_time(row.timestamp),
-            "level": row.level,
-            "category": row.category,
-            "message": row.message,
-            "correlation_id": row.correlation_id,
-            "user_id": row.user_id,
-            "context": orjson.Fragment(as_json(row.document)),
-            "trace_id": row.trace_id,
-            "source": row.source,
-            "subject": row.subject,
-            "recorded_by": row.recorded_by,
-        },
-        option=orjson.OPT_APPEND_NEWLINE,
-    )
+    values: list[Any] = _values(row)
+    values[CONTEXT] = orjson.Fragment(values[CONTEXT])
+    return orjson.dumps(dict(zip(COLUMNS, values, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _values(row: Any) -> list[str | None]:
-    values = row._asdict()
-    values |= {"id": str(row.id), "timestamp": represent_time(row.timestamp), "context": as_json(row.document)}
-    return [values[name] for name in COLUMNS]
+    values = list(row)
+    values[ID] = str(values[ID])
+    values[TIMESTAMP] = represent_time(values[TIMESTAMP])
+    values[CONTEXT] = as_json(values[CONTEXT])
+    return values
 
 
 def _harmless(value: str | None) -> str | None:
-    return f"'{value}" if value and value.startswith(FORMULA) else value
+    return f"'{value}" if value and value[0] in FORMULA else value
 
 
 def _csv_lines(lines: Iterable[Iterable[str | None]]) -> bytes:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -142,18 +143,22 @@ def read_search(query: QueryDict, *, known: set[str], now: datetime) -> Search:
     Raises `InvalidParameters`, which names each parameter that is unknown or has a bad value.
     """
     wrong: dict[str, str] = {}
-    filters = SystemLogFilters(query, SystemLog.objects.all())
+    filters, fields = _filters()
     for name in query:
         shown = unstorable.sub("\ufffd", name[:100])
-        if name not in filters.filters and name not in known and not name.startswith(CONTEXT_PREFIX):
+        if name not in filters and name not in known and not name.startswith(CONTEXT_PREFIX):
             wrong[shown] = "There is no such parameter."
         elif any(map(unstorable.search, (name, *query.getlist(name)))):
             wrong[shown] = NUL
         elif len(query.getlist(name)) > 1 and name not in REPEATABLE and not name.startswith(CONTEXT_PREFIX):
             wrong[shown] = "This may be given once."
-    for name in filters.form.errors:
-        wrong[name] = WHAT_IS_WRONG.get(name, NUL)
-    for name in filters.filters:
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        try:
+            values[name] = field.clean(field.widget.value_from_datadict(query, {}, name))
+        except forms.ValidationError:
+            wrong[name] = WHAT_IS_WRONG.get(name, NUL)
+    for name in filters:
         if name != "q" and "" in query.getlist(name):
             # An empty variable in a script must not answer with all records.
             wrong[name] = WHAT_IS_WRONG.get(name, EMPTY)
@@ -165,13 +170,17 @@ def read_search(query: QueryDict, *, known: set[str], now: datetime) -> Search:
     conditions = list(_read_context(query, wrong))
     if wrong:
         raise InvalidParameters(wrong)
+    records = SystemLog.objects.all()
+    for name, value in values.items():
+        if value:
+            records = filters[name].filter(records, value)
     return Search(
-        records=filters.qs.filter(*conditions),
+        records=records.filter(*conditions) if conditions else records,
         since=since,
         until=until and just_after(until),  # a search excludes its `until`, the parameter does not
         selective=any(query.get(name) for name in SELECTIVE),
-        indexed=not conditions and _is_indexed(filters.form.cleaned_data),
-        rollup=_rollup(filters.form.cleaned_data) if not conditions else None,
+        indexed=not conditions and _is_indexed(values),
+        rollup=_rollup(values) if not conditions else None,
     )
 
 
@@ -185,6 +194,13 @@ def read_time(text: str, now: datetime) -> datetime | None:
         except ValueError:
             return None
     return parse_timestamp(_lost_plus.sub(r"+\1", text))
+
+
+@cache
+def _filters() -> tuple[Mapping[str, Any], Mapping[str, forms.Field]]:
+    """The filters, and the fields that clean their values: a FilterSet copies them all, and its form once more."""
+    filters = SystemLogFilters()
+    return filters.filters, filters.form.fields
 
 
 def _is_indexed(values: Mapping[str, Any]) -> bool:

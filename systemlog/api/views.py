@@ -30,7 +30,7 @@ from systemlog.api.serializers import (
     represent,
 )
 from systemlog.correlation import get_correlation_id
-from systemlog.counting import count
+from systemlog.counting import Total, count
 from systemlog.cursors import BadCursor, Cursor, fingerprint
 from systemlog.filters import read_search
 from systemlog.intake import FieldError, Malformed, Refused, parse_id, read_record
@@ -38,9 +38,9 @@ from systemlog.journal import accept_rows
 from systemlog.models import SystemLog
 from systemlog.problems import InvalidParameters, json_pointer
 from systemlog.problems.schema import may_raise
-from systemlog.search import Page, Position, Search, find_page, find_record
+from systemlog.search import Page, Position, find_page, find_record
 from systemlog.storage import Row, storage_of
-from systemlog.storage.rows import represent_time
+from systemlog.storage.rows import COLUMNS, represent_time
 
 BATCH_ROWS = 2000
 MAX_REFUSED = 100
@@ -101,17 +101,21 @@ class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
         if cursor:
             search = replace(search, since=cursor.since, until=cursor.until)
         backwards = cursor is not None and cursor.backwards
+        counted = Total(search)
         page = find_page(
-            search,
+            replace(search, records=search.records.values_list(*COLUMNS, named=True)),
             limit=limit,
             after=cursor.after if cursor else None,
             backwards=backwards,
             first_slice=cursor.slice if cursor else None,
+            then=None if cursor else counted.count,
         )
         if cursor:
             total, exact = cursor.total, cursor.exact
+        elif page.complete:
+            total, exact = _total(page, counted.records, counted.exact)
         else:
-            total, exact = _total(search, page)
+            total, exact = _total(page, *count(search))
 
         def url(after: Position | None, backwards: bool, goes_on: bool) -> str | None:
             if after is None:
@@ -289,10 +293,9 @@ def _read_limit(text: str) -> int:
     raise InvalidParameters({"limit": f"This must be a number from 1 to {MAX_LIMIT}."})
 
 
-def _total(search: Search, page: Page) -> tuple[int, bool]:
+def _total(page: Page, counted: int, exact: bool) -> tuple[int, bool]:
     """How many records match, and whether that is exact; the first page itself may know."""
-    if page.complete and page.older is None:
-        return len(page.items), True
-    total, exact = count(search)
     seen = len(page.items)
-    return max(total, seen), exact and total >= seen
+    if page.complete and page.older is None:
+        return seen, True
+    return max(counted, seen), exact and counted >= seen

@@ -66,6 +66,12 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["hour"], name="system_log_rollup_hour"),
                     models.Index(fields=["level", "hour", "category", "source"], name="system_log_rollup_level"),
+                    models.Index(fields=["category", "hour"], name="system_log_rollup_category"),
+                    models.Index(
+                        condition=models.Q(("level__in", ["WARNING", "ERROR", "CRITICAL"])),
+                        fields=["level", "hour", "count"],
+                        name="system_log_rollup_grave",
+                    ),
                     models.Index(condition=models.Q(("delta", True)), fields=["hour"], name="system_log_rollup_delta"),
                 ],
             },

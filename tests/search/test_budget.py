@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connections, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from systemlog.conf import conf
 from systemlog.counting import count, facets
 from systemlog.models import SystemLog
 from systemlog.search import Search, find_page
-from systemlog.storage import BudgetSpent, storage_of
+from systemlog.storage import BudgetSpent, postgresql, storage_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -84,7 +86,12 @@ def test_a_search_within_a_transaction_gives_it_its_own_limits_back() -> None:
         assert SystemLog.objects.count() == 1
 
 
-def test_a_locked_table_is_an_incomplete_answer_and_no_error(settings: Any) -> None:
+@pytest.mark.parametrize("seen_for_s", [3600, -1], ids=["partitions are known", "partitions are not known"])
+def test_a_locked_table_is_an_incomplete_answer_and_no_error(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, seen_for_s: int
+) -> None:
+    storage_of().leaf_spans()
+    monkeypatch.setattr(postgresql, "SEEN_FOR_S", seen_for_s)
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     unhurried = settings.SYSTEMLOG
@@ -104,3 +111,26 @@ def test_a_locked_table_is_an_incomplete_answer_and_no_error(settings: Any) -> N
     assert counted.json()["complete"] is False
     assert [item["message"] for item in client.get(body["next"]).json()["items"]] == ["m"]
     assert facets(EVERYTHING, "level").values == [("INFO", 1)]
+
+
+def test_a_page_and_its_total_are_one_transaction_of_few_statements() -> None:
+    now = datetime.now(UTC)
+    SystemLog.objects.bulk_create([SystemLog(message="m", timestamp=now - timedelta(minutes=n)) for n in range(30)])
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    client.get("/system/logs/?limit=5")  # reads which partitions there are
+    with CaptureQueriesContext(connections[conf().DATABASE]) as queries:
+        page = client.get("/system/logs/?limit=5").json()
+    assert (page["total"], page["total_relation"]) == (31, "eq")
+    sent = [query["sql"] for query in queries.captured_queries if "auth_" not in query["sql"]]
+    first = sent.index("BEGIN")
+    assert (sent.count("BEGIN"), sent[-1]) == (1, "COMMIT")
+    # Two budgets and the page; the roll-up once or, where partitions reach back far, twice.
+    assert len(sent[first + 1 : -1]) in (4, 5), sent
+
+
+def test_a_record_at_the_end_of_time_hides_no_others() -> None:
+    with connections[conf().DATABASE].cursor() as cursor:
+        storage_of().make_room([datetime.max.replace(tzinfo=UTC)])
+        cursor.execute("INSERT INTO system_logs (timestamp, message) VALUES ('infinity', 'no date of Python')")
+    assert [record.message for record in find_page(EVERYTHING, limit=5).items] == ["m"]
