@@ -184,10 +184,11 @@ def executemany(lines: list[bytes]) -> None:
 
 def make_lines(count: int) -> list[bytes]:
     """Lines of records of the present, as the handler makes them."""
-    from systemlog.journal.handler import build_line
+    from systemlog.journal.handler import build_line, column
     from systemlog.journal.sinks import way
 
-    request = str(uuid.uuid4())
+    requests = [column(str(uuid.uuid4())) for _ in range(count // 8 + 1)]
+    nothing = column(None)
     return [
         build_line(
             way(),
@@ -195,8 +196,7 @@ def make_lines(count: int) -> list[bytes]:
             f"shop.part{number % 20}",
             f"charge {number} of order {number // 8} was taken from the customer's account",
             {"order": number, "shop": "berlin", "amount": number / 100},
-            request if number % 8 else (request := str(uuid.uuid4())),
-            str(number % 1000),
+            (requests[number // 8], column(str(number % 1000)), nothing, nothing),
         )
         for number in range(count)
     ]
