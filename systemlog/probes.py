@@ -18,7 +18,7 @@ from systemlog.journal.directory import count_refused, target_folder
 from systemlog.journal.files import CLOSES_AT
 from systemlog.landing.ledger import added, read_ledger
 
-LATE_S = 60.0
+LATE_S = 30.0
 """A record that waits for longer than this is late: the database or the lander is not what it should be."""
 
 

@@ -29,6 +29,10 @@ SEGMENT_BYTES = 2**24
 INODES_LEFT = 16
 
 
+_seen_landed: dict[Path, tuple[int, int]] = {}
+"""Size and time of change of the segments in which nothing waited when they were last looked at."""
+
+
 class JournalUnusable(OSError):
     """The journal's directory cannot be written to, or others could; the text says why, and what to do."""
 
@@ -134,8 +138,21 @@ def count_refused(folder: Path) -> tuple[int, ...]:
 
 
 def waiting_bytes(folder: Path) -> int:
-    """How many bytes wait to be landed."""
-    return sum(state.waiting_bytes for state in _segment_states(folder))
+    """How many bytes wait to be landed; files that were seen to be landed, and have not changed, are not opened."""
+    global _seen_landed  # noqa: PLW0603  (of the process; the writer asks each second, and may have kept thousands)
+    landed: dict[Path, tuple[int, int]] = {}
+    total = 0
+    for path in segment_files(folder):
+        with suppress(OSError):
+            status = path.stat()
+            version = (status.st_size, status.st_mtime_ns)
+            state = None if _seen_landed.get(path) == version else _segment_state(path)
+            if state is None or state.waiting_bytes == 0:
+                landed[path] = version
+            else:
+                total += state.waiting_bytes
+    _seen_landed = landed
+    return total
 
 
 def read_state() -> JournalState:
@@ -180,20 +197,26 @@ def count_quarantined(folder: Path) -> int:
 
 def _segment_states(folder: Path) -> Iterator[SegmentState]:
     for path in segment_files(folder):
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:  # landed and removed since, or of another owner
-            continue
-        try:
-            size = os.fstat(descriptor).st_size
-            data = os.pread(descriptor, CELLS.size, CELLS_OFFSET)
-        finally:
-            os.close(descriptor)
-        if len(data) == CELLS.size:
-            cells = CELLS.unpack(data)
-            refused, reported = cells[Cell.REFUSED : Cell.REPORTED], cells[Cell.REPORTED :]
-            untold = tuple(max(0, all_ - told) for all_, told in zip(refused, reported, strict=True))
-            yield SegmentState(path, size, max(0, size - cells[Cell.LANDED]), untold)
+        # One that cannot be opened was landed and removed since, or is of another owner.
+        with suppress(OSError):
+            if state := _segment_state(path):
+                yield state
+
+
+def _segment_state(path: Path) -> SegmentState | None:
+    """What the file tells of itself; None while it has no header. Raises `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size = os.fstat(descriptor).st_size
+        data = os.pread(descriptor, CELLS.size, CELLS_OFFSET)
+    finally:
+        os.close(descriptor)
+    if len(data) < CELLS.size:
+        return None
+    cells = CELLS.unpack(data)
+    refused, reported = cells[Cell.REFUSED : Cell.REPORTED], cells[Cell.REPORTED :]
+    untold = tuple(max(0, all_ - told) for all_, told in zip(refused, reported, strict=True))
+    return SegmentState(path, size, max(0, size - cells[Cell.LANDED]), untold)
 
 
 def _age_s(state: SegmentState) -> float:

@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 
 CHECKPOINTS = "system_log_checkpoint"
 
-ORPHANED = timedelta(days=30)
+ORPHANED = timedelta(days=365)
 """A checkpoint that was not moved for so long is of a host or a disk that is gone."""
 
 
