@@ -50,6 +50,7 @@ class Command(BaseCommand):
                 self._service = LandingService()
                 if verbosity:
                     self.stdout.write(f"Landing what comes into {folder}.")
+                self.stdout.flush()  # it runs on: a pipe would hold the line back
                 self._service.run()
         except directory.JournalUnusable as error:
             raise CommandError(str(error)) from None
