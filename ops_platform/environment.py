@@ -71,6 +71,13 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return choice
 
 
+def retention_span(value: str) -> str:
+    """A span of time in the form of the retention policies' `keep`; nothing for none."""
+    if value and not re.fullmatch(r"[1-9][0-9]{0,4}[dwy]", value.strip(), re.ASCII):
+        raise UnusableValueError("must be a span of days, weeks or years, such as 30d, 12w or 7y")
+    return value.strip()
+
+
 def at_least(minimum: int) -> Callable[[str], int]:
     """A reader of whole numbers from `minimum`."""
 
@@ -216,6 +223,11 @@ class Environment:
         str(2**30),
         "Bytes that records may wait in; as it fills, levels are refused, DEBUG first.",
     )
+    SYSTEMLOG_RETENTION: str = variable(
+        retention_span,
+        "",
+        "How long `manage.py prune_system_logs`, run daily, keeps records: `30d`, `12w`, `7y`. Default: for ever.",
+    )
     SYSTEMLOG_LANDER: str = variable(
         one_of("thread", "process"),
         "thread",
@@ -230,7 +242,9 @@ class Environment:
         switch, "off", "The log's database is the coordinator of a Citus cluster, over which the log is distributed."
     )
     HEALTH_TOKEN: str = variable(
-        text, "", "A bearer token that sees the probes' details and, where they demand one, the metrics."
+        text,
+        "",
+        "A bearer token (16 characters or more) that sees the probes' details and, where they need one, the metrics.",
     )
     METRICS_NEED_TOKEN: bool = variable(switch, "off", "The metrics are told only to who brings `HEALTH_TOKEN`.")
     DRAIN_SECONDS: int = variable(

@@ -14,7 +14,6 @@ from typing import Any
 from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.transaction import TransactionManagementError
-from psycopg import ClientCursor
 
 from systemlog.conf import conf
 from systemlog.policies import Expiry, Verdict
@@ -375,6 +374,8 @@ class PostgreSQLStorage(Storage):
                 raise
 
     def _archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
+        from psycopg import ClientCursor  # a project on SQLite has no driver of PostgreSQL
+
         condition = expired(expiry, _same, archived_only=True)
         query = self.lines_sql.format(leaf=leaf.name, condition=condition.sql)
         with (

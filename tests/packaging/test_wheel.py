@@ -138,5 +138,13 @@ def test_its_probes_answer(trial):
     assert trial["ready"]["db_ok"] is True
 
 
+def test_without_the_driver_of_postgresql_it_works_on_sqlite(project):
+    code = (
+        "import sys; sys.modules['psycopg'] = sys.modules['psycopg_pool'] = None; import django; django.setup();"
+        "from django.core.management import call_command; call_command('check'); call_command('system_log_partitions')"
+    )
+    run("", "-c", code, cwd=project)
+
+
 def test_its_migrations_are_complete(project):
     run("django", "makemigrations", "--check", "--dry-run", cwd=project)
