@@ -69,6 +69,26 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
 
 
 @register(Tags.compatibility)
+def check_own_file(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.W031: on SQLite, landing does not fail the project's own transactions."""
+    alias = conf().DATABASE
+    if alias != "default" or alias not in connections or connections[alias].vendor != "sqlite":
+        return []
+    options = connections[alias].settings_dict.get("OPTIONS", {})
+    if conf().JOURNAL == "memory" or options.get("transaction_mode") in ("IMMEDIATE", "EXCLUSIVE"):
+        return []
+    return [
+        CheckWarning(
+            "The system log shares a SQLite file with the project: a transaction that reads before it writes fails "
+            "with 'database is locked' where a record was stored in between.",
+            hint=f"Give the log a file of its own: an alias in DATABASES, named by {NAME}['DATABASE'] and migrated "
+            "(migrate --database); or set 'transaction_mode': 'IMMEDIATE' in the OPTIONS of this one.",
+            id="systemlog.W031",
+        )
+    ]
+
+
+@register(Tags.compatibility)
 def check_cluster(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """systemlog.E030: only PostgreSQL can be a Citus cluster."""
     alias = conf().DATABASE

@@ -27,6 +27,19 @@ def test_the_settings_of_the_platform_have_no_complaint(complaints: Any) -> None
     assert complaints() == {}
 
 
+@pytest.mark.skipif("config.getoption('db') != 'sqlite'", reason="PostgreSQL locks rows, not files")
+def test_a_sqlite_file_shared_with_the_project_is_warned_of(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def warned() -> bool:
+        return any(each.id == "systemlog.W031" for each in run_checks())
+
+    assert not warned(), "the platform's log has a file of its own"
+    settings.SYSTEMLOG = {"DATABASE": "default", "JOURNAL": "files", "JOURNAL_DIR": ""}
+    monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", {})
+    assert warned()
+    monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", {"transaction_mode": "IMMEDIATE"})
+    assert not warned()
+
+
 @pytest.mark.parametrize(
     ("keys", "identifier", "text"),
     [
