@@ -13,11 +13,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from systemlog.policies import Expiry
 from systemlog.storage import rollup
 from systemlog.storage.landing import Checkpoints, Slice
-from systemlog.storage.rows import TABLE, Row
+from systemlog.storage.rows import Row
 from systemlog.storage.spans import Span
 from systemlog.storage.steps import Clock, Leaf, LeafReport, Orders, Step
-
-NEWEST_SQL = f"SELECT max(timestamp) FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s"
 
 
 class BudgetSpent(Exception):
@@ -62,16 +60,6 @@ class Storage(ABC):
     @abstractmethod
     def spans(self) -> list[Span]:
         """Where in time records may be, newest first; outside there is none."""
-
-    def newest_in(self, span: Span) -> datetime | None:
-        """The newest instant of a record within the span; None if there is no record. The key's index answers it."""
-        with self.connection.cursor() as cursor:
-            adapt = self.connection.ops.adapt_datetimefield_value
-            cursor.execute(NEWEST_SQL, [adapt(span.lower), adapt(span.upper)])
-            (found,) = cursor.fetchone()
-        if isinstance(found, str):  # SQLite's
-            found = datetime.fromisoformat(found).replace(tzinfo=self.connection.timezone)
-        return found  # type: ignore[no-any-return]  # of the driver
 
     @abstractmethod
     def leaf_spans(self) -> list[Span]:
