@@ -196,7 +196,10 @@ def make_lines(count: int) -> list[bytes]:
             f"shop.part{number % 20}",
             f"charge {number} of order {number // 8} was taken from the customer's account",
             {"order": number, "shop": "berlin", "amount": number / 100},
-            (requests[number // 8], column(str(number % 1000)), nothing, nothing),
+            requests[number // 8],
+            column(str(number % 1000)),
+            nothing,
+            nothing,
         )
         for number in range(count)
     ]

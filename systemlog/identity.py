@@ -7,33 +7,39 @@ tells the key `(timestamp, id)`, and ids sort as their instants do. PostgreSQL 1
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
+import struct
 import threading
 import time
 import uuid
+from binascii import hexlify
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANDOM_BITS = (1 << 62) - 1
 _VARIANT = 2 << 62
+_HALVES = struct.Struct(">QQ").pack
+_FRACTIONS = tuple((number * 4096 + 999) // 1000 for number in range(1000))
+"""Of a millisecond, by microseconds; rounded up, so that the floor in `instant_of` gives back the very microsecond."""
+
+_THREE_DIGITS = tuple(b"%03d" % number for number in range(1000))
 MICROSECOND = timedelta(microseconds=1)
 
 _clock = threading.Lock()
 _last = 0
-
-
-def next_microsecond() -> int:
-    """Now, in µs since 1970; `max(now, last + 1)`: never twice the same in one process, and order is not lost."""
-    global _last  # noqa: PLW0603  (the clock of the process)
-    with _clock:
-        now = time.time_ns() // 1000
-        _last = now if now > _last else _last + 1
-        return _last
+_second: tuple[int, bytes, int] = (-1, b"", 0)
+"""The present second: since 1970, its text, and what the first half of its ids begins with."""
 
 
 def next_instant() -> datetime:
-    """The same clock as `next_microsecond`, as an aware instant in UTC."""
-    return EPOCH + timedelta(microseconds=next_microsecond())
+    """Now in UTC, to the microsecond; `max(now, last + 1)`: never twice the same, and order is not lost."""
+    global _last  # noqa: PLW0603  (the clock of the process)
+    with _clock:
+        now = time.time_ns() // 1000
+        _last = now = now if now > _last else _last + 1
+    return EPOCH + timedelta(microseconds=now)
 
 
 def mint_id(instant: datetime) -> uuid.UUID:
@@ -62,36 +68,53 @@ def instant_of(record_id: uuid.UUID) -> datetime | None:
         return None
 
 
-def halves_of_id(microsecond: int) -> tuple[int, bytes]:
-    """A new id as the number of its first 16 digits and the text of the others: the least that writing it takes.
+def next_key() -> bytes:
+    """The key of a record of now, as its line begins: the timestamp, a tab, the id; the least that writing it takes.
 
-    `microsecond` is one that this process has for this id alone, as `next_microsecond` gives it: that tells apart what
-    one process mints, and the random second half, which is the process's own, what others do.
+    The same clock as `next_instant`, without its lock: two threads may get the same microsecond. A counter, which
+    begins at random in each process, is the second half of the id and tells them apart.
     """
-    milliseconds, rest = divmod(microsecond, 1000)
-    return milliseconds << 16 | 0x7000 | (rest * 4096 + 999) // 1000, _own
+    global _last, _second  # noqa: PLW0603  (the clock of the process; a second's text is good for all its records)
+    now = time.time_ns() // 1000
+    _last = now = now if now > _last else _last + 1
+    seconds = now // 1_000_000
+    known, text, digits = _second
+    if known != seconds:
+        text = time.strftime("%Y-%m-%d %H:%M:%S.", time.gmtime(seconds)).encode()
+        digits = seconds * 1000 << 16 | 0x7000
+        _second = seconds, text, digits
+    microseconds = now - seconds * 1_000_000
+    milliseconds = microseconds // 1000
+    rest = microseconds - milliseconds * 1000
+    first_half = digits + (milliseconds << 16) + _FRACTIONS[rest]
+    return b"".join(
+        (
+            text,
+            _THREE_DIGITS[milliseconds],
+            _THREE_DIGITS[rest],
+            b"+00\t",
+            hexlify(_HALVES(first_half, next(_counter))),
+        )
+    )
 
 
 def _assemble(instant: datetime, low_bits: int) -> uuid.UUID:
     milliseconds, microseconds = divmod((instant - EPOCH) // MICROSECOND, 1000)
-    fraction = _fraction(microseconds)
-    return uuid.UUID(int=(milliseconds << 80) | (7 << 76) | (fraction << 64) | _VARIANT | (low_bits & _RANDOM_BITS))
-
-
-def _fraction(microseconds: int) -> int:
-    # Rounded up, so that the floor in instant_of() gives back the very microsecond.
-    return (microseconds * 4096 + 999) // 1000
+    return uuid.UUID(
+        int=(milliseconds << 80) | (7 << 76) | (_FRACTIONS[microseconds] << 64) | _VARIANT | (low_bits & _RANDOM_BITS)
+    )
 
 
 def _begin_in_child() -> None:
-    # Another thread may have held the lock when this process was forked; and its own bits were its parent's.
-    global _clock, _own
-    _clock, _own = threading.Lock(), _random_digits()
+    # Another thread may have held the lock when this process was forked; and its counter is its parent's.
+    global _clock, _counter
+    _clock, _counter = threading.Lock(), _begin_counting()
 
 
-def _random_digits() -> bytes:
-    return b"%016x" % (int.from_bytes(os.urandom(8), "big") & _RANDOM_BITS | _VARIANT)
+def _begin_counting() -> Iterator[int]:
+    # The uppermost random bit is left to count into.
+    return itertools.count(_VARIANT | int.from_bytes(os.urandom(8), "big") & _RANDOM_BITS >> 1)
 
 
-_own = _random_digits()
+_counter = _begin_counting()
 os.register_at_fork(after_in_child=_begin_in_child)

@@ -81,5 +81,5 @@ def _line(category: str, message: str, level: str, subject: object, user: object
     correlation_id, trace_id, user_id = current_ids()
     if user is not None:
         user_id = _key_of(user)
-    whose = (column(correlation_id), column(user_id), column(trace_id), column(subject))
-    return build_line(sinks.way(), LEVEL_NAMES.index(level), category, message or category, context, whose)
+    whose = column(correlation_id), column(user_id), column(trace_id), column(subject)
+    return build_line(sinks.way(), LEVEL_NAMES.index(level), category, message or category, context, *whose)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from sys import modules
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from systemlog.correlation import opentelemetry, tracecontext
@@ -127,9 +128,16 @@ def current_ids() -> tuple[str | None, str | None, str | None]:
     inside a span of OpenTelemetry.
     """
     correlation = _current.get()
+    traced = opentelemetry.current_trace_id() if opentelemetry.API in modules else None
     if correlation is None:
-        return None, opentelemetry.current_trace_id(), None
-    return correlation.correlation_id, correlation.trace_id, correlation.user_id
+        return None, traced, None
+    # Its properties spelled out: there is one such call for each log record.
+    trace, request = correlation._trace, correlation._request
+    return (
+        correlation.correlation_id,
+        traced or (None if trace is None else trace.trace_id),
+        correlation._user_id if request is None else user_id_of(request),
+    )
 
 
 @contextmanager

@@ -10,6 +10,9 @@ from typing import Any
 
 from systemlog.correlation.tracecontext import TraceContext
 
+API = "opentelemetry.trace"
+"""The module without which no span is current."""
+
 
 def current_trace_id() -> str | None:
     """The id of the trace of OpenTelemetry's current span; None where there is no valid one."""
@@ -33,7 +36,7 @@ def current_headers() -> dict[str, str]:
 
 
 def _current_span() -> Any:
-    api = sys.modules.get("opentelemetry.trace")
+    api = sys.modules.get(API)
     if api is None:
         return None
     span = api.get_current_span().get_span_context()

@@ -49,7 +49,7 @@ class DirectSink:
 
 
 def _store(lines: list[bytes]) -> None:
-    from systemlog.journal.handler import storing_records
+    from systemlog.journal.nesting import storing_records
 
     with storing_records():
         storage = storage_of()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
+from os import write
 from pathlib import Path
+from time import monotonic, time
 
 from systemlog.conf import LEVEL_NAMES, conf
 from systemlog.journal import directory
@@ -23,7 +24,6 @@ from systemlog.journal.segments import HEADER_BYTES, Segment
 CLOSES_AT = (0.70, 0.80, 0.90, 0.97, 1.0)
 """How full the journal is when a level is refused, from DEBUG to CRITICAL: what is grave finds room longest."""
 
-CHUNK_BYTES = 2**20
 CHECK_S = 1.0
 """So often is it looked at how full the directory is; oftener where much is written."""
 
@@ -52,35 +52,36 @@ class FilesJournal:
 
     def append(self, level: int, line: bytes) -> bool:
         """Take one line of this level (0 is DEBUG); False if it was refused."""
-        now = time.time()
+        now = time()
         if self._allowance <= 0 or not 0 <= now - self._checked < CHECK_S:
             self._look(now)
-        if level >= self._admits:
-            data = frame(line, int(now))
-            if self._write([data]):
-                return True
-        self._refuse(level)
-        return False
+        segment = self._segment or self._open()
+        if segment is None or level < self._admits:
+            return self._refuse(level)
+        data = frame(line, int(now))
+        try:
+            count = write(segment.descriptor, data)
+        except OSError as error:
+            self._fail(error)
+            self._make_way(segment)
+            return self._refuse(level)
+        segment.size += count
+        self._allowance -= count
+        if segment.size >= self._segment_bytes:
+            self._replace(segment)
+        if count == len(data):
+            return True
+        # The disk is full. What stands there of this line is damage, and read over: each begins a line of the file.
+        self._fail(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        segment.torn = count
+        return self._refuse(level)
 
     def append_many(self, lines: Sequence[tuple[int, bytes]]) -> int:
         """Take lines with their levels, in order; gives how many: the first that is refused ends it."""
-        taken = 0
-        while taken < len(lines):
-            now = time.time()
-            if self._allowance <= 0 or not 0 <= now - self._checked < CHECK_S:
-                self._look(now)
-            frames, size = [], 0
-            for level, line in lines[taken:]:
-                if level < self._admits or size > CHUNK_BYTES:
-                    break
-                frames.append(frame(line, int(now)))
-                size += len(frames[-1])
-            written = self._write(frames) if frames else 0
-            taken += written
-            if written < len(frames) or not frames:
-                self._refuse(lines[taken][0])
-                break
-        return taken
+        for taken, (level, line) in enumerate(lines):
+            if not self.append(level, line):
+                return taken
+        return len(lines)
 
     def close(self) -> None:
         """Have the disk hold what was written, and let go of the segment."""
@@ -89,35 +90,8 @@ class FilesJournal:
         if segment is not None:
             os.fdatasync(segment.descriptor)
 
-    def _write(self, frames: list[bytes]) -> int:
-        """Write whole frames; gives how many are on disk."""
-        segment = self._segment or self._open()
-        if segment is None:
-            return 0
-        data = frames[0] if len(frames) == 1 else b"".join(frames)
-        try:
-            count = os.write(segment.descriptor, data)
-        except OSError as error:
-            self._fail(error)
-            self._make_way(segment)
-            return 0
-        segment.size += count
-        self._allowance -= count
-        if segment.size >= self._segment_bytes:
-            self._replace(segment)
-        if count == len(data):
-            return len(frames)
-        # The disk is full. What stands there of the next frame is damage, and read over: each begins a line.
-        self._fail(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-        written = 0
-        while count >= len(frames[written]):
-            count -= len(frames[written])
-            written += 1
-        segment.torn = count
-        return written
-
     def _open(self) -> Segment | None:
-        if time.monotonic() < self._retry_at or not self._target:
+        if monotonic() < self._retry_at or not self._target:
             return None
         with self._lock:
             if self._segment is None:
@@ -187,7 +161,8 @@ class FilesJournal:
         )
         complain(f"A segment of the journal was removed from {self._folder} while it was written to; it was restored.")
 
-    def _refuse(self, level: int) -> None:
+    def _refuse(self, level: int) -> bool:
+        """Count one as refused; False, as its `append` gives."""
         with self._lock:
             self._refused[level] += 1
             segment = self._segment
@@ -198,6 +173,7 @@ class FilesJournal:
                 complain(f"What the journal refuses cannot be counted on disk: {error.strerror}.")
         if self._admits > level:
             complain(f"The journal in {self._folder} is full: records of {LEVEL_NAMES[level]} are refused.")
+        return False
 
     def _tell_refused(self, segment: Segment) -> None:
         """What was refused before there was a segment is told in it."""
@@ -206,7 +182,7 @@ class FilesJournal:
                 segment.count_refused(level, count)
 
     def _fail(self, error: OSError) -> None:
-        self._retry_at = time.monotonic() + RETRY_S
+        self._retry_at = monotonic() + RETRY_S
         if isinstance(error, directory.JournalUnusable):
             complain(str(error))
         elif error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -36,7 +36,7 @@ class Damage(NamedTuple):
 
 def frame(line: bytes, accepted_s: int) -> bytes:
     """The line as it stands in a segment."""
-    return b"\n%b%b" % (hexlify(_NUMBERS(len(line), crc32(line), accepted_s)), line)
+    return b"\n" + hexlify(_NUMBERS(len(line), crc32(line), accepted_s)) + line
 
 
 def accepted_at(head: bytes) -> int | None:

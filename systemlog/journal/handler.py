@@ -7,31 +7,25 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
+from orjson import dumps
+
 from systemlog.conf import LEVEL_NAMES
 from systemlog.correlation import current_ids
-from systemlog.identity import halves_of_id, next_microsecond
-from systemlog.journal import sinks
+from systemlog.identity import next_key
+from systemlog.journal import nesting, sinks
 from systemlog.journal.complaints import complain
-from systemlog.journal.plain import clean, described, dump, named, to_json
-from systemlog.redaction import redact_text, redact_value
+from systemlog.journal.plain import MAX_BYTES, clean, described, dump, named, to_json
+from systemlog.redaction import SHORT_BYTES, redact_text, redact_value
 from systemlog.storage.lines import NULL, escape, escape_text
 
 MAX_MESSAGE_BYTES = 64 * 1024
 PLAIN_CHARACTERS = MAX_MESSAGE_BYTES // 4
 MAX_TEXT_CHARACTERS = 200
-MAX_NESTED = 3
-"""Taking a record may log another, as a `__str__` can; so deep is that followed."""
-
-STORING = -1
-
 LOGGINGS_OWN = len(vars(logging.makeLogRecord({})))
 """So many attributes a record has of logging itself; they are the first."""
 
@@ -45,16 +39,10 @@ TOLD_APART = {
 _levels = {logging.getLevelNamesMapping()[name]: level for level, name in enumerate(LEVEL_NAMES)}
 LEVELS = tuple(name.encode() for name in LEVEL_NAMES)
 
+SCALARS = frozenset((str, int, float, bool, type(None)))
+"""Their texts come of no foreign code."""
+
 formatter = logging.Formatter()
-
-
-class _Inside(threading.local):
-    depth = 0
-    """How many records this thread is taking, one inside the other; or that it is storing some."""
-
-
-_inside = _Inside()
-_second: tuple[int, bytes] = (-1, b"")
 
 
 class SystemLogHandler(logging.Handler):
@@ -80,30 +68,15 @@ class SystemLogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take the record."""
-        name = record.name
-        depth = _inside.depth
-        if depth and (depth >= MAX_NESTED or (depth < 0 and str(name).startswith("django.db"))):
+        if nesting.threads and nesting.is_refused(record.name):
             return
-        _inside.depth = depth + 1 if depth > 0 else 1
         try:
             way = sinks.way()
             severity = record.levelno
             level = _levels[severity] if severity in _levels else level_of(severity)
             way.sink.append(level, _line(record, level, way))
         except Exception as error:  # noqa: BLE001  (the application goes on, whatever it logs)
-            complain(f"A record of the logger {name} could not be taken: {type(error).__name__}.")
-        finally:
-            _inside.depth = depth
-
-
-@contextmanager
-def storing_records() -> Iterator[None]:
-    """Code inside stores records: what Django's database layer logs of that, in this thread, becomes none."""
-    before, _inside.depth = _inside.depth, STORING
-    try:
-        yield
-    finally:
-        _inside.depth = before
+            complain(f"A record of the logger {record.name} could not be taken: {type(error).__name__}.")
 
 
 def level_of(severity: int) -> int:
@@ -117,38 +90,42 @@ def build_line(
     category: str,
     text: str,
     context: dict[str, Any],
-    whose: tuple[bytes, bytes, bytes, bytes],
+    correlation_id: bytes,
+    user_id: bytes,
+    trace_id: bytes,
+    subject: bytes,
 ) -> bytes:
     """The line of a record of this process, made now and redacted; whatever is given, something that can be stored.
 
-    `whose` are correlation id, user id, trace id and subject, each by `column`.
+    Correlation id, user id, trace id and subject are each by `column`.
     """
-    correlation_id, user_id, trace_id, subject = whose
     plain = text.isprintable() and "\\" not in text and len(text) <= PLAIN_CHARACTERS
     message = text.encode() if plain else _message_bytes(text)
-    told = to_json(context) if context else b"{}"
-    if way.has_secret(b"%b\t%b" % (message, told)):
+    try:
+        told = dumps(context, described)
+    except (TypeError, ValueError, RecursionError):
+        told = b"\\"
+    if b"\\" in told or len(told) > MAX_BYTES:  # what JSON or PostgreSQL cannot hold would be escaped
+        told = to_json(context)
+    data = message + b"\t" + told
+    if (way.scan if len(data) <= SHORT_BYTES else way.search)(data):
         plain = False
         message = redact_text(message.decode()).encode()
         told = dump(redact_value(json.loads(told)))
-    microsecond = next_microsecond()
-    seconds = microsecond // 1_000_000
-    known, second = _second
-    digits, others = halves_of_id(microsecond)
-    return b"%b.%06d+00\t%016x%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t%b\t\\N" % (
-        second if known == seconds else _begin_second(seconds),
-        microsecond - seconds * 1_000_000,
-        digits,
-        others,
-        LEVELS[level],
-        _category(category),
-        way.source,
-        message if plain else escape(message),
-        correlation_id,
-        user_id,
-        told.replace(b"\\", b"\\\\") if b"\\" in told else told,
-        trace_id,
-        subject,
+    return b"\t".join(
+        (
+            next_key(),
+            LEVELS[level],
+            _category(category),
+            way.source,
+            message if plain else escape(message),
+            correlation_id,
+            user_id,
+            told.replace(b"\\", b"\\\\") if b"\\" in told else told,
+            trace_id,
+            subject,
+            NULL,
+        )
     )
 
 
@@ -160,13 +137,6 @@ def column(value: object) -> bytes:
     if len(text) > MAX_TEXT_CHARACTERS:
         text = text[:MAX_TEXT_CHARACTERS]
     return text.encode() if text.isprintable() and "\\" not in text else escape_text(clean(text))
-
-
-def _begin_second(seconds: int) -> bytes:
-    global _second  # noqa: PLW0603  (the text of a second is good for all its records)
-    text = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds)).encode()
-    _second = (seconds, text)
-    return text
 
 
 @lru_cache(maxsize=1024)
@@ -186,33 +156,43 @@ def _message_bytes(text: str) -> bytes:
 def _line(record: logging.LogRecord, level: int, way: sinks.Way) -> bytes:
     known = record.__dict__
     context: dict[str, Any] = {}
-    correlation_id, trace_id, user_id = current_ids()
-    whose = (
-        NULL if correlation_id is None else correlation_id.encode(),  # made, or found acceptable, before
-        NULL if user_id is None else column(user_id),
-        NULL if trace_id is None else trace_id.encode(),
-        NULL,
-    )
+    given = current_ids()
+    # Ids that were made, or found acceptable, before.
+    correlation_id = NULL if given[0] is None else given[0].encode()
+    trace_id = NULL if given[1] is None else given[1].encode()
+    user_id = NULL if given[2] is None else column(given[2])
+    subject = NULL
     if len(known) > LOGGINGS_OWN:
         # Behind logging's own attributes, which every record has, stands what `extra` and filters put there.
         context = dict(islice(known.items(), LOGGINGS_OWN, None))
         if not TOLD_APART.isdisjoint(context):
-            whose = _told_apart(known, context, whose)
+            correlation_id, user_id, trace_id, subject = _told_apart(
+                known, context, (correlation_id, user_id, trace_id, subject)
+            )
     text, args = record.msg, record.args
     if args:
+        plain = type(text) is str and type(args) is tuple
+        for arg in args if plain else ():
+            if type(arg) not in SCALARS:
+                plain = False
         try:
-            # Of `%(password)s` the key says that the value is a secret; in the text nothing would.
-            text = str(text) % (redact_value(args) if type(args) is dict else args)
+            if plain:
+                text %= args
+            else:
+                with nesting.ForeignCode():
+                    # Of `%(password)s` the key says that the value is a secret; in the text nothing would.
+                    text = str(text) % (redact_value(args) if type(args) is dict else args)
         except Exception as error:  # noqa: BLE001  (a format that does not fit, anybody's __str__)
             context |= {"arguments": args, "format_error": type(error).__name__}
     if type(text) is not str:
         text = described(text)
     if record.exc_info or record.exc_text:
-        context["exception"] = _exception(record)
+        with nesting.ForeignCode():
+            context["exception"] = _exception(record)
     if record.stack_info:
         context["stack"] = record.stack_info
-    name = record.name
-    return build_line(way, level, name if type(name) is str else named(name), str(text), context, whose)
+    name = record.name if type(record.name) is str else named(record.name)
+    return build_line(way, level, name, str(text), context, correlation_id, user_id, trace_id, subject)
 
 
 def _told_apart(

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from systemlog.journal import nesting
 from systemlog.storage.rows import context_as_json
 
 MAX_DEPTH = 20
@@ -37,7 +38,7 @@ def clean(text: str) -> str:
 def to_json(value: dict[str, Any]) -> bytes:
     """The JSON object of what somebody logged."""
     try:
-        data = orjson.dumps(value, default=described)
+        data = orjson.dumps(value, described)
     except (TypeError, ValueError, RecursionError):
         data = NUL
     if NUL in data:  # perhaps only an escaped backslash before `u0000`; walking it is right as well
@@ -45,9 +46,13 @@ def to_json(value: dict[str, Any]) -> bytes:
     return data if len(data) <= MAX_BYTES else _shortened(value)
 
 
-def described(value: object) -> object:  # noqa: PLR0911  (one for each kind)
+def described(value: object) -> object:
     """In place of an object that JSON does not have: what tells it best. For orjson's `default`; never raises."""
-    kind = type(value)
+    with nesting.ForeignCode():
+        return _described(value, type(value))
+
+
+def _described(value: Any, kind: type) -> object:  # noqa: PLR0911  (one for each kind)
     try:
         if "_wrapped" in getattr(value, "__dict__", ()):  # Django's lazy object; not looked into if it would be loaded
             inner = value.__dict__["_wrapped"]

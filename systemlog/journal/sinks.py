@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from systemlog.conf import LEVEL_NAMES, Settings, conf
+from django.core.signals import setting_changed
+
+from systemlog.conf import LEVEL_NAMES, NAME, conf
 from systemlog.journal.direct import DirectSink
 from systemlog.journal.files import FilesJournal
 from systemlog.journal.memory import MemorySink
-from systemlog.redaction import secret_scanner
+from systemlog.redaction import Scan, Search, engine
 from systemlog.storage.lines import encode, escape_text
 from systemlog.storage.rows import Row
 
@@ -35,11 +37,11 @@ class Sink(Protocol):
 class Way(NamedTuple):
     """What the settings mean for a record: all that the hot path needs, looked up once."""
 
-    settings: Settings
     sink: Sink
     source: bytes
     """The `source` of this process's own records, as it stands in a line."""
-    has_secret: Callable[[bytes], bool]
+    search: Search
+    scan: Scan
 
 
 SINKS: dict[str, type[Sink]] = {"files": FilesJournal, "direct": DirectSink, "memory": MemorySink}
@@ -51,9 +53,7 @@ _override: Sink | None = None
 
 def way() -> Way:
     """The way of a record by the settings in force."""
-    settings = conf()
-    found = _way
-    return found if found is not None and found.settings is settings else _find(settings)
+    return _way or _find()
 
 
 def sink() -> Sink:
@@ -88,14 +88,22 @@ def replace(other: Sink | None) -> Sink | None:
     return before
 
 
-def _find(settings: Settings) -> Way:
+def _find() -> Way:
     global _way  # noqa: PLW0603
     with _lock:
-        if _way is None or _way.settings is not settings:
-            close()
-            name = settings.SOURCE or socket.gethostname()[:MAX_SOURCE_CHARACTERS]
-            _way = Way(settings, _override or SINKS[settings.JOURNAL](), escape_text(name), secret_scanner())
+        if _way is None:
+            name = conf().SOURCE or socket.gethostname()[:MAX_SOURCE_CHARACTERS]
+            _way = Way(_override or SINKS[conf().JOURNAL](), escape_text(name), *engine())
         return _way
+
+
+def _find_anew(*, setting: str, **_: object) -> None:
+    # Tests change settings; asking for each record whether they did would cost it half a microsecond.
+    if setting == NAME:
+        close()
+
+
+setting_changed.connect(_find_anew)
 
 
 def _begin_in_child() -> None:

@@ -20,7 +20,7 @@ from systemlog.conf import LEVEL_NAMES, conf
 from systemlog.journal import directory, frames
 from systemlog.journal.accepted import count_levels, count_segment, level_of
 from systemlog.journal.complaints import complain
-from systemlog.journal.handler import storing_records
+from systemlog.journal.nesting import storing_records
 from systemlog.journal.segments import HEADER_BYTES, Cell, ForeignSegment, SegmentReader, lock_is_free, sync
 from systemlog.landing.ledger import added, read_ledger, write_ledger
 from systemlog.landing.quarantine import Quarantine

@@ -3,6 +3,17 @@
 Every text of a record passes here before it touches disk or database. Ids and timestamps of records do not.
 """
 
-from systemlog.redaction.redactor import REDACTED, Redactor, has_secret, redact_text, redact_value, secret_scanner
+from systemlog.redaction.patterns import SHORT_BYTES, Scan, Search
+from systemlog.redaction.redactor import REDACTED, Redactor, engine, has_secret, redact_text, redact_value
 
-__all__ = ["REDACTED", "Redactor", "has_secret", "redact_text", "redact_value", "secret_scanner"]
+__all__ = [
+    "REDACTED",
+    "SHORT_BYTES",
+    "Redactor",
+    "Scan",
+    "Search",
+    "engine",
+    "has_secret",
+    "redact_text",
+    "redact_value",
+]

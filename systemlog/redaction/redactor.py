@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import orjson
@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from systemlog.conf import conf
 from systemlog.redaction import spans
-from systemlog.redaction.patterns import Compile, build_pattern, compile_fastest, without_groups
+from systemlog.redaction.patterns import SHORT_BYTES, Compile, Engine, build_pattern, compile_fastest, without_groups
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
 
@@ -37,25 +37,26 @@ def has_secret(serialised: bytes) -> bool:
     return _in_force().hits(serialised)
 
 
-def secret_scanner() -> Callable[[bytes], bool]:
-    """`has_secret` by the settings in force now, for a loop or a hot path that asks very often."""
-    return _in_force().hits
+def engine() -> Engine:
+    """What `has_secret` asks by the settings in force now, for a hot path that asks very often."""
+    return _in_force().engine
 
 
 class Redactor:
     """Finds and replaces secrets. `compile_pattern` chooses the engine: `patterns.compile_re2` or `compile_re`."""
 
-    __slots__ = ("_classify", "_search")
+    __slots__ = ("_classify", "_search", "engine")
 
     def __init__(self, more_keys: Iterable[str] = (), compile_pattern: Compile = compile_fastest) -> None:
         pattern = build_pattern(more_keys)
-        self._search = compile_pattern(without_groups(pattern)).search
+        self.engine = compile_pattern(without_groups(pattern))
+        self._search = self.engine.search
         # Both engines take the leftmost hit and its first alternative: what RE2 finds here, `re` names there.
         self._classify = re.compile(pattern).match
 
     def hits(self, data: bytes) -> bool:
         """See `has_secret`."""
-        return self._search(data) is not None
+        return bool((self.engine.scan if len(data) <= SHORT_BYTES else self._search)(data))
 
     def text(self, text: str) -> str:
         """See `redact_text`."""

@@ -63,6 +63,7 @@ def check(value: str, status: int, headers: list[tuple[str, str]], body: bytes) 
         assert len(value) < 8 or value.encode("latin-1") not in body
 
 
+@pytest.mark.django_db  # not asked for anything, but a request's beginning looks after connections that are open
 @tries(3000)
 @hostile
 def test_no_value_gets_through_djangos_wsgi_handler(text: str, length: int) -> None:

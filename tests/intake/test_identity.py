@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from systemlog.identity import EPOCH, derive_id, instant_of, mint_id, next_instant
+from systemlog.identity import EPOCH, derive_id, instant_of, mint_id, next_instant, next_key
 
 instants = st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 
@@ -45,3 +47,36 @@ def test_the_clock_of_a_process_never_shows_the_same_time_twice() -> None:
     instants = [next_instant() for _ in range(2000)]
     assert len(set(instants)) == len(instants)
     assert instants == sorted(instants)
+
+
+def read_key(key: bytes) -> tuple[datetime, uuid.UUID]:
+    timestamp, id_ = key.decode().split("\t")
+    return datetime.fromisoformat(timestamp), uuid.UUID(id_)
+
+
+def test_a_key_of_now_is_an_instant_and_its_id() -> None:
+    before = datetime.now(UTC)
+    instant, id_ = read_key(next_key())
+    assert before <= instant <= datetime.now(UTC)
+    assert instant_of(id_) == instant
+    assert id_.variant == uuid.RFC_4122
+
+
+def test_keys_of_threads_are_all_different_and_each_threads_ascend() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        taken = list(threads.map(lambda _: [next_key() for _ in range(5000)], range(4)))
+    for keys in taken:
+        assert keys == sorted(keys)
+    assert len({key.split(b"\t")[1] for keys in taken for key in keys}) == 20_000
+
+
+def test_a_forked_process_counts_its_ids_from_elsewhere() -> None:
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(writing, next_key())
+        os._exit(0)
+    os.waitpid(child, 0)
+    ours, theirs = (read_key(key)[1].int & 2**62 - 1 for key in (next_key(), os.read(reading, 200)))
+    assert abs(ours - theirs) > 1000
+    os.close(reading)
+    os.close(writing)

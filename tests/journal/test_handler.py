@@ -297,19 +297,30 @@ def test_a_secret_in_a_traceback_is_redacted(logger: Logger, records: Records) -
 # -- never in the way
 
 
-def test_logging_within_logging_ends(logger: Logger, records: Records) -> None:
+@pytest.mark.parametrize("place", ["argument", "message", "extra", "exception", "subject"])
+def test_logging_within_logging_ends(logger: Logger, records: Records, place: str) -> None:
     (handler,) = logger.handlers
 
-    class Chatty:
+    class Chatty(Exception):
         def __str__(self) -> str:
-            # Past the logger, since pytest's own handler would follow it without an end.
-            handler.handle(
-                logging.makeLogRecord({"name": "x", "levelno": 20, "msg": "I was asked: %s", "args": (self,)})
-            )
+            log(self)
             return "me"
 
-    handler.handle(logging.makeLogRecord({"name": "x", "levelno": 20, "msg": "%s", "args": (Chatty(),)}))
-    assert [record.message for record in records] == ["I was asked: me"] * 2 + ["me"]
+    def log(what: Chatty) -> None:
+        # Past the logger, since pytest's own handler would follow it without an end.
+        given = {
+            "argument": {"msg": "%s", "args": (what,)},
+            "message": {"msg": what},
+            "extra": {"msg": "me", "what": what},
+            "exception": {"msg": "me", "exc_info": (Chatty, what, None)},
+            "subject": {"msg": "me", "subject": what},
+        }
+        handler.handle(logging.makeLogRecord({"name": "x", "levelno": 20} | given[place]))
+
+    log(Chatty())
+    assert [record.message for record in records] == ["me"] * 3
+    log(Chatty())
+    assert len(records) == 6, "the thread is free again"
 
 
 def test_a_sink_that_fails_is_told_on_stderr_and_nowhere_else(
