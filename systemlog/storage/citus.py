@@ -101,6 +101,10 @@ RECOUNTED_SQL = f"""
     FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s GROUP BY 1, 2, 3, 4
 """
 
+# A transaction is not seen at one instant on all nodes: whoever counts rows anew keeps those out, and waits for those,
+# that have written some of the same days and are not through on every node.
+DAYS_SQL = "SELECT count(pg_advisory_xact_lock{shared}(hashtext(%s), day)) FROM unnest(%s::int[]) day"
+
 PUT_SQL = f"COPY {ROLLUP} (hour, source, category, level, count, delta) FROM STDIN"
 
 CONTEXT = COLUMNS.index("context")
@@ -140,10 +144,12 @@ class CitusStorage(PostgreSQLStorage):
             self._count(rows)
 
     def recount_rollup(self, span: Span) -> None:
-        """In two statements: a record that is stored in an hour between them may be counted twice or not at all."""
+        """While nobody else writes records of these days."""
         bounds = rollup.whole_hours(span)
+        days = range(bounds.lower.toordinal(), bounds.upper.toordinal() + 1)
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             rollup.hold(cursor)
+            cursor.execute(DAYS_SQL.format(shared=""), [ROLLUP, list(days)])
             cursor.execute(RECOUNTED_SQL, bounds)
             counted = cursor.fetchall()
             cursor.execute(f"DELETE FROM {ROLLUP} WHERE hour >= %s AND hour < %s", bounds)
@@ -301,6 +307,11 @@ class CitusStorage(PostgreSQLStorage):
 
     def add_to_rollup(self, counts: Mapping[Counted, int]) -> None:
         """To be called in the transaction that writes the rows."""
+        if not counts:
+            return
+        days = sorted({hour.toordinal() for hour, *_ in counts})
+        with self.connection.cursor() as cursor:
+            cursor.execute(DAYS_SQL.format(shared="_shared"), [ROLLUP, days])
         self._put([(*key, count, "t") for key, count in counts.items()])
 
     def _put(self, rows: Sequence[tuple[object, ...]]) -> None:

@@ -19,6 +19,7 @@ from systemlog.landing import Lander
 from systemlog.models import SystemLog
 from systemlog.storage import Row
 from systemlog.storage.lines import encode
+from tests.databases import on_citus
 
 
 @pytest.fixture
@@ -69,6 +70,11 @@ def on_postgresql() -> bool:
     return connections[conf().DATABASE].vendor == "postgresql"
 
 
+def database() -> str:
+    """The kind of the log database: a cluster takes no triggers."""
+    return "citus" if on_citus() else connections[conf().DATABASE].vendor
+
+
 REFUSE_POISON = {
     "sqlite": """CREATE TRIGGER refuse_poison BEFORE INSERT ON system_logs WHEN NEW.message LIKE 'poison%'
         BEGIN SELECT RAISE(ABORT, 'poison'); END""",
@@ -79,10 +85,16 @@ REFUSE_POISON = {
             RETURN NEW;
         END $$;
         CREATE TRIGGER refuse_poison BEFORE INSERT ON system_logs FOR EACH ROW EXECUTE FUNCTION refuse_poison()""",
+    "citus": "ALTER TABLE system_logs ADD CONSTRAINT refuse_poison CHECK (message NOT LIKE 'poison%')",
+}
+TAKE_POISON = {
+    "sqlite": "DROP TRIGGER refuse_poison",
+    "postgresql": "DROP TRIGGER refuse_poison ON system_logs",
+    "citus": "ALTER TABLE system_logs DROP CONSTRAINT refuse_poison",
 }
 
 
 @pytest.fixture
 def poisoned(db: None) -> None:
     """A table that refuses messages which begin with `poison`."""
-    execute(REFUSE_POISON[connections[conf().DATABASE].vendor])
+    execute(REFUSE_POISON[database()])

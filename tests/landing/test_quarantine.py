@@ -12,16 +12,14 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
-from django.db import connections
 
-from systemlog.conf import conf
 from systemlog.journal import SystemLogHandler, directory
 from systemlog.journal.frames import frame
 from systemlog.journal.segments import HEADER_BYTES
 from systemlog.landing import Lander
 from systemlog.landing.quarantine import Quarantine
 from systemlog.models import SystemLog
-from tests.landing.conftest import execute, row, stored, write
+from tests.landing.conftest import TAKE_POISON, database, execute, row, stored, write
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +30,7 @@ REFUSE_ALL = {
     "postgresql": """
         CREATE FUNCTION refuse_all() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
         CREATE TRIGGER refuse_all BEFORE INSERT ON system_logs FOR EACH ROW EXECUTE FUNCTION refuse_all()""",
+    "citus": "ALTER TABLE system_logs ADD CONSTRAINT refuse_all CHECK (level = 'none')",
 }
 
 
@@ -47,7 +46,7 @@ def own_records_journaled() -> Iterator[None]:
 def test_what_is_said_of_a_refusal_is_not_refused_in_turn_without_end(
     folder: Path, lander: Lander, own_records_journaled: None
 ) -> None:
-    execute(REFUSE_ALL[connections[conf().DATABASE].vendor])
+    execute(REFUSE_ALL[database()])
     write(folder, [row("1"), row("2"), row("3")])
     passes = 0
     while lander.land_once():
@@ -167,7 +166,7 @@ def test_replay_stores_what_the_database_takes_now(folder: Path, lander: Lander,
     write(folder, [row("poison 1"), row("good"), row("poison 2")], noise=frame(b"no record", 1))
     lander.land_all()
     assert stored() == ["good"]
-    execute("DROP TRIGGER refuse_poison" + (" ON system_logs" * (connections[conf().DATABASE].vendor == "postgresql")))
+    execute(TAKE_POISON[database()])
     call_command("system_log_quarantine", replay=True)
     assert stored() == ["poison 1", "good", "poison 2"]
     assert [line.data for line in Quarantine(folder).lines()] == [b"no record"]
