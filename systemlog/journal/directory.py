@@ -189,10 +189,10 @@ def is_crowded(folder: Path) -> bool:
 def count_quarantined(folder: Path) -> int:
     """How many lines and whole segments are in quarantine."""
     total = 0
-    for file in (folder / QUARANTINE).glob("*"):
+    for file in (folder / QUARANTINE).glob("*.ndjson"):
         with suppress(OSError):
-            total += 1 if file.suffix == SUFFIX else file.read_bytes().count(b"\n")
-    return total
+            total += file.read_bytes().count(b"\n")
+    return total + len(list((folder / QUARANTINE).glob(f"*{SUFFIX}")))
 
 
 def _segment_states(folder: Path) -> Iterator[SegmentState]:
