@@ -13,6 +13,8 @@ import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
+from systemlog.forking import begin_in_child
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANDOM_BITS = (1 << 62) - 1
 _VARIANT = 2 << 62
@@ -83,7 +85,8 @@ def _fraction(microseconds: int) -> int:
     return (microseconds * 4096 + 999) // 1000
 
 
-def _begin_in_child() -> None:
+@begin_in_child
+def _begin_anew() -> None:
     # Another thread may have held the lock when this process was forked; and its own bits were its parent's.
     global _clock, _own
     _clock, _own = threading.Lock(), _random_digits()
@@ -94,4 +97,3 @@ def _random_digits() -> bytes:
 
 
 _own = _random_digits()
-os.register_at_fork(after_in_child=_begin_in_child)

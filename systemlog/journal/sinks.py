@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from systemlog.conf import LEVEL_NAMES, Settings, conf
+from systemlog.forking import begin_in_child
 from systemlog.journal.direct import DirectSink
 from systemlog.journal.files import FilesJournal
 from systemlog.journal.memory import MemorySink
@@ -98,10 +98,8 @@ def _find(settings: Settings) -> Way:
         return _way
 
 
-def _begin_in_child() -> None:
+@begin_in_child
+def _begin_anew() -> None:
     # The segment stays the parent's: this process's descriptor of it is closed, and its lock not let go of.
     global _way, _lock
     _way, _lock = None, threading.RLock()
-
-
-os.register_at_fork(after_in_child=_begin_in_child)

@@ -18,6 +18,7 @@ from pathlib import Path
 from django.db import connections
 
 from systemlog.conf import conf
+from systemlog.forking import begin_in_child
 from systemlog.journal import directory
 from systemlog.journal.complaints import complain
 from systemlog.landing.lander import BATCH_LINES, DatabaseDown, Lander
@@ -71,13 +72,11 @@ class Election:
 _elections: weakref.WeakSet[Election] = weakref.WeakSet()
 
 
-def _begin_in_child() -> None:
+@begin_in_child
+def _begin_anew() -> None:
     # A forked process has its parent's descriptor, and would hold the lock for as long as it lives.
     for election in list(_elections):
         election.step_down()
-
-
-os.register_at_fork(after_in_child=_begin_in_child)
 
 
 class LandingService:
