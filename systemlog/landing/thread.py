@@ -16,8 +16,9 @@ from systemlog.conf import conf
 from systemlog.forking import begin_in_child
 from systemlog.journal import directory, sinks
 from systemlog.journal.complaints import complain
+from systemlog.landing.election import Election
 from systemlog.landing.lander import Lander
-from systemlog.landing.service import THREAD_BATCH_LINES, THREAD_SHARE, Election, LandingService
+from systemlog.landing.serving import THREAD_BATCH_LINES, THREAD_SHARE, LandingService
 
 END_S = 1.5
 """So long the end of a process waits for what it logged to be landed; the rest stays in the journal."""
