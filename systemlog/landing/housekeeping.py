@@ -13,7 +13,7 @@ from systemlog.conf import LEVEL_NAMES, conf
 from systemlog.journal import directory
 from systemlog.journal.accepted import count_segment
 from systemlog.journal.files import CLOSES_AT
-from systemlog.journal.segments import Cell, SegmentReader
+from systemlog.journal.segments import UNFINISHED, Cell, SegmentReader, lock_is_free
 from systemlog.landing.ledger import added, read_ledger, write_ledger
 from systemlog.storage import Storage
 
@@ -21,6 +21,9 @@ logger = logging.getLogger("systemlog.landing")
 
 EVERY_S = 1.0
 """So often at most: none of it hastes."""
+
+ABANDONED_S = 60.0
+"""A segment is made in an instant: one that is not after so long never will be."""
 
 
 class Housekeeping:
@@ -46,6 +49,7 @@ class Housekeeping:
         gone = self._remove_landed(segments, positions)
         if gone:
             self._storage().checkpoints().forget([segment.id for segment in gone])
+        self._remove_abandoned()
         self._storage().compact_rollup()
         return gone
 
@@ -88,6 +92,13 @@ class Housekeeping:
                 gone.append(segment)
                 crowded = crowded and directory.is_crowded(self._folder)
         return gone
+
+    def _remove_abandoned(self) -> None:
+        """Remove what is left of segments whose writers were killed while they made them; nothing is in those."""
+        for path in self._folder.glob(f"{UNFINISHED}*"):
+            with suppress(OSError):  # its writer came so far at last, or it is another user's
+                if time.time() - path.stat().st_mtime > ABANDONED_S and lock_is_free(path):
+                    path.unlink()
 
     def _remove(self, segment: SegmentReader) -> None:
         """Remove a segment; what it counted goes into the ledger first."""
