@@ -70,10 +70,20 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
 
 @register(Tags.compatibility)
 def check_own_file(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.W031: on SQLite, landing does not fail the project's own transactions."""
+    """systemlog.W031 and W032: on SQLite, the log and the project's own transactions do not fail each other."""
     alias = conf().DATABASE
     if alias != "default" or alias not in connections or connections[alias].vendor != "sqlite":
         return []
+    if conf().JOURNAL == "direct":
+        return [
+            CheckWarning(
+                "The system log shares a SQLite file with the project: a record that is logged in a transaction which "
+                "has written waits 5 s for that transaction, its own caller's, and is refused.",
+                hint=f"Set {NAME}['JOURNAL'] to 'files'; or give the log a file of its own: an alias in DATABASES, "
+                f"named by {NAME}['DATABASE'] and migrated (migrate --database); or use PostgreSQL.",
+                id="systemlog.W032",
+            )
+        ]
     options = connections[alias].settings_dict.get("OPTIONS", {})
     if conf().JOURNAL == "memory" or options.get("transaction_mode") in ("IMMEDIATE", "EXCLUSIVE"):
         return []

@@ -17,6 +17,8 @@ from binascii import hexlify
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from systemlog.forking import begin_in_child
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANDOM_BITS = (1 << 62) - 1
 _VARIANT = 2 << 62
@@ -105,7 +107,8 @@ def _assemble(instant: datetime, low_bits: int) -> uuid.UUID:
     )
 
 
-def _begin_in_child() -> None:
+@begin_in_child
+def _begin_anew() -> None:
     # Another thread may have held the lock when this process was forked; and its counter is its parent's.
     global _clock, _counter
     _clock, _counter = threading.Lock(), _begin_counting()
@@ -117,4 +120,3 @@ def _begin_counting() -> Iterator[int]:
 
 
 _counter = _begin_counting()
-os.register_at_fork(after_in_child=_begin_in_child)

@@ -319,7 +319,8 @@ def _after_fork() -> None:
         file.close()
     _files.clear()
     _look_up_again()  # everything counts from zero again, in files of the new process
-    lock.release()
+    with contextlib.suppress(RuntimeError):  # uWSGI (py-call-osafterfork) calls this hook, and not the one before
+        lock.release()
 
 
 # No thread of the parent is in the middle of a change when it is copied.

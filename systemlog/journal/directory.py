@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,12 +38,14 @@ class JournalUnusable(OSError):
 
 
 class SegmentState(NamedTuple):
-    """A segment as its file tells: how many bytes wait in it, since when, and how many records it refused."""
+    """A segment as its file tells: how many bytes wait in it, and per level how many records it refused."""
 
     path: Path
     bytes: int
     waiting_bytes: int
     refused: tuple[int, ...]
+    untold: tuple[int, ...]
+    """Those of which no record tells yet."""
 
 
 class JournalState(NamedTuple):
@@ -127,14 +129,7 @@ def segment_files(folder: Path) -> list[Path]:
 
 def count_refused(folder: Path) -> tuple[int, ...]:
     """Per level, how many records the segments that are there refused, told of or not."""
-    counts = [0] * len(LEVEL_NAMES)
-    for path in segment_files(folder):
-        with suppress(OSError), path.open("rb") as file:
-            data = os.pread(file.fileno(), CELLS.size, CELLS_OFFSET)
-            if len(data) == CELLS.size:
-                refused = CELLS.unpack(data)[Cell.REFUSED : Cell.REPORTED]
-                counts = [one + other for one, other in zip(counts, refused, strict=True)]
-    return tuple(counts)
+    return _sums(state.refused for state in _segment_states(folder))
 
 
 def waiting_bytes(folder: Path) -> int:
@@ -160,9 +155,6 @@ def read_state() -> JournalState:
     folder = target_folder()
     states = list(_segment_states(folder))
     waiting = [state for state in states if state.waiting_bytes]
-    refused = [sum(counts) for counts in zip(*(state.refused for state in states), strict=True)] or [0] * len(
-        LEVEL_NAMES
-    )
     readable = {state.path for state in states}
     return JournalState(
         segments=len(states),
@@ -170,7 +162,7 @@ def read_state() -> JournalState:
         waiting_bytes=sum(state.waiting_bytes for state in states),
         max_bytes=conf().JOURNAL_MAX_BYTES,
         oldest_age_s=max((_age_s(state) for state in waiting), default=0.0),
-        refused=dict(zip(LEVEL_NAMES, refused, strict=True)),
+        refused=dict(zip(LEVEL_NAMES, _sums(state.untold for state in states), strict=True)),
         foreign=[path.name for path in segment_files(folder) if path not in readable],
         quarantined=count_quarantined(folder),
     )
@@ -189,10 +181,10 @@ def is_crowded(folder: Path) -> bool:
 def count_quarantined(folder: Path) -> int:
     """How many lines and whole segments are in quarantine."""
     total = 0
-    for file in (folder / QUARANTINE).glob("*"):
+    for file in (folder / QUARANTINE).glob("*.ndjson"):
         with suppress(OSError):
-            total += 1 if file.suffix == SUFFIX else file.read_bytes().count(b"\n")
-    return total
+            total += file.read_bytes().count(b"\n")
+    return total + len(list((folder / QUARANTINE).glob(f"*{SUFFIX}")))
 
 
 def _segment_states(folder: Path) -> Iterator[SegmentState]:
@@ -216,7 +208,11 @@ def _segment_state(path: Path) -> SegmentState | None:
     cells = CELLS.unpack(data)
     refused, reported = cells[Cell.REFUSED : Cell.REPORTED], cells[Cell.REPORTED :]
     untold = tuple(max(0, all_ - told) for all_, told in zip(refused, reported, strict=True))
-    return SegmentState(path, size, max(0, size - cells[Cell.LANDED]), untold)
+    return SegmentState(path, size, max(0, size - cells[Cell.LANDED]), refused, untold)
+
+
+def _sums(counts: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(map(sum, zip(*counts, strict=True))) or (0,) * len(LEVEL_NAMES)
 
 
 def _age_s(state: SegmentState) -> float:

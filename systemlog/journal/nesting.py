@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import get_ident
 
+from systemlog.forking import begin_in_child
+
 MAX_NESTED = 3
 STORING = -1
 
@@ -56,4 +58,10 @@ def _put_back(before: int) -> None:
     if before:
         threads[get_ident()] = before
     else:
-        del threads[get_ident()]
+        threads.pop(get_ident(), None)  # a process that was forked here forgot it
+
+
+@begin_in_child
+def _begin_anew() -> None:
+    # Of the parent's threads one alone goes on here; another may get the number of one that does not.
+    threads.clear()

@@ -23,6 +23,9 @@ from systemlog.storage.rows import COLUMNS
 
 VERSION = 1
 SUFFIX = ".segment"
+UNFINISHED = ".new-"
+"""What the name of a segment begins with while it is made."""
+
 HEADER_BYTES = 4096
 CELLS_OFFSET = 3840
 CELL = struct.Struct("<Q")
@@ -60,7 +63,7 @@ class Segment:
         self.torn = 0
         """So many bytes at its end, at most, are of a frame that the disk had no room for."""
         self._cells: int | None = None
-        hidden = folder / f".{self.id}"  # seen by nobody before it is locked and whole
+        hidden = folder / f"{UNFINISHED}{self.id}"  # seen by no lander before it is locked and whole
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self.descriptor = os.open(hidden, flags, 0o600)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import NamedTuple, Protocol
 from django.core.signals import setting_changed
 
 from systemlog.conf import LEVEL_NAMES, NAME, conf
+from systemlog.forking import begin_in_child
 from systemlog.journal.direct import DirectSink
 from systemlog.journal.files import FilesJournal
 from systemlog.journal.memory import MemorySink
@@ -106,10 +106,8 @@ def _find_anew(*, setting: str, **_: object) -> None:
 setting_changed.connect(_find_anew)
 
 
-def _begin_in_child() -> None:
+@begin_in_child
+def _begin_anew() -> None:
     # The segment stays the parent's: this process's descriptor of it is closed, and its lock not let go of.
     global _way, _lock
     _way, _lock = None, threading.RLock()
-
-
-os.register_at_fork(after_in_child=_begin_in_child)

@@ -16,12 +16,13 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
-from systemlog.conf import LEVEL_NAMES, conf
+from systemlog.conf import LEVEL_NAMES
 from systemlog.journal import directory, frames
-from systemlog.journal.accepted import count_levels, count_segment, level_of
+from systemlog.journal.accepted import count_levels, level_of
 from systemlog.journal.complaints import complain
 from systemlog.journal.nesting import storing_records
 from systemlog.journal.segments import HEADER_BYTES, Cell, ForeignSegment, SegmentReader, lock_is_free, sync
+from systemlog.landing.housekeeping import Housekeeping
 from systemlog.landing.ledger import added, read_ledger, write_ledger
 from systemlog.landing.quarantine import Quarantine
 from systemlog.storage import Slice, Storage, storage_of
@@ -38,9 +39,6 @@ LINE_BYTES = 512
 BATCH_LINES = 5000
 RECHECK_S = 10.0
 """So often the database is asked how far it has what this process takes for landed: it may have been set back."""
-
-HOUSEKEEPING_S = 1.0
-"""So often at most it looks after what does not haste: refusals to tell, segments to remove, the roll-up to sum up."""
 
 NONE = (0,) * len(LEVEL_NAMES)
 
@@ -66,11 +64,9 @@ class Lander:
         self._synced: dict[Path, tuple[int, int]] = {}
         """Size and time of each segment when the disk was last told to hold it."""
         self._landed = NONE
-        self._kept_house_at = float("-inf")
+        self._house = Housekeeping(folder, storage)
         self.storing_s = 0.0
         """Processor time of the last pass in which the driver, or SQLite, stored what it was given."""
-        self._untold = NONE
-        """What segments refused that are gone, and no record tells of yet."""
         self._apart: list[dict[str, Any]] = []
         """Where the lines stood that went into quarantine in this pass."""
 
@@ -225,67 +221,9 @@ class Lander:
         )
 
     def _keep_house(self) -> None:
-        now = time.monotonic()
-        if now - self._kept_house_at >= HOUSEKEEPING_S:
-            self._kept_house_at = now
-            self._tell_refused()
-            self._remove_landed()
-            self._storage().compact_rollup()
-
-    def _tell_refused(self) -> None:
-        """When the journal is open again, a record tells what it refused."""
-        refused = [(segment, segment.refused()) for segment in self._segments.values()]
-        total = [sum(counts) for counts in zip(self._untold, *(counts for _, counts in refused), strict=True)]
-        if not any(total) or directory.read_state().fill >= 0.7 or directory.is_crowded(self._folder):
-            return
-        by_level = {name: count for name, count in zip(LEVEL_NAMES, total, strict=True) if count}
-        logger.warning(
-            "The journal had no room for records, and refused them.",
-            extra={"action": "journal.refused", "refused": by_level},
-        )
-        for segment, counts in refused:
-            if any(counts):
-                segment.set_reported()
-        self._untold = NONE
-
-    def _remove_landed(self) -> None:
-        """Remove segments that are landed and whose writers are gone, when they were kept long enough.
-
-        Where the disk is full they are not kept: what is not landed yet, and what comes, needs the room more.
-        """
-        kept = [
-            segment
-            for segment in self._segments.values()
-            if segment.size <= self._positions[segment.id] and segment.is_finished
-        ]
-        now = time.time()
-        most = conf().JOURNAL_MAX_BYTES
-        held = sum(segment.size for segment in self._segments.values())
-        gone = []
-        crowded = bool(kept) and directory.is_crowded(self._folder)
-        for segment in kept:
-            with suppress(FileNotFoundError):
-                young = now - segment.path.stat().st_mtime < conf().JOURNAL_KEEP
-                if young and held <= most and not crowded:
-                    continue
-                held -= segment.size
-                ledger = read_ledger(self._folder)
-                write_ledger(
-                    self._folder,
-                    ledger._replace(
-                        accepted=added(ledger.accepted, count_segment(segment)),
-                        refused=added(ledger.refused, segment.cells()[Cell.REFUSED : Cell.REPORTED]),
-                    ),
-                )
-                self._untold = added(self._untold, segment.refused())
-                segment.path.unlink()
-                gone.append(segment)
-                crowded = crowded and directory.is_crowded(self._folder)
-        for segment in gone:
+        for segment in self._house.keep(list(self._segments.values()), self._positions):
             del self._segments[segment.path]
             self._positions.pop(segment.id, None)
-        if gone:
-            self._storage().checkpoints().forget([segment.id for segment in gone])
 
     def _set_line_apart(self, segment: uuid.UUID, position: int, reason: str, data: bytes) -> None:
         if not self._quarantine.add(segment, position, reason, data):

@@ -1,4 +1,4 @@
-"""Quarantine: what could not be landed, with its reason, until somebody looks.
+"""Quarantine: what could not be landed, with its reason, until somebody stores it after all, or gives it up.
 
 One NDJSON file a segment holds its lines; a whole segment that cannot be read is moved there as it is.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import logging
 import os
 import uuid
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +20,11 @@ from typing import Any, NamedTuple
 from systemlog.journal.directory import QUARANTINE
 from systemlog.journal.segments import SUFFIX
 
+logger = logging.getLogger("systemlog.landing")
+
 LOCK = ".lock"
+TOLD_REASONS = 10
+WHOLE = "a whole segment that could not be read"
 
 
 class QuarantinedLine(NamedTuple):
@@ -28,6 +34,11 @@ class QuarantinedLine(NamedTuple):
     position: int
     reason: str
     line: str
+
+    @property
+    def name(self) -> str:
+        """What it is called by."""
+        return f"{self.segment}:{self.position}"
 
     @property
     def data(self) -> bytes:
@@ -52,9 +63,9 @@ class Quarantine:
             positions = self._positions(file)
             if position in positions:
                 return False
-            descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                size = os.fstat(descriptor).st_size
+                size = _cut_to_whole_entries(descriptor)
                 if os.write(descriptor, text) < len(text):
                     os.ftruncate(descriptor, size)
                     raise OSError(errno.ENOSPC, "There is no room for what goes into quarantine")
@@ -83,6 +94,37 @@ class Quarantine:
     def release(self, path: Path) -> None:
         """Give a whole segment back to the journal."""
         path.rename(self._folder.parent / path.name)
+
+    def discard(self, names: Collection[str]) -> int:
+        """Give up what has one of these names, for good: lines, all lines of a segment, whole segments.
+
+        A record tells how many, and for which reasons they were here. Gives how many. Raises `LookupError` for a name
+        that nothing here has, and then discards nothing.
+        """
+        wanted = set(names)
+        lines = [line for line in self.lines() if not wanted.isdisjoint((line.name, line.segment))]
+        segments = [path for path in self.segments() if path.name in wanted]
+        known = {name for line in lines for name in (line.name, line.segment)} | {path.name for path in segments}
+        if unknown := sorted(wanted - known):
+            raise LookupError(f"There is no {', no '.join(unknown)} in quarantine")
+        positions = defaultdict(set)
+        for line in lines:
+            positions[line.segment].add(line.position)
+        for segment, gone in positions.items():
+            self.remove(segment, gone)
+        for path in segments:
+            path.unlink(missing_ok=True)
+        reasons = Counter([*(line.reason for line in lines), *[WHOLE] * len(segments)])
+        logger.warning(
+            "Records that could not be stored were discarded.",
+            extra={
+                "action": "quarantine.discarded",
+                "lines": len(lines),
+                "segments": len(segments),
+                "reasons": dict(reasons.most_common(TOLD_REASONS)),
+            },
+        )
+        return len(lines) + len(segments)
 
     def remove(self, segment: str, positions: Collection[int]) -> None:
         """Take lines of a segment out."""
@@ -119,6 +161,15 @@ class Quarantine:
 
     def _file(self, segment: str) -> Path:
         return self._folder / f"{segment}.ndjson"
+
+
+def _cut_to_whole_entries(descriptor: int) -> int:
+    """Take away what a crash left of an entry at a file's end; gives the size then."""
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        size = os.pread(descriptor, size, 0).rfind(b"\n") + 1
+        os.ftruncate(descriptor, size)
+    return size
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

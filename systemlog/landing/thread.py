@@ -5,7 +5,6 @@ A command has no such thread; what it logged is landed when it ends.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,10 +13,12 @@ from contextlib import contextmanager, suppress
 from django.core import mail
 
 from systemlog.conf import conf
+from systemlog.forking import begin_in_child
 from systemlog.journal import directory, sinks
 from systemlog.journal.complaints import complain
+from systemlog.landing.election import Election
 from systemlog.landing.lander import Lander
-from systemlog.landing.service import THREAD_BATCH_LINES, THREAD_SHARE, Election, LandingService
+from systemlog.landing.serving import THREAD_BATCH_LINES, THREAD_SHARE, LandingService
 
 END_S = 1.5
 """So long the end of a process waits for what it logged to be landed; the rest stays in the journal."""
@@ -88,9 +89,7 @@ def _threads_are_off() -> bool:
     return uwsgi is not None and not (options.get("enable-threads") or options.get("threads"))
 
 
-def _begin_in_child() -> None:
+@begin_in_child
+def _begin_anew() -> None:
     global _asked, _service, _thread
     _asked, _service, _thread = False, None, None
-
-
-os.register_at_fork(after_in_child=_begin_in_child)

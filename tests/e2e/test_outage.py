@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -131,15 +132,13 @@ def test_a_frozen_database_holds_up_nobody_who_logs(own_platform: Platform, data
         becomes([f"{number:06}" for number in range(500)], lambda: messages(client, "outage"))
 
 
-def test_the_lander_as_a_process_stops_at_once_while_the_database_hangs(
-    own_platform: Platform, database: Server
-) -> None:
-    own_platform.migrate()
-    own_platform.environment["SYSTEMLOG_LANDER"] = "process"
+@contextlib.contextmanager
+def landing(platform: Platform) -> Iterator[subprocess.Popen[str]]:
+    """`manage.py land_system_logs`, begun."""
     lander = subprocess.Popen(
         [sys.executable, "manage.py", "land_system_logs"],
         cwd=PROJECT,
-        env=own_platform.environment,
+        env=platform.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -147,14 +146,33 @@ def test_the_lander_as_a_process_stops_at_once_while_the_database_hangs(
     assert lander.stdout is not None
     try:
         assert "Landing" in lander.stdout.readline()
-        os.kill(database.pid, signal.SIGSTOP)  # new connections hang from now on
-        write(own_platform, 5)
-        began = time.monotonic()
-        lander.send_signal(signal.SIGTERM)
-        assert lander.wait(timeout=10) == 0
-        assert time.monotonic() - began < 4
+        yield lander
     finally:
-        os.kill(database.pid, signal.SIGCONT)
         lander.kill()
         lander.wait()
         lander.stdout.close()
+
+
+def stop_in_time(lander: subprocess.Popen[str]) -> None:
+    began = time.monotonic()
+    lander.send_signal(signal.SIGTERM)
+    assert lander.wait(timeout=10) == 0
+    assert time.monotonic() - began < 4
+
+
+def test_the_lander_as_a_process_begins_and_stops_while_the_database_hangs(
+    own_platform: Platform, database: Server
+) -> None:
+    own_platform.migrate()
+    own_platform.environment["SYSTEMLOG_LANDER"] = "process"
+    try:
+        with landing(own_platform) as lander:
+            os.kill(database.pid, signal.SIGSTOP)  # new connections hang from now on
+            write(own_platform, 5)
+            stop_in_time(lander)
+        with landing(own_platform) as lander:
+            stop_in_time(lander)
+            assert lander.stdout is not None
+            assert "stays in the journal" in lander.stdout.read()
+    finally:
+        os.kill(database.pid, signal.SIGCONT)

@@ -32,7 +32,7 @@ def folder(journal: Callable[..., Path]) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("systemlog.landing.lander.HOUSEKEEPING_S", 0.0)
+    monkeypatch.setattr("systemlog.landing.housekeeping.EVERY_S", 0.0)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import logging
@@ -19,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from systemlog.conf import conf
 from systemlog.journal import SystemLogHandler, directory, read_state, sinks
 from systemlog.journal.frames import frame
-from systemlog.journal.segments import HEADER_BYTES, Cell, SegmentReader
+from systemlog.journal.segments import HEADER_BYTES, Cell, Segment, SegmentReader
 from systemlog.landing import DatabaseDown, Lander
 from systemlog.landing.ledger import read_ledger
 from systemlog.landing.quarantine import Quarantine
@@ -259,6 +260,28 @@ def test_a_landed_segment_stays_while_its_writer_lives_and_for_its_time(
     lander.land_all()
     assert not path.exists()
     assert Checkpoint.objects.count() == 0
+
+
+def test_what_a_writer_left_that_was_killed_while_it_made_a_segment_is_removed(
+    folder: Path, lander: Lander, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(path: Path, target: Path) -> Path:
+        raise KeyboardInterrupt  # anything that the writer does not clean up after
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Segment(folder, folder.name)
+    (left,) = folder.iterdir()
+    lander.land_all()
+    assert left.exists(), "it may be one that is being made"
+    os.utime(left, (0, 0))
+    with left.open() as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        lander.land_all()
+        assert left.exists(), "its writer lives"
+    lander.land_all()
+    assert not left.exists()
 
 
 def test_counts_stay_when_segments_go(journal: Callable[..., Path], folder: Path, lander: Lander) -> None:

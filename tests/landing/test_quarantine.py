@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import logging
 import os
 import threading
@@ -11,8 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
+from systemlog import probes
 from systemlog.journal import SystemLogHandler, directory
 from systemlog.journal.frames import frame
 from systemlog.journal.segments import HEADER_BYTES
@@ -171,6 +173,65 @@ def test_replay_stores_what_the_database_takes_now(folder: Path, lander: Lander,
     assert stored() == ["poison 1", "good", "poison 2"]
     assert [line.data for line in Quarantine(folder).lines()] == [b"no record"]
     assert SystemLog.objects.filter(category="c").count() == 3
+
+
+@pytest.fixture
+def told() -> Iterator[list[logging.LogRecord]]:
+    """What landing says of itself."""
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append  # type: ignore[method-assign]
+    logging.getLogger("systemlog.landing").addHandler(handler)
+    yield records
+    logging.getLogger("systemlog.landing").removeHandler(handler)
+
+
+def test_what_is_named_is_discarded_and_a_record_tells_of_it(folder: Path, told: list[logging.LogRecord]) -> None:
+    quarantine, one, other = Quarantine(folder), uuid.uuid4(), uuid.uuid4()
+    for position in (1, 2, 3):
+        quarantine.add(one, position, "bad checksum", b"line")
+        quarantine.add(other, position, "no record", b"line")
+    segment = write(folder, [row("1")]).path
+    quarantine.add_segment(segment)
+    out = io.StringIO()
+    call_command("system_log_quarantine", discard=[f"{one}:2", str(other), segment.name], stdout=out)
+    assert out.getvalue() == "5 discarded, 2 in quarantine.\n"
+    assert [line.name for line in quarantine.lines()] == [f"{one}:1", f"{one}:3"]
+    assert quarantine.segments() == []
+    (record,) = told
+    assert record.__dict__["action"] == "quarantine.discarded"
+    assert (record.__dict__["lines"], record.__dict__["segments"]) == (4, 1)
+    assert record.__dict__["reasons"] == {
+        "no record": 3,
+        "bad checksum": 1,
+        "a whole segment that could not be read": 1,
+    }
+
+
+def test_nothing_is_discarded_where_one_name_is_wrong(folder: Path, told: list[logging.LogRecord]) -> None:
+    quarantine, segment = Quarantine(folder), uuid.uuid4()
+    quarantine.add(segment, 1, "why", b"line")
+    with pytest.raises(CommandError, match=f"There is no {segment}:2 in quarantine: nothing was discarded"):
+        call_command("system_log_quarantine", discard=[f"{segment}:1", f"{segment}:2"])
+    assert [line.position for line in quarantine.lines()] == [1]
+    assert not told
+
+
+def test_readiness_is_quiet_when_what_can_never_be_stored_is_discarded(folder: Path) -> None:
+    Quarantine(folder).add(uuid.UUID(SEGMENT), 1, "why", b"line")
+    assert "1 in quarantine" in (probes.journal() or "")
+    call_command("system_log_quarantine", discard=[f"{SEGMENT}:1"])
+    assert probes.journal() is None
+
+
+def test_an_entry_that_a_crash_cut_short_does_not_spoil_the_next(folder: Path) -> None:
+    quarantine = Quarantine(folder)
+    quarantine.add(uuid.UUID(SEGMENT), 1, "why", b"one")
+    with (folder / directory.QUARANTINE / f"{SEGMENT}.ndjson").open("a") as file:
+        file.write('{"segment": "2f1c')
+    assert Quarantine(folder).add(uuid.UUID(SEGMENT), 2, "why", b"two")
+    assert [line.data for line in quarantine.lines()] == [b"one", b"two"]
+    assert directory.count_quarantined(folder) == 2
 
 
 def test_landers_that_remove_at_once_do_no_harm(

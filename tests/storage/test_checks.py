@@ -29,15 +29,19 @@ def test_the_settings_of_the_platform_have_no_complaint(complaints: Any) -> None
 
 @pytest.mark.skipif("config.getoption('db') != 'sqlite'", reason="PostgreSQL locks rows, not files")
 def test_a_sqlite_file_shared_with_the_project_is_warned_of(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def warned() -> bool:
-        return any(each.id == "systemlog.W031" for each in run_checks())
+    def warnings() -> list[str]:
+        return [str(each.id) for each in run_checks() if each.id in ("systemlog.W031", "systemlog.W032")]
 
-    assert not warned(), "the platform's log has a file of its own"
+    assert warnings() == [], "the platform's log has a file of its own"
     settings.SYSTEMLOG = {"DATABASE": "default", "JOURNAL": "files", "JOURNAL_DIR": ""}
     monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", {})
-    assert warned()
+    assert warnings() == ["systemlog.W031"]
     monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", {"transaction_mode": "IMMEDIATE"})
-    assert not warned()
+    assert warnings() == []
+    settings.SYSTEMLOG = {"DATABASE": "default", "JOURNAL": "direct"}
+    assert warnings() == ["systemlog.W032"], "however transactions begin, a record cannot wait for its own caller's"
+    settings.SYSTEMLOG = {"DATABASE": "logs", "JOURNAL": "direct"}
+    assert warnings() == []
 
 
 @pytest.mark.parametrize(

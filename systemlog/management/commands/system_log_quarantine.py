@@ -1,4 +1,4 @@
-"""`manage.py system_log_quarantine`: what could not be landed, and why; and trying it again."""
+"""`manage.py system_log_quarantine`: what could not be landed, and why; trying it again, and giving it up."""
 
 from __future__ import annotations
 
@@ -18,17 +18,28 @@ SHOWN_CHARACTERS = 120
 
 
 class Command(BaseCommand):
-    """Lists the quarantine; with --replay, stores what the database takes now."""
+    """Lists the quarantine; --replay stores what the database takes now, --discard gives up what is named."""
 
-    help = "List the records that could not be stored, with the reasons; --replay tries again."
+    help = "List the records that could not be stored, with the reasons; --replay tries again, --discard gives up."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """--replay."""
-        parser.add_argument("--replay", action="store_true", help="store what can be stored now, and remove it here")
+        """--replay, --discard."""
+        ways = parser.add_mutually_exclusive_group()
+        ways.add_argument("--replay", action="store_true", help="store what can be stored now, and remove it here")
+        ways.add_argument(
+            "--discard",
+            nargs="+",
+            default=[],
+            metavar="NAME",
+            help="remove for good what the list names: SEGMENT:POSITION, SEGMENT (all its lines), or SEGMENT.segment",
+        )
 
-    def handle(self, *, replay: bool, **options: Any) -> None:
-        """List, or replay."""
+    def handle(self, *, replay: bool, discard: list[str], **options: Any) -> None:
+        """List, replay or discard."""
         quarantine = Quarantine(directory.target_folder())
+        if discard:
+            self._discard(quarantine, discard)
+            return
         stored = left = 0
         for segment, lines in groupby(list(quarantine.lines()), key=lambda line: line.segment):
             gone: list[int] = []
@@ -52,10 +63,18 @@ class Command(BaseCommand):
                 self.stdout.write(f"{path.name}: a whole segment that this version could not read")
         self.stdout.write(f"{stored} stored, {left} in quarantine." if replay else f"{left} in quarantine.")
 
+    def _discard(self, quarantine: Quarantine, names: list[str]) -> None:
+        try:
+            discarded = quarantine.discard(names)
+        except LookupError as error:
+            raise CommandError(f"{error.args[0]}: nothing was discarded.") from None
+        left = directory.count_quarantined(directory.target_folder())
+        self.stdout.write(f"{discarded} discarded, {left} in quarantine.")
+
     def _show(self, line: QuarantinedLine) -> None:
         text = line.data.decode("utf-8", "replace")
         shown = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
-        self.stdout.write(f"{line.segment}:{line.position}: {line.reason}\n    {shown}")
+        self.stdout.write(f"{line.name}: {line.reason}\n    {shown}")
 
     def _store(self, line: QuarantinedLine) -> bool:
         storage = storage_of()

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from systemlog.journal import directory
-from systemlog.landing import Lander, service
-from systemlog.landing.service import Election, LandingService
+from systemlog.landing import Lander
+from systemlog.landing.election import Election
+from systemlog.landing.serving import LandingService
 from tests.landing.conftest import row, stored, write
 
 
@@ -62,7 +63,7 @@ def test_a_pass_that_waited_long_for_the_database_is_soon_followed_by_another(
 def test_landing_that_fails_again_and_again_leaves_no_threads_behind(
     serving: Callable[..., LandingService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "MAX_BACKOFF_S", 0.01)
+    monkeypatch.setattr("systemlog.landing.serving.MAX_BACKOFF_S", 0.01)
     failures = threading.Semaphore(0)
 
     def land_once() -> int:
@@ -83,7 +84,7 @@ def test_a_directory_that_cannot_be_used_is_told_once_a_minute(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(service, "MAX_BACKOFF_S", 0.01)
+    monkeypatch.setattr("systemlog.landing.serving.MAX_BACKOFF_S", 0.01)
     monkeypatch.setattr("systemlog.journal.complaints._told", float("-inf"))
     failures = threading.Semaphore(0)
 

@@ -1,4 +1,4 @@
-"""The lander at work: elected by a file lock, pass after pass, as a thread of a server or a process of its own.
+"""The lander at work: once elected, pass after pass, as a thread of a server or a process of its own.
 
 Two threads of it: one lands, and may hang with the database; one has the disk hold the journal each second, and tells
 once when landing hangs. Neither is in any request's way.
@@ -6,12 +6,9 @@ once when landing hangs. Neither is in any request's way.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import threading
 import time
-import weakref
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from django.db import connections
 from systemlog.conf import conf
 from systemlog.journal import directory
 from systemlog.journal.complaints import complain
+from systemlog.landing.election import Election
 from systemlog.landing.lander import BATCH_LINES, DatabaseDown, Lander
 
 logger = logging.getLogger("systemlog.landing")
@@ -38,46 +36,6 @@ SILENT_S = 5.0
 THREAD_BATCH_LINES = 2000
 THREAD_SHARE = 0.1
 """The most of its time for which the thread keeps the serving process from requests."""
-
-
-class Election:
-    """The lock that one lander of a folder holds; the kernel lets go of it when the process ends, however it ends."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._descriptor: int | None = None
-        _elections.add(self)
-
-    def win(self) -> bool:
-        """Whether this is the lander now. Raises `JournalUnusable` where there can be no folder."""
-        if self._descriptor is None:
-            directory.make_folder(self._folder)
-            descriptor = os.open(self._folder / directory.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(descriptor)
-                return False
-            self._descriptor = descriptor
-        return True
-
-    def step_down(self) -> None:
-        """Let another be it."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
-_elections: weakref.WeakSet[Election] = weakref.WeakSet()
-
-
-def _begin_in_child() -> None:
-    # A forked process has its parent's descriptor, and would hold the lock for as long as it lives.
-    for election in list(_elections):
-        election.step_down()
-
-
-os.register_at_fork(after_in_child=_begin_in_child)
 
 
 class LandingService:
