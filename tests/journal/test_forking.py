@@ -14,12 +14,13 @@ FORK_LIKE_UWSGI = """
 import ctypes, os, sys, types
 uwsgi = sys.modules["uwsgi"] = types.ModuleType("uwsgi")
 {decorators}
-from systemlog.identity import halves_of_id
-parents = halves_of_id(1)[1]
+from systemlog.identity import next_key
+half = lambda: int(next_key()[-16:], 16)
+parents = half()
 child = ctypes.PyDLL(None).fork()
 if child == 0:
     uwsgi.post_fork_hook()
-    os._exit(5 if halves_of_id(1)[1] == parents else 0)
+    os._exit(5 if abs(half() - parents) < 10**6 else 0)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 DECORATORS = """
