@@ -29,7 +29,7 @@ from systemlog.storage import leaves, replacing, rollup
 from systemlog.storage.archived import write_line
 from systemlog.storage.conditions import NOTHING, Condition, expired
 from systemlog.storage.landing import Slice
-from systemlog.storage.lines import counted_by
+from systemlog.storage.lines import counted_by, instants
 from systemlog.storage.postgresql import (
     COLUMN_LIST,
     COPY_FROM_ROWS,
@@ -79,8 +79,8 @@ NODES_SQL = f"""
     $$) WHERE success
 """
 
-LAST_OF_BATCH_SQL = f"""
-    SELECT max(timestamp) FROM (
+BATCH_SQL = f"""
+    SELECT min(timestamp), max(timestamp) FROM (
         SELECT timestamp FROM {{leaf}} WHERE {{condition}} ORDER BY timestamp LIMIT {DELETE_BATCH}
     ) batch
 """
@@ -101,8 +101,9 @@ RECOUNTED_SQL = f"""
     FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s GROUP BY 1, 2, 3, 4
 """
 
-# A transaction is not seen at one instant on all nodes: whoever counts rows anew keeps those out, and waits for those,
-# that have written some of the same days and are not through on every node.
+# A transaction is not seen at one instant on all nodes: whoever counts rows anew waits for those that have written some
+# of the same days and are not through on every node, and keeps others out. They ask before they write, holding nothing
+# yet that somebody might wait for.
 DAYS_SQL = "SELECT count(pg_advisory_xact_lock{shared}(hashtext(%s), day)) FROM unnest(%s::int[]) day"
 
 PUT_SQL = f"COPY {ROLLUP} (hour, source, category, level, count, delta) FROM STDIN"
@@ -115,8 +116,6 @@ T = TypeVar("T")
 
 class CitusStorage(PostgreSQLStorage):
     """The partitioned table, distributed."""
-
-    counts_itself = False
 
     # Its own number of rows has those in it that were there before.
     unstage_sql = f"{UNSTAGE_SQL} RETURNING {COUNTED}"
@@ -139,17 +138,18 @@ class CitusStorage(PostgreSQLStorage):
     @contextmanager
     def counting(self, rows: Iterable[Counted]) -> Iterator[None]:
         """In one transaction with the block."""
-        with transaction.atomic(using=self.connection.alias):
+        rows = list(rows)
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            _enter_days(cursor, (timestamp for timestamp, *_ in rows))
             yield
             self._count(rows)
 
     def recount_rollup(self, span: Span) -> None:
         """While nobody else writes records of these days."""
         bounds = rollup.whole_hours(span)
-        days = range(bounds.lower.toordinal(), bounds.upper.toordinal() + 1)
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             rollup.hold(cursor)
-            cursor.execute(DAYS_SQL.format(shared=""), [ROLLUP, list(days)])
+            cursor.execute(DAYS_SQL.format(shared=""), [ROLLUP, _days(*bounds)])
             cursor.execute(RECOUNTED_SQL, bounds)
             counted = cursor.fetchall()
             cursor.execute(f"DELETE FROM {ROLLUP} WHERE hour >= %s AND hour < %s", bounds)
@@ -231,6 +231,7 @@ class CitusStorage(PostgreSQLStorage):
         alias = self.connection.alias
         try:
             with transaction.atomic(using=alias), self.connection.cursor() as cursor:
+                _enter_days(cursor, (row.timestamp for row in rows))
                 if len(rows) < COPY_FROM_ROWS:
                     marks = ", ".join(["(" + ", ".join(["%s"] * len(COLUMNS)) + ")"] * len(rows))
                     values = [value for row in rows for value in values_of(row)]
@@ -245,6 +246,7 @@ class CitusStorage(PostgreSQLStorage):
             if not self._may_be_known(error):
                 raise
         with transaction.atomic(using=alias), self.connection.cursor() as cursor:
+            _enter_days(cursor, (row.timestamp for row in rows))
             cursor.execute(STAGE_SQL)
             cursor.execute(f"TRUNCATE {STAGE}")
             self._copy(cursor, STAGE, rows)
@@ -255,6 +257,7 @@ class CitusStorage(PostgreSQLStorage):
 
     def _copy_lines(self, cursor: CursorWrapper, blocks: Iterable[Sequence[bytes]], *, skip_known: bool) -> None:
         blocks = list(blocks)
+        _enter_days(cursor, instants(line for lines in blocks for line in lines))
         super()._copy_lines(cursor, blocks, skip_known=skip_known)
         self._count(cursor.fetchall() if skip_known else (counted_by(line) for lines in blocks for line in lines))
 
@@ -276,8 +279,11 @@ class CitusStorage(PostgreSQLStorage):
     def _delete_batch(self, leaf: Leaf, condition: Condition) -> list[Row]:
         """Delete the oldest rows, and count them; gives them, with their contexts as they are stored."""
         with self.connection.cursor() as cursor:
-            cursor.execute(LAST_OF_BATCH_SQL.format(leaf=leaf.name, condition=condition.sql), condition.values)
-            last = cursor.fetchone()[0]
+            cursor.execute(BATCH_SQL.format(leaf=leaf.name, condition=condition.sql), condition.values)
+            first, last = cursor.fetchone()
+            if first is None:
+                return []
+            cursor.execute(DAYS_SQL.format(shared="_shared"), [ROLLUP, _days(first, last)])
             cursor.execute(DELETE_SQL.format(leaf=leaf.name, condition=condition.sql), [last, *condition.values])
             batch = [Row(*row)._replace(context=JSONText(row[CONTEXT])) for row in cursor.fetchall()]
         self._count(((row.timestamp, row.source, row.category, row.level) for row in batch), -1)
@@ -305,15 +311,6 @@ class CitusStorage(PostgreSQLStorage):
                 cursor.execute(MOVE_LATE_SQL.format(table=name))
                 cursor.execute(f"DROP TABLE {name}")
 
-    def add_to_rollup(self, counts: Mapping[Counted, int]) -> None:
-        """To be called in the transaction that writes the rows."""
-        if not counts:
-            return
-        days = sorted({hour.toordinal() for hour, *_ in counts})
-        with self.connection.cursor() as cursor:
-            cursor.execute(DAYS_SQL.format(shared="_shared"), [ROLLUP, days])
-        self._put([(*key, count, "t") for key, count in counts.items()])
-
     def _put(self, rows: Sequence[tuple[object, ...]]) -> None:
         # By COPY: each statement is a way to a worker and back.
         if rows:
@@ -323,7 +320,7 @@ class CitusStorage(PostgreSQLStorage):
 
     def _count(self, rows: Iterable[Counted], times: int = 1) -> None:
         counts = Counter((hour_of(timestamp.astimezone(UTC)), *names) for timestamp, *names in rows)
-        self.add_to_rollup({(hour, *names): times * count for (hour, *names), count in counts.items()})  # type: ignore[misc]
+        self._put([(*key, times * count, "t") for key, count in counts.items()])
 
     def _despite_deadlocks(self, write: Callable[[], T]) -> T:
         """Two writers of the same keys may deadlock here, whatever their order: each waits for the other on another
@@ -395,6 +392,15 @@ def _is_distributed(cursor: CursorWrapper, table: str) -> bool:
 def _with_sizes(report: LeafReport, sizes: Mapping[str, float]) -> LeafReport:
     leaf = report.leaf._replace(size_bytes=int(sizes["size"]))
     return report._replace(leaf=leaf, rows=round(sizes["rows"]), total_bytes=int(sizes["total"]))
+
+
+def _enter_days(cursor: CursorWrapper, timestamps: Iterable[datetime]) -> None:
+    days = sorted({timestamp.astimezone(UTC).toordinal() for timestamp in timestamps})
+    cursor.execute(DAYS_SQL.format(shared="_shared"), [ROLLUP, days])
+
+
+def _days(lower: datetime, upper: datetime) -> list[int]:
+    return list(range(lower.astimezone(UTC).toordinal(), upper.astimezone(UTC).toordinal() + 1))
 
 
 def _same(instant: datetime) -> datetime:

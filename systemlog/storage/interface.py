@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
@@ -67,17 +67,6 @@ class Storage(ABC):
 
         For dividing work alone: a partition may be missing here, or be gone.
         """
-
-    counts_itself = True
-    """Whether triggers keep the roll-up. A cluster has none on distributed tables: its writers call `add_to_rollup`."""
-
-    def add_to_rollup(self, counts: Mapping[tuple[datetime, str, str, str], int]) -> None:
-        """Add rows (hour, source, category, level -> how many) to the roll-up, where the database itself does not.
-
-        To be called in the transaction that writes the rows.
-        """
-        if not self.counts_itself:
-            rollup.add(self.connection, counts)
 
     def counting(self, rows: Iterable[tuple[datetime, str, str, str]]) -> AbstractContextManager[object]:
         """A block that stores these (timestamp, source, category, level) by the ORM: counts them, where the database

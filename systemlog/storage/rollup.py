@@ -9,7 +9,6 @@ Partitions that are dropped or put in place of others pass the triggers by: reco
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -73,8 +72,6 @@ UNCOUNT_SQLITE = f"""
     END
 """
 
-ADD_SQL = f"INSERT INTO {ROLLUP} (hour, source, category, level, count) VALUES (%s, %s, %s, %s, %s)"
-
 # One statement each, so that it sees a row and its count, or neither.
 COMPACT_SQL = f"""
     WITH fresh AS (
@@ -104,16 +101,6 @@ RECOUNT_SQLITE = f"""
     SELECT substr("timestamp", 1, 13) || ':00:00', source, category, level, count(*), 0
     FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s GROUP BY 1, 2, 3, 4
 """
-
-
-def add(connection: BaseDatabaseWrapper, counts: Mapping[tuple[datetime, str, str, str], int]) -> None:
-    """Append (hour, source, category, level) -> rows, in the caller's transaction."""
-    values = [
-        (connection.ops.adapt_datetimefield_value(hour), *names, count) for (hour, *names), count in counts.items()
-    ]
-    if values:
-        with connection.cursor() as cursor:
-            cursor.executemany(ADD_SQL, values)
 
 
 def compact(connection: BaseDatabaseWrapper) -> int:
