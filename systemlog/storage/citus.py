@@ -73,10 +73,10 @@ SHARDS_SQL = """
     WHERE groupid = (SELECT groupid FROM pg_dist_local_group) GROUP BY logicalrelid
 """
 NODES_SQL = f"""
-    SELECT result FROM run_command_on_all_nodes($$
+    SELECT success, result FROM run_command_on_all_nodes($$
         SELECT coalesce(json_agg(json_build_array(leaf, rows, bytes, total)), '[]')
         FROM ({SHARDS_SQL}) each_of (leaf, rows, bytes, total)
-    $$) WHERE success
+    $$)
 """
 
 BATCH_SQL = f"""
@@ -161,7 +161,9 @@ class CitusStorage(PostgreSQLStorage):
         with self.connection.cursor() as cursor:
             reports = leaves.report_leaves(cursor)
             cursor.execute(NODES_SQL)
-            for (answer,) in cursor.fetchall():
+            for success, answer in cursor.fetchall():
+                if not success:
+                    raise OperationalError(f"A node of the cluster could not be asked for its shards: {answer}")
                 for name, rows, size, total in json.loads(answer):
                     known.setdefault(name, Counter()).update(rows=rows, size=size, total=total)
         return [_with_sizes(report, known.get(report.leaf.name, Counter())) for report in reports]
