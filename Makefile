@@ -17,9 +17,9 @@ run: venv .env  ## serve on http://127.0.0.1:8000 (or BIND=…); the first start
 	@exec $(BIN)/python manage.py serve --welcome --bind $(BIND)
 
 test: venv  ## the whole suite, on SQLite and on PostgreSQL (DATABASE_URL, or one that it starts itself); CITUS_DATABASE_URL too
-	$(BIN)/python -m pytest -n auto --db sqlite
-	$(BIN)/python -m pytest -n auto --db postgresql
-	[ -z "$$CITUS_DATABASE_URL" ] || $(BIN)/python -m pytest -n auto -m citus
+	$(BIN)/python -m pytest -n auto --dist worksteal --db sqlite
+	$(BIN)/python -m pytest -n auto --dist worksteal --db postgresql
+	[ -z "$$CITUS_DATABASE_URL" ] || $(BIN)/python -m pytest -n auto --dist worksteal -m citus
 
 check: venv  ## lint, types, layers, migrations, deployment checks, OpenAPI schema
 	$(BIN)/ruff check

@@ -9,16 +9,24 @@ from typing import Any
 
 import hypothesis
 import pytest
+from django.test import override_settings
 
 from tests import citus
 from tests.databases import on_citus
-from tests.servers import Platform, Server, fresh_platform
+from tests.servers import Migrated, Platform, Server, fresh_platform, migrated_database
 
 # How long an example takes says something about the machine, which may be busy, and nothing about the code.
 hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """Hashing a password takes a third of a second, as it should."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -61,11 +69,30 @@ def _databases_join_the_cluster() -> Iterator[set[str]]:
     pre_migrate.disconnect(join)
 
 
+@pytest.fixture(scope="session")
+def postgresql_url(pytestconfig: pytest.Config) -> str | None:
+    """Where platforms have their databases; None for SQLite files."""
+    return os.environ["DATABASE_URL"] if pytestconfig.getoption("db") == "postgresql" else None
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory, postgresql_url: str | None) -> Iterator[Migrated]:
+    """A migrated database, for platforms to have copies of."""
+    with migrated_database(tmp_path_factory.mktemp("migrated"), postgresql_url) as migrated:
+        yield migrated
+
+
 @pytest.fixture
-def platform(tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[Platform]:
-    """The platform on a fresh database, not yet migrated: `platform.manage(…)`, `with platform.serve(…) as server:`."""
-    on_postgresql = pytestconfig.getoption("db") == "postgresql"
-    with fresh_platform(tmp_path, os.environ["DATABASE_URL"] if on_postgresql else None) as platform:
+def platform(tmp_path: Path, postgresql_url: str | None, migrated: Migrated) -> Iterator[Platform]:
+    """The platform on a fresh database, migrated: `platform.manage(…)`, `with platform.serve(…) as server:`."""
+    with fresh_platform(tmp_path, postgresql_url, migrated) as platform:
+        yield platform
+
+
+@pytest.fixture
+def new_platform(tmp_path: Path, postgresql_url: str | None) -> Iterator[Platform]:
+    """The platform before its first start: its database is empty."""
+    with fresh_platform(tmp_path, postgresql_url) as platform:
         yield platform
 
 
@@ -76,10 +103,26 @@ def server(platform: Platform) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def asgi_server(platform: Platform) -> Iterator[Server]:
-    """The same under uvicorn."""
-    with platform.serve(asgi=True) as server:
+@pytest.fixture(scope="session")
+def shared_platform(
+    tmp_path_factory: pytest.TempPathFactory, postgresql_url: str | None, migrated: Migrated
+) -> Iterator[Platform]:
+    """A platform of many tests: each has records of its own category, and changes nothing for the others."""
+    with fresh_platform(tmp_path_factory.mktemp("shared"), postgresql_url, migrated) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="session")
+def shared_server(shared_platform: Platform) -> Iterator[Server]:
+    """`manage.py serve` of the shared platform."""
+    with shared_platform.serve("--workers=2") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared_asgi_server(shared_platform: Platform) -> Iterator[Server]:
+    """The shared platform under uvicorn."""
+    with shared_platform.serve(asgi=True) as server:
         yield server
 
 

@@ -31,6 +31,8 @@ ROOMS_OF_CITUS = ("api", "commands", "landing", "retention", "search", "storage"
 NO_CLUSTER = f"no Citus cluster: {citus.NAME} is not set (python -m tests.citus BIN starts one)"
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
+FIXTURES_OF_PLATFORMS = {"postgresql_url", "pytestconfig"}
+"""What a test has that starts processes on the database of the run, or asks which it is."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,6 +91,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.django_db(*mark.args, **mark.kwargs, databases="__all__"), append=False)
         elif mark is None and DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.django_db(databases="__all__"), append=False)
+    if config.getoption("db") == "postgresql":
+        config.hook.pytest_deselected(items=[item for item in items if not depends_on_database(item)])
+        items[:] = [item for item in items if depends_on_database(item)]
+
+
+def depends_on_database(item: pytest.Item) -> bool:
+    """Whether it may come out otherwise on another database; if not, the run on SQLite, which has all, is enough."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return (
+        item.get_closest_marker("django_db") is not None
+        or item.path.parent.name in ROOMS_OF_CITUS
+        or not FIXTURES_OF_PLATFORMS.isdisjoint(fixtures)
+        or any("'db'" in str(mark.args) for mark in item.iter_markers("skipif"))
+    )
 
 
 def on_citus() -> bool:

@@ -1,10 +1,15 @@
-"""The platform as it is served: a process of its own, on a database of its own, asked over HTTP."""
+"""The platform as it is served: a process of its own, on a database of its own, asked over HTTP.
+
+Migrating takes longer than most tests, so it is done once: a `Migrated` database is copied for each platform.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +27,19 @@ START_DEADLINE_S = 60
 STOP_DEADLINE_S = 10
 POLL_S = 0.05
 
+MIGRATE = """
+import io, json
+from django.core.management import call_command
+from ops_platform.migrating import migrate
+migrate(0)
+tokens = {}
+for can in (["read"], ["write"], ["read", "write"]):
+    out = io.StringIO()
+    call_command("issue_token", "test-" + "-".join(can), *[f"--can={action}" for action in can], stdout=out)
+    tokens["+".join(can)] = out.getvalue().strip()
+print(json.dumps(tokens))
+"""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Platform:
@@ -30,6 +48,8 @@ class Platform:
     folder: Path
     environment: dict[str, str]
     """What commands and servers are given; a test may change it."""
+    tokens: dict[str, str]
+    """Those that its database came with, by what they may do."""
 
     def manage(self, *arguments: str, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run `manage.py`; its output is in the result. A failure fails the test unless `check=False`."""
@@ -48,28 +68,21 @@ class Platform:
         return done
 
     def token(self, *can: str) -> str:
-        """A token that may do what is named (`read`, `write`), of a service user of its own."""
-        options = [f"--can={action}" for action in can]
-        return self.manage("issue_token", f"test-{uuid.uuid4().hex[:8]}", *options).stdout.strip()
+        """A token that may do what is named (`read`, `write`)."""
+        return self.tokens["+".join(can)]
 
-    def token_after_migration(self, *can: str) -> str:
-        """The same, before the first server has brought the database up to date."""
-        self.migrate()
-        return self.token(*can)
-
-    def migrate(self) -> None:
-        """What a server does first."""
-        self.manage("shell", "--verbosity=0", "--command", "from ops_platform.migrating import migrate; migrate(0)")
+    def migrate(self) -> dict[str, str]:
+        """What a server does first; gives tokens for the tests."""
+        return json.loads(self.manage("shell", "--verbosity=0", "--command", MIGRATE).stdout)
 
     @contextlib.contextmanager
     def serve(self, *arguments: str, asgi: bool = False, wait: bool = True) -> Iterator[Server]:
-        """Serve: `manage.py serve` with `arguments`, or uvicorn (on a database that is migrated first).
+        """Serve: `manage.py serve` with `arguments`, or uvicorn.
 
         It has answered a request when this returns, unless `wait` is False.
         """
         port = _free_port()
         if asgi:
-            self.migrate()
             command = [sys.executable, "-m", "uvicorn", "ops_platform.asgi:application", f"--port={port}"]
             command += ["--lifespan=off", *arguments]
         else:
@@ -148,40 +161,73 @@ class Server:
         assert code == self.clean_exit, f"The server ended with {code}:\n{self.log.read_text()}"
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Migrated:
+    """A database as a server has brought it up to date, with a token for each that may do something."""
+
+    folder: Path
+    """Where it is, if it is SQLite."""
+    name: str
+    """Its name, if it is PostgreSQL's."""
+    tokens: dict[str, str]
+
+
 @contextlib.contextmanager
-def fresh_platform(folder: Path, postgresql_url: str | None) -> Iterator[Platform]:
-    """A platform on a new database of the server at `postgresql_url`, or on SQLite files in `folder`."""
+def migrated_database(folder: Path, postgresql_url: str | None) -> Iterator[Migrated]:
+    """One to copy."""
+    with fresh_platform(folder, postgresql_url) as platform:
+        tokens = platform.migrate()
+        name = platform.environment.get("DATABASE_URL", "").partition("?")[0].rpartition("/")[2]
+        yield Migrated(folder, name, tokens)
+
+
+@contextlib.contextmanager
+def fresh_platform(folder: Path, postgresql_url: str | None, like: Migrated | None = None) -> Iterator[Platform]:
+    """A platform on a new database of the server at `postgresql_url`, or on SQLite files in `folder`.
+
+    The database is empty, and not migrated; or it is one `like` another.
+    """
     environment = {
         **os.environ,
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
         "VAR_DIR": str(folder),
         "PYTHONWARNINGS": "default",
+        "WEB_CONCURRENCY": "1",
     }
     for name in ("DATABASE_URL", "SYSTEMLOG_JOURNAL"):
         environment.pop(name, None)
     with contextlib.ExitStack() as stack:
         if postgresql_url:
-            environment["DATABASE_URL"] = stack.enter_context(_fresh_database(postgresql_url))
-        yield Platform(folder, environment)
+            database = _fresh_database(postgresql_url, like.name if like else "template1")
+            environment["DATABASE_URL"] = stack.enter_context(database)
+        elif like:
+            for file in like.folder.glob("*.sqlite3*"):
+                shutil.copy(file, folder)
+        yield Platform(folder, environment, like.tokens if like else {})
 
 
 @contextlib.contextmanager
-def _fresh_database(url: str) -> Iterator[str]:
+def _fresh_database(url: str, template: str) -> Iterator[str]:
+    name = f"e2e_{uuid.uuid4().hex[:12]}"
+    _execute(url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield _with_name(url, name)
+    finally:
+        _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(url: str, statement: str) -> None:
     from ops_platform.environment import database
 
     settings = database(url)
     assert settings is not None
-    name = f"e2e_{uuid.uuid4().hex[:12]}"
     parameters = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD"}
     given = {parameter: settings[key] for parameter, key in parameters.items() if settings[key]}
+    # Not kept open: a test may stop the server.
     with psycopg.connect(
         **given, dbname=settings["NAME"], autocommit=True, **settings.get("OPTIONS", {})
     ) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield _with_name(url, name)
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.execute(statement)
 
 
 def _with_name(url: str, name: str) -> str:

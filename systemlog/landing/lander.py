@@ -40,6 +40,9 @@ BATCH_LINES = 5000
 RECHECK_S = 10.0
 """So often the database is asked how far it has what this process takes for landed: it may have been set back."""
 
+STUCK_S = 10.0
+"""So long a segment waits whose next line can neither be stored nor set apart."""
+
 NONE = (0,) * len(LEVEL_NAMES)
 
 
@@ -67,6 +70,8 @@ class Lander:
         self._house = Housekeeping(folder, storage)
         self.storing_s = 0.0
         """Processor time of the last pass in which the driver, or SQLite, stored what it was given."""
+        self._stuck: dict[uuid.UUID, float] = {}
+        """Segments that wait for room in quarantine, until when."""
         self._apart: list[dict[str, Any]] = []
         """Where the lines stood that went into quarantine in this pass."""
 
@@ -151,9 +156,13 @@ class Lander:
     def _slices(self) -> Iterator[Slice]:
         """What waits, oldest segment first, up to a batch."""
         room = self._batch_lines
+        now = time.monotonic()
+        self._stuck = {segment: until for segment, until in self._stuck.items() if until > now}
         for segment in self._segments.values():
             if room <= 0:
                 return
+            if segment.id in self._stuck:
+                continue
             start = self._positions[segment.id]
             if segment.size > start and (slice_ := self._slice(segment, start, room)):
                 room -= max(1, len(slice_.lines))
@@ -172,9 +181,11 @@ class Lander:
         end = start + sum(map(frames.framed_bytes, lines))
         if not lines and damage is None and len(data) == READ_BYTES:
             damage = frames.Damage(data, "is longer than any line", torn=False, length=len(data))
-        if damage is not None and not lines:
-            if not damage.torn:
-                self._set_line_apart(segment.id, end, damage.reason, damage.data)
+        if (
+            damage is not None
+            and not lines
+            and (damage.torn or self._set_line_apart(segment.id, end, damage.reason, damage.data))
+        ):
             end += damage.length
         return Slice(segment.id, start, end, lines) if end > start else None
 
@@ -193,8 +204,10 @@ class Lander:
                 refused = next(slice_ for slice_ in slices if slice_.lines)
                 if not isinstance(error, DatabaseError) and _is_record(refused.lines[0]):
                     raise  # not for what the line is
-                self._set_line_apart(refused.segment, refused.start, _first_line(error), refused.lines[0])
-                return self._land([slice_._replace(lines=()) for slice_ in slices])
+                if self._set_line_apart(refused.segment, refused.start, _first_line(error), refused.lines[0]):
+                    return self._land([slice_._replace(lines=()) for slice_ in slices])
+                others = [slice_ for slice_ in slices if slice_ is not refused]
+                return self._land(others) if others else 0
             return sum(self._land(half) for half in _halves(slices, lines // 2))
         done = 0
         for slice_ in slices:
@@ -225,9 +238,16 @@ class Lander:
             del self._segments[segment.path]
             self._positions.pop(segment.id, None)
 
-    def _set_line_apart(self, segment: uuid.UUID, position: int, reason: str, data: bytes) -> None:
-        if not self._quarantine.add(segment, position, reason, data):
-            return
+    def _set_line_apart(self, segment: uuid.UUID, position: int, reason: str, data: bytes) -> bool:
+        """Put a line into quarantine; False if there is no room, and it and its segment wait."""
+        try:
+            is_new = self._quarantine.add(segment, position, reason, data)
+        except OSError as error:
+            self._stuck[segment] = time.monotonic() + STUCK_S
+            complain(f"A record that cannot be stored waits, and others behind it: no quarantine. {error.strerror}.")
+            return False
+        if not is_new:
+            return True
         level = level_of(data)
         ledger = read_ledger(self._folder)
         counts = list(ledger.quarantined)
@@ -236,6 +256,7 @@ class Lander:
         # What is said here of a refusal may be refused in turn: of that nothing is said.
         if data.split(b"\t", CATEGORY + 1)[CATEGORY : CATEGORY + 1] != [logger.name.encode()]:
             self._apart.append({"segment": str(segment), "position": position})
+        return True
 
     def _tell_apart(self) -> None:
         """One record of all lines that went into quarantine in this pass."""

@@ -39,19 +39,25 @@ def upload(token: str) -> str:
     )
 
 
-def test_uploads_that_stall_leave_a_thread_for_the_probes(platform):
-    token = platform.token_after_migration("write")
-    with platform.serve("--workers=1", "--threads=4") as server:
-        with stalled(server, upload(token)) as uploads, server.client() as client:
-            refused = uploads[-1].recv(4096).decode()
-            assert refused.startswith("HTTP/1.1 503 Service Unavailable\r\n")
-            assert "\r\nRetry-After: 1\r\n" in refused
-            for _ in range(5):
-                assert client.get("/system-health/live", timeout=AT_ONCE_S).status_code == 200
-                assert client.get("/system-health/ready", timeout=AT_ONCE_S).status_code == 200
-            assert client.get("/docs", timeout=AT_ONCE_S).status_code == 503
-        with server.client(token) as client:
-            assert eventually(lambda: client.post("/system/logs/", json={"message": "again"}).status_code == 201)
+@pytest.fixture(scope="module")
+def small(shared_platform: Platform) -> Iterator[Server]:
+    """A server that has few threads, all of which a test may take away for a time."""
+    with shared_platform.serve("--workers=1", "--threads=4") as server:
+        yield server
+
+
+def test_uploads_that_stall_leave_a_thread_for_the_probes(shared_platform, small):
+    token = shared_platform.token("write")
+    with stalled(small, upload(token)) as uploads, small.client() as client:
+        refused = uploads[-1].recv(4096).decode()
+        assert refused.startswith("HTTP/1.1 503 Service Unavailable\r\n")
+        assert "\r\nRetry-After: 1\r\n" in refused
+        for _ in range(5):
+            assert client.get("/system-health/live", timeout=AT_ONCE_S).status_code == 200
+            assert client.get("/system-health/ready", timeout=AT_ONCE_S).status_code == 200
+        assert client.get("/docs", timeout=AT_ONCE_S).status_code == 503
+    with small.client(token) as client:
+        assert eventually(lambda: client.post("/system/logs/", json={"message": "again"}).status_code == 201)
 
 
 @pytest.mark.parametrize(
@@ -63,23 +69,19 @@ def test_uploads_that_stall_leave_a_thread_for_the_probes(platform):
         pytest.param("GET /system-health/live HTTP/1.1\nHost: x\nContent-Length: 9\n\n", id="a probe with a body"),
     ],
 )
-def test_connections_that_stall_do_not_hold_up_the_probes(platform, beginning):
-    with (
-        platform.serve("--workers=1", "--threads=4") as server,
-        stalled(server, beginning),
-        server.client() as client,
-    ):
+def test_connections_that_stall_do_not_hold_up_the_probes(small, beginning):
+    with stalled(small, beginning), small.client() as client:
         for _ in range(5):
             assert client.get("/system-health/live", timeout=AT_ONCE_S).status_code == 200
 
 
 @pytest.fixture
-def frozen(platform: Platform, pytestconfig: pytest.Config) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+def frozen(new_platform: Platform, pytestconfig: pytest.Config) -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """The platform on a PostgreSQL of its own; gives what freezes it for a time."""
     if pytestconfig.getoption("db") != "postgresql":
         pytest.skip("a database that freezes is PostgreSQL")
     with running_server() as postgresql:
-        platform.environment["DATABASE_URL"] = postgresql.url()
+        new_platform.environment["DATABASE_URL"] = postgresql.url()
 
         @contextlib.contextmanager
         def freeze() -> Iterator[None]:
@@ -92,10 +94,10 @@ def frozen(platform: Platform, pytestconfig: pytest.Config) -> Iterator[Callable
         yield freeze
 
 
-def test_scrapes_that_look_a_user_up_in_a_frozen_database_hold_up_no_others(platform, frozen):
+def test_scrapes_that_look_a_user_up_in_a_frozen_database_hold_up_no_others(new_platform, frozen):
     of_a_user = "GET /system-health/metrics HTTP/1.1\nHost: x\nCookie: sessionid=of-nobody-at-all\n\n"
     with (
-        platform.serve("--workers=1", "--threads=4") as server,
+        new_platform.serve("--workers=1", "--threads=4") as server,
         server.client() as client,
         frozen(),
         stalled(server, of_a_user),

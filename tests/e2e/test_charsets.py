@@ -9,9 +9,10 @@ from tests.servers import Server
 pytestmark = pytest.mark.e2e
 
 
-@pytest.mark.parametrize("asgi", [False, True])
-def test_a_strange_charset_breaks_no_request(server: Server, asgi_server: Server, asgi: bool) -> None:
-    with (asgi_server if asgi else server).client() as client:
+@pytest.mark.parametrize("fixture", ["shared_server", "shared_asgi_server"])
+def test_a_strange_charset_breaks_no_request(request: pytest.FixtureRequest, fixture: str) -> None:
+    server: Server = request.getfixturevalue(fixture)
+    with server.client() as client:
         for charset in ("hex", "undefined", "idna"):
             headers = {"Content-Type": f"application/json; charset={charset}"}
             assert client.get("/system-health/live?a=1", headers=headers).status_code == 200, charset

@@ -58,8 +58,8 @@ def send(server: Server, path: str, times: int) -> int:
         return sum(pool.map(some, [times // 4] * 4))
 
 
-def test_the_probes_answer_a_kubelet(server: Server) -> None:
-    with server.client() as client:
+def test_the_probes_answer_a_kubelet(shared_server: Server) -> None:
+    with shared_server.client() as client:
         for path in ("/live", "/ready", "/startup", "/metrics", ""):
             for slash in ("", "/"):
                 response = client.get(f"/system-health{path}{slash}", headers=PROBE)
@@ -68,8 +68,8 @@ def test_the_probes_answer_a_kubelet(server: Server) -> None:
                 assert client.post(f"/system-health{path}{slash}", headers=PROBE, content=b"x" * 100).status_code == 405
 
 
-def test_the_probes_answer_a_kubelet_under_asgi(asgi_server: Server) -> None:
-    with asgi_server.client() as client:
+def test_the_probes_answer_a_kubelet_under_asgi(shared_asgi_server: Server) -> None:
+    with shared_asgi_server.client() as client:
         for path in ("/live", "/ready", "/startup", "/metrics", ""):
             assert client.get(f"/system-health{path}", headers=PROBE).status_code == 200
             assert client.head(f"/system-health{path}", headers=PROBE).content == b""
@@ -92,16 +92,17 @@ def test_a_worker_that_is_killed_in_mid_traffic_takes_no_count_with_it(platform:
 def test_workers_that_come_and_go_never_turn_a_counter_back(platform: Platform) -> None:
     platform.environment["GUNICORN_CMD_ARGS"] = "--max-requests=20"
     counted = []
+    answered = 0
     with platform.serve("--workers=2", "--threads=2") as server:
         for _ in range(4):
-            send(server, "/system-health/live", 40)
+            answered += send(server, "/system-health/live", 40)
             with server.client() as client:
                 counted.append(requests_counted(client, "/system-health/live"))
         run = next((Path(platform.environment["VAR_DIR"]) / "metrics").glob("run-*"))
         counters = list(run.glob("counter_*.db"))
 
     assert counted == sorted(counted)
-    assert counted[-1] == 160
+    assert answered <= counted[-1] <= 160  # a connection may break with its worker, and nothing is counted
     assert len(counters) <= 6  # of the workers that live, or have just ended
 
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from tests.postgresql import Server, running_server
-from tests.servers import PROJECT, Platform, fresh_platform
+from tests.servers import PROJECT, Migrated, Platform, fresh_platform, migrated_database
 
 pytestmark = [
     pytest.mark.e2e,
@@ -37,18 +37,24 @@ for number in range(int(sys.argv[-1])):
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def database() -> Iterator[Server]:
-    """A PostgreSQL that the test may stop."""
+    """A PostgreSQL that a test may stop, and starts again."""
     with running_server() as server:
         yield server
 
 
+@pytest.fixture(scope="module")
+def migrated(database: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migrated]:
+    """A migrated database there."""
+    with migrated_database(tmp_path_factory.mktemp("migrated"), database.url()) as migrated:
+        yield migrated
+
+
 @pytest.fixture
-def own_platform(tmp_path: Path, database: Server) -> Iterator[Platform]:
+def own_platform(tmp_path: Path, database: Server, migrated: Migrated) -> Iterator[Platform]:
     """The platform on it."""
-    with fresh_platform(tmp_path, None) as platform:
-        platform.environment["DATABASE_URL"] = database.url()
+    with fresh_platform(tmp_path, database.url(), migrated) as platform:
         yield platform
 
 
@@ -91,7 +97,7 @@ def messages(client: httpx.Client, category: str) -> list[str]:
 def test_what_is_accepted_while_the_database_is_down_lands_when_it_is_up(
     own_platform: Platform, database: Server
 ) -> None:
-    token = own_platform.token_after_migration("read", "write")
+    token = own_platform.token("read", "write")
     with own_platform.serve("--workers=1") as server, server.client(token) as client:
         assert client.post(URL, content=bulk("before", 10), headers=NDJSON).status_code == 202
         becomes(10, lambda: len(messages(client, "before")))
@@ -111,7 +117,7 @@ def test_what_is_accepted_while_the_database_is_down_lands_when_it_is_up(
 
 
 def test_a_frozen_database_holds_up_nobody_who_logs(own_platform: Platform, database: Server) -> None:
-    token = own_platform.token_after_migration("read", "write")
+    token = own_platform.token("read", "write")
     with own_platform.serve("--workers=1") as server, server.client(token) as client:
         assert client.post(URL, content=bulk("before", 10), headers=NDJSON).status_code == 202
         becomes(10, lambda: len(messages(client, "before")))
@@ -163,7 +169,6 @@ def stop_in_time(lander: subprocess.Popen[str]) -> None:
 def test_the_lander_as_a_process_begins_and_stops_while_the_database_hangs(
     own_platform: Platform, database: Server
 ) -> None:
-    own_platform.migrate()
     own_platform.environment["SYSTEMLOG_LANDER"] = "process"
     try:
         with landing(own_platform) as lander:

@@ -22,12 +22,12 @@ pytestmark = [
 
 
 @pytest.fixture
-def prometheus(server: Server, tmp_path: Path) -> Iterator[httpx.Client]:
+def prometheus(shared_server: Server, tmp_path: Path) -> Iterator[httpx.Client]:
     """A Prometheus with the configuration of the documentation, pointed at the server."""
     folder = tmp_path / "prometheus"
     shutil.copytree(PROJECT / "docs" / "monitoring", folder)
     configuration = folder / "prometheus.yml"
-    text = configuration.read_text().replace("127.0.0.1:8000", server.url.removeprefix("http://"))
+    text = configuration.read_text().replace("127.0.0.1:8000", shared_server.url.removeprefix("http://"))
     configuration.write_text(text.replace("15s", "1s"))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -214,6 +214,30 @@ def test_quarantine_takes_a_line_once(folder: Path, poisoned: None) -> None:
     assert stored() == ["good"]
 
 
+def test_a_refused_row_for_which_quarantine_has_no_room_holds_up_its_own_segment_alone(
+    folder: Path, lander: Lander, poisoned: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("systemlog.landing.lander.STUCK_S", 3600.0)
+    before = row("4")
+    bad = frame(encode(row("corrupt")), 1).replace(b"corrupt", b"corrupu")
+    kept = [
+        write(folder, [row("1"), row("poison"), row("3")]),
+        write(folder, [before], noise=bad + frame(encode(row("5")), 1)),
+        write(folder, [row("6")]),
+    ]
+    full = folder / directory.QUARANTINE
+    full.write_text("no place for a folder")
+    lander.land_all()
+    assert sorted(stored()) == ["1", "4", "6"]
+    full.unlink()
+    later = time.monotonic() + 3601
+    monkeypatch.setattr("time.monotonic", lambda: later)
+    lander.land_all()
+    assert sorted(stored()) == ["1", "3", "4", "5", "6"]
+    assert len(list(Quarantine(folder).lines())) == 2
+    del kept
+
+
 def test_a_table_that_is_not_there_is_told_and_loses_nothing(
     folder: Path, lander: Lander, monkeypatch: pytest.MonkeyPatch
 ) -> None:
