@@ -99,7 +99,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def depends_on_database(item: pytest.Item) -> bool:
     """Whether it may come out otherwise on another database; if not, the run on SQLite, which has all, is enough."""
     fixtures = set(getattr(item, "fixturenames", ()))
-    return (
+    return item.get_closest_marker("any_database") is None and (
         item.get_closest_marker("django_db") is not None
         or item.path.parent.name in ROOMS_OF_CITUS
         or not FIXTURES_OF_PLATFORMS.isdisjoint(fixtures)

@@ -60,6 +60,7 @@ def test_uploads_that_stall_leave_a_thread_for_the_probes(shared_platform, small
         assert eventually(lambda: client.post("/system/logs/", json={"message": "again"}).status_code == 201)
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     "beginning",
     [

@@ -75,6 +75,7 @@ def test_the_probes_answer_a_kubelet_under_asgi(shared_asgi_server: Server) -> N
             assert client.head(f"/system-health{path}", headers=PROBE).content == b""
 
 
+@pytest.mark.any_database
 def test_a_worker_that_is_killed_in_mid_traffic_takes_no_count_with_it(platform: Platform) -> None:
     with platform.serve("--workers=4", "--threads=4") as server, server.client() as client:
         victim = worker_pids(server)[0]
@@ -89,12 +90,13 @@ def test_a_worker_that_is_killed_in_mid_traffic_takes_no_count_with_it(platform:
         assert requests_counted(client, "unmatched") == before
 
 
+@pytest.mark.any_database
 def test_workers_that_come_and_go_never_turn_a_counter_back(platform: Platform) -> None:
     platform.environment["GUNICORN_CMD_ARGS"] = "--max-requests=20"
     counted = []
     answered = 0
     with platform.serve("--workers=2", "--threads=2") as server:
-        for _ in range(4):
+        for _ in range(3):
             answered += send(server, "/system-health/live", 40)
             with server.client() as client:
                 counted.append(requests_counted(client, "/system-health/live"))
@@ -102,22 +104,25 @@ def test_workers_that_come_and_go_never_turn_a_counter_back(platform: Platform) 
         counters = list(run.glob("counter_*.db"))
 
     assert counted == sorted(counted)
-    assert answered <= counted[-1] <= 160  # a connection may break with its worker, and nothing is counted
+    assert answered <= counted[-1] <= 120  # a connection may break with its worker, and nothing is counted
     assert len(counters) <= 6  # of the workers that live, or have just ended
 
 
-def test_draining_is_seen_by_every_worker(platform: Platform) -> None:
-    with platform.serve("--workers=3") as server:
-        platform.manage("drain")
+@pytest.mark.any_database
+def test_draining_is_seen_by_every_worker(shared_platform: Platform, shared_server: Server) -> None:
+    shared_platform.manage("drain")
+    try:
         for _ in range(12):
-            with server.client() as client:  # a connection each, so that each worker is met
+            with shared_server.client() as client:  # a connection each, so that each worker is met
                 assert answers(client, "/system-health/ready") == 503
                 assert answers(client, "/system-health/live") == 200
-        platform.manage("drain", "--off")
-        with server.client() as client:
-            assert answers(client, "/system-health/ready") == 200
+    finally:
+        shared_platform.manage("drain", "--off")
+    with shared_server.client() as client:
+        assert answers(client, "/system-health/ready") == 200
 
 
+@pytest.mark.any_database
 def test_a_server_that_starts_is_not_draining(platform: Platform) -> None:
     platform.manage("drain")
 
@@ -125,6 +130,7 @@ def test_a_server_that_starts_is_not_draining(platform: Platform) -> None:
         assert answers(client, "/system-health/ready") == 200
 
 
+@pytest.mark.any_database
 def test_sigterm_lets_the_load_balancer_know_before_it_stops(platform: Platform) -> None:
     platform.environment["DRAIN_SECONDS"] = "1"
     with platform.serve() as server:

@@ -19,6 +19,7 @@ def test_a_wait_that_is_none_is_refused(command, wait, settings, tmp_path):
 
 
 @pytest.mark.e2e
+@pytest.mark.any_database
 def test_a_token_without_a_database_is_refused_in_one_sentence(platform):
     platform.environment["DATABASE_URL"] = "postgres://nobody@127.0.0.1:1/nothing"
     failed = platform.manage("issue_token", "shipper", "--can=read", check=False)
@@ -29,6 +30,7 @@ def test_a_token_without_a_database_is_refused_in_one_sentence(platform):
 
 
 @pytest.mark.e2e
+@pytest.mark.any_database
 @pytest.mark.parametrize("command", ["check", "serve"])
 def test_a_number_of_workers_that_is_none_is_told_by_a_check(platform, command):
     platform.environment["WEB_CONCURRENCY"] = "abc"
