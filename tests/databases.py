@@ -80,7 +80,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test that may use the database may use every alias, unless its mark says which."""
+    """A test that may use the database may use every alias, unless its mark says which.
+
+    On PostgreSQL those are left out that do not depend on it.
+    """
     for item in items:
         if item.path.parent.name in ROOMS_OF_CITUS:
             item.add_marker("citus")
