@@ -100,12 +100,18 @@ class Total:
         `newest`, some of the newest records, spares reading more hours of the roll-up than have so many.
         """
         allow(COUNT_BUDGET_S)
+        if self._search.selective and self._search.alone:
+            lookup = self._search.selective._replace(since=self._search.since, until=self._search.until)
+            number = storage_of(self._search.records.db).number_of(lookup, MAX_COUNT + 1)
+            if number is not None:
+                self.records, self.exact = min(number, MAX_COUNT), number <= MAX_COUNT
+                return
         whole, edges = _hours_and_edges(self._search)
         counted = _sum_of_hours(self._search, whole, newest) if whole else 0
         self.records = min(counted, MAX_COUNT)
         for edge in edges:
             if counted <= MAX_COUNT:
-                counted += self._search.within(edge).order_by()[: MAX_COUNT + 1 - counted].count()
+                counted += self._search.within(edge).order_by().values("timestamp")[: MAX_COUNT + 1 - counted].count()
                 self.records = min(counted, MAX_COUNT)
         self.exact = counted <= MAX_COUNT
 

@@ -26,7 +26,7 @@ from systemlog.models import Level, SystemLog
 from systemlog.problems import InvalidParameters
 from systemlog.search import Search
 from systemlog.slices import START_OF_TIME, just_after
-from systemlog.storage.lookups import ContextHolds, HasTerm
+from systemlog.storage.lookups import ContextHolds, HasTerm, Lookup
 
 CONTEXT_PREFIX = "context."
 MAX_CONTEXT_DOTS = 5
@@ -36,7 +36,9 @@ MAX_CONTEXT_FILTERS = 5
 MAX_TERMS = 20
 MAX_TERM_CHARACTERS = 1000
 REPEATABLE = {"level", "category"}
-SELECTIVE = {"correlation_id", "trace_id", "user_id", "subject"}
+SELECTIVE = ("correlation_id", "trace_id", "subject", "user_id")
+"""The most selective first."""
+
 
 _lost_plus = re.compile(r" (\d{2}:\d{2})$", re.ASCII)
 
@@ -178,7 +180,8 @@ def read_search(query: QueryDict, *, known: set[str], now: datetime) -> Search:
         records=records.filter(*conditions) if conditions else records,
         since=since,
         until=until and just_after(until),  # a search excludes its `until`, the parameter does not
-        selective=any(query.get(name) for name in SELECTIVE),
+        selective=next((Lookup(name, values[name]) for name in SELECTIVE if values[name]), None),
+        alone=not conditions and sum(map(bool, values.values())) == 1,
         indexed=not conditions and _is_indexed(values),
         rollup=_rollup(values) if not conditions else None,
     )

@@ -33,12 +33,15 @@ from systemlog.slices import (
     slices_down,
     slices_up,
 )
-from systemlog.storage import BudgetSpent, storage_of
-from systemlog.storage.lookups import KeyCompared
+from systemlog.storage import BudgetSpent, Storage, storage_of
+from systemlog.storage.lookups import KeyCompared, Lookup
 from systemlog.storage.spans import Span
 
 MAX_PAGE_CHARACTERS = 8 * 2**20
 """A page ends early where messages and contexts come to this: each of them may have 64 KiB."""
+
+FEW = 1000
+"""Of so many records of a selective filter, those that fit the other filters are picked one by one."""
 
 CHUNK_ROWS = 256
 """So many records are fetched at once."""
@@ -57,14 +60,16 @@ class Position(NamedTuple):
 class Search:
     """What to look for: a filtered queryset, `since` (included) and `until` (excluded).
 
-    `selective`: its filter is one that leaves a handful of records. `indexed`: an index has them by time. `rollup`: the
-    same filter, put to the roll-up; None where that cannot answer it.
+    `selective`: the filter, or the one of several, that leaves a handful of records; `alone`: it is the only one.
+    `indexed`: an index has the records by time. `rollup`: the same filters, put to the roll-up; None where that cannot
+    answer them.
     """
 
     records: QuerySet[SystemLog, Any]
     since: datetime | None = None
     until: datetime | None = None
-    selective: bool = False
+    selective: Lookup | None = None
+    alone: bool = False
     indexed: bool = False
     rollup: Q | None = None
 
@@ -151,6 +156,10 @@ def find_page(
     characters = 0
     with suppress(BudgetSpent), storage.budget() as allow:
         allowance = Allowance(allow, conf().SEARCH_BUDGET)
+        if not backwards and first_slice is None:
+            few = _look_up(storage, search, records, limit, after)
+            if few is not None:
+                records, walk = few, iter([Span(START_OF_TIME, END_OF_TIME)])
         for piece in walk:
             spent = piece
             allowance.check()
@@ -179,6 +188,9 @@ def find_record(record_id: uuid.UUID) -> SystemLog | None:
     The instant inside a UUIDv7 spares the older partitions; they are asked only for an id that another clock made.
     """
     records = SystemLog.objects.filter(id=record_id).order_by("-timestamp")
+    found = storage_of(records.db).look_up(records, Lookup("id", str(record_id)), most=1)
+    if found is not None:
+        return found.first()
     instant = instant_of(record_id)
     if instant is not None and (record := records.filter(timestamp__gte=instant).first()):
         return record
@@ -199,6 +211,21 @@ def inside(records: QuerySet[SystemLog, Any], span: Span) -> QuerySet[SystemLog,
     if span.upper < END_OF_TIME or not leaves or leaves[0].upper == END_OF_TIME:
         bounds["timestamp__lt"] = span.upper
     return records.filter(**bounds)
+
+
+def _look_up(
+    storage: Storage, search: Search, records: QuerySet[SystemLog, Any], limit: int, after: Position | None
+) -> QuerySet[SystemLog, Any] | None:
+    """The records asked of no more than those that the selective filter leaves, if there is one, and they are few."""
+    if search.selective is None:
+        return None
+    end = Position(search.until, LOWEST_ID) if search.until else None
+    until, before = min(filter(None, (end, after)), default=(None, None))
+    lookup = search.selective._replace(since=search.since, until=until, before=before)
+    if search.alone:
+        return storage.look_up(records, lookup, limit + 1)
+    number = storage.number_of(lookup, FEW + 1)
+    return storage.look_up(records, lookup, FEW) if number is not None and number <= FEW else None
 
 
 def _fetched(records: QuerySet[SystemLog, Any], count: int, allowance: Allowance) -> Iterator[Any]:

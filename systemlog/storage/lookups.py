@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import uuid
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from django.db.models import BooleanField, DateTimeField, F, Func, TextField, Value
 
 SECONDS_BEFORE_1970 = 62135596800
+
+
+class Lookup(NamedTuple):
+    """The records with an id, correlation id, trace id, user or subject: from `since` on, and before (`until`, `before`)
+    in the order `(timestamp, id)`; None is no bound.
+    """
+
+    column: str
+    value: str
+    since: datetime | None = None
+    until: datetime | None = None
+    before: uuid.UUID | None = None
 
 
 class HasTerm(Func):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from systemlog.counting import count
 from systemlog.models import SystemLog
 from systemlog.search import Page, Position, Search, find_page, find_record
 from systemlog.storage import Row, storage_of
-from systemlog.storage.lookups import ContextHolds, HasTerm
+from systemlog.storage.lookups import ContextHolds, HasTerm, Lookup
 
 pytestmark = pytest.mark.django_db
 
@@ -55,10 +56,11 @@ def everywhere() -> list[Row]:
 
 
 def test_a_search_through_many_partitions_comes_to_its_end() -> None:
-    fill([NOW - timedelta(days=day) for day in range(60)])
-    found = find_page(Search(SystemLog.objects.all(), selective=True), limit=100)
+    fill([NOW - timedelta(days=day) for day in range(60)], user_id="u")
+    looked_for = Search(SystemLog.objects.filter(user_id="u"), selective=Lookup("user_id", "u"))
+    found = find_page(looked_for, limit=100)
     assert len(found.items) == 60
-    back = find_page(Search(SystemLog.objects.all(), selective=True), limit=100, after=EPOCH_POSITION, backwards=True)
+    back = find_page(looked_for, limit=100, after=EPOCH_POSITION, backwards=True)
     assert len(back.items) == 60
 
 
@@ -148,6 +150,32 @@ def test_an_id_is_looked_up_wherever_it_stands_and_the_newest_wins() -> None:
     own = SystemLog.objects.create(message="own")
     assert find_record(own.id) == own
     assert find_record(uuid.uuid4()) is None
+
+
+@pytest.mark.parametrize("column", ["correlation_id", "trace_id", "user_id", "subject"])
+@pytest.mark.parametrize("few", [20, 1000])
+def test_a_selective_filter_finds_what_it_finds_alone_and_beside_others(
+    column: str, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "FEW", few)
+    monkeypatch.setattr(counting, "COUNT_BUDGET_S", 10)
+    instants = [NOW - timedelta(days=n % 40, seconds=n % 3) for n in range(120)]
+    rows = [*fill(instants[:80], **{column: "x"}), *fill(instants, level="ERROR", **{column: "x"})]
+    fill(instants, **{column: "y"})
+    by = Lookup(column, "x")
+    for searched, expected in [
+        (Search(SystemLog.objects.filter(**{column: "x"}), selective=by, alone=True), rows),
+        (Search(SystemLog.objects.filter(**{column: "x"}, level="ERROR"), selective=by), rows[80:]),
+    ]:
+        for since, until in [(None, None), (NOW - timedelta(days=30), NOW - timedelta(days=9, seconds=1))]:
+            bounded = replace(searched, since=since, until=until)
+            within = [r for r in expected if (not since or r.timestamp >= since) and (not until or r.timestamp < until)]
+            keys = sorted((row[:2] for row in within), reverse=True)
+            pages = list(walk(bounded, 30))
+            assert [(record.timestamp, record.id) for page in pages for record in page.items] == keys
+            assert all(page.complete for page in pages)
+            assert len(pages) == max(1, -(-len(keys) // 30))
+            assert count(bounded) == (len(keys), True)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ without a sequential scan, and without a sort of more than a page.
 from __future__ import annotations
 
 import json
+import re
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +19,7 @@ from django.test import Client
 from systemlog import slices
 from systemlog.conf import conf
 from systemlog.models import SystemLog
-from systemlog.storage import storage_of
+from systemlog.storage import planned, storage_of
 from tests.databases import on_citus
 
 pytestmark = [
@@ -117,6 +119,20 @@ class Plan:
                 assert sorted_["Actual Rows"] * sorted_["Actual Loops"] <= max(limit + 1, SMALL_LEAF), self.text
 
 
+def prepared(function: str, column: str) -> str:
+    """Executes what the function has planned for the column, to be called with its parameters behind the name."""
+    parameters = ["wanted", "since", "until", "before", "most"]
+    statement = planned.STATEMENTS[function][column]
+    for number, name in enumerate(parameters, 1):
+        statement = re.sub(rf"\b{name}\b", f"${number}", statement)
+    with connections[conf().DATABASE].cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        name = f"{function}_{column}_{uuid.uuid4().hex}"
+        cursor.execute(f"PREPARE {name} (text, timestamptz, timestamptz, uuid, bigint) AS {statement}")
+    return f"EXECUTE {name} (%s, %s, %s, %s, %s)"
+
+
 def plans(client: Client, url: str) -> list[Plan]:
     """Of the statements that read the table for an answer."""
     seen: list[tuple[str, Any]] = []
@@ -124,6 +140,8 @@ def plans(client: Client, url: str) -> list[Plan]:
     def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if 'FROM "system_logs"' in sql:
             seen.append((sql, params))
+        elif function := re.search(r"\b(system_logs_of|system_logs_number_of)\(", sql):
+            seen.append((prepared(function[1], params[0]), params[1:6]))
         return execute(sql, params, many, context)
 
     with connections[conf().DATABASE].execute_wrapper(note):
