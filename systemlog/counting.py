@@ -279,14 +279,10 @@ def _reached(search: Search, whole: Span, newest: Sequence[Any]) -> datetime | N
         return None  # Nor is anything asked of the table here, which somebody may have locked.
     leaves = storage_of(search.records.db).leaf_spans()
     start = max(whole.lower, leaves[-1].lower) if leaves else whole.lower
-    upper = min(whole.upper, max(datetime.now(UTC), newest[0].timestamp))
-    oldest = newest[-1].timestamp
-    if oldest >= upper:
-        return hour_of(oldest)
+    upper = min(whole.upper, newest[0].timestamp)
     share = MARGIN * MAX_COUNT / len(newest)
-    if upper - oldest >= (upper - start) / share:
-        return None
-    return hour_of(upper - (upper - oldest) * share)
+    length = max(newest[0].timestamp - newest[-1].timestamp, HOUR / share)
+    return hour_of(upper - length * share) if length < (upper - start) / share else None
 
 
 def _hours_and_edges(search: Search) -> tuple[Span | None, list[Span]]:

@@ -207,11 +207,11 @@ def _filters() -> tuple[Mapping[str, Any], Mapping[str, forms.Field]]:
 
 
 def _is_indexed(values: Mapping[str, Any]) -> bool:
-    """Whether an index finds the records by category, or by the gravest levels, and nothing else is asked."""
+    """Whether an index finds the records by time alone, by category, or by the gravest levels, and nothing else is asked."""
     levels = set(values["level"] or Level.values) & set(Level.from_severity(values["min_level"] or Level.DEBUG))
     grave = levels <= set(Level.from_severity(Level.ERROR))
     asked = {name for name, value in values.items() if value}
-    return asked <= {"level", "min_level", "category"} and (grave or asked == {"category"})
+    return asked <= {"level", "min_level", "category"} and (grave or asked <= {"category"})
 
 
 def _rollup(values: Mapping[str, Any]) -> Q | None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any, NamedTuple, cast
 
 from django.db.models import DateTimeField, Q, QuerySet, UUIDField, Value
@@ -149,7 +150,7 @@ def find_page(
         spent = Span(bottom or START_OF_TIME, END_OF_TIME)
     else:
         top = _earliest(search.until, after and just_after(after.timestamp))
-        walk = slices_down(storage, search.since, top, step)
+        walk = slices_down(storage, search.since, top, step, lambda: (limit + 1) / len(found) - 1 if found else inf)
         start = min(top or END_OF_TIME, datetime.now(UTC))
         spent = Span(start - min(step, start - START_OF_TIME), top or END_OF_TIME)
     done: Span | None = None
