@@ -166,7 +166,7 @@ PAGES = {
     "user_id=u77": "user_id_timestamp",
     "subject=shop.order:77": "subject_timestamp",
     "context.order=7777": "context",
-    "level=CRITICAL&category=c7": "timestamp_level_category",
+    "level=CRITICAL&category=c7": "category_timestamp_idx1",  # the one of CRITICAL alone
     "min_level=ERROR&category=c5": "timestamp_level_category",
     "level=INFO&category=c5": "category_timestamp",
     "correlation_id=r777&level=INFO": "correlation_id",
