@@ -18,7 +18,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from systemlog.conf import conf
 from systemlog.models import SystemLogRollup
-from systemlog.search import Allowance, Search
+from systemlog.search import Allowance, Search, position_of
 from systemlog.slices import END_OF_TIME, FIRST_SLICE, LONGEST_SLICE, START_OF_TIME, slices_down
 from systemlog.storage import BudgetSpent, storage_of
 from systemlog.storage.lookups import BinStart
@@ -279,9 +279,10 @@ def _reached(search: Search, whole: Span, newest: Sequence[Any]) -> datetime | N
         return None  # Nor is anything asked of the table here, which somebody may have locked.
     leaves = storage_of(search.records.db).leaf_spans()
     start = max(whole.lower, leaves[-1].lower) if leaves else whole.lower
-    upper = min(whole.upper, newest[0].timestamp)
+    first, last = (position_of(record).timestamp for record in (newest[0], newest[-1]))
+    upper = min(whole.upper, first)
     share = MARGIN * MAX_COUNT / len(newest)
-    length = max(newest[0].timestamp - newest[-1].timestamp, HOUR / share)
+    length = max(first - last, HOUR / share)
     return hour_of(upper - length * share) if length < (upper - start) / share else None
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from systemlog.conf import conf
-from systemlog.representation import CONTEXT, FIELDS, as_rows, texts_of
+from systemlog.representation import CONTEXT, FIELDS, as_rows
 from systemlog.search import Position, Search, find_page
 from systemlog.storage.contexts import as_json
 
@@ -85,7 +85,7 @@ def _json_line(row: Any) -> bytes:
 
 
 def _values(row: Any) -> list[str | None]:
-    values: list[Any] = texts_of(row)
+    values = list(row)
     values[CONTEXT] = as_json(values[CONTEXT])
     return values
 

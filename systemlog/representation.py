@@ -9,7 +9,7 @@ from django.db.models.functions import Cast
 
 from systemlog.models import SystemLog
 from systemlog.storage.contexts import ContextDecoder
-from systemlog.storage.rows import represent_time
+from systemlog.storage.lookups import IdText, TimeText
 
 FIELDS = (
     "id",
@@ -25,26 +25,23 @@ FIELDS = (
     "subject",
     "recorded_by",
 )
-ID, TIMESTAMP, CONTEXT = map(FIELDS.index, ("id", "timestamp", "context"))
+CONTEXT = FIELDS.index("context")
 
-_columns = ["document" if name == "context" else name for name in FIELDS]
+_texts = {"id": "id_text", "timestamp": "time_text", "context": "document"}
+_columns = [_texts.get(name, name) for name in FIELDS]
 
 
 def as_rows(records: QuerySet[SystemLog, Any]) -> QuerySet[SystemLog, Any]:
-    """The records as named tuples in the order of `FIELDS`; in place of `context` its text, as `document`."""
-    return records.annotate(document=Cast("context", TextField())).values_list(*_columns, named=True)
-
-
-def texts_of(row: Any) -> list[str | None]:
-    """The row's fields as texts, as they are represented; the context as it is stored."""
-    values = list(row)
-    values[ID] = str(values[ID])
-    values[TIMESTAMP] = represent_time(values[TIMESTAMP])
-    return values
+    """The records as named tuples of texts in the order of `FIELDS`, as they are represented; but the context, by the
+    name `document`, as it is stored.
+    """
+    return records.annotate(
+        id_text=IdText("id"), time_text=TimeText("timestamp"), document=Cast("context", TextField())
+    ).values_list(*_columns, named=True)
 
 
 def represent_row(row: Any) -> dict[str, Any]:
     """The JSON object of a row."""
-    values: list[Any] = texts_of(row)
+    values = list(row)
     values[CONTEXT] = ContextDecoder().decode(values[CONTEXT])
     return dict(zip(FIELDS, values, strict=True))

@@ -198,6 +198,13 @@ def find_record(record_id: uuid.UUID) -> SystemLog | None:
     return records.first()
 
 
+def position_of(record: Any) -> Position:
+    """The place of a record, or of a row of `systemlog.representation`."""
+    if hasattr(record, "time_text"):
+        return Position(datetime.fromisoformat(record.time_text), uuid.UUID(record.id_text))
+    return Position(record.timestamp, record.id)
+
+
 def inside(records: QuerySet[SystemLog, Any], span: Span) -> QuerySet[SystemLog, Any]:
     """The records in the span.
 
@@ -242,7 +249,7 @@ def _fetched(records: QuerySet[SystemLog, Any], count: int, allowance: Allowance
 
 
 def _characters(record: Any) -> int:
-    """What is long in a record, as far as it was fetched; or in a row of the API, or of an export."""
+    """What is long in a record, as far as it was fetched; or in a row of `systemlog.representation`."""
     if hasattr(record, "document"):
         return len(record.message) + len(record.document)
     fetched = vars(record) if isinstance(record, SystemLog) else record._asdict()
@@ -268,13 +275,13 @@ def _page(
     one that was searched to its end.
     """
     items = found[:limit]
-    onward = _position(items[-1]) if len(found) > limit else None
+    onward = position_of(items[-1]) if len(found) > limit else None
     searched_until = slice_ = None
     if spent is not None:
         slice_ = min(max(SMALLEST_SLICE, length(done) if done else length(spent) / 16), LONGEST_SLICE)
-        if found and found[-1].timestamp in spent:
+        if found and position_of(found[-1]).timestamp in spent:
             # The slice was searched as far as this record.
-            onward = _position(found[-1])
+            onward = position_of(found[-1])
             searched_until = onward.timestamp
         elif backwards:
             searched_until = spent.lower
@@ -284,7 +291,7 @@ def _page(
             onward = min(filter(None, (after, Position(spent.upper, LOWEST_ID))))
     back = None
     if after is not None:
-        back = _position(items[0]) if items else _just_before(after, backwards)
+        back = position_of(items[0]) if items else _just_before(after, backwards)
     if backwards:
         items.reverse()
         return Page(items, older=back, newer=onward, searched_until=searched_until, slice=slice_)
@@ -297,9 +304,6 @@ def _just_before(position: Position, backwards: bool) -> Position:
         return Position(just_after(position.timestamp), LOWEST_ID)
     return Position(just_before(position.timestamp), HIGHEST_ID)
 
-
-def _position(record: SystemLog) -> Position:
-    return Position(record.timestamp, record.id)
 
 
 def _earliest(*instants: datetime | None) -> datetime | None:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from django.db.models import BooleanField, DateTimeField, F, Func, TextField, Value
 
 SECONDS_BEFORE_1970 = 62135596800
+UUID_PARTS = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+"""Start and length of what stands between the dashes of a UUID."""
 
 
 class Lookup(NamedTuple):
@@ -65,6 +67,36 @@ class ContextHolds(Func):
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
         """A function of ours, row by row."""
         return self.as_sql(compiler, connection, function="systemlog_json_contains", **context)
+
+
+class TimeText(Func):
+    """An instant as it is represented: RFC 3339 in UTC, with six digits of the second."""
+
+    output_field = TextField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """So that the driver makes no object of it."""
+        template = """to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """A function of ours, which knows the zone that the text is in."""
+        return self.as_sql(compiler, connection, function="systemlog_time_text", **context)
+
+
+class IdText(Func):
+    """A UUID with its dashes."""
+
+    output_field = TextField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """As PostgreSQL writes it."""
+        return self.as_sql(compiler, connection, template="(%(expressions)s)::text", **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """Which stores it without them."""
+        dashed = " || '-' || ".join(f"substr(%(expressions)s, {start}, {length})" for start, length in UUID_PARTS)
+        return self.as_sql(compiler, connection, template=f"({dashed})", **context)
 
 
 class BinStart(Func):
