@@ -100,8 +100,8 @@ class Total:
         `newest`, some of the newest records, spares reading more hours of the roll-up than have so many.
         """
         allow(COUNT_BUDGET_S)
-        if self._search.selective and self._search.alone:
-            lookup = self._search.selective._replace(since=self._search.since, until=self._search.until)
+        if self._search.lookup and self._search.selective and self._search.alone:
+            lookup = self._search.lookup._replace(since=self._search.since, until=self._search.until)
             number = storage_of(self._search.records.db).number_of(lookup, MAX_COUNT + 1)
             if number is not None:
                 self.records, self.exact = min(number, MAX_COUNT), number <= MAX_COUNT

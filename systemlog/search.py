@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any, NamedTuple, cast
@@ -35,7 +35,7 @@ from systemlog.slices import (
     slices_up,
 )
 from systemlog.storage import BudgetSpent, Storage, storage_of
-from systemlog.storage.lookups import KeyCompared, Lookup
+from systemlog.storage.lookups import By, KeyCompared, Lookup
 from systemlog.storage.spans import Span
 
 MAX_PAGE_CHARACTERS = 8 * 2**20
@@ -61,16 +61,17 @@ class Position(NamedTuple):
 class Search:
     """What to look for: a filtered queryset, `since` (included) and `until` (excluded).
 
-    `selective`: the filter, or the one of several, that leaves a handful of records; `alone`: it is the only one.
-    `indexed`: an index has the records by time. `rollup`: the same filters, put to the roll-up; None where that cannot
-    answer them.
+    `lookup`: how an index finds the records; `alone`: exactly these, there is no other filter. `selective`: they are a
+    handful. `indexed`: an index has the records by time. `rollup`: the same filters, put to the roll-up; None where that
+    cannot answer them.
     """
 
     records: QuerySet[SystemLog, Any]
     since: datetime | None = None
     until: datetime | None = None
-    selective: Lookup | None = None
+    lookup: Lookup | None = None
     alone: bool = False
+    selective: bool = False
     indexed: bool = False
     rollup: Q | None = None
 
@@ -157,14 +158,11 @@ def find_page(
     characters = 0
     with suppress(BudgetSpent), storage.budget() as allow:
         allowance = Allowance(allow, conf().SEARCH_BUDGET)
-        if not backwards and first_slice is None:
-            few = _look_up(storage, search, records, limit, after)
-            if few is not None:
-                records, walk = few, iter([Span(START_OF_TIME, END_OF_TIME)])
-        for piece in walk:
+        if backwards or first_slice:
+            search = replace(search, lookup=None)
+        for part, piece in _parts(storage, search, records, walk, after, lambda: limit + 1 - len(found)):
             spent = piece
             allowance.check()
-            part = inside(records, piece)
             for record in _fetched(part[: limit + 1 - len(found)], limit + 1 - len(found), allowance):
                 characters += _characters(record)
                 if characters > MAX_PAGE_CHARACTERS and found:
@@ -189,7 +187,7 @@ def find_record(record_id: uuid.UUID) -> SystemLog | None:
     The instant inside a UUIDv7 spares the older partitions; they are asked only for an id that another clock made.
     """
     records = SystemLog.objects.filter(id=record_id).order_by("-timestamp")
-    found = storage_of(records.db).look_up(records, Lookup("id", str(record_id)), most=1)
+    found = storage_of(records.db).look_up(records, Lookup(By.ID, str(record_id)), most=1)
     if found is not None:
         return found.first()
     instant = instant_of(record_id)
@@ -221,17 +219,42 @@ def inside(records: QuerySet[SystemLog, Any], span: Span) -> QuerySet[SystemLog,
     return records.filter(**bounds)
 
 
-def _look_up(
-    storage: Storage, search: Search, records: QuerySet[SystemLog, Any], limit: int, after: Position | None
+def _parts(
+    storage: Storage,
+    search: Search,
+    records: QuerySet[SystemLog, Any],
+    walk: Iterator[Span],
+    after: Position | None,
+    wanted: Callable[[], int],
+) -> Iterator[tuple[QuerySet[SystemLog, Any], Span]]:
+    """What is asked, one after the other, and for which part of the time that answers; `wanted` more records."""
+    if search.lookup and search.selective:
+        few = _few(storage, search, records, after, wanted())
+        if few is not None:
+            yield few, Span(START_OF_TIME, END_OF_TIME)
+            return
+    for piece in walk:
+        yield inside(records, piece), piece
+        if search.lookup and not search.selective and piece.lower > (search.since or START_OF_TIME):
+            # All that is left at once. But a page that the newest partitions fill waits for no other, which somebody
+            # may have locked.
+            lookup = search.lookup._replace(since=search.since, until=piece.lower)
+            rest = storage.look_up(records, lookup, wanted())
+            if rest is not None:
+                yield rest, Span(search.since or START_OF_TIME, piece.lower)
+                return
+
+
+def _few(
+    storage: Storage, search: Search, records: QuerySet[SystemLog, Any], after: Position | None, wanted: int
 ) -> QuerySet[SystemLog, Any] | None:
-    """The records asked of no more than those that the selective filter leaves, if there is one, and they are few."""
-    if search.selective is None:
-        return None
+    """The records asked of no more than those that the lookup finds; None if they are too many for that."""
+    assert search.lookup
     end = Position(search.until, LOWEST_ID) if search.until else None
     until, before = min(filter(None, (end, after)), default=(None, None))
-    lookup = search.selective._replace(since=search.since, until=until, before=before)
+    lookup = search.lookup._replace(since=search.since, until=until, before=before)
     if search.alone:
-        return storage.look_up(records, lookup, limit + 1)
+        return storage.look_up(records, lookup, wanted)
     number = storage.number_of(lookup, FEW + 1)
     return storage.look_up(records, lookup, FEW) if number is not None and number <= FEW else None
 

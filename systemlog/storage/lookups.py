@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from django.db.models import BooleanField, DateTimeField, F, Func, TextField, Value
@@ -14,13 +15,28 @@ UUID_PARTS = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
 """Start and length of what stands between the dashes of a UUID."""
 
 
+class By(StrEnum):
+    """By what an index finds records: by a value, or by a level."""
+
+    ID = "id"
+    CORRELATION_ID = "correlation_id"
+    TRACE_ID = "trace_id"
+    SUBJECT = "subject"
+    USER_ID = "user_id"
+    CATEGORY = "category"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"
+    GRAVE = "ERROR or CRITICAL"
+    CRITICAL_OF_CATEGORY = "CRITICAL of a category"
+
+
 class Lookup(NamedTuple):
-    """The records with an id, correlation id, trace id, user or subject: from `since` on, and before (`until`, `before`)
-    in the order `(timestamp, id)`; None is no bound.
+    """Records that an index finds: from `since` on, and before (`until`, `before`) in the order `(timestamp, id)`; None
+    is no bound.
     """
 
-    column: str
-    value: str
+    by: By
+    value: str = ""
     since: datetime | None = None
     until: datetime | None = None
     before: uuid.UUID | None = None

@@ -1,6 +1,6 @@
-"""Functions in PostgreSQL that find the records of one request, trace, user or thing, and keep their plan.
+"""Functions in PostgreSQL that find records by an index, in whatever partition they are, and keep their plan.
 
-Such records may be in any of some forty partitions, with ten indexes each: to plan that takes four times as long as to
+The records of one request, say, may be in any of some forty partitions, with ten indexes each: to plan that takes four times as long as to
 do it. A function keeps its plan for as long as the connection lives, behind a pooler too, which prepared statements
 do not. It locks each partition and one index of it; only while a connection plans anew, all of their indexes.
 """
@@ -11,43 +11,51 @@ from typing import Any
 
 from django.db.models.sql.datastructures import BaseTable
 
+from systemlog.storage.lookups import By
 from systemlog.storage.rows import TABLE
 
 RECORDS, NUMBER = f"{TABLE}_of", f"{TABLE}_number_of"
 
-BY_TIME = ("user_id", "subject")
-"""Columns whose index has the records in the order of time."""
-
-NOT_BY_TIME = ("id", "correlation_id", "trace_id")
+BOUNDS = "timestamp >= since AND (timestamp, id) < (until, before)"
 
 
-def _source(column: str) -> str:
-    wanted = "wanted::uuid" if column == "id" else "wanted"
+def _by_time(column: str, condition: str = "") -> str:
     # The planner does not know the bounds of time. Where it sees two of them, it takes the key's index, which would be
     # read from end to end.
-    if column in BY_TIME:
-        bounds = f"timestamp >= since AND ({column}, timestamp) <= (wanted, until)"
-        return f"{TABLE} WHERE {column} = wanted AND {bounds} AND (timestamp, id) < (until, before)"
-    found = f"(SELECT * FROM {TABLE} WHERE {column} = {wanted} OFFSET 0) them"
-    return f"{found} WHERE timestamp >= since AND (timestamp, id) < (until, before)"
+    upper = f"({column}, timestamp) <= (wanted, until)"
+    return f"{TABLE} WHERE {condition}{column} = wanted AND {upper} AND {BOUNDS}"
 
 
+def _by_value(column: str, wanted: str = "wanted") -> str:
+    return f"(SELECT * FROM {TABLE} WHERE {column} = {wanted} OFFSET 0) them WHERE {BOUNDS}"
+
+
+SOURCES = {
+    By.ID: _by_value("id", "wanted::uuid"),
+    By.CORRELATION_ID: _by_value("correlation_id"),
+    By.TRACE_ID: _by_value("trace_id"),
+    By.USER_ID: _by_time("user_id"),
+    By.SUBJECT: _by_time("subject"),
+    By.CATEGORY: _by_time("category"),
+    By.ERROR: f"{TABLE} WHERE level = 'ERROR' AND {BOUNDS}",
+    By.CRITICAL: f"{TABLE} WHERE level = 'CRITICAL' AND {BOUNDS}",
+    By.GRAVE: f"{TABLE} WHERE level IN ('ERROR', 'CRITICAL') AND {BOUNDS}",
+    By.CRITICAL_OF_CATEGORY: _by_time("category", "level = 'CRITICAL' AND "),
+}
 STATEMENTS = {
     RECORDS: {
-        column: f"SELECT * FROM {_source(column)} ORDER BY timestamp DESC, id DESC LIMIT most"
-        for column in (*BY_TIME, *NOT_BY_TIME)
+        by: f"SELECT * FROM {source} ORDER BY timestamp DESC, id DESC LIMIT most" for by, source in SOURCES.items()
     },
     NUMBER: {
-        column: f"SELECT count(*) FROM (SELECT FROM {_source(column)} LIMIT most) few"
-        for column in (*BY_TIME, *NOT_BY_TIME)
+        by: f"SELECT count(*) FROM (SELECT FROM {source} LIMIT most) few" for by, source in SOURCES.items()
     },
 }
-"""What each function does for each column; the names in them are those of its parameters."""
+"""What each function does; the names in it are those of its parameters."""
 
 
 def _create(name: str, returns: str, returning: str) -> str:
     branches = "".join(
-        f"WHEN '{column}' THEN {returning.format(statement)};" for column, statement in STATEMENTS[name].items()
+        f"WHEN '{by}' THEN {returning.format(statement)};" for by, statement in STATEMENTS[name].items()
     )
     # No sequential scan: a partition that was empty when it was planned for would be read as a whole later.
     return f"""

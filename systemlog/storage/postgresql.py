@@ -470,11 +470,11 @@ def values_of(row: Row) -> list[Any]:
 
 def _arguments(lookup: Lookup, most: int) -> list[Any]:
     """Of the functions that keep their plan."""
-    column, value, since, until, before = lookup
+    by, value, since, until, before = lookup
     # Plain SQL can store what lies beyond all dates of Python.
     if until is None:
-        return [column, value, since or "-infinity", "infinity", uuid.UUID(int=(1 << 128) - 1), most]
-    return [column, value, since or "-infinity", until, before or uuid.UUID(int=0), most]
+        return [by.value, value, since or "-infinity", "infinity", uuid.UUID(int=(1 << 128) - 1), most]
+    return [by.value, value, since or "-infinity", until, before or uuid.UUID(int=0), most]
 
 
 def _outside(instants: Iterable[datetime], spans: Iterable[Span]) -> list[datetime]:

@@ -16,7 +16,7 @@ from systemlog.counting import count
 from systemlog.models import SystemLog
 from systemlog.search import Page, Position, Search, find_page, find_record
 from systemlog.storage import Row, storage_of
-from systemlog.storage.lookups import ContextHolds, HasTerm, Lookup
+from systemlog.storage.lookups import By, ContextHolds, HasTerm, Lookup
 
 pytestmark = pytest.mark.django_db
 
@@ -57,7 +57,7 @@ def everywhere() -> list[Row]:
 
 def test_a_search_through_many_partitions_comes_to_its_end() -> None:
     fill([NOW - timedelta(days=day) for day in range(60)], user_id="u")
-    looked_for = Search(SystemLog.objects.filter(user_id="u"), selective=Lookup("user_id", "u"))
+    looked_for = Search(SystemLog.objects.filter(user_id="u"), lookup=Lookup(By.USER_ID, "u"), selective=True)
     found = find_page(looked_for, limit=100)
     assert len(found.items) == 60
     back = find_page(looked_for, limit=100, after=EPOCH_POSITION, backwards=True)
@@ -162,10 +162,10 @@ def test_a_selective_filter_finds_what_it_finds_alone_and_beside_others(
     instants = [NOW - timedelta(days=n % 40, seconds=n % 3) for n in range(120)]
     rows = [*fill(instants[:80], **{column: "x"}), *fill(instants, level="ERROR", **{column: "x"})]
     fill(instants, **{column: "y"})
-    by = Lookup(column, "x")
+    by = Lookup(By(column), "x")
     for searched, expected in [
-        (Search(SystemLog.objects.filter(**{column: "x"}), selective=by, alone=True), rows),
-        (Search(SystemLog.objects.filter(**{column: "x"}, level="ERROR"), selective=by), rows[80:]),
+        (Search(SystemLog.objects.filter(**{column: "x"}), lookup=by, selective=True, alone=True), rows),
+        (Search(SystemLog.objects.filter(**{column: "x"}, level="ERROR"), lookup=by, selective=True), rows[80:]),
     ]:
         for since, until in [(None, None), (NOW - timedelta(days=30), NOW - timedelta(days=9, seconds=1))]:
             bounded = replace(searched, since=since, until=until)

@@ -20,6 +20,7 @@ from systemlog import slices
 from systemlog.conf import conf
 from systemlog.models import SystemLog
 from systemlog.storage import planned, storage_of
+from systemlog.storage.lookups import By
 from tests.databases import on_citus
 
 pytestmark = [
@@ -119,16 +120,16 @@ class Plan:
                 assert sorted_["Actual Rows"] * sorted_["Actual Loops"] <= max(limit + 1, SMALL_LEAF), self.text
 
 
-def prepared(function: str, column: str) -> str:
-    """Executes what the function has planned for the column, to be called with its parameters behind the name."""
+def prepared(function: str, by: str) -> str:
+    """Executes what the function has planned, to be called with its parameters behind the name."""
     parameters = ["wanted", "since", "until", "before", "most"]
-    statement = planned.STATEMENTS[function][column]
+    statement = planned.STATEMENTS[function][By(by)]
     for number, name in enumerate(parameters, 1):
         statement = re.sub(rf"\b{name}\b", f"${number}", statement)
     with connections[conf().DATABASE].cursor() as cursor:
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         cursor.execute("SET LOCAL enable_seqscan = off")
-        name = f"{function}_{column}_{uuid.uuid4().hex}"
+        name = f"{function}_{uuid.uuid4().hex}"
         cursor.execute(f"PREPARE {name} (text, timestamptz, timestamptz, uuid, bigint) AS {statement}")
     return f"EXECUTE {name} (%s, %s, %s, %s, %s)"
 
