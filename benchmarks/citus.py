@@ -155,7 +155,9 @@ class Side:
             "newest page of 50": _timed(lambda: find_page(Search(everything), limit=50)),
             "page 20 days back": _timed(lambda: find_page(Search(everything), limit=50, after=old.older)),
             "page of a category": _timed(lambda: find_page(Search(category), limit=50)),
-            "by correlation id": _timed(lambda: find_page(Search(correlated, lookup=by, alone=True, selective=True), limit=50)),
+            "by correlation id": _timed(
+                lambda: find_page(Search(correlated, lookup=by, alone=True, selective=True), limit=50)
+            ),
             "by id": _timed(lambda: find_record(some.id)),
             "total of a category": _timed(lambda: count(Search(category))),
             "one record stored": _timed(lambda: SystemLog.objects.create(message="m")),

@@ -209,7 +209,7 @@ def _filters() -> tuple[Mapping[str, Any], Mapping[str, forms.Field]]:
 
 
 def _is_indexed(values: Mapping[str, Any]) -> bool:
-    """Whether an index finds the records by time alone, by category, or by the gravest levels, and nothing else is asked."""
+    """Whether an index finds the records by time, by category, or by the gravest levels, and nothing else is asked."""
     grave = _levels(values) <= set(Level.from_severity(Level.ERROR))
     asked = {name for name, value in values.items() if value}
     return asked <= {"level", "min_level", "category"} and (grave or asked <= {"category"})
@@ -226,7 +226,7 @@ def _by_index(values: Mapping[str, Any]) -> Lookup | None:
     levels = _levels(values)
     if categories:
         return Lookup(By.CRITICAL_OF_CATEGORY, *categories) if levels == {Level.CRITICAL} else None
-    grave = {
+    grave: dict[frozenset[str], By] = {
         frozenset({Level.ERROR}): By.ERROR,
         frozenset({Level.CRITICAL}): By.CRITICAL,
         frozenset({Level.ERROR, Level.CRITICAL}): By.GRAVE,

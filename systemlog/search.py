@@ -62,8 +62,8 @@ class Search:
     """What to look for: a filtered queryset, `since` (included) and `until` (excluded).
 
     `lookup`: how an index finds the records; `alone`: exactly these, there is no other filter. `selective`: they are a
-    handful. `indexed`: an index has the records by time. `rollup`: the same filters, put to the roll-up; None where that
-    cannot answer them.
+    handful. `indexed`: an index has the records by time. `rollup`: the same filters, put to the roll-up; None where
+    that cannot answer them.
     """
 
     records: QuerySet[SystemLog, Any]
@@ -138,6 +138,10 @@ def find_page(
     """
     storage = storage_of(search.records.db)
     found: list[Any] = []
+
+    def wanted() -> int:
+        return limit + 1 - len(found)
+
     order = ("timestamp", "id") if backwards else ("-timestamp", "-id")
     records = search.records.order_by(*order)
     if after is not None:
@@ -151,7 +155,7 @@ def find_page(
         spent = Span(bottom or START_OF_TIME, END_OF_TIME)
     else:
         top = _earliest(search.until, after and just_after(after.timestamp))
-        walk = slices_down(storage, search.since, top, step, lambda: (limit + 1) / len(found) - 1 if found else inf)
+        walk = slices_down(storage, search.since, top, step, lambda: wanted() / len(found) if found else inf)
         start = min(top or END_OF_TIME, datetime.now(UTC))
         spent = Span(start - min(step, start - START_OF_TIME), top or END_OF_TIME)
     done: Span | None = None
@@ -160,10 +164,10 @@ def find_page(
         allowance = Allowance(allow, conf().SEARCH_BUDGET)
         if backwards or first_slice:
             search = replace(search, lookup=None)
-        for part, piece in _parts(storage, search, records, walk, after, lambda: limit + 1 - len(found)):
+        for part, piece in _parts(storage, search, records, walk, after, wanted):
             spent = piece
             allowance.check()
-            for record in _fetched(part[: limit + 1 - len(found)], limit + 1 - len(found), allowance):
+            for record in _fetched(part[: wanted()], wanted(), allowance):
                 characters += _characters(record)
                 if characters > MAX_PAGE_CHARACTERS and found:
                     limit = len(found)
@@ -229,7 +233,10 @@ def _parts(
 ) -> Iterator[tuple[QuerySet[SystemLog, Any], Span]]:
     """What is asked, one after the other, and for which part of the time that answers; `wanted` more records."""
     if search.lookup and search.selective:
-        few = _few(storage, search, records, after, wanted())
+        end = Position(search.until, LOWEST_ID) if search.until else None
+        until, before = min(filter(None, (end, after)), default=(None, None))
+        lookup = search.lookup._replace(since=search.since, until=until, before=before)
+        few = _few(storage, records, lookup, wanted() if search.alone else None)
         if few is not None:
             yield few, Span(START_OF_TIME, END_OF_TIME)
             return
@@ -246,17 +253,16 @@ def _parts(
 
 
 def _few(
-    storage: Storage, search: Search, records: QuerySet[SystemLog, Any], after: Position | None, wanted: int
+    storage: Storage, records: QuerySet[SystemLog, Any], lookup: Lookup, wanted: int | None
 ) -> QuerySet[SystemLog, Any] | None:
-    """The records asked of no more than those that the lookup finds; None if they are too many for that."""
-    assert search.lookup
-    end = Position(search.until, LOWEST_ID) if search.until else None
-    until, before = min(filter(None, (end, after)), default=(None, None))
-    lookup = search.lookup._replace(since=search.since, until=until, before=before)
-    if search.alone:
+    """The records asked of no more than those that the lookup finds: of all, where other filters pick those that are
+    `wanted`, or None if they are too many for that.
+    """
+    if wanted is not None:
         return storage.look_up(records, lookup, wanted)
     number = storage.number_of(lookup, FEW + 1)
-    return storage.look_up(records, lookup, FEW) if number is not None and number <= FEW else None
+    # Some more, for what has come since.
+    return storage.look_up(records, lookup, 2 * FEW) if number is not None and number <= FEW else None
 
 
 def _fetched(records: QuerySet[SystemLog, Any], count: int, allowance: Allowance) -> Iterator[Any]:
@@ -326,7 +332,6 @@ def _just_before(position: Position, backwards: bool) -> Position:
     if backwards:
         return Position(just_after(position.timestamp), LOWEST_ID)
     return Position(just_before(position.timestamp), HIGHEST_ID)
-
 
 
 def _earliest(*instants: datetime | None) -> datetime | None:

@@ -78,7 +78,7 @@ class Storage(ABC):
         return None
 
     def number_of(self, lookup: Lookup, most: int) -> int | None:
-        """How many records the lookup finds, counted up to `most`; None where that would not be faster than to count."""
+        """How many records the lookup finds, counted up to `most`; None where a plain count would be as fast."""
         return None
 
     counts_itself = True

@@ -1,12 +1,14 @@
 """Functions in PostgreSQL that find records by an index, in whatever partition they are, and keep their plan.
 
-The records of one request, say, may be in any of some forty partitions, with ten indexes each: to plan that takes four times as long as to
-do it. A function keeps its plan for as long as the connection lives, behind a pooler too, which prepared statements
-do not. It locks each partition and one index of it; only while a connection plans anew, all of their indexes.
+The records of one request, say, may be in any of some forty partitions, with eleven indexes each: to plan that takes
+four times as long as to do it. A function keeps its plan for as long as the connection lives, behind a pooler too,
+which prepared statements do not. It locks each partition and one index of it; only while a connection plans anew, all
+of their indexes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models.sql.datastructures import BaseTable
@@ -46,17 +48,13 @@ STATEMENTS = {
     RECORDS: {
         by: f"SELECT * FROM {source} ORDER BY timestamp DESC, id DESC LIMIT most" for by, source in SOURCES.items()
     },
-    NUMBER: {
-        by: f"SELECT count(*) FROM (SELECT FROM {source} LIMIT most) few" for by, source in SOURCES.items()
-    },
+    NUMBER: {by: f"SELECT count(*) FROM (SELECT FROM {source} LIMIT most) few" for by, source in SOURCES.items()},
 }
 """What each function does; the names in it are those of its parameters."""
 
 
 def _create(name: str, returns: str, returning: str) -> str:
-    branches = "".join(
-        f"WHEN '{by}' THEN {returning.format(statement)};" for by, statement in STATEMENTS[name].items()
-    )
+    branches = "".join(f"WHEN '{by}' THEN {returning.format(statement)};" for by, statement in STATEMENTS[name].items())
     # No sequential scan: a partition that was empty when it was planned for would be read as a whole later.
     return f"""
         CREATE FUNCTION {name}(name text, wanted text, since timestamptz, until timestamptz, before uuid, most bigint)
@@ -79,15 +77,15 @@ NUMBER_SQL = f"SELECT {NUMBER}(%s, %s, %s, %s, %s, %s)"
 class RecordsOf(BaseTable):
     """The function in place of the table, for a query of Django's."""
 
-    def __init__(self, alias: str, arguments: list[Any]) -> None:
+    def __init__(self, alias: str | None, arguments: Sequence[Any]) -> None:
         super().__init__(TABLE, alias)
-        self.arguments = arguments
+        self.arguments = tuple(arguments)
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         """What stands behind FROM."""
         marks = ", ".join(["%s"] * len(self.arguments))
         return f"{RECORDS}({marks}) {connection.ops.quote_name(self.table_alias)}", self.arguments
 
-    def relabeled_clone(self, change_map: dict[str, str]) -> RecordsOf:
+    def relabeled_clone(self, change_map: dict[str | None, str]) -> RecordsOf:
         """The same by another name."""
-        return RecordsOf(change_map.get(self.table_alias, self.table_alias), self.arguments)
+        return RecordsOf(change_map.get(self.table_alias, self.table_alias or TABLE), self.arguments)

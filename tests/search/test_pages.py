@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.http import QueryDict
 
 from systemlog import counting, search
 from systemlog.counting import count
+from systemlog.filters import read_search
 from systemlog.models import SystemLog
 from systemlog.search import Page, Position, Search, find_page, find_record
 from systemlog.storage import Row, storage_of
@@ -150,6 +152,35 @@ def test_an_id_is_looked_up_wherever_it_stands_and_the_newest_wins() -> None:
     own = SystemLog.objects.create(message="own")
     assert find_record(own.id) == own
     assert find_record(uuid.uuid4()) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "fits"),
+    [
+        ("category=rare", lambda row: row.category == "rare"),
+        ("level=ERROR", lambda row: row.level == "ERROR"),
+        ("level=CRITICAL", lambda row: row.level == "CRITICAL"),
+        ("min_level=ERROR", lambda row: row.level in ("ERROR", "CRITICAL")),
+        ("level=CRITICAL&category=rare", lambda row: row.level == "CRITICAL" and row.category == "rare"),
+        ("level=ERROR&category=rare", lambda row: row.level == "ERROR" and row.category == "rare"),
+        ("min_level=ERROR&category=rare", lambda row: row.level in ("ERROR", "CRITICAL") and row.category == "rare"),
+    ],
+)
+def test_what_an_index_has_by_time_is_found_page_by_page(query: str, fits: Callable[[Row], bool]) -> None:
+    instants = [NOW - timedelta(days=n, seconds=n % 3) for n in range(50)]
+    rows = [
+        row
+        for level in ("INFO", "ERROR", "CRITICAL")
+        for category in ("rare", "other")
+        for row in fill(instants, level=level, category=category)
+    ]
+    for since, until in [(None, None), (NOW - timedelta(days=40), NOW - timedelta(days=9))]:
+        looked_for = replace(read_search(QueryDict(query), known=set(), now=NOW), since=since, until=until)
+        within = [row for row in rows if (not since or row.timestamp >= since) and (not until or row.timestamp < until)]
+        keys = sorted((row[:2] for row in within if fits(row)), reverse=True)
+        pages = list(walk(looked_for, 15))
+        assert [(record.timestamp, record.id) for page in pages for record in page.items] == keys
+        assert all(page.complete for page in pages)
 
 
 @pytest.mark.parametrize("column", ["correlation_id", "trace_id", "user_id", "subject"])

@@ -235,7 +235,7 @@ def test_a_page_by_an_index_takes_few_statements(client: Client, monkeypatch: py
 
 def test_the_partitions_of_a_query_are_a_few_dozen_at_most(client: Client) -> None:
     storage_of().make_room([NOW - timedelta(days=31 * month) for month in range(2, 24)])
-    for query in ("level=CRITICAL&category=none", "q=nothing"):
+    for query in ("level=ERROR&category=none", "source=none", "q=nothing"):
         for plan in plans(client, f"{URL}?{query}"):
             scanned = {node["Relation Name"] for node in plan.nodes if "Relation Name" in node}
             assert len(scanned) <= slices.LEAVES_OF_A_SLICE, query
@@ -243,7 +243,7 @@ def test_the_partitions_of_a_query_are_a_few_dozen_at_most(client: Client) -> No
 
 def test_a_function_that_keeps_its_plan_asks_one_index_of_each_partition(client: Client) -> None:
     storage_of().make_room([NOW - timedelta(days=31 * month) for month in range(2, 24)])
-    for query in ("user_id=nobody", "correlation_id=nothing"):
-        (plan,) = plans(client, f"{URL}?{query}")
+    for query in ("user_id=nobody", "correlation_id=nothing", "category=none", "level=CRITICAL&category=none"):
+        *_, plan = plans(client, f"{URL}?{query}")
         scans = [node["Index Name"] for node in plan.nodes if "Index Name" in node]
         assert DAYS < len(scans) <= len(storage_of().leaf_spans())
