@@ -139,8 +139,10 @@ NUL = "This has a NUL character or a lone surrogate."
 NOT_A_TIME = "This must be a date and time as RFC 3339 has them (2026-11-24T08:30:00Z), or relative (-15m, -7d)."
 
 
-def read_search(query: QueryDict, *, known: set[str], now: datetime) -> Search:
-    """The search that the parameters ask for; `known` are those that somebody else reads.
+def read_search(
+    query: QueryDict, *, known: set[str], now: datetime, records: QuerySet[SystemLog, Any] | None = None
+) -> Search:
+    """The search that the parameters ask for, among `records` or all; `known` are those that somebody else reads.
 
     Raises `InvalidParameters`, which names each parameter that is unknown or has a bad value.
     """
@@ -172,7 +174,8 @@ def read_search(query: QueryDict, *, known: set[str], now: datetime) -> Search:
     conditions = list(_read_context(query, wrong))
     if wrong:
         raise InvalidParameters(wrong)
-    records = SystemLog.objects.all()
+    if records is None:
+        records = SystemLog.objects.all()
     for name, value in values.items():
         if value:
             records = filters[name].filter(records, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.db.models import QuerySet, TextField
@@ -38,6 +39,12 @@ def as_rows(records: QuerySet[SystemLog, Any]) -> QuerySet[SystemLog, Any]:
     return records.annotate(
         id_text=IdText("id"), time_text=TimeText("timestamp"), document=Cast("context", TextField())
     ).values_list(*_columns, named=True)
+
+
+@cache
+def all_rows() -> QuerySet[SystemLog, Any]:
+    """Of all records; never evaluated itself, so that every search can begin with it."""
+    return as_rows(SystemLog.objects.all())
 
 
 def represent_row(row: Any) -> dict[str, Any]:

@@ -40,7 +40,7 @@ from systemlog.journal import accept_rows
 from systemlog.models import SystemLog
 from systemlog.problems import InvalidParameters, json_pointer
 from systemlog.problems.schema import may_raise
-from systemlog.representation import as_rows, represent_row
+from systemlog.representation import all_rows, represent_row
 from systemlog.search import Page, Position, find_page, find_record
 from systemlog.storage import Row, storage_of
 from systemlog.storage.rows import represent_time
@@ -102,7 +102,7 @@ class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
     def list(self, request: Request) -> Response:
         """A page of records; a cursor carries what the first page found out."""
         query = request.query_params
-        search = read_search(query, known=PAGING, now=timezone.now())
+        search = read_search(query, known=PAGING, now=timezone.now(), records=all_rows())
         limit = _read_limit(query.get("limit", str(DEFAULT_LIMIT)))
         belongs_to, cursor = read_cursor(query, apart=("limit",))
         if cursor:
@@ -110,7 +110,7 @@ class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
         backwards = cursor is not None and cursor.backwards
         counted = Total(search)
         page = find_page(
-            replace(search, records=as_rows(search.records)),
+            search,
             limit=limit,
             after=cursor.after if cursor else None,
             backwards=backwards,
