@@ -52,6 +52,7 @@ def slices_down(
     leaves = storage.leaf_spans()
     # What lies in the future goes with the first slice of the present.
     start = began_at = min(top, datetime.now(UTC))
+    short = inf
     while True:
         bottom = max(floor, start - step if start - START_OF_TIME > step else START_OF_TIME)
         touched = [leaf for leaf in leaves if leaf.lower < top and leaf.upper > bottom]
@@ -67,7 +68,10 @@ def slices_down(
         if bottom <= floor:
             return
         if touched or not leaves:
-            step = min(_grown(step, time.monotonic() - began), _as_long(began_at - bottom, missing() * MARGIN))
+            step = _grown(step, time.monotonic() - began)
+            before, short = short, missing()
+            if short < before:
+                step = min(step, _as_long(began_at - bottom, short * MARGIN))
         start = top = bottom
 
 
