@@ -18,7 +18,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from systemlog.conf import conf
 from systemlog.models import SystemLogRollup
-from systemlog.search import Allowance, Search
+from systemlog.search import Allowance, Search, position_of
 from systemlog.slices import END_OF_TIME, FIRST_SLICE, LONGEST_SLICE, START_OF_TIME, slices_down
 from systemlog.storage import BudgetSpent, storage_of
 from systemlog.storage.lookups import BinStart
@@ -100,12 +100,18 @@ class Total:
         `newest`, some of the newest records, spares reading more hours of the roll-up than have so many.
         """
         allow(COUNT_BUDGET_S)
+        if self._search.lookup and self._search.selective and self._search.alone:
+            lookup = self._search.lookup._replace(since=self._search.since, until=self._search.until)
+            number = storage_of(self._search.records.db).number_of(lookup, MAX_COUNT + 1)
+            if number is not None:
+                self.records, self.exact = min(number, MAX_COUNT), number <= MAX_COUNT
+                return
         whole, edges = _hours_and_edges(self._search)
         counted = _sum_of_hours(self._search, whole, newest) if whole else 0
         self.records = min(counted, MAX_COUNT)
         for edge in edges:
             if counted <= MAX_COUNT:
-                counted += self._search.within(edge).order_by()[: MAX_COUNT + 1 - counted].count()
+                counted += self._search.within(edge).order_by().values("timestamp")[: MAX_COUNT + 1 - counted].count()
                 self.records = min(counted, MAX_COUNT)
         self.exact = counted <= MAX_COUNT
 
@@ -273,14 +279,11 @@ def _reached(search: Search, whole: Span, newest: Sequence[Any]) -> datetime | N
         return None  # Nor is anything asked of the table here, which somebody may have locked.
     leaves = storage_of(search.records.db).leaf_spans()
     start = max(whole.lower, leaves[-1].lower) if leaves else whole.lower
-    upper = min(whole.upper, max(datetime.now(UTC), newest[0].timestamp))
-    oldest = newest[-1].timestamp
-    if oldest >= upper:
-        return hour_of(oldest)
+    first, last = (position_of(record).timestamp for record in (newest[0], newest[-1]))
+    upper = min(whole.upper, first)
     share = MARGIN * MAX_COUNT / len(newest)
-    if upper - oldest >= (upper - start) / share:
-        return None
-    return hour_of(upper - (upper - oldest) * share)
+    length = max(first - last, HOUR / share)
+    return hour_of(upper - length * share) if length < (upper - start) / share else None
 
 
 def _hours_and_edges(search: Search) -> tuple[Span | None, list[Span]]:

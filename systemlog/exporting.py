@@ -15,34 +15,17 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
-from django.db.models import TextField
-from django.db.models.functions import Cast
 
 from systemlog.conf import conf
+from systemlog.representation import CONTEXT, FIELDS, as_rows
 from systemlog.search import Position, Search, find_page
 from systemlog.storage.contexts import as_json
-from systemlog.storage.rows import represent_time
 
 PAGE_ROWS = 2000
 GZIP = 31
 """zlib's number for the gzip format."""
 
 FAST = 3
-COLUMNS = (
-    "id",
-    "timestamp",
-    "level",
-    "category",
-    "message",
-    "correlation_id",
-    "user_id",
-    "context",
-    "trace_id",
-    "source",
-    "subject",
-    "recorded_by",
-)
-ID, TIMESTAMP, CONTEXT = map(COLUMNS.index, ("id", "timestamp", "context"))
 FORMULA = "=+-@\t\r"
 """What a spreadsheet would compute: such a cell of CSV gets an apostrophe before it (CWE-1236)."""
 
@@ -56,9 +39,7 @@ class Export:
     """
 
     def __init__(self, search: Search, after: Position | None = None) -> None:
-        columns = ["document" if name == "context" else name for name in COLUMNS]
-        records = search.records.annotate(document=Cast("context", TextField())).values_list(*columns, named=True)
-        self.search = replace(search, records=records)
+        self.search = replace(search, records=as_rows(search.records))
         self.rest = after
         self.rows = 0
 
@@ -83,7 +64,7 @@ def as_ndjson(pages: Iterable[Rows]) -> Iterator[bytes]:
 
 def as_csv(pages: Iterable[Rows]) -> Iterator[bytes]:
     """A line of names, and a record a line, with its context as JSON."""
-    yield _csv_lines([COLUMNS])
+    yield _csv_lines([FIELDS])
     for page in pages:
         yield _csv_lines([_harmless(value) for value in _values(row)] for row in page)
 
@@ -100,13 +81,11 @@ def compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _json_line(row: Any) -> bytes:
     values: list[Any] = _values(row)
     values[CONTEXT] = orjson.Fragment(values[CONTEXT])
-    return orjson.dumps(dict(zip(COLUMNS, values, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(dict(zip(FIELDS, values, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _values(row: Any) -> list[str | None]:
     values = list(row)
-    values[ID] = str(values[ID])
-    values[TIMESTAMP] = represent_time(values[TIMESTAMP])
     values[CONTEXT] = as_json(values[CONTEXT])
     return values
 

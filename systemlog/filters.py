@@ -26,7 +26,7 @@ from systemlog.models import Level, SystemLog
 from systemlog.problems import InvalidParameters
 from systemlog.search import Search
 from systemlog.slices import START_OF_TIME, just_after
-from systemlog.storage.lookups import ContextHolds, HasTerm
+from systemlog.storage.lookups import By, ContextHolds, HasTerm, Lookup
 
 CONTEXT_PREFIX = "context."
 MAX_CONTEXT_DOTS = 5
@@ -36,7 +36,9 @@ MAX_CONTEXT_FILTERS = 5
 MAX_TERMS = 20
 MAX_TERM_CHARACTERS = 1000
 REPEATABLE = {"level", "category"}
-SELECTIVE = {"correlation_id", "trace_id", "user_id", "subject"}
+SELECTIVE = (By.CORRELATION_ID, By.TRACE_ID, By.SUBJECT, By.USER_ID)
+"""The most selective first."""
+
 
 _lost_plus = re.compile(r" (\d{2}:\d{2})$", re.ASCII)
 
@@ -137,8 +139,10 @@ NUL = "This has a NUL character or a lone surrogate."
 NOT_A_TIME = "This must be a date and time as RFC 3339 has them (2026-11-24T08:30:00Z), or relative (-15m, -7d)."
 
 
-def read_search(query: QueryDict, *, known: set[str], now: datetime) -> Search:
-    """The search that the parameters ask for; `known` are those that somebody else reads.
+def read_search(
+    query: QueryDict, *, known: set[str], now: datetime, records: QuerySet[SystemLog, Any] | None = None
+) -> Search:
+    """The search that the parameters ask for, among `records` or all; `known` are those that somebody else reads.
 
     Raises `InvalidParameters`, which names each parameter that is unknown or has a bad value.
     """
@@ -170,15 +174,19 @@ def read_search(query: QueryDict, *, known: set[str], now: datetime) -> Search:
     conditions = list(_read_context(query, wrong))
     if wrong:
         raise InvalidParameters(wrong)
-    records = SystemLog.objects.all()
+    if records is None:
+        records = SystemLog.objects.all()
     for name, value in values.items():
         if value:
             records = filters[name].filter(records, value)
+    selective = next((Lookup(by, values[by]) for by in SELECTIVE if values[by]), None)
     return Search(
         records=records.filter(*conditions) if conditions else records,
         since=since,
         until=until and just_after(until),  # a search excludes its `until`, the parameter does not
-        selective=any(query.get(name) for name in SELECTIVE),
+        lookup=selective or (_by_index(values) if not conditions else None),
+        alone=not conditions and sum(map(bool, values.values())) == 1,
+        selective=selective is not None,
         indexed=not conditions and _is_indexed(values),
         rollup=_rollup(values) if not conditions else None,
     )
@@ -204,11 +212,34 @@ def _filters() -> tuple[Mapping[str, Any], Mapping[str, forms.Field]]:
 
 
 def _is_indexed(values: Mapping[str, Any]) -> bool:
-    """Whether an index finds the records by category, or by the gravest levels, and nothing else is asked."""
-    levels = set(values["level"] or Level.values) & set(Level.from_severity(values["min_level"] or Level.DEBUG))
-    grave = levels <= set(Level.from_severity(Level.ERROR))
+    """Whether an index finds the records by time, by category, or by the gravest levels, and nothing else is asked."""
+    grave = _levels(values) <= set(Level.from_severity(Level.ERROR))
     asked = {name for name, value in values.items() if value}
-    return asked <= {"level", "min_level", "category"} and (grave or asked == {"category"})
+    return asked <= {"level", "min_level", "category"} and (grave or asked <= {"category"})
+
+
+def _by_index(values: Mapping[str, Any]) -> Lookup | None:
+    """How an index finds exactly the records that are asked for, if there is one."""
+    asked = {name for name, value in values.items() if value}
+    categories = values["category"]
+    if not asked <= {"level", "min_level", "category"} or len(categories) > 1:
+        return None
+    if asked == {"category"}:
+        return Lookup(By.CATEGORY, *categories)
+    levels = _levels(values)
+    if categories:
+        return Lookup(By.CRITICAL_OF_CATEGORY, *categories) if levels == {Level.CRITICAL} else None
+    grave: dict[frozenset[str], By] = {
+        frozenset({Level.ERROR}): By.ERROR,
+        frozenset({Level.CRITICAL}): By.CRITICAL,
+        frozenset({Level.ERROR, Level.CRITICAL}): By.GRAVE,
+    }
+    by = grave.get(frozenset(levels))
+    return Lookup(by) if by else None
+
+
+def _levels(values: Mapping[str, Any]) -> set[str]:
+    return set(values["level"] or Level.values) & set(Level.from_severity(values["min_level"] or Level.DEBUG))
 
 
 def _rollup(values: Mapping[str, Any]) -> Q | None:

@@ -119,6 +119,8 @@ class SystemLog(models.Model):
                 name="system_logs_grave",
                 condition=Q(level__in=["ERROR", "CRITICAL"]),
             ),
+            # One in twenty thousand records: no other index comes to a page of them in less than 10 ms.
+            models.Index(fields=["category", "timestamp"], name="system_logs_critical", condition=Q(level="CRITICAL")),
         ]
 
     def __str__(self) -> str:

@@ -11,8 +11,9 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any, NamedTuple, cast
 
 from django.db.models import DateTimeField, Q, QuerySet, UUIDField, Value
@@ -33,12 +34,15 @@ from systemlog.slices import (
     slices_down,
     slices_up,
 )
-from systemlog.storage import BudgetSpent, storage_of
-from systemlog.storage.lookups import KeyCompared
+from systemlog.storage import BudgetSpent, Storage, storage_of
+from systemlog.storage.lookups import By, KeyCompared, Lookup
 from systemlog.storage.spans import Span
 
 MAX_PAGE_CHARACTERS = 8 * 2**20
 """A page ends early where messages and contexts come to this: each of them may have 64 KiB."""
+
+FEW = 1000
+"""Of so many records of a selective filter, those that fit the other filters are picked one by one."""
 
 CHUNK_ROWS = 256
 """So many records are fetched at once."""
@@ -57,13 +61,16 @@ class Position(NamedTuple):
 class Search:
     """What to look for: a filtered queryset, `since` (included) and `until` (excluded).
 
-    `selective`: its filter is one that leaves a handful of records. `indexed`: an index has them by time. `rollup`: the
-    same filter, put to the roll-up; None where that cannot answer it.
+    `lookup`: how an index finds the records; `alone`: exactly these, there is no other filter. `selective`: they are a
+    handful. `indexed`: an index has the records by time. `rollup`: the same filters, put to the roll-up; None where
+    that cannot answer them.
     """
 
     records: QuerySet[SystemLog, Any]
     since: datetime | None = None
     until: datetime | None = None
+    lookup: Lookup | None = None
+    alone: bool = False
     selective: bool = False
     indexed: bool = False
     rollup: Q | None = None
@@ -131,6 +138,10 @@ def find_page(
     """
     storage = storage_of(search.records.db)
     found: list[Any] = []
+
+    def wanted() -> int:
+        return limit + 1 - len(found)
+
     order = ("timestamp", "id") if backwards else ("-timestamp", "-id")
     records = search.records.order_by(*order)
     if after is not None:
@@ -144,18 +155,19 @@ def find_page(
         spent = Span(bottom or START_OF_TIME, END_OF_TIME)
     else:
         top = _earliest(search.until, after and just_after(after.timestamp))
-        walk = slices_down(storage, search.since, top, step)
+        walk = slices_down(storage, search.since, top, step, lambda: wanted() / len(found) if found else inf)
         start = min(top or END_OF_TIME, datetime.now(UTC))
         spent = Span(start - min(step, start - START_OF_TIME), top or END_OF_TIME)
     done: Span | None = None
     characters = 0
     with suppress(BudgetSpent), storage.budget() as allow:
         allowance = Allowance(allow, conf().SEARCH_BUDGET)
-        for piece in walk:
+        if backwards or first_slice:
+            search = replace(search, lookup=None)
+        for part, piece in _parts(storage, search, records, walk, after, wanted):
             spent = piece
             allowance.check()
-            part = inside(records, piece)
-            for record in _fetched(part[: limit + 1 - len(found)], limit + 1 - len(found), allowance):
+            for record in _fetched(part[: wanted()], wanted(), allowance):
                 characters += _characters(record)
                 if characters > MAX_PAGE_CHARACTERS and found:
                     limit = len(found)
@@ -179,10 +191,20 @@ def find_record(record_id: uuid.UUID) -> SystemLog | None:
     The instant inside a UUIDv7 spares the older partitions; they are asked only for an id that another clock made.
     """
     records = SystemLog.objects.filter(id=record_id).order_by("-timestamp")
+    found = storage_of(records.db).look_up(records, Lookup(By.ID, str(record_id)), most=1)
+    if found is not None:
+        return found.first()
     instant = instant_of(record_id)
     if instant is not None and (record := records.filter(timestamp__gte=instant).first()):
         return record
     return records.first()
+
+
+def position_of(record: Any) -> Position:
+    """The place of a record, or of a row of `systemlog.representation`."""
+    if hasattr(record, "time_text"):
+        return Position(datetime.fromisoformat(record.time_text), uuid.UUID(record.id_text))
+    return Position(record.timestamp, record.id)
 
 
 def inside(records: QuerySet[SystemLog, Any], span: Span) -> QuerySet[SystemLog, Any]:
@@ -201,6 +223,48 @@ def inside(records: QuerySet[SystemLog, Any], span: Span) -> QuerySet[SystemLog,
     return records.filter(**bounds)
 
 
+def _parts(
+    storage: Storage,
+    search: Search,
+    records: QuerySet[SystemLog, Any],
+    walk: Iterator[Span],
+    after: Position | None,
+    wanted: Callable[[], int],
+) -> Iterator[tuple[QuerySet[SystemLog, Any], Span]]:
+    """What is asked, one after the other, and for which part of the time that answers; `wanted` more records."""
+    if search.lookup and search.selective:
+        end = Position(search.until, LOWEST_ID) if search.until else None
+        until, before = min(filter(None, (end, after)), default=(None, None))
+        lookup = search.lookup._replace(since=search.since, until=until, before=before)
+        few = _few(storage, records, lookup, wanted() if search.alone else None)
+        if few is not None:
+            yield few, Span(START_OF_TIME, END_OF_TIME)
+            return
+    for piece in walk:
+        yield inside(records, piece), piece
+        if search.lookup and not search.selective and piece.lower > (search.since or START_OF_TIME):
+            # All that is left at once. But a page that the newest partitions fill waits for no other, which somebody
+            # may have locked.
+            lookup = search.lookup._replace(since=search.since, until=piece.lower)
+            rest = storage.look_up(records, lookup, wanted())
+            if rest is not None:
+                yield rest, Span(search.since or START_OF_TIME, piece.lower)
+                return
+
+
+def _few(
+    storage: Storage, records: QuerySet[SystemLog, Any], lookup: Lookup, wanted: int | None
+) -> QuerySet[SystemLog, Any] | None:
+    """The records asked of no more than those that the lookup finds: of all, where other filters pick those that are
+    `wanted`, or None if they are too many for that.
+    """
+    if wanted is not None:
+        return storage.look_up(records, lookup, wanted)
+    number = storage.number_of(lookup, FEW + 1)
+    # Some more, for what has come since.
+    return storage.look_up(records, lookup, 2 * FEW) if number is not None and number <= FEW else None
+
+
 def _fetched(records: QuerySet[SystemLog, Any], count: int, allowance: Allowance) -> Iterator[Any]:
     """Up to `count` records, never many in memory that nobody has weighed."""
     if count <= CHUNK_ROWS:
@@ -214,7 +278,7 @@ def _fetched(records: QuerySet[SystemLog, Any], count: int, allowance: Allowance
 
 
 def _characters(record: Any) -> int:
-    """What is long in a record, as far as it was fetched; or in a row of the API, or of an export."""
+    """What is long in a record, as far as it was fetched; or in a row of `systemlog.representation`."""
     if hasattr(record, "document"):
         return len(record.message) + len(record.document)
     fetched = vars(record) if isinstance(record, SystemLog) else record._asdict()
@@ -240,13 +304,13 @@ def _page(
     one that was searched to its end.
     """
     items = found[:limit]
-    onward = _position(items[-1]) if len(found) > limit else None
+    onward = position_of(items[-1]) if len(found) > limit else None
     searched_until = slice_ = None
     if spent is not None:
         slice_ = min(max(SMALLEST_SLICE, length(done) if done else length(spent) / 16), LONGEST_SLICE)
-        if found and found[-1].timestamp in spent:
+        if found and position_of(found[-1]).timestamp in spent:
             # The slice was searched as far as this record.
-            onward = _position(found[-1])
+            onward = position_of(found[-1])
             searched_until = onward.timestamp
         elif backwards:
             searched_until = spent.lower
@@ -256,7 +320,7 @@ def _page(
             onward = min(filter(None, (after, Position(spent.upper, LOWEST_ID))))
     back = None
     if after is not None:
-        back = _position(items[0]) if items else _just_before(after, backwards)
+        back = position_of(items[0]) if items else _just_before(after, backwards)
     if backwards:
         items.reverse()
         return Page(items, older=back, newer=onward, searched_until=searched_until, slice=slice_)
@@ -268,10 +332,6 @@ def _just_before(position: Position, backwards: bool) -> Position:
     if backwards:
         return Position(just_after(position.timestamp), LOWEST_ID)
     return Position(just_before(position.timestamp), HIGHEST_ID)
-
-
-def _position(record: SystemLog) -> Position:
-    return Position(record.timestamp, record.id)
 
 
 def _earliest(*instants: datetime | None) -> datetime | None:

@@ -7,8 +7,9 @@ found quickly is followed by a much longer one, so that an index, or years witho
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 from systemlog.identity import MICROSECOND
 from systemlog.storage import Storage
@@ -29,16 +30,29 @@ MOST_GROWTH = 32
 LEAVES_OF_A_SLICE = 40
 """A query locks each partition that it may touch, with all its indexes: a month of days, and those made ahead."""
 
+MARGIN = 1.5
+"""By so much longer a slice is than what is missing needs, if the records go on as they came."""
+
 START_OF_TIME = datetime.min.replace(tzinfo=UTC)
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
-def slices_down(storage: Storage, since: datetime | None, until: datetime | None, step: timedelta) -> Iterator[Span]:
-    """From `until` (or the newest) back to `since` (or the oldest). The first slice is `step` long."""
+def slices_down(
+    storage: Storage,
+    since: datetime | None,
+    until: datetime | None,
+    step: timedelta,
+    missing: Callable[[], float] = lambda: inf,
+) -> Iterator[Span]:
+    """From `until` (or the newest) back to `since` (or the oldest). The first slice is `step` long.
+
+    `missing` says how many times as many records as were found are still looked for.
+    """
     top, floor = until or END_OF_TIME, since or START_OF_TIME
     leaves = storage.leaf_spans()
     # What lies in the future goes with the first slice of the present.
-    start = min(top, datetime.now(UTC))
+    start = began_at = min(top, datetime.now(UTC))
+    short = inf
     while True:
         bottom = max(floor, start - step if start - START_OF_TIME > step else START_OF_TIME)
         touched = [leaf for leaf in leaves if leaf.lower < top and leaf.upper > bottom]
@@ -55,6 +69,9 @@ def slices_down(storage: Storage, since: datetime | None, until: datetime | None
             return
         if touched or not leaves:
             step = _grown(step, time.monotonic() - began)
+            before, short = short, missing()
+            if short < before:
+                step = min(step, _as_long(began_at - bottom, short * MARGIN))
         start = top = bottom
 
 
@@ -85,6 +102,10 @@ def just_after(instant: datetime) -> datetime:
 def just_before(instant: datetime) -> datetime:
     """The microsecond before; at the start of the calendar the instant itself."""
     return instant - MICROSECOND if instant > START_OF_TIME else instant
+
+
+def _as_long(length: timedelta, times: float) -> timedelta:
+    return max(length * times, SMALLEST_SLICE) if times < LONGEST_SLICE / max(length, SMALLEST_SLICE) else LONGEST_SLICE
 
 
 def _grown(step: timedelta, took_s: float) -> timedelta:

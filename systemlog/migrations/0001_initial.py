@@ -159,6 +159,11 @@ class Migration(migrations.Migration):
                         fields=["timestamp", "level", "category"],
                         name="system_logs_grave",
                     ),
+                    models.Index(
+                        condition=models.Q(("level", "CRITICAL")),
+                        fields=["category", "timestamp"],
+                        name="system_logs_critical",
+                    ),
                 ],
             },
             partition_by="timestamp",

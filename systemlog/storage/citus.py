@@ -18,11 +18,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
 
 from systemlog.policies import Expiry
 from systemlog.storage import leaves, replacing, rollup
@@ -30,6 +31,7 @@ from systemlog.storage.archived import write_line
 from systemlog.storage.conditions import NOTHING, Condition, expired
 from systemlog.storage.landing import Slice
 from systemlog.storage.lines import counted_by, instants
+from systemlog.storage.lookups import Lookup
 from systemlog.storage.postgresql import (
     COLUMN_LIST,
     COPY_FROM_ROWS,
@@ -134,6 +136,14 @@ class CitusStorage(PostgreSQLStorage):
     def spans(self) -> list[Span]:
         """All leaves: which of them hold a row, only the workers know."""
         return [leaf.span for leaf in self._leaves()]
+
+    def look_up(self, records: QuerySet[Any, Any], lookup: Lookup, most: int) -> QuerySet[Any, Any] | None:
+        """None: the nodes plan for their shards each time."""
+        return None
+
+    def number_of(self, lookup: Lookup, most: int) -> int | None:
+        """None, for the same reason."""
+        return None
 
     @contextmanager
     def counting(self, rows: Iterable[Counted]) -> Iterator[None]:

@@ -7,12 +7,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
+from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import QuerySet
 
 from systemlog.policies import Expiry
 from systemlog.storage import rollup
 from systemlog.storage.landing import Checkpoints, Slice
+from systemlog.storage.lookups import Lookup
 from systemlog.storage.rows import Row
 from systemlog.storage.spans import Span
 from systemlog.storage.steps import Clock, Leaf, LeafReport, Orders, Step
@@ -67,6 +70,16 @@ class Storage(ABC):
 
         For dividing work alone: a partition may be missing here, or be gone.
         """
+
+    def look_up(self, records: QuerySet[Any, Any], lookup: Lookup, most: int) -> QuerySet[Any, Any] | None:
+        """The same query, put to no more than the newest `most` records that the lookup finds; None where that would
+        not be faster.
+        """
+        return None
+
+    def number_of(self, lookup: Lookup, most: int) -> int | None:
+        """How many records the lookup finds, counted up to `most`; None where a plain count would be as fast."""
+        return None
 
     def counting(self, rows: Iterable[tuple[datetime, str, str, str]]) -> AbstractContextManager[object]:
         """A block that stores these (timestamp, source, category, level) by the ORM: counts them, where the database

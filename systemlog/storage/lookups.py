@@ -3,11 +3,43 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 from django.db.models import BooleanField, DateTimeField, F, Func, TextField, Value
 
 SECONDS_BEFORE_1970 = 62135596800
+UUID_PARTS = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+"""Start and length of what stands between the dashes of a UUID."""
+
+
+class By(StrEnum):
+    """By what an index finds records: by a value, or by a level."""
+
+    ID = "id"
+    CORRELATION_ID = "correlation_id"
+    TRACE_ID = "trace_id"
+    SUBJECT = "subject"
+    USER_ID = "user_id"
+    CATEGORY = "category"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"
+    GRAVE = "ERROR or CRITICAL"
+    CRITICAL_OF_CATEGORY = "CRITICAL of a category"
+
+
+class Lookup(NamedTuple):
+    """Records that an index finds: from `since` on, and before (`until`, `before`) in the order `(timestamp, id)`; None
+    is no bound.
+    """
+
+    by: By
+    value: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    before: uuid.UUID | None = None
 
 
 class HasTerm(Func):
@@ -51,6 +83,36 @@ class ContextHolds(Func):
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
         """A function of ours, row by row."""
         return self.as_sql(compiler, connection, function="systemlog_json_contains", **context)
+
+
+class TimeText(Func):
+    """An instant as it is represented: RFC 3339 in UTC, with six digits of the second."""
+
+    output_field = TextField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """So that the driver makes no object of it."""
+        template = """to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """A function of ours, which knows the zone that the text is in."""
+        return self.as_sql(compiler, connection, function="systemlog_time_text", **context)
+
+
+class IdText(Func):
+    """A UUID with its dashes."""
+
+    output_field = TextField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """As PostgreSQL writes it."""
+        return self.as_sql(compiler, connection, template="(%(expressions)s)::text", **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """Which stores it without them."""
+        dashed = " || '-' || ".join(f"substr(%(expressions)s, {start}, {length})" for start, length in UUID_PARTS)
+        return self.as_sql(compiler, connection, template=f"({dashed})", **context)
 
 
 class BinStart(Func):

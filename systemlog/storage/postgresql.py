@@ -13,15 +13,17 @@ from typing import Any
 
 from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
 
 from systemlog.conf import conf
 from systemlog.policies import Expiry, Verdict
-from systemlog.storage import leaves, replacing, rollup, sealing
+from systemlog.storage import leaves, planned, replacing, rollup, sealing
 from systemlog.storage.conditions import ALL, NOTHING, Condition, expired
 from systemlog.storage.interface import BudgetSpent, Storage
 from systemlog.storage.landing import Slice
 from systemlog.storage.lines import instants
+from systemlog.storage.lookups import Lookup
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.spans import AHEAD, Span, days_ahead, mergeable, span_for
 from systemlog.storage.sqlstates import (
@@ -169,6 +171,19 @@ class PostgreSQLStorage(Storage):
                 spans = [leaf.span for leaf in leaves.read_leaves(cursor)]
             _seen[self._database()] = time.monotonic(), spans
         return spans
+
+    def look_up(self, records: QuerySet[Any, Any], lookup: Lookup, most: int) -> QuerySet[Any, Any] | None:
+        """By a function that keeps its plan."""
+        found = records.all()
+        alias = found.query.get_initial_alias()
+        found.query.alias_map[alias] = planned.RecordsOf(alias, _arguments(lookup, most))
+        return found
+
+    def number_of(self, lookup: Lookup, most: int) -> int | None:
+        """By another."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(planned.NUMBER_SQL, _arguments(lookup, most))
+            return int(cursor.fetchone()[0])
 
     def compact_rollup(self) -> int:
         """One statement that blocks no writer."""
@@ -453,6 +468,15 @@ def values_of(row: Row) -> list[Any]:
     values: list[Any] = list(row)
     values[COLUMNS.index("context")] = context_as_json(row.context)
     return values
+
+
+def _arguments(lookup: Lookup, most: int) -> list[Any]:
+    """Of the functions that keep their plan."""
+    by, value, since, until, before = lookup
+    # Plain SQL can store what lies beyond all dates of Python.
+    if until is None:
+        return [by.value, value, since or "-infinity", "infinity", uuid.UUID(int=(1 << 128) - 1), most]
+    return [by.value, value, since or "-infinity", until, before or uuid.UUID(int=0), most]
 
 
 def _outside(instants: Iterable[datetime], spans: Iterable[Span]) -> list[datetime]:

@@ -23,7 +23,7 @@ from systemlog.storage.contexts import UNREADABLE, ContextDecoder
 from systemlog.storage.interface import BudgetSpent, Storage
 from systemlog.storage.landing import CHECKPOINTS, Slice
 from systemlog.storage.lines import texts
-from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
+from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json, represent_time
 from systemlog.storage.spans import Span
 from systemlog.storage.steps import Action, Clock, Leaf, LeafReport, LeafState, Orders, Step
 
@@ -229,10 +229,15 @@ def register_functions(sender: object, connection: BaseDatabaseWrapper, **kwargs
         create = connection.connection.create_function
         create("systemlog_json_contains", 2, _json_contains, deterministic=True)
         create("systemlog_has_term", 2, _has_term, deterministic=True)
+        create("systemlog_time_text", 1, lambda text: _time_text(text, connection.timezone), deterministic=True)
 
 
 def _has_term(text: str | None, term: str) -> bool:
     return text is not None and term in text.lower()
+
+
+def _time_text(text: str, zone: tzinfo | None) -> str:
+    return represent_time(datetime.fromisoformat(text).replace(tzinfo=zone))
 
 
 def _json_contains(document: str | None, wanted: str) -> bool:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.http import QueryDict
 
 from systemlog import counting, search
 from systemlog.counting import count
+from systemlog.filters import read_search
 from systemlog.models import SystemLog
 from systemlog.search import Page, Position, Search, find_page, find_record
 from systemlog.storage import Row, storage_of
-from systemlog.storage.lookups import ContextHolds, HasTerm
+from systemlog.storage.lookups import By, ContextHolds, HasTerm, Lookup
 
 pytestmark = pytest.mark.django_db
 
@@ -55,10 +58,11 @@ def everywhere() -> list[Row]:
 
 
 def test_a_search_through_many_partitions_comes_to_its_end() -> None:
-    fill([NOW - timedelta(days=day) for day in range(60)])
-    found = find_page(Search(SystemLog.objects.all(), selective=True), limit=100)
+    fill([NOW - timedelta(days=day) for day in range(60)], user_id="u")
+    looked_for = Search(SystemLog.objects.filter(user_id="u"), lookup=Lookup(By.USER_ID, "u"), selective=True)
+    found = find_page(looked_for, limit=100)
     assert len(found.items) == 60
-    back = find_page(Search(SystemLog.objects.all(), selective=True), limit=100, after=EPOCH_POSITION, backwards=True)
+    back = find_page(looked_for, limit=100, after=EPOCH_POSITION, backwards=True)
     assert len(back.items) == 60
 
 
@@ -148,6 +152,61 @@ def test_an_id_is_looked_up_wherever_it_stands_and_the_newest_wins() -> None:
     own = SystemLog.objects.create(message="own")
     assert find_record(own.id) == own
     assert find_record(uuid.uuid4()) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "fits"),
+    [
+        ("category=rare", lambda row: row.category == "rare"),
+        ("level=ERROR", lambda row: row.level == "ERROR"),
+        ("level=CRITICAL", lambda row: row.level == "CRITICAL"),
+        ("min_level=ERROR", lambda row: row.level in ("ERROR", "CRITICAL")),
+        ("level=CRITICAL&category=rare", lambda row: row.level == "CRITICAL" and row.category == "rare"),
+        ("level=ERROR&category=rare", lambda row: row.level == "ERROR" and row.category == "rare"),
+        ("min_level=ERROR&category=rare", lambda row: row.level in ("ERROR", "CRITICAL") and row.category == "rare"),
+    ],
+)
+def test_what_an_index_has_by_time_is_found_page_by_page(query: str, fits: Callable[[Row], bool]) -> None:
+    instants = [NOW - timedelta(days=n, seconds=n % 3) for n in range(50)]
+    rows = [
+        row
+        for level in ("INFO", "ERROR", "CRITICAL")
+        for category in ("rare", "other")
+        for row in fill(instants, level=level, category=category)
+    ]
+    for since, until in [(None, None), (NOW - timedelta(days=40), NOW - timedelta(days=9))]:
+        looked_for = replace(read_search(QueryDict(query), known=set(), now=NOW), since=since, until=until)
+        within = [row for row in rows if (not since or row.timestamp >= since) and (not until or row.timestamp < until)]
+        keys = sorted((row[:2] for row in within if fits(row)), reverse=True)
+        pages = list(walk(looked_for, 15))
+        assert [(record.timestamp, record.id) for page in pages for record in page.items] == keys
+        assert all(page.complete for page in pages)
+
+
+@pytest.mark.parametrize("column", ["correlation_id", "trace_id", "user_id", "subject"])
+@pytest.mark.parametrize("few", [20, 1000])
+def test_a_selective_filter_finds_what_it_finds_alone_and_beside_others(
+    column: str, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "FEW", few)
+    monkeypatch.setattr(counting, "COUNT_BUDGET_S", 10)
+    instants = [NOW - timedelta(days=n % 40, seconds=n % 3) for n in range(120)]
+    rows = [*fill(instants[:80], **{column: "x"}), *fill(instants, level="ERROR", **{column: "x"})]
+    fill(instants, **{column: "y"})
+    by = Lookup(By(column), "x")
+    for searched, expected in [
+        (Search(SystemLog.objects.filter(**{column: "x"}), lookup=by, selective=True, alone=True), rows),
+        (Search(SystemLog.objects.filter(**{column: "x"}, level="ERROR"), lookup=by, selective=True), rows[80:]),
+    ]:
+        for since, until in [(None, None), (NOW - timedelta(days=30), NOW - timedelta(days=9, seconds=1))]:
+            bounded = replace(searched, since=since, until=until)
+            within = [r for r in expected if (not since or r.timestamp >= since) and (not until or r.timestamp < until)]
+            keys = sorted((row[:2] for row in within), reverse=True)
+            pages = list(walk(bounded, 30))
+            assert [(record.timestamp, record.id) for page in pages for record in page.items] == keys
+            assert all(page.complete for page in pages)
+            assert len(pages) == max(1, -(-len(keys) // 30))
+            assert count(bounded) == (len(keys), True)
 
 
 @pytest.mark.parametrize(

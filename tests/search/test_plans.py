@@ -5,6 +5,8 @@ without a sequential scan, and without a sort of more than a page.
 from __future__ import annotations
 
 import json
+import re
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +19,8 @@ from django.test import Client
 from systemlog import slices
 from systemlog.conf import conf
 from systemlog.models import SystemLog
-from systemlog.storage import storage_of
+from systemlog.storage import planned, storage_of
+from systemlog.storage.lookups import By
 from tests.databases import on_citus
 
 pytestmark = [
@@ -117,6 +120,20 @@ class Plan:
                 assert sorted_["Actual Rows"] * sorted_["Actual Loops"] <= max(limit + 1, SMALL_LEAF), self.text
 
 
+def prepared(function: str, by: str) -> str:
+    """Executes what the function has planned, to be called with its parameters behind the name."""
+    parameters = ["wanted", "since", "until", "before", "most"]
+    statement = planned.STATEMENTS[function][By(by)]
+    for number, name in enumerate(parameters, 1):
+        statement = re.sub(rf"\b{name}\b", f"${number}", statement)
+    with connections[conf().DATABASE].cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        name = f"{function}_{uuid.uuid4().hex}"
+        cursor.execute(f"PREPARE {name} (text, timestamptz, timestamptz, uuid, bigint) AS {statement}")
+    return f"EXECUTE {name} (%s, %s, %s, %s, %s)"
+
+
 def plans(client: Client, url: str) -> list[Plan]:
     """Of the statements that read the table for an answer."""
     seen: list[tuple[str, Any]] = []
@@ -124,6 +141,8 @@ def plans(client: Client, url: str) -> list[Plan]:
     def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if 'FROM "system_logs"' in sql:
             seen.append((sql, params))
+        elif function := re.search(r"\b(system_logs_of|system_logs_number_of)\(", sql):
+            seen.append((prepared(function[1], params[0]), params[1:6]))
         return execute(sql, params, many, context)
 
     with connections[conf().DATABASE].execute_wrapper(note):
@@ -148,7 +167,7 @@ PAGES = {
     "user_id=u77": "user_id_timestamp",
     "subject=shop.order:77": "subject_timestamp",
     "context.order=7777": "context",
-    "level=CRITICAL&category=c7": "timestamp_level_category",
+    "level=CRITICAL&category=c7": "category_timestamp_idx1",  # the one of CRITICAL alone
     "min_level=ERROR&category=c5": "timestamp_level_category",
     "level=INFO&category=c5": "category_timestamp",
     "correlation_id=r777&level=INFO": "correlation_id",
@@ -216,7 +235,15 @@ def test_a_page_by_an_index_takes_few_statements(client: Client, monkeypatch: py
 
 def test_the_partitions_of_a_query_are_a_few_dozen_at_most(client: Client) -> None:
     storage_of().make_room([NOW - timedelta(days=31 * month) for month in range(2, 24)])
-    for query in ("user_id=nobody", "level=CRITICAL&category=none", "q=nothing"):
+    for query in ("level=ERROR&category=none", "source=none", "q=nothing"):
         for plan in plans(client, f"{URL}?{query}"):
             scanned = {node["Relation Name"] for node in plan.nodes if "Relation Name" in node}
             assert len(scanned) <= slices.LEAVES_OF_A_SLICE, query
+
+
+def test_a_function_that_keeps_its_plan_asks_one_index_of_each_partition(client: Client) -> None:
+    storage_of().make_room([NOW - timedelta(days=31 * month) for month in range(2, 24)])
+    for query in ("user_id=nobody", "correlation_id=nothing", "category=none", "level=CRITICAL&category=none"):
+        *_, plan = plans(client, f"{URL}?{query}")
+        scans = [node["Index Name"] for node in plan.nodes if "Index Name" in node]
+        assert DAYS < len(scans) <= len(storage_of().leaf_spans())
