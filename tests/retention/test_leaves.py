@@ -32,7 +32,6 @@ pytestmark = [
 Store = Callable[..., None]
 DAYS = timedelta(days=1)
 KEEP_ALL = [Policy(keep=None)]
-MERGED_ABOVE = 12
 
 
 def spans() -> list[Span]:
@@ -131,22 +130,21 @@ def test_a_wedged_detach_is_finished_by_whoever_needs_the_leaf(store: Store, how
 
 
 def test_the_oldest_leaves_are_merged_where_there_are_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("systemlog.storage.spans.MERGED_ABOVE", MERGED_ABOVE)
+    merged_above = len(spans()) + 8
+    monkeypatch.setattr("systemlog.storage.spans.MERGED_ABOVE", merged_above)
     # What days of long ago become when nobody merges them.
-    first = (TODAY - 130 * DAYS).replace(day=1)
-    number = 0
-    while len(spans()) <= MERGED_ABOVE + 3:
-        lower = first + number * DAYS
+    first, number = (TODAY - 130 * DAYS).replace(day=1), 12
+    for day in range(number):
+        lower = first + day * DAYS
         sql(
-            f"CREATE TABLE system_logs_of_old_{number} PARTITION OF system_logs"
+            f"CREATE TABLE system_logs_of_old_{day} PARTITION OF system_logs"
             f" FOR VALUES FROM ('{lower:%Y-%m-%d}+00') TO ('{lower + DAYS:%Y-%m-%d}+00')"
         )
-        number += 1
     postgresql._remembered.clear()
     written = [row(first + day * DAYS + DAYS / 2, f"{day}") for day in range(number)]
     store(*written)
     prune(KEEP_ALL)
-    assert len(spans()) <= MERGED_ABOVE
+    assert len(spans()) <= merged_above
     assert spans()[0] == Span(first, first + 6 * DAYS)
     assert messages() == {each.message for each in written}
     store(row(first + DAYS / 3, "late"))
