@@ -174,8 +174,7 @@ def read_search(
     conditions = list(_read_context(query, wrong))
     if wrong:
         raise InvalidParameters(wrong)
-    if records is None:
-        records = SystemLog.objects.all()
+    records = SystemLog.objects.all() if records is None else records
     for name, value in values.items():
         if value:
             records = filters[name].filter(records, value)

@@ -53,8 +53,30 @@ STATEMENTS = {
 """What each function does; the names in it are those of its parameters."""
 
 
+MANY = 5000
+"""So many records of one value are sorted by time. More of them are read in the order of time, as the planner finds
+best: it knows which values are frequent, but a plan that is kept is one for all values.
+"""
+
+ANY_PLAN = f"""
+    IF (SELECT count(*) FROM (SELECT FROM {TABLE} WHERE {{by}} = wanted LIMIT {MANY + 1}) many) > {MANY} THEN
+        RETURN QUERY EXECUTE '
+            SELECT * FROM {TABLE}
+            WHERE {{by}} = $1 AND timestamp >= $2 AND timestamp <= $3 AND (timestamp, id) < ($3, $4)
+            ORDER BY timestamp DESC, id DESC LIMIT $5' USING wanted, since, until, before, most;
+        RETURN;
+    END IF;
+"""
+OFTEN_MANY = (By.CORRELATION_ID, By.TRACE_ID)
+
+
 def _create(name: str, returns: str, returning: str) -> str:
-    branches = "".join(f"WHEN '{by}' THEN {returning.format(statement)};" for by, statement in STATEMENTS[name].items())
+    branches = "".join(
+        f"WHEN '{by}' THEN "
+        + (ANY_PLAN.format(by=by) if name == RECORDS and by in OFTEN_MANY else "")
+        + f"{returning.format(statement)};"
+        for by, statement in STATEMENTS[name].items()
+    )
     # No sequential scan: a partition that was empty when it was planned for would be read as a whole later.
     return f"""
         CREATE FUNCTION {name}(name text, wanted text, since timestamptz, until timestamptz, before uuid, most bigint)

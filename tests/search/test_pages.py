@@ -17,7 +17,7 @@ from systemlog.counting import count
 from systemlog.filters import read_search
 from systemlog.models import SystemLog
 from systemlog.search import Page, Position, Search, find_page, find_record
-from systemlog.storage import Row, storage_of
+from systemlog.storage import Row, planned, storage_of
 from systemlog.storage.lookups import By, ContextHolds, HasTerm, Lookup
 
 pytestmark = pytest.mark.django_db
@@ -181,6 +181,15 @@ def test_what_an_index_has_by_time_is_found_page_by_page(query: str, fits: Calla
         pages = list(walk(looked_for, 15))
         assert [(record.timestamp, record.id) for page in pages for record in page.items] == keys
         assert all(page.complete for page in pages)
+
+
+def test_a_correlation_id_that_half_of_the_log_has_is_found_page_by_page() -> None:
+    rows = fill([NOW - timedelta(minutes=n) for n in range(planned.MANY + 10)], correlation_id="x")
+    looked_for = Search(
+        SystemLog.objects.filter(correlation_id="x"), lookup=Lookup(By.CORRELATION_ID, "x"), alone=True, selective=True
+    )
+    pages = list(walk(looked_for, 2000))
+    assert [record.id for page in pages for record in page.items] == [row.id for row in rows]
 
 
 @pytest.mark.parametrize("column", ["correlation_id", "trace_id", "user_id", "subject"])
