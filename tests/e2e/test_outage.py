@@ -177,7 +177,5 @@ def test_the_lander_as_a_process_begins_and_stops_while_the_database_hangs(
             stop_in_time(lander)
         with landing(own_platform) as lander:
             stop_in_time(lander)
-            assert lander.stdout is not None
-            assert "stays in the journal" in lander.stdout.read()
     finally:
         os.kill(database.pid, signal.SIGCONT)
