@@ -33,6 +33,8 @@ WRITERS = 2
 MAX_WRITING_S = 0.3
 MAX_LANDING_S = 0.2
 DEADLINE_S = 60
+FORGETFUL = {"synchronous_commit": "off", "wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
+"""A server that loses what it committed in the last seconds, if it crashes."""
 
 
 def main() -> int:
@@ -49,7 +51,7 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = None
         if options.database == "postgresql":
-            server = stack.enter_context(running_server(options.pg_bin))
+            server = stack.enter_context(running_server(options.pg_bin, settings=FORGETFUL))
         configure(folder, server)
         kinds: dict[str, Callable[[str], set[str]]] = {
             "a writer in mid-write": kill_writers,
@@ -59,6 +61,7 @@ def main() -> int:
         }
         if server is not None:
             kinds["PostgreSQL in mid-COPY"] = lambda name: kill_postgresql(name, server)
+            kinds["PostgreSQL after the commit"] = lambda name: kill_postgresql(name, server, after_commit=True)
         for kind, run in kinds.items():
             records = 0
             for number in range(options.rounds):
@@ -158,21 +161,29 @@ def kill_lander_somewhere(name: str) -> set[str]:
     return accepted
 
 
-def kill_postgresql(name: str, server: Server) -> set[str]:
-    """PostgreSQL crashes while a lander is at work, and is started again."""
+def kill_postgresql(name: str, server: Server, *, after_commit: bool = False) -> set[str]:
+    """PostgreSQL crashes while a lander is at work, or as soon as it is done, and is started again.
+
+    This server commits without waiting for its log, and the journal keeps nothing that has landed.
+    """
     accepted = write_backlog(name)
 
     def land() -> None:
         from systemlog.landing import DatabaseDown, Lander
 
+        lines = BACKLOG if after_commit else random.randint(500, BACKLOG)
         with contextlib.suppress(DatabaseDown):
-            Lander(folder_now(), batch_lines=random.randint(500, BACKLOG)).land_all()
+            Lander(folder_now(), batch_lines=lines).land_all()
 
     child = in_child(land)
-    time.sleep(random.random() * MAX_LANDING_S)
+    if after_commit:
+        os.waitpid(child, 0)
+    else:
+        time.sleep(random.random() * MAX_LANDING_S)
     server.stop(how=signal.SIGQUIT)
     server.start()
-    os.waitpid(child, 0)
+    if not after_commit:
+        os.waitpid(child, 0)
     return accepted
 
 

@@ -62,6 +62,10 @@ STAGE_SQL = f"CREATE TEMPORARY TABLE IF NOT EXISTS {STAGE} (LIKE {TABLE}) ON COM
 UNSTAGE_SQL = (
     f"INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {STAGE} ON CONFLICT (timestamp, id) DO NOTHING"
 )
+# What is landed leaves the journal: it must be safe then, also where the server's commits do not wait for its disk.
+WAIT_FOR_DISK_SQL = """
+    SELECT set_config('synchronous_commit', 'local', true) WHERE current_setting('synchronous_commit') = 'off'
+"""
 LINES_SQL = """
     SELECT row_to_json(line) FROM (
         SELECT id, to_char(timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS timestamp, level, category,
@@ -348,6 +352,7 @@ class PostgreSQLStorage(Storage):
     def _land(self, slices: Sequence[Slice], start: int, *, skip_known: bool) -> dict[uuid.UUID, int]:
         checkpoints = self.checkpoints()
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            cursor.execute(WAIT_FOR_DISK_SQL)
             positions = checkpoints.lock(cursor, slices, start)
             chosen = [slice_ for slice_ in slices if positions.get(slice_.segment) == slice_.start]
             if any(slice_.lines for slice_ in chosen):

@@ -24,4 +24,4 @@ def test_whatever_is_killed_each_accepted_record_is_stored_once(pytestconfig: py
         timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("each stored once") == (5 if pytestconfig.getoption("db") == "postgresql" else 4)
+    assert done.stdout.count("each stored once") == (6 if pytestconfig.getoption("db") == "postgresql" else 4)
