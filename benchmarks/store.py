@@ -214,6 +214,7 @@ class Store:
             "by id": (f"{one.id}/", None, None),
             "two thirds down": (f"?until={deep}", f"?page={page}", f"?page={page}"),
             "rare word": ("?q=zebra", None, None),
+            "rare word, sealed": (f"?q=zebra&until={datetime.now(UTC):%Y-%m-%dT00:00:00Z}", None, None),
             "rare context key": ("?context.tenant=rare", None, None),
             "histogram by day": ("histogram/?interval=1d", None, None),
             "facets of category, ERROR": ("facets/?field=category&level=ERROR", None, None),
