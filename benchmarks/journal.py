@@ -34,9 +34,6 @@ from pythonjsonlogger.json import JsonFormatter
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 BATCH = 200
-DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
-"""As a server in use has it: who commits each record waits for the disk each time."""
-
 DB_LOGGER_CALLS = 2000
 LANDED_AT_ONCE = 5000
 
@@ -54,7 +51,7 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = options.database
         if not url:
-            from tests.postgresql import running_server
+            from tests.postgresql import DURABLE, running_server
 
             url = stack.enter_context(running_server(settings=DURABLE)).url()
         configure(folder, url)

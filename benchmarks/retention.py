@@ -3,8 +3,8 @@
 Loads 30 days of events into `system_logs` and into a plain table with the same indexes, and takes 10 days off each: by
 `prune` there, by DELETE and VACUUM here. Then it takes 19 of 20 records of 10 more days off both, archives what is left
 by gzip and by Zstandard, and restores a day of it. One process inserts all the while; its longest insert is told.
-Runs on a PostgreSQL that it starts itself (`--pg-bin`: directory of the binaries, by default those of the wheel), or
-on an empty database in DATABASE_URL. At 10 million rows it needs about 15 GB of disk.
+Runs on a PostgreSQL that it starts itself, as durable as one in use (`--pg-bin`: directory of the binaries, by default
+those of the wheel), or on an empty database in DATABASE_URL. At 10 million rows it needs about 15 GB of disk.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 import environ
 from django.conf import settings
 
-from tests.postgresql import running_server
+from tests.postgresql import DURABLE, running_server
 
 DAYS = 30
 PLAIN = "benchmarks_plain"
@@ -50,7 +50,10 @@ def main() -> None:
     parser.add_argument("--pg-bin", type=Path, help="directory of the PostgreSQL binaries to start")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
-        url = os.environ.get("DATABASE_URL") or stack.enter_context(running_server(options.pg_bin)).url()
+        url = (
+            os.environ.get("DATABASE_URL")
+            or stack.enter_context(running_server(options.pg_bin, settings=DURABLE)).url()
+        )
         settings.configure(
             USE_TZ=True,
             INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "systemlog"],

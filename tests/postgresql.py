@@ -29,6 +29,9 @@ LOCALE = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
 # What a crash would lose is of no worth here; everything that a query can notice stays at its default.
 SERVER_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
+DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+"""As a server in use has it, for benchmarks: who commits waits for the disk."""
+
 
 class Server:
     """One server process on one data directory; `stop()` and `start()` keep the data."""
