@@ -15,6 +15,7 @@ from django.core.checks import Warning as CheckWarning
 from django.db import connections, router
 
 from systemlog.conf import NAME, conf, problems_with
+from systemlog.journal.directory import JournalUnusable, journal_directory
 from systemlog.storage import citus
 
 SUPPORTED_VENDORS = ("postgresql", "sqlite")
@@ -148,14 +149,20 @@ def check_time_zones(app_configs: Sequence[AppConfig] | None, **kwargs: object) 
 @register(Tags.files)
 def check_journal_directory(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """systemlog.E005: the directory of the journal can be used, and by nobody else."""
-    if not conf().JOURNAL_DIR:
+    if conf().JOURNAL != "files" and not conf().JOURNAL_DIR:
         return []
-    wrong = _wrong_with(Path(conf().JOURNAL_DIR))
-    if wrong is None:
-        return []
+    try:
+        path = journal_directory()
+    except JournalUnusable as error:
+        told = str(error)
+    else:
+        wrong = _wrong_with(path)
+        if wrong is None:
+            return []
+        told = f"{NAME}['JOURNAL_DIR'] {wrong}." if conf().JOURNAL_DIR else f"The journal's directory {path} {wrong}."
     return [
         Error(
-            f"{NAME}['JOURNAL_DIR'] {wrong}.",
+            told,
             hint="Name a directory on a local disk that outlives restarts, of the service's user, with mode 0700.",
             id="systemlog.E005",
         )
@@ -169,7 +176,8 @@ def _wrong_with(directory: Path) -> str | None:
         return "is the directory of temporary files, which a restart may empty"
     if not directory.exists():
         there = next(parent for parent in directory.parents if parent.exists())
-        return None if os.access(there, os.W_OK | os.X_OK) else "does not exist, and cannot be made"
+        can_be_made = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+        return None if can_be_made else "does not exist, and cannot be made"
     if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
         return "is no directory that this process can write to"
     status = directory.stat()

@@ -205,8 +205,9 @@ class PostgreSQLStorage(Storage):
                 yield lambda seconds: cursor.execute(LIMIT_SQL, [f"{max(1, round(seconds * 1000))}ms", "off", "0"])
                 if inside:
                     cursor.execute(LIMIT_SQL, before)
-        except OperationalError as error:
-            # Out here, since a COMMIT too can take longer than the last statement was allowed to.
+        except Exception as error:
+            # Out here, since a COMMIT too can take longer than the last statement was allowed to. So can closing a
+            # cursor, whose error is the driver's own.
             if sqlstate_of(error) == QUERY_CANCELED:
                 raise BudgetSpent from error
             raise

@@ -9,5 +9,5 @@ LOCK_NOT_AVAILABLE = "55P03"
 
 
 def sqlstate_of(error: Exception) -> str | None:
-    """The SQLSTATE behind one of Django's database errors."""
-    return getattr(error.__cause__, "sqlstate", None)
+    """The SQLSTATE of an error of the driver's, or of the one behind one of Django's."""
+    return getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None)

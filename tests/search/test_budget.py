@@ -73,6 +73,15 @@ def test_a_search_leaves_no_limit_in_the_connection() -> None:
     assert limits() == before
 
 
+def test_a_budget_that_ends_inside_the_driver_is_spent_as_well() -> None:
+    connection = connections[conf().DATABASE]
+    # As where Django closes a cursor of the server's, and does not make the driver's error its own.
+    with pytest.raises(BudgetSpent), storage_of().budget() as allow:
+        allow(0.01)
+        connection.connection.execute("SELECT pg_sleep(5)")
+    assert count(EVERYTHING) == (1, True)
+
+
 def test_a_search_within_a_transaction_gives_it_its_own_limits_back() -> None:
     with transaction.atomic(using=conf().DATABASE):
         with connections[conf().DATABASE].cursor() as cursor:

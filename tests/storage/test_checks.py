@@ -17,7 +17,7 @@ def complaints(settings: Any) -> Any:
     """Gives the ids of the app's complaints about `SYSTEMLOG`, with their texts."""
 
     def check(**keys: Any) -> dict[str, str]:
-        settings.SYSTEMLOG = {"DATABASE": conf().DATABASE, **keys}
+        settings.SYSTEMLOG = {"DATABASE": conf().DATABASE, "JOURNAL": "memory", **keys}
         return {str(each.id): f"{each.msg} {each.hint}" for each in run_checks() if "systemlog.E00" in str(each.id)}
 
     return check
@@ -78,6 +78,24 @@ def test_a_journal_that_others_may_write_to_is_named(complaints: Any, tmp_path: 
     assert complaints(JOURNAL_DIR=str(tmp_path / "not" / "yet")) == {}
     tmp_path.chmod(0o777)
     assert "others may write to it" in complaints(JOURNAL_DIR=str(tmp_path))["systemlog.E005"]
+
+
+def test_a_journal_without_a_directory_of_its_own_is_named(
+    complaints: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    settings.BASE_DIR = None
+    assert "has no directory" in complaints(JOURNAL="files", JOURNAL_DIR="")["systemlog.E005"]
+    (tmp_path / "file").touch()
+    settings.BASE_DIR = tmp_path / "file"
+    assert (
+        "file/var/journal does not exist, and cannot be made"
+        in complaints(JOURNAL="files", JOURNAL_DIR="")["systemlog.E005"]
+    )
+    settings.BASE_DIR = tmp_path
+    assert complaints(JOURNAL="files", JOURNAL_DIR="") == {}
+    settings.BASE_DIR = None
+    assert "systemlog.E005" not in complaints(JOURNAL="direct", JOURNAL_DIR="")
 
 
 @pytest.mark.parametrize("given", [None, [], "DATABASE"])
