@@ -74,11 +74,14 @@ def test_a_search_leaves_no_limit_in_the_connection() -> None:
 
 
 def test_a_budget_that_ends_inside_the_driver_is_spent_as_well() -> None:
-    connection = connections[conf().DATABASE]
-    # As where Django closes a cursor of the server's, and does not make the driver's error its own.
-    with pytest.raises(BudgetSpent), storage_of().budget() as allow:
-        allow(0.01)
-        connection.connection.execute("SELECT pg_sleep(5)")
+    def overspend_in_the_driver() -> None:
+        with storage_of().budget() as allow:
+            allow(0.01)
+            # As where Django closes a cursor of the server's, and does not make the driver's error its own.
+            connections[conf().DATABASE].connection.execute("SELECT pg_sleep(5)")
+
+    with pytest.raises(BudgetSpent):
+        overspend_in_the_driver()
     assert count(EVERYTHING) == (1, True)
 
 
