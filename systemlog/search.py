@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any, NamedTuple, cast
 
+from django.db import OperationalError, transaction
 from django.db.models import DateTimeField, Q, QuerySet, UUIDField, Value
 
 from systemlog.conf import conf
@@ -188,12 +189,17 @@ def find_page(
 def find_record(record_id: uuid.UUID) -> SystemLog | None:
     """The record of this id; the newest, should there be several; None if there is none.
 
-    The instant inside a UUIDv7 spares the older partitions; they are asked only for an id that another clock made.
+    Where no function looks it up, or has to wait for a partition, the instant inside a UUIDv7 spares the older ones;
+    they are asked only for an id that another clock made.
     """
     records = SystemLog.objects.filter(id=record_id).order_by("-timestamp")
     found = storage_of(records.db).look_up(records, Lookup(By.ID, str(record_id)), most=1)
     if found is not None:
-        return found.first()
+        try:
+            return found.first()
+        except OperationalError:  # somebody has locked a partition, perhaps
+            if transaction.get_connection(records.db).in_atomic_block:
+                raise
     instant = instant_of(record_id)
     if instant is not None and (record := records.filter(timestamp__gte=instant).first()):
         return record

@@ -26,8 +26,8 @@ from systemlog.storage.lines import NULL, escape, escape_text
 MAX_MESSAGE_BYTES = 64 * 1024
 PLAIN_CHARACTERS = MAX_MESSAGE_BYTES // 4
 MAX_TEXT_CHARACTERS = 200
-LOGGINGS_OWN = len(vars(logging.makeLogRecord({})))
-"""So many attributes a record has of logging itself; they are the first."""
+LOGGINGS_OWN = len(vars(logging.LogRecord("", 0, "", 0, "", None, None)))
+"""So many attributes a record has of logging itself, whatever the factory that is set adds; they are the first."""
 
 TOLD_APART = {
     *("correlation_id", "trace_id", "user_id", "subject"),  # have columns of their own

@@ -107,6 +107,9 @@ RECOUNTED_SQL = f"""
 # of the same days and are not through on every node, and keeps others out. They ask before they write, holding nothing
 # yet that somebody might wait for.
 DAYS_SQL = "SELECT count(pg_advisory_xact_lock{shared}(hashtext(%s), day)) FROM unnest(%s::int[]) day"
+DAYS = 4000
+"""Of so many days each has a lock of its own, more than a decade; then they come round again. A partition may have all
+days before 1970, and PostgreSQL has no room for so many locks."""
 
 PUT_SQL = f"COPY {ROLLUP} (hour, source, category, level, count, delta) FROM STDIN"
 
@@ -407,12 +410,21 @@ def _with_sizes(report: LeafReport, sizes: Mapping[str, float]) -> LeafReport:
 
 
 def _enter_days(cursor: CursorWrapper, timestamps: Iterable[datetime]) -> None:
-    days = sorted({timestamp.astimezone(UTC).toordinal() for timestamp in timestamps})
-    cursor.execute(DAYS_SQL.format(shared="_shared"), [ROLLUP, days])
+    cursor.execute(DAYS_SQL.format(shared="_shared"), [ROLLUP, _locks(map(_day, timestamps))])
 
 
 def _days(lower: datetime, upper: datetime) -> list[int]:
-    return list(range(lower.astimezone(UTC).toordinal(), upper.astimezone(UTC).toordinal() + 1))
+    first = _day(lower)
+    return _locks(range(first, min(_day(upper) + 1, first + DAYS)))
+
+
+def _day(instant: datetime) -> int:
+    return instant.astimezone(UTC).toordinal()
+
+
+def _locks(days: Iterable[int]) -> list[int]:
+    # In one order, so that nobody waits for another who waits for it.
+    return sorted({day % DAYS for day in days})
 
 
 def _same(instant: datetime) -> datetime:

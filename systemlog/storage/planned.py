@@ -3,7 +3,7 @@
 The records of one request, say, may be in any of some forty partitions, with eleven indexes each: to plan that takes
 four times as long as to do it. A function keeps its plan for as long as the connection lives, behind a pooler too,
 which prepared statements do not. It locks each partition and one index of it; only while a connection plans anew, all
-of their indexes.
+of their indexes. For a partition that somebody else has locked it does not wait long: other queries may need it not.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from systemlog.storage.lookups import By
 from systemlog.storage.rows import TABLE
 
 RECORDS, NUMBER = f"{TABLE}_of", f"{TABLE}_number_of"
+
+LOCK_WAIT = "500ms"
 
 BOUNDS = "timestamp >= since AND (timestamp, id) < (until, before)"
 
@@ -81,7 +83,8 @@ def _create(name: str, returns: str, returning: str) -> str:
     return f"""
         CREATE FUNCTION {name}(name text, wanted text, since timestamptz, until timestamptz, before uuid, most bigint)
         RETURNS {returns} LANGUAGE plpgsql STABLE
-        SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+        SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+        SET lock_timeout = '{LOCK_WAIT}' AS $$
         BEGIN
             CASE name {branches} END CASE;
         END $$

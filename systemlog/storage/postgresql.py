@@ -25,7 +25,7 @@ from systemlog.storage.landing import Slice
 from systemlog.storage.lines import instants
 from systemlog.storage.lookups import Lookup
 from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
-from systemlog.storage.spans import AHEAD, Span, days_ahead, mergeable, span_for
+from systemlog.storage.spans import AHEAD, BEGINNING, END, Span, days_ahead, mergeable, span_for
 from systemlog.storage.sqlstates import (
     CHECK_VIOLATION,
     LOCK_NOT_AVAILABLE,
@@ -208,7 +208,7 @@ class PostgreSQLStorage(Storage):
         except Exception as error:
             # Out here, since a COMMIT too can take longer than the last statement was allowed to. So can closing a
             # cursor, whose error is the driver's own.
-            if sqlstate_of(error) == QUERY_CANCELED:
+            if sqlstate_of(error) in (QUERY_CANCELED, LOCK_NOT_AVAILABLE):
                 raise BudgetSpent from error
             raise
 
@@ -479,10 +479,10 @@ def values_of(row: Row) -> list[Any]:
 def _arguments(lookup: Lookup, most: int) -> list[Any]:
     """Of the functions that keep their plan."""
     by, value, since, until, before = lookup
-    # Plain SQL can store what lies beyond all dates of Python.
+    # Plain SQL can store what lies beyond all dates of Python: that has no place in a page.
     if until is None:
-        return [by.value, value, since or "-infinity", "infinity", uuid.UUID(int=(1 << 128) - 1), most]
-    return [by.value, value, since or "-infinity", until, before or uuid.UUID(int=0), most]
+        return [by.value, value, since or BEGINNING, END, uuid.UUID(int=(1 << 128) - 1), most]
+    return [by.value, value, since or BEGINNING, until, before or uuid.UUID(int=0), most]
 
 
 def _outside(instants: Iterable[datetime], spans: Iterable[Span]) -> list[datetime]:

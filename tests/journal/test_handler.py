@@ -358,6 +358,26 @@ def test_the_handler_imports_no_model() -> None:
     assert "systemlog.models" not in done.stdout
 
 
+def test_what_a_record_factory_adds_goes_into_the_context_whenever_it_was_set() -> None:
+    code = """
+import logging
+made = logging.getLogRecordFactory()
+def with_tenant(*args, **kwargs):
+    record = made(*args, **kwargs)
+    record.tenant = "t"
+    return record
+logging.setLogRecordFactory(with_tenant)
+import django
+django.setup()
+from systemlog.testing import captured_records
+with captured_records() as records:
+    logging.getLogger("app").warning("m", extra={"more": 1})
+print(records[0].context)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.endswith("{'tenant': 't', 'more': 1}\n")
+
+
 class Raising:
     """An object of which nothing is to be learned."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 
 from systemlog.conf import conf
 from systemlog.counting import count, facets
+from systemlog.identity import instant_of, mint_id
 from systemlog.models import SystemLog
 from systemlog.search import Search, find_page
 from systemlog.storage import BudgetSpent, postgresql, storage_of
@@ -44,14 +46,19 @@ def overspend() -> None:
         cursor.execute("SELECT pg_sleep(5)")
 
 
-@contextmanager
-def everything_locked() -> Iterator[None]:
+def everything_locked() -> AbstractContextManager[None]:
     """Another session holds the strongest lock on the table."""
+    return table_locked("system_logs")
+
+
+@contextmanager
+def table_locked(name: str) -> Iterator[None]:
+    """Another session holds the strongest lock on a table, or one partition."""
     other = connections[conf().DATABASE].copy()
     try:
         with other.cursor() as cursor:
             cursor.execute("BEGIN")
-            cursor.execute("LOCK TABLE system_logs IN ACCESS EXCLUSIVE MODE")
+            cursor.execute(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")
             yield
     finally:
         other.close()
@@ -146,3 +153,40 @@ def test_a_record_at_the_end_of_time_hides_no_others() -> None:
         storage_of().make_room([datetime.max.replace(tzinfo=UTC)])
         cursor.execute("INSERT INTO system_logs (timestamp, message) VALUES ('infinity', 'no date of Python')")
     assert [record.message for record in find_page(EVERYTHING, limit=5).items] == ["m"]
+
+
+def test_no_filter_finds_a_record_that_no_date_of_python_can_tell() -> None:
+    """Nor fails for it; it would have no place that a cursor could name."""
+    own = {"user_id": "u", "correlation_id": "c", "level": "CRITICAL", "category": "far"}
+    far = {uuid.uuid4(): text for text in ("infinity", "-infinity", "12000-01-01")}
+    storage_of().make_room([datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+    with connections[conf().DATABASE].cursor() as cursor:
+        cursor.executemany(
+            f"INSERT INTO system_logs (id, timestamp, message, {', '.join(own)}) VALUES (%s, %s, '', %s, %s, %s, %s)",
+            [[record_id, text, *own.values()] for record_id, text in far.items()],
+        )
+    SystemLog.objects.bulk_create([SystemLog(message="m", **own) for _ in range(2)])
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    for asked in ("user_id=u", "correlation_id=c", "level=CRITICAL", "category=far", "user_id=u&level=CRITICAL"):
+        first = client.get(f"/system/logs/?{asked}&limit=1").json()
+        second = client.get(first["next"]).json()
+        assert [item["message"] for page in (first, second) for item in page["items"]] == ["m", "m"], asked
+        assert second["next"] is None
+    assert {client.get(f"/system/logs/{record_id}/").status_code for record_id in far} == {404}
+
+
+def test_a_lookup_does_not_wait_for_a_partition_that_is_locked() -> None:
+    """By its id a record is found all the same; a page says that it is not complete."""
+    storage_of().make_room([datetime(2001, 1, 1, tzinfo=UTC)])
+    old = min(storage_of().leaves(), key=lambda report: report.leaf.span.lower).leaf
+    record_id = mint_id(datetime.now(UTC))
+    SystemLog.objects.bulk_create([SystemLog(id=record_id, timestamp=instant_of(record_id), correlation_id="c")])
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    with table_locked(old.name):
+        record = client.get(f"/system/logs/{record_id}/").json()
+        page = client.get("/system/logs/?correlation_id=c").json()
+    assert record["id"] == str(record_id)
+    assert (page["items"], page["complete"]) == ([], False)
+    assert page["next"]

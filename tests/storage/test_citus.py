@@ -21,6 +21,7 @@ from systemlog.models import SystemLog, SystemLogRollup
 from systemlog.storage import Row, Slice, citus, storage_of
 from systemlog.storage.leaves import read_leaves
 from systemlog.storage.lines import encode
+from systemlog.storage.spans import BEGINNING, FIRST_DECADE, Span
 from tests.databases import on_citus
 
 on_a_cluster = pytest.mark.skipif(not on_citus(), reason="needs a Citus cluster: -m citus with CITUS_DATABASE_URL")
@@ -168,3 +169,11 @@ def test_a_database_without_the_extension_is_refused_with_what_to_do() -> None:
 def test_a_cluster_of_another_vendor_is_named(settings: Any) -> None:
     settings.SYSTEMLOG = {"DATABASE": conf().DATABASE, "CITUS": True}
     assert [each.id for each in run_checks() if each.id == "systemlog.E030"]
+
+
+@pytest.mark.skipif("connections['default'].vendor != 'postgresql'", reason="SQLite has no such locks")
+@pytest.mark.django_db(transaction=True)
+def test_a_partition_of_two_thousand_years_can_be_counted_anew() -> None:
+    """Its days need no more locks than the server has room for; these are the same on a cluster and elsewhere."""
+    storage = citus.CitusStorage(connections[conf().DATABASE])
+    storage.recount_rollup(Span(BEGINNING, FIRST_DECADE))
