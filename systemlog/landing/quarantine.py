@@ -179,7 +179,7 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 def _read(file: Path) -> list[QuarantinedLine]:
     found = []
     with suppress(FileNotFoundError):
-        for text in file.read_text().splitlines():
+        for text in file.read_text(errors="replace").splitlines():
             with suppress(ValueError, TypeError):  # one that was cut short by a crash will be added anew
                 entry: dict[str, Any] = json.loads(text)
                 found.append(QuarantinedLine(**entry))

@@ -234,6 +234,15 @@ def test_an_entry_that_a_crash_cut_short_does_not_spoil_the_next(folder: Path) -
     assert directory.count_quarantined(folder) == 2
 
 
+def test_an_entry_that_the_disk_damaged_does_not_spoil_the_next(folder: Path) -> None:
+    quarantine = Quarantine(folder)
+    quarantine.add(uuid.UUID(SEGMENT), 1, "why", b"one")
+    with (folder / directory.QUARANTINE / f"{SEGMENT}.ndjson").open("ab") as file:
+        file.write(b"\xff\xfe\n")
+    assert Quarantine(folder).add(uuid.UUID(SEGMENT), 2, "why", b"two")
+    assert [line.data for line in quarantine.lines()] == [b"one", b"two"]
+
+
 def test_landers_that_remove_at_once_do_no_harm(
     journal: Callable[..., Path], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

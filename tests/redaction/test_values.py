@@ -179,3 +179,10 @@ def test_the_standard_re_steps_in_where_re2_is_not_installed() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert done.stdout == "token=[redacted]\n"
+
+
+def test_thousands_of_further_keys_are_still_found() -> None:
+    redactor = Redactor([f"shop{number}code" for number in range(2500)])
+    assert redactor.hits(b'{"shop2400code":"abc"}')
+    assert redactor.hits(b"password=abc")
+    assert not redactor.hits(b"nothing is here")
