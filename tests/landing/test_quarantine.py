@@ -153,9 +153,9 @@ def test_many_refused_lines_of_a_segment_are_not_read_again_for_each(
     reads: list[Path] = []
     read = Path.read_text
 
-    def counting(path: Path, *args: str) -> str:
+    def counting(path: Path, **options: str) -> str:
         reads.append(path)
-        return read(path, *args)
+        return read(path, **options)
 
     monkeypatch.setattr(Path, "read_text", counting)
     quarantine, segment = Quarantine(folder), uuid.uuid4()
