@@ -17,7 +17,8 @@ from typing import Any
 import orjson
 
 from systemlog.conf import conf
-from systemlog.representation import CONTEXT, FIELDS, as_rows
+from systemlog.intake import ALL_FIELDS
+from systemlog.representation import CONTEXT, as_rows
 from systemlog.search import Position, Search, find_page
 from systemlog.storage.contexts import as_json
 
@@ -64,7 +65,7 @@ def as_ndjson(pages: Iterable[Rows]) -> Iterator[bytes]:
 
 def as_csv(pages: Iterable[Rows]) -> Iterator[bytes]:
     """A line of names, and a record a line, with its context as JSON."""
-    yield _csv_lines([FIELDS])
+    yield _csv_lines([ALL_FIELDS])
     for page in pages:
         yield _csv_lines([_harmless(value) for value in _values(row)] for row in page)
 
@@ -81,7 +82,7 @@ def compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _json_line(row: Any) -> bytes:
     values: list[Any] = _values(row)
     values[CONTEXT] = orjson.Fragment(values[CONTEXT])
-    return orjson.dumps(dict(zip(FIELDS, values, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(dict(zip(ALL_FIELDS, values, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _values(row: Any) -> list[str | None]:

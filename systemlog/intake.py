@@ -44,6 +44,10 @@ FIELDS = (
     "source",
     "subject",
 )
+"""What a record from outside may have."""
+
+ALL_FIELDS = (*FIELDS, "recorded_by")
+"""What a record has when it is read: the server itself says who recorded it."""
 
 unstorable = re.compile("[\x00\ud800-\udfff]")
 _uuid = re.compile("[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -127,7 +131,7 @@ def read_record(
     if not isinstance(given, dict):
         raise Refused([FieldError("", "invalid", "A record must be a JSON object.")])
     reader = _Reader(given)
-    known = (*FIELDS, "recorded_by") if archived else FIELDS
+    known = ALL_FIELDS if archived else FIELDS
     reader.refuse_unknown(known)
     message = reader.text("message", limit=None) or ""
     level = reader.level()

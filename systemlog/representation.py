@@ -1,4 +1,4 @@
-"""A record as the API and an export say it, made from a row of the database without a model instance between them."""
+"""A record as the API and an export say it; a page of them is made without a model instance between row and text."""
 
 from __future__ import annotations
 
@@ -8,33 +8,22 @@ from typing import Any
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
+from systemlog.intake import ALL_FIELDS
 from systemlog.models import SystemLog
+from systemlog.storage import Row
 from systemlog.storage.contexts import ContextDecoder
 from systemlog.storage.lookups import IdText, TimeText
+from systemlog.storage.rows import represent_time
 
-FIELDS = (
-    "id",
-    "timestamp",
-    "level",
-    "category",
-    "message",
-    "correlation_id",
-    "user_id",
-    "context",
-    "trace_id",
-    "source",
-    "subject",
-    "recorded_by",
-)
-CONTEXT = FIELDS.index("context")
+CONTEXT = ALL_FIELDS.index("context")
 
 _texts = {"id": "id_text", "timestamp": "time_text", "context": "document"}
-_columns = [_texts.get(name, name) for name in FIELDS]
+_columns = [_texts.get(name, name) for name in ALL_FIELDS]
 
 
 def as_rows(records: QuerySet[SystemLog, Any]) -> QuerySet[SystemLog, Any]:
-    """The records as named tuples of texts in the order of `FIELDS`, as they are represented; but the context, by the
-    name `document`, as it is stored.
+    """The records as named tuples of texts in the order of `ALL_FIELDS`, as they are represented; but the context, by
+    the name `document`, as it is stored.
     """
     return records.annotate(
         id_text=IdText("id"), time_text=TimeText("timestamp"), document=Cast("context", TextField())
@@ -51,4 +40,10 @@ def represent_row(row: Any) -> dict[str, Any]:
     """The JSON object of a row."""
     values = list(row)
     values[CONTEXT] = ContextDecoder().decode(values[CONTEXT])
-    return dict(zip(FIELDS, values, strict=True))
+    return dict(zip(ALL_FIELDS, values, strict=True))
+
+
+def represent(record: SystemLog | Row) -> dict[str, Any]:
+    """The JSON object of a record."""
+    values = {name: getattr(record, name) for name in ALL_FIELDS}
+    return values | {"id": str(record.id), "timestamp": represent_time(record.timestamp)}

@@ -7,28 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from systemlog.intake import FIELDS
+from systemlog.intake import ALL_FIELDS
 from systemlog.models import SystemLog
-from systemlog.storage import Row
-from systemlog.storage.rows import represent_time
-
-
-def represent(record: SystemLog | Row) -> dict[str, Any]:
-    """The JSON object of a record, as `RecordSerializer` describes it."""
-    return {
-        "id": str(record.id),
-        "timestamp": represent_time(record.timestamp),
-        "level": record.level,
-        "category": record.category,
-        "message": record.message,
-        "correlation_id": record.correlation_id,
-        "user_id": record.user_id,
-        "context": record.context,
-        "trace_id": record.trace_id,
-        "source": record.source,
-        "subject": record.subject,
-        "recorded_by": record.recorded_by,
-    }
 
 
 class RecordSerializer(serializers.ModelSerializer[SystemLog]):
@@ -36,7 +16,7 @@ class RecordSerializer(serializers.ModelSerializer[SystemLog]):
 
     class Meta:
         model = SystemLog
-        fields = [*FIELDS, "recorded_by"]
+        fields = ALL_FIELDS
         read_only_fields = fields
 
     context = serializers.DictField(help_text="Whatever else is known, as a JSON object.")  # type: ignore[assignment]

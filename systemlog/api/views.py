@@ -29,7 +29,6 @@ from systemlog.api.serializers import (
     RecordOrRecordsSerializer,
     RecordPageSerializer,
     RecordSerializer,
-    represent,
 )
 from systemlog.correlation import get_correlation_id
 from systemlog.counting import Total, count
@@ -40,7 +39,7 @@ from systemlog.journal import accept_rows
 from systemlog.models import SystemLog
 from systemlog.problems import InvalidParameters, json_pointer
 from systemlog.problems.schema import may_raise
-from systemlog.representation import all_rows, represent_row
+from systemlog.representation import all_rows, represent, represent_row
 from systemlog.search import Page, Position, find_page, find_record
 from systemlog.storage import Row, storage_of
 from systemlog.storage.rows import represent_time

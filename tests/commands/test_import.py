@@ -99,6 +99,6 @@ def test_an_exported_record_comes_back_as_it_was(file: Path) -> None:
     }
     file.write_text(json.dumps(exported))
     run(file)
-    from systemlog.api.serializers import represent
+    from systemlog.representation import represent
 
     assert represent(SystemLog.objects.get()) == exported
