@@ -19,7 +19,7 @@ from systemlog.correlation import current_ids
 from systemlog.identity import next_key
 from systemlog.journal import nesting, sinks
 from systemlog.journal.complaints import complain
-from systemlog.journal.plain import MAX_BYTES, clean, described, dump, named, to_json
+from systemlog.journal.plain import MAX_BYTES, NUL, clean, described, dump, named, storable
 from systemlog.redaction import SHORT_BYTES, redact_text, redact_value
 from systemlog.storage.lines import NULL, escape, escape_text
 
@@ -104,9 +104,9 @@ def build_line(
     try:
         told = dumps(context, described)
     except (TypeError, ValueError, RecursionError):
-        told = b"\\"
+        told = NUL
     if b"\\" in told or len(told) > MAX_BYTES:  # what JSON or PostgreSQL cannot hold would be escaped
-        told = to_json(context)
+        told = storable(context, told)
     data = message + b"\t" + told
     if (way.scan if len(data) <= SHORT_BYTES else way.search)(data):
         plain = False

@@ -27,6 +27,8 @@ MAX_DIGITS = 1000
 SHOWN_CHARACTERS = 8000
 
 NUL = b"\\u0000"
+"""As JSON has it; PostgreSQL takes none."""
+
 _unstorable = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -35,12 +37,8 @@ def clean(text: str) -> str:
     return _unstorable.sub("\ufffd", text)
 
 
-def to_json(value: dict[str, Any]) -> bytes:
-    """The JSON object of what somebody logged."""
-    try:
-        data = orjson.dumps(value, described)
-    except (TypeError, ValueError, RecursionError):
-        data = NUL
+def storable(value: dict[str, Any], data: bytes) -> bytes:
+    """The JSON object of what somebody logged as it can be stored, where `data`, orjson's, perhaps cannot be."""
     if NUL in data:  # perhaps only an escaped backslash before `u0000`; walking it is right as well
         data = _walked(value)
     return data if len(data) <= MAX_BYTES else _shortened(value)
