@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -28,6 +28,9 @@ class Command(BaseCommand):
     # None that asks the database, as Django 6.1 would for the tag "database": landing begins while it hangs, too.
     requires_system_checks = ["compatibility", "files"]
 
+    _end: Callable[[], None] | None = None
+    """Has what lands return after the pass under way."""
+
     def add_arguments(self, parser: ArgumentParser) -> None:
         """--once."""
         parser.add_argument("--once", action="store_true", help="land what waits now, and end")
@@ -43,16 +46,18 @@ class Command(BaseCommand):
         try:
             folder = directory.target_folder()
             if once:
-                self._stopping = threading.Event()
-                landed = Lander(folder).land_all(stopping=self._stopping.is_set)
+                stopping = threading.Event()
+                self._end = stopping.set
+                landed = Lander(folder).land_all(stopping=stopping.is_set)
                 if verbosity:
                     self.stdout.write(f"{landed} records landed.")
             else:
-                self._service = LandingService()
+                service = LandingService()
+                self._end = service.stop
                 if verbosity:
                     self.stdout.write(f"Landing what comes into {folder}.")
                 self.stdout.flush()  # it runs on: a pipe would hold the line back
-                self._service.run()
+                service.run()
         except directory.JournalUnusable as error:
             raise CommandError(str(error)) from None
         except DatabaseDown as error:
@@ -87,8 +92,5 @@ class Command(BaseCommand):
                 signal.signal(number, handler)
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
-        for waiting in (getattr(self, "_service", None), getattr(self, "_stopping", None)):
-            if isinstance(waiting, LandingService):
-                waiting.stop()
-            elif waiting is not None:
-                waiting.set()
+        if self._end is not None:
+            self._end()
