@@ -33,19 +33,17 @@ from systemlog.storage.landing import Slice
 from systemlog.storage.lines import counted_by, instants
 from systemlog.storage.lookups import Lookup
 from systemlog.storage.postgresql import (
-    COLUMN_LIST,
     COPY_FROM_ROWS,
     DELETE_BATCH,
-    INSERT_SQL,
     LINES_SQL,
     STAGE,
     STAGE_SQL,
     UNSTAGE_SQL,
     PostgreSQLStorage,
-    values_of,
+    insertion,
 )
 from systemlog.storage.rollup import ROLLUP, hour_of
-from systemlog.storage.rows import COLUMNS, TABLE, JSONText, Row
+from systemlog.storage.rows import COLUMN_LIST, COLUMNS, TABLE, JSONText, Row
 from systemlog.storage.spans import Span
 from systemlog.storage.sqlstates import UNIQUE_VIOLATION, sqlstate_of
 from systemlog.storage.steps import Action, Leaf, LeafInUse, LeafReport, Orders, Step
@@ -248,9 +246,8 @@ class CitusStorage(PostgreSQLStorage):
             with transaction.atomic(using=alias), self.connection.cursor() as cursor:
                 _enter_days(cursor, (row.timestamp for row in rows))
                 if len(rows) < COPY_FROM_ROWS:
-                    marks = ", ".join(["(" + ", ".join(["%s"] * len(COLUMNS)) + ")"] * len(rows))
-                    values = [value for row in rows for value in values_of(row)]
-                    cursor.execute(f"{INSERT_SQL.format(values=marks)} RETURNING {COUNTED}", values)
+                    statement, values = insertion(rows)
+                    cursor.execute(f"{statement} RETURNING {COUNTED}", values)
                     stored = cursor.fetchall()
                 else:
                     self._copy(cursor, TABLE, rows)

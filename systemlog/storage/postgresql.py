@@ -24,7 +24,7 @@ from systemlog.storage.interface import BudgetSpent, Storage
 from systemlog.storage.landing import Slice
 from systemlog.storage.lines import instants
 from systemlog.storage.lookups import Lookup
-from systemlog.storage.rows import COLUMNS, TABLE, Row, context_as_json
+from systemlog.storage.rows import COLUMN_LIST, COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.spans import AHEAD, BEGINNING, END, Span, days_ahead, mergeable, span_for
 from systemlog.storage.sqlstates import (
     CHECK_VIOLATION,
@@ -54,7 +54,6 @@ TURNS = "systemlog.retention"
 REFUSING_CLASSES = ("22", "23", "44", "54", "P0")
 """Of SQLSTATE: data, integrity, check option, program limits, and what PL/pgSQL raises."""
 
-COLUMN_LIST = ", ".join(COLUMNS)
 COPY_SQL = f"COPY {{table}} ({COLUMN_LIST}) FROM STDIN"
 INSERT_SQL = f"INSERT INTO {TABLE} ({COLUMN_LIST}) VALUES {{values}} ON CONFLICT (timestamp, id) DO NOTHING"
 STAGE = f"{TABLE}_stage"
@@ -332,9 +331,8 @@ class PostgreSQLStorage(Storage):
     def _insert(self, rows: Sequence[Row]) -> int:
         alias = self.connection.alias
         if len(rows) < COPY_FROM_ROWS:
-            marks = ", ".join(["(" + ", ".join(["%s"] * len(COLUMNS)) + ")"] * len(rows))
             with self.connection.cursor() as cursor:
-                cursor.execute(INSERT_SQL.format(values=marks), [value for row in rows for value in values_of(row)])
+                cursor.execute(*insertion(rows))
                 return int(cursor.rowcount)
         try:
             with transaction.atomic(using=alias), self.connection.cursor() as cursor:
@@ -467,6 +465,12 @@ def _transaction(connection: Any) -> Iterator[CursorWrapper]:
     with connection.cursor() as cursor:
         yield cursor
     connection.commit()
+
+
+def insertion(rows: Sequence[Row]) -> tuple[str, list[Any]]:
+    """The statement that inserts a few rows, those that are not there, and its values."""
+    marks = ", ".join(["(" + ", ".join(["%s"] * len(COLUMNS)) + ")"] * len(rows))
+    return INSERT_SQL.format(values=marks), [value for row in rows for value in values_of(row)]
 
 
 def values_of(row: Row) -> list[Any]:

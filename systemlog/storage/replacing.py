@@ -21,7 +21,7 @@ from django.db.backends.utils import CursorWrapper
 from systemlog.storage import leaves
 from systemlog.storage.conditions import NOTHING, Condition
 from systemlog.storage.leaves import LATE_TRIGGER, LOCK, LOCK_SQL
-from systemlog.storage.rows import COLUMNS, TABLE
+from systemlog.storage.rows import COLUMN_LIST, TABLE
 from systemlog.storage.spans import BEGINNING, END, MICROSECOND, Span
 from systemlog.storage.sqlstates import LOCK_NOT_AVAILABLE, sqlstate_of
 from systemlog.storage.steps import Leaf, LeafInUse
@@ -41,7 +41,6 @@ FEW_ROWS = 200
 
 ROUNDS = 100
 
-COLUMN_LIST = ", ".join(COLUMNS)
 
 FUNCTION_SQL = f"""
     CREATE FUNCTION {LATE}() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

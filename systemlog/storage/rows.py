@@ -34,6 +34,7 @@ class Row(NamedTuple):
 
 
 COLUMNS = Row._fields
+COLUMN_LIST = ", ".join(COLUMNS)
 
 
 def context_as_json(context: Any) -> str:
