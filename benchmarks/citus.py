@@ -79,7 +79,7 @@ def _side(url: str, *, citus: str, rows: int) -> Iterator[Callable[[str], dict[s
 
         def ask(step: str) -> dict[str, float]:
             print(step, file=process.stdin, flush=True)
-            answer: dict[str, float] = json.loads(process.stdout.readline())  # type: ignore[union-attr]
+            answer: dict[str, float] = json.loads(process.stdout.readline())
             return answer
 
         yield ask

@@ -124,7 +124,7 @@ def main() -> None:
 
 def configure() -> None:
     settings.configure(
-        SECRET_KEY="of-the-benchmark",  # noqa: S106
+        SECRET_KEY="of-the-benchmark",
         ALLOWED_HOSTS=["*"],
         ROOT_URLCONF=__name__,
         INSTALLED_APPS=["django_guid", "django_structlog"],

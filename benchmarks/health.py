@@ -70,7 +70,7 @@ def main() -> None:
 
 def run(name: str) -> tuple[float, float]:
     """The microseconds of the bare view and of the case, measured in turns in a process of its own."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.health", name],
             cwd=PROJECT,

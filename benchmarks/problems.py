@@ -26,7 +26,7 @@ CORRELATION = "systemlog.correlation.CorrelationMiddleware"
 OURS = "systemlog.problems.ProblemMiddleware"
 
 settings.configure(
-    SECRET_KEY="benchmark",  # noqa: S106  (no secret)
+    SECRET_KEY="benchmark",
     ALLOWED_HOSTS=["*"],
     ROOT_URLCONF=__name__,
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "rest_framework", "systemlog"],
@@ -38,23 +38,23 @@ settings.configure(
     },
 )
 
-import django  # noqa: E402  (after the settings)
+import django
 
 django.setup()
 
-from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
-from django.http import Http404  # noqa: E402
-from django.test import RequestFactory, override_settings  # noqa: E402
-from django.urls import include, path  # noqa: E402
-from drf_standardized_errors.handler import exception_handler as standardized  # noqa: E402
-from rest_framework.exceptions import ValidationError  # noqa: E402
-from rest_framework.renderers import JSONRenderer  # noqa: E402
-from rest_framework.request import Request  # noqa: E402
-from rest_framework.response import Response  # noqa: E402
-from rest_framework.views import APIView  # noqa: E402
-from rest_framework.views import exception_handler as default  # noqa: E402
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import Http404
+from django.test import RequestFactory, override_settings
+from django.urls import include, path
+from drf_standardized_errors.handler import exception_handler as standardized
+from rest_framework.exceptions import ValidationError
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.views import exception_handler as default
 
-from systemlog.problems import exception_handler as ours  # noqa: E402
+from systemlog.problems import exception_handler as ours
 
 Handler = Callable[[Any, Any], Any]
 
@@ -72,7 +72,7 @@ def handwritten(exc: Exception, context: dict[str, Any]) -> Response:
     if isinstance(exc, ValidationError):
         body["errors"] = [
             {"detail": str(detail), "code": detail.code, "pointer": f"#/{field}"}
-            for field, details in exc.detail.items()  # type: ignore[union-attr]
+            for field, details in exc.detail.items()
             for detail in details
         ]
     return Response(body, status=status, content_type="application/problem+json")
@@ -124,7 +124,7 @@ urlpatterns = [
 def rendering(handler: Handler, make: Callable[[], Exception]) -> Callable[[], None]:
     """The handler, and DRF's rendering of what it returns."""
     django_request = RequestFactory().post("/orders/7/")
-    django_request.correlation_id = "0f8fad5b-d9cb-469f-a165-70867728950e"  # type: ignore[attr-defined]
+    django_request.correlation_id = "0f8fad5b-d9cb-469f-a165-70867728950e"
     request = Request(django_request)
     context = {"view": APIView(), "args": (), "kwargs": {}, "request": request}
     renderer = JSONRenderer()

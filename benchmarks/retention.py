@@ -75,8 +75,8 @@ def measure(rows: int) -> None:
 
     load(rows)
     now = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    age = lambda days: datetime.now(UTC) - (now - timedelta(days=days))  # noqa: E731
-    before = lambda days: f"timestamp < '{now - timedelta(days=days):%Y-%m-%d}+00'"  # noqa: E731
+    age = lambda days: datetime.now(UTC) - (now - timedelta(days=days))  # noqa: E731  (a formula)
+    before = lambda days: f"timestamp < '{now - timedelta(days=days):%Y-%m-%d}+00'"  # noqa: E731  (a formula)
 
     audit = Policy(categories=("audit",), keep=None)
     with watched("sealing 30 days"):

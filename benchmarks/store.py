@@ -82,7 +82,7 @@ def main() -> None:
 def set_up(url: str) -> None:
     """A project with the log, and nothing in the way of a request."""
     settings.configure(
-        SECRET_KEY="benchmark",  # noqa: S106  (no secret)
+        SECRET_KEY="benchmark",
         ALLOWED_HOSTS=["*"],
         ROOT_URLCONF="benchmarks.store_peers",
         USE_TZ=True,

@@ -38,7 +38,7 @@ class PlainLogs(viewsets.ReadOnlyModelViewSet[PlainLog]):
         query = self.request.query_params
         wanted = {name: query[name] for name in ("level", "category", "correlation_id", "user_id") if name in query}
         if "min_level" in query:
-            wanted["level__in"] = Level.from_severity(query["min_level"])  # type: ignore[assignment]
+            wanted["level__in"] = Level.from_severity(query["min_level"])
         return PlainLog.objects.filter(**wanted, **_times(query)).order_by("-timestamp")
 
 

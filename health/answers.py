@@ -184,5 +184,5 @@ def _respond(content: bytes, status: int, content_type: str) -> HttpResponse:
     headers["Vary"] = "Accept"
     # Django would log each 503 as an error of its own, and mail it to the administrators: every second, for as long as
     # the database is away. The change of a probe's state is logged once, by the runner.
-    response._has_been_logged = True  # type: ignore[attr-defined]
+    response._has_been_logged = True  # type: ignore[attr-defined]  # Django's own mark
     return response

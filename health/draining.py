@@ -74,5 +74,5 @@ def drain_on_sigterm() -> None:
         _stopping.set()
         server_handler(number, frame)
 
-    handler.is_health = True  # type: ignore[attr-defined]
+    handler.is_health = True  # type: ignore[attr-defined]  # an attribute of ours
     signal.signal(signal.SIGTERM, handler)

@@ -77,7 +77,7 @@ class HealthMiddleware:
         response: HttpResponseBase | None = None
         try:
             response = self.get_response(request) if endpoint is None else self._probe(endpoint, request)  # type: ignore[assignment]  # sync here
-            return response  # type: ignore[return-value]
+            return response  # type: ignore[return-value]  # Django's middleware may be either
         finally:
             requests.finish(request, response, endpoint.route if endpoint else None, began)
 

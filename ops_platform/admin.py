@@ -35,5 +35,5 @@ class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
 
     def get_deleted_objects(self, objs: Iterable[Model], request: HttpRequest) -> tuple[Any, Any, Any, Any]:
         """What the page that asks for a confirmation lists."""
-        _, counts, permissions, protected = super().get_deleted_objects(objs, request)  # type: ignore[arg-type]
-        return [f"token of {token.user}" for token in objs], counts, permissions, protected  # type: ignore[attr-defined]
+        _, counts, permissions, protected = super().get_deleted_objects(objs, request)  # type: ignore[arg-type]  # an iterable will do
+        return [f"token of {token.user}" for token in objs], counts, permissions, protected  # type: ignore[attr-defined]  # the stubs know models in general

@@ -22,7 +22,7 @@ workers = _environment.WEB_CONCURRENCY
 threads = 16
 
 # The heartbeat file of a worker must not wait for a disk.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (memory, where there is some)
 
 # A worker has this long to finish its requests after SIGTERM; Kubernetes kills after 30 s.
 graceful_timeout = 25

@@ -19,10 +19,10 @@ class SystemLogConfig(AppConfig):
         from django.db.backends.signals import connection_created
 
         from systemlog import checks  # noqa: F401  (importing registers them)
-        from systemlog.correlation import checks as correlation_checks  # noqa: F401
+        from systemlog.correlation import checks as correlation_checks  # noqa: F401  (registers them)
         from systemlog.correlation.sql import comment_statements
         from systemlog.landing import thread
-        from systemlog.problems import checks as problem_checks  # noqa: F401
+        from systemlog.problems import checks as problem_checks  # noqa: F401  (registers them)
         from systemlog.storage.sqlite import register_functions
 
         connection_created.connect(register_functions)

@@ -165,7 +165,7 @@ class Settings:
         100, "So many entries of `errors` a problem lists, and counts the rest.", at_least(1)
     )
     VALIDATION_STATUS: int = option(400, "Status of a failed validation of the body: 400 or 422.", one_of(400, 422))
-    CORRELATION_TRUST: str | list | tuple = option(  # type: ignore[type-arg]
+    CORRELATION_TRUST: str | list | tuple = option(  # type: ignore[type-arg]  # checked as it is written
         "all",
         "From whom an incoming `X-Request-ID` and trace context are taken: `all`, `none`, or a list of the proxies "
         "(addresses, networks, `unix` for a Unix socket).",

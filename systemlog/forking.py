@@ -32,7 +32,7 @@ def _hear_of_uwsgi() -> None:
         # Whoever imports this module takes uWSGI's one hook for its list.
         importlib.import_module("uwsgidecorators").postfork_chain.append(_begin)
     except Exception:  # noqa: BLE001  (it is not installed, or the plain exception that there is no master process)
-        uwsgi.post_fork_hook = _begin  # type: ignore[attr-defined]
+        uwsgi.post_fork_hook = _begin  # type: ignore[attr-defined]  # a module without stubs
 
 
 os.register_at_fork(after_in_child=_begin)

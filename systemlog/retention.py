@@ -95,7 +95,7 @@ def prune(
         check_clock(storage, expiry.now)
     outcome = Outcome()
     with ExitStack() as stack:
-        waiting = lambda: progress("waiting for another run to end")  # noqa: E731
+        waiting = lambda: progress("waiting for another run to end")  # noqa: E731  (a sentence, not a function)
         try:
             stack.enter_context(storage.taking_turns(waiting))
         except LeafInUse as error:
@@ -121,7 +121,7 @@ def archive_older(
     expiry = Expiry((Policy(keep=timedelta(0), archive=True),), before)
     storage = storage_of()
     outcome = Outcome()
-    waiting = lambda: progress("waiting for another run to end")  # noqa: E731
+    waiting = lambda: progress("waiting for another run to end")  # noqa: E731  (a sentence, not a function)
     with ExitStack() as stack:
         try:
             stack.enter_context(storage.taking_turns(waiting))  # nobody replaces a leaf while it is read

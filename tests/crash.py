@@ -133,12 +133,12 @@ def kill_lander(name: str, *, before_commit: bool) -> set[str]:
         moved = Checkpoints.move
 
         def move(*args: object) -> None:
-            moved(*args)  # type: ignore[arg-type]
+            moved(*args)
             if before_commit:
                 die()
             transaction.on_commit(die)
 
-        Checkpoints.move = move  # type: ignore[method-assign,assignment]
+        Checkpoints.move = move
         Lander(folder_now(), batch_lines=random.randint(1, BACKLOG)).land_all()
 
     os.waitpid(in_child(land), 0)
@@ -236,7 +236,7 @@ def make_logger(name: str) -> logging.Logger:
     """A logger whose category is the round."""
     from systemlog.journal import SystemLogHandler
 
-    logger = logging.Logger(name, logging.INFO)  # noqa: LOG001
+    logger = logging.Logger(name, logging.INFO)  # noqa: LOG001  (outside logging's tree)
     logger.addHandler(SystemLogHandler())
     return logger
 

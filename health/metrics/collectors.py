@@ -31,7 +31,7 @@ class Collector:
         families = list(self.collect())
         written = Families(families)
         generate_latest(written)
-        generate_openmetrics(written)  # type: ignore[no-untyped-call]
+        generate_openmetrics(written)
         self.families = families
 
 

@@ -33,7 +33,7 @@ def prometheus_text(*, details: bool) -> tuple[bytes, str]:
 
 def openmetrics_text(*, details: bool) -> tuple[bytes, str]:
     """The OpenMetrics format, and its content type."""
-    text: bytes = generate_openmetrics(Families(_visible(details)))  # type: ignore[no-untyped-call]
+    text: bytes = generate_openmetrics(Families(_visible(details)))
     return text, CONTENT_TYPE_OPENMETRICS
 
 

@@ -97,7 +97,7 @@ def _add_buckets(family: Metric, labels: dict[str, str], counts: Iterable[tuple[
     total = 0.0
     for bound, count in counts:
         total += count
-        le = floatToGoString(bound)  # type: ignore[no-untyped-call]
+        le = floatToGoString(bound)
         family.samples.append(Sample(f"{family.name}_bucket", labels | {"le": le}, total))
     family.samples.append(Sample(f"{family.name}_count", labels, total))
 

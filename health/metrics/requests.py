@@ -138,7 +138,7 @@ def _find_in_progress() -> Place:
 
 
 def _look_up_again() -> None:
-    global _in_progress  # noqa: PLW0603
+    global _in_progress  # noqa: PLW0603  (of the process)
     _series.clear()
     _in_progress = None  # found by the first request: not every process that is forked serves
 

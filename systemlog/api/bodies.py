@@ -204,7 +204,7 @@ def _reader(request: HttpRequest) -> Callable[[int], bytes]:
     environ: dict[str, Any] = getattr(request, "environ", {})
     if not request.META.get("CONTENT_LENGTH") and environ.get("wsgi.input_terminated"):
         # A chunked body: Django takes one without a length for empty, the server knows where it ends.
-        return environ["wsgi.input"].read  # type: ignore[no-any-return]
+        return environ["wsgi.input"].read  # type: ignore[no-any-return]  # WSGI's environ is untyped
     return request.read
 
 

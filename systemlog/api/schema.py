@@ -79,7 +79,7 @@ NEW_RECORD: dict[str, Any] = {
 }
 
 
-class NewRecordSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # registers itself, untyped
+class NewRecordSchema(OpenApiSerializerExtension):
     """`NewRecordSerializer` in the document."""
 
     target_class = "systemlog.api.serializers.NewRecordSerializer"
@@ -89,18 +89,18 @@ class NewRecordSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
         return NEW_RECORD
 
 
-class RecordKeySchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # registers itself, untyped
+class RecordKeySchema(OpenApiSerializerExtension):
     """`RecordKeySerializer` in the document: closed, so that no whole record is one too."""
 
     target_class = "systemlog.api.serializers.RecordKeySerializer"
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
         """Id and timestamp, and nothing else."""
-        schema = auto_schema._map_basic_serializer(self.target, direction)  # type: ignore[no-untyped-call]
+        schema = auto_schema._map_basic_serializer(self.target, direction)
         return {**schema, "additionalProperties": False}
 
 
-class RecordOrRecordsSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # registers itself, untyped
+class RecordOrRecordsSchema(OpenApiSerializerExtension):
     """`RecordOrRecordsSerializer` in the document."""
 
     target_class = "systemlog.api.serializers.RecordOrRecordsSerializer"
@@ -113,7 +113,7 @@ class RecordOrRecordsSchema(OpenApiSerializerExtension):  # type: ignore[no-unty
         return {"oneOf": [record, {"type": "array", "items": {"anyOf": [record, {}]}}], **A_BODY_IS_REQUIRED}
 
 
-class RecordLinesSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # registers itself, untyped
+class RecordLinesSchema(OpenApiSerializerExtension):
     """`RecordLinesSerializer` in the document."""
 
     target_class = "systemlog.api.serializers.RecordLinesSerializer"

@@ -19,7 +19,7 @@ class RecordSerializer(serializers.ModelSerializer[SystemLog]):
         fields = ALL_FIELDS
         read_only_fields = fields
 
-    context = serializers.DictField(help_text="Whatever else is known, as a JSON object.")  # type: ignore[assignment]
+    context = serializers.DictField(help_text="Whatever else is known, as a JSON object.")  # type: ignore[assignment]  # REST framework's own `context` is a property
 
 
 class NewRecordSerializer(serializers.Serializer[Any]):
@@ -106,7 +106,7 @@ class RefusedRecordSerializer(serializers.Serializer[Any]):
     """A record of a bulk that was not stored, by its place in the body, counted from 0."""
 
     index = serializers.IntegerField()
-    errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]
+    errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]  # REST framework's own `errors` is a property
 
 
 class BulkResultSerializer(serializers.Serializer[Any]):
@@ -114,4 +114,4 @@ class BulkResultSerializer(serializers.Serializer[Any]):
 
     accepted = serializers.IntegerField()
     rejected = serializers.IntegerField()
-    errors = RefusedRecordSerializer(many=True)  # type: ignore[assignment]
+    errors = RefusedRecordSerializer(many=True)  # type: ignore[assignment]  # as above

@@ -97,7 +97,7 @@ def _begin(request: HttpRequest) -> Correlation:
         if given is not None:
             # Whatever shows or forwards the request's headers (a debug page, a proxying view) has ours.
             meta["HTTP_X_REQUEST_ID"] = correlation_id
-    request.correlation_id = correlation_id  # type: ignore[attr-defined]
+    request.correlation_id = correlation_id  # type: ignore[attr-defined]  # an attribute of ours
     return Correlation(correlation_id, request, from_client, trace)
 
 
@@ -106,7 +106,7 @@ def _log(request: HttpRequest, response: HttpResponseBase) -> None:
 
     After the middleware chain the correlation would be gone, and a handler that asks `current()` find nothing.
     """
-    log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)  # type: ignore[arg-type]
+    log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)  # type: ignore[arg-type]  # Django's response has more kinds than its stubs
 
 
 def _finish(correlation: Correlation, request: HttpRequest, response: HttpResponseBase) -> None:

@@ -30,11 +30,11 @@ def accompany(response: StreamingHttpResponse, correlation: Correlation, ended: 
     """Let the body of `response` be produced, and closed, with `correlation` current."""
     correlation.pin_trace()
     # Django's closers run after everything else, the generator's own `finally` among them.
-    closers = response._resource_closers  # type: ignore[attr-defined]
+    closers = response._resource_closers  # type: ignore[attr-defined]  # Django's, not in its stubs
     closers[:] = [carried(correlation, closer) for closer in closers]
     # What the view gave, not `streaming_content`: that refers to the response, which would then be in a cycle with its
     # body, and a body that nobody reads to its end be closed whenever the garbage collector runs, in whatever context.
-    chunks = response._iterator  # type: ignore[attr-defined]
+    chunks = response._iterator  # type: ignore[attr-defined]  # Django's, not in its stubs
     body = AsyncBody if response.is_async else Body
     response.streaming_content = body(chunks, response.charset, correlation, ended)
 

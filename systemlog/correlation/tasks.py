@@ -37,15 +37,15 @@ class _CorrelatedTask:
         return super().enqueue(*args, **_packed(kwargs))  # type: ignore[misc]  # of the backend's Task
 
     async def aenqueue(self, *args: Any, **kwargs: Any) -> Any:
-        return await super().aenqueue(*args, **_packed(kwargs))  # type: ignore[misc]
+        return await super().aenqueue(*args, **_packed(kwargs))  # type: ignore[misc]  # a mixin
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         with correlated_by(kwargs.pop(ARGUMENT, None)):
-            return super().call(*args, **kwargs)  # type: ignore[misc]
+            return super().call(*args, **kwargs)  # type: ignore[misc]  # a mixin
 
     async def acall(self, *args: Any, **kwargs: Any) -> Any:
         with correlated_by(kwargs.pop(ARGUMENT, None)):
-            return await super().acall(*args, **kwargs)  # type: ignore[misc]
+            return await super().acall(*args, **kwargs)  # type: ignore[misc]  # a mixin
 
 
 def _packed(kwargs: dict[str, Any]) -> dict[str, Any]:

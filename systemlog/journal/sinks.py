@@ -89,7 +89,7 @@ def replace(other: Sink | None) -> Sink | None:
 
 
 def _find() -> Way:
-    global _way  # noqa: PLW0603
+    global _way  # noqa: PLW0603  (of the process)
     with _lock:
         if _way is None:
             name = conf().SOURCE or socket.gethostname()[:MAX_SOURCE_CHARACTERS]

@@ -110,7 +110,7 @@ class ChunkedBody(io.RawIOBase):
         super().close()
 
     def _put_aside(self, wanted: int | None) -> int:
-        self._spool = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115
+        self._spool = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115  (closed with the body)
         size = 0
         while wanted is None or size < wanted:
             piece = self._from_source(PIECE_BYTES if wanted is None else min(PIECE_BYTES, wanted - size))

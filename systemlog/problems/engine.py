@@ -215,7 +215,7 @@ class ProblemHandler(ExceptionHandler):
         """The problem, and its language."""
         return ProblemFormatter(exc, self.context, self.exc).run()
 
-    def get_response(self, exc: drf.APIException, data: Written) -> HttpResponseBase:  # type: ignore[override]
+    def get_response(self, exc: drf.APIException, data: Written) -> HttpResponseBase:  # type: ignore[override]  # wider, as the engine's is
         """The response, which no renderer touches: it is the same for every Accept."""
         request = django_request(self.context["request"])
         headers = self.get_headers(exc)

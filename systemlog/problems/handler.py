@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 def exception_handler(exc: BaseException, context: Mapping[str, Any]) -> HttpResponseBase | None:
     """DRF's `EXCEPTION_HANDLER`: every exception of a view becomes a problem, DEBUG on or off."""
-    return _engine().ProblemHandler(exc, context).run()  # type: ignore[no-any-return]
+    return _engine().ProblemHandler(exc, context).run()  # type: ignore[no-any-return]  # the library is untyped
 
 
 def write_problem(exc: APIException, context: Mapping[str, Any]) -> Written:
     """The problem alone, for a response that exists already."""
-    return _engine().ProblemFormatter(exc, context, exc).run()  # type: ignore[no-any-return]
+    return _engine().ProblemFormatter(exc, context, exc).run()  # type: ignore[no-any-return]  # the library is untyped
 
 
 @functools.cache

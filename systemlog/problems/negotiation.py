@@ -33,7 +33,7 @@ class ContentNegotiation(DefaultContentNegotiation):
         if format_suffix:
             candidates = self.filter_renderers(candidates, format_suffix)
         try:
-            chosen: Chosen = super().select_renderer(_WithoutQuery(request), candidates)  # type: ignore[arg-type]
+            chosen: Chosen = super().select_renderer(_WithoutQuery(request), candidates)  # type: ignore[arg-type]  # stands for a request
         except (APIException, ValueError, TypeError, LookupError):
             return candidates[0], str(candidates[0].media_type)
         return chosen

@@ -60,7 +60,7 @@ def report(
     if getattr(response, "_has_been_logged", False):
         return
     # Django's own mark, which keeps its handler from logging the response again.
-    response._has_been_logged = True  # type: ignore[attr-defined]
+    response._has_been_logged = True  # type: ignore[attr-defined]  # Django's own mark
     status = response.status_code
     if status >= 500 and exc is not None and not signalled:
         _send_signal(request, exc)

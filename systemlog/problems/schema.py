@@ -64,7 +64,7 @@ def may_raise(*problems: type[ProblemException] | ProblemType) -> Callable[[Subj
     types = [problem if isinstance(problem, ProblemType) else problem.problem_type for problem in problems]
 
     def mark(subject: Subject) -> Subject:
-        subject.problem_types = [*getattr(subject, "problem_types", ()), *types]  # type: ignore[attr-defined]
+        subject.problem_types = [*getattr(subject, "problem_types", ()), *types]  # type: ignore[attr-defined]  # an attribute of ours
         return subject
 
     return mark
@@ -114,11 +114,11 @@ class AutoSchema(openapi.AutoSchema):
             yield type_of_status(503)
 
     def _types_of_input(self) -> Iterator[ProblemType | None]:
-        paginator = self._get_paginator() if self._is_list_view() else None  # type: ignore[no-untyped-call]
+        paginator = self._get_paginator() if self._is_list_view() else None  # type: ignore[no-untyped-call]  # the library is untyped
         if "{" in self.path or isinstance(paginator, PageNumberPagination | CursorPagination):
             yield type_of_status(404)
         yield from self._types_of_parameters(paginator)
-        if self._get_request_body():  # type: ignore[no-untyped-call]
+        if self._get_request_body():  # type: ignore[no-untyped-call]  # the library is untyped
             yield find_type("malformed-body")
             yield find_type("incomplete-body")
             yield find_type("validation-failed")
@@ -128,9 +128,9 @@ class AutoSchema(openapi.AutoSchema):
     def _types_of_parameters(self, paginator: object) -> Iterator[ProblemType | None]:
         """Those of the query: what searches, sorts and cuts takes any value, or turns it into a 404."""
         names = {parameter["name"] for parameter in self._get_parameters() if parameter["in"] == "query"}
-        filtering = {parameter["name"] for parameter in self._get_filter_parameters()}  # type: ignore[no-untyped-call]
+        filtering = {parameter["name"] for parameter in self._get_filter_parameters()}  # type: ignore[no-untyped-call]  # the library is untyped
         if isinstance(paginator, PageNumberPagination | CursorPagination | LimitOffsetPagination):
-            names -= {parameter["name"] for parameter in self._get_pagination_parameters()}  # type: ignore[no-untyped-call]
+            names -= {parameter["name"] for parameter in self._get_pagination_parameters()}  # type: ignore[no-untyped-call]  # the library is untyped
         if names & filtering - {api_settings.SEARCH_PARAM, api_settings.ORDERING_PARAM}:
             yield find_type("validation-failed")
         if names - filtering:
@@ -144,7 +144,7 @@ class AutoSchema(openapi.AutoSchema):
                 getattr(relation, "on_delete", None) in (PROTECT, RESTRICT) for relation in model._meta.related_objects
             ):
                 yield find_type("still-referenced")
-        elif self._get_request_body():  # type: ignore[no-untyped-call]
+        elif self._get_request_body():  # type: ignore[no-untyped-call]  # the library is untyped
             serializer = self._request_serializer()
             if isinstance(serializer, serializers.ModelSerializer) and _can_conflict(serializer.Meta.model):
                 yield type_of_status(409)
@@ -155,7 +155,7 @@ class AutoSchema(openapi.AutoSchema):
         yield from getattr(getattr(self.view, action, None), "problem_types", ())
 
     def _problem_response(self, status: int, types: list[ProblemType]) -> dict[str, Any]:
-        component = ResolvedComponent(  # type: ignore[no-untyped-call]
+        component = ResolvedComponent(
             name="Problem", type=ResolvedComponent.SCHEMA, object="Problem", schema=PROBLEM_SCHEMA
         )
         self.registry.register_on_missing(component)

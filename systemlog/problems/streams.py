@@ -49,9 +49,9 @@ def watch(request: HttpRequest, response: HttpResponseBase) -> None:
         return
     content = response.streaming_content
     if response.is_async:
-        response.streaming_content = _watched_async(request, content)  # type: ignore[arg-type]
+        response.streaming_content = _watched_async(request, content)  # type: ignore[arg-type]  # the stubs know no asynchronous content
     else:
-        response.streaming_content = _watched(request, content)  # type: ignore[arg-type]
+        response.streaming_content = _watched(request, content)  # type: ignore[arg-type]  # the stubs know bytes alone
 
 
 def _watched(request: HttpRequest, content: Iterator[bytes]) -> Iterator[bytes]:

@@ -148,7 +148,7 @@ class KeyCompared(Func):
         super().__init__(F("timestamp"), F("id"), timestamp, record_id)
         self.operator = operator
 
-    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> Any:  # type: ignore[override]
+    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> Any:  # type: ignore[override]  # Django takes more parameters, which this has no use for
         """`(timestamp, id) < (…, …)`: SQLite and PostgreSQL both answer it from the key's index."""
         compiled = [compiler.compile(expression) for expression in self.source_expressions]
         (at, key, other_at, other_key) = (sql for sql, _ in compiled)

@@ -36,7 +36,7 @@ def seen(request: HttpRequest) -> JsonResponse:
     return JsonResponse(
         {
             "context": get_correlation_id(),
-            "request": request.correlation_id,  # type: ignore[attr-defined]
+            "request": request.correlation_id,
             "trace_id": correlation and correlation.trace_id,
             "user_id": correlation and correlation.user_id,
         }

@@ -62,4 +62,4 @@ def test_a_stream_keeps_the_trace_of_a_span_that_has_ended(span: NonRecordingSpa
     with trace.use_span(span):
         response = CorrelationMiddleware(view)(RequestFactory().get("/"))
 
-    assert response.getvalue() == f"{TRACE:032x}".encode()  # type: ignore[union-attr]
+    assert response.getvalue() == f"{TRACE:032x}".encode()

@@ -46,7 +46,7 @@ def test_route_and_user_are_known_while_the_body_is_produced() -> None:
 
     response = CorrelationMiddleware(view)(RequestFactory().get("/"))
 
-    assert response.getvalue() == b"streams 7"  # type: ignore[union-attr]
+    assert response.getvalue() == b"streams 7"
 
 
 def test_the_id_is_there_while_an_async_body_is_produced(async_client: AsyncClient) -> None:
@@ -77,8 +77,7 @@ def test_an_error_in_an_async_body_is_raised_again(async_client: AsyncClient) ->
 def test_two_bodies_produced_by_turns_keep_their_own_ids() -> None:
     middleware = CorrelationMiddleware(site.streams)
     first, second = (
-        iter(middleware(RequestFactory().get("/", headers={"X-Request-ID": name})))  # type: ignore[call-overload]
-        for name in ("first", "second")
+        iter(middleware(RequestFactory().get("/", headers={"X-Request-ID": name}))) for name in ("first", "second")
     )
 
     assert [next(body) for body in (first, second, first, second)] == [b"first\n", b"second\n"] * 2
@@ -150,7 +149,7 @@ def test_an_async_body_that_is_let_go_of_ends_with_its_id(logged: Recorder, sett
         return StreamingHttpResponse(chunks())
 
     async def ask_and_leave() -> None:
-        response = await CorrelationMiddleware(view)(RequestFactory().get("/", headers=GIVEN))  # type: ignore[misc]
+        response = await CorrelationMiddleware(view)(RequestFactory().get("/", headers=GIVEN))
         async for _ in response:
             break
         del response
@@ -175,7 +174,7 @@ def test_a_server_that_never_closes_leaves_nothing_behind(logged: Recorder, sett
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "ACCESS_RECORDS": True}
     middleware = CorrelationMiddleware(lambda request: StreamingHttpResponse(chunks()))
     response = middleware(RequestFactory().get("/", headers=GIVEN))
-    next(iter(response))  # type: ignore[call-overload]
+    next(iter(response))
     assert get_correlation_id() is None
     assert logged.records == []
     del response
@@ -188,7 +187,7 @@ def test_a_file_is_left_to_the_servers_sendfile() -> None:
     file = io.BytesIO(b"content")
     response = CorrelationMiddleware(lambda request: FileResponse(file))(RequestFactory().get("/"))
 
-    assert response.file_to_stream is file  # type: ignore[union-attr]
+    assert response.file_to_stream is file
 
 
 def test_a_body_from_a_file_of_the_projects_own_kind_has_the_id() -> None:
@@ -206,7 +205,7 @@ def test_a_body_from_a_file_of_the_projects_own_kind_has_the_id() -> None:
 
     response = CorrelationMiddleware(lambda request: FileResponse(Report()))(RequestFactory().get("/", headers=GIVEN))
 
-    assert response.getvalue() == b"first\n"  # type: ignore[union-attr]
+    assert response.getvalue() == b"first\n"
 
 
 def test_a_mixed_body_survives_the_sync_handler() -> None:
@@ -218,7 +217,7 @@ def test_a_mixed_body_survives_the_sync_handler() -> None:
 
     response = CorrelationMiddleware(view)(RequestFactory().get("/", headers=GIVEN))
     with pytest.warns(Warning, match="must consume asynchronous iterators"):
-        body = b"".join(response)  # type: ignore[arg-type]
+        body = b"".join(response)
 
     assert body == b"given"
 
@@ -230,4 +229,4 @@ def test_an_empty_body_stays_empty() -> None:
 
     response = CorrelationMiddleware(lambda request: StreamingHttpResponse(nothing()))(RequestFactory().get("/"))
 
-    assert response.getvalue() == b""  # type: ignore[union-attr]
+    assert response.getvalue() == b""

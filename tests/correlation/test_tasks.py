@@ -89,7 +89,7 @@ def test_a_task_without_an_id_gets_a_new_one() -> None:
 
 
 def test_a_task_can_be_pickled_for_a_queue() -> None:
-    assert pickle.loads(pickle.dumps(Immediate.task_class)) is Immediate.task_class  # noqa: S301
+    assert pickle.loads(pickle.dumps(Immediate.task_class)) is Immediate.task_class  # noqa: S301  (our own bytes)
 
 
 def test_a_correlated_backend_can_be_extended() -> None:

@@ -82,7 +82,7 @@ def test_a_session_user_is_known_once_the_view_has_looked(django_assert_num_quer
 def test_an_async_views_own_way_to_the_user_counts() -> None:
     def look(request: HttpRequest) -> None:
         request.user = SimpleLazyObject(lambda: pytest.fail("the user was loaded"))
-        request._acached_user = User(pk=7)  # type: ignore[attr-defined]
+        request._acached_user = User(pk=7)
 
     assert correlation_of(look).user_id == "7"
 

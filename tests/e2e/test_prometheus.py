@@ -66,6 +66,6 @@ def test_it_is_up_without_an_error_and_its_counters_are_there(prometheus: httpx.
         lambda: ask("/query", query='django_http_requests_total{route="/system-health/metrics"}').get("result")
     )
     for name in ("systemlog_records_landed_total", "systemlog_journal_max_bytes", "health_collector_success"):
-        assert eventually(lambda name=name: ask("/query", query=name).get("result")), name  # type: ignore[misc]
+        assert eventually(lambda name=name: ask("/query", query=name).get("result")), name
     rules = ask("/rules")["groups"][0]["rules"]
     assert {rule["health"] for rule in rules} <= {"ok", "unknown"}

@@ -154,7 +154,7 @@ def test_four_workers_take_bulks_and_records_at_once_without_loss(four_workers: 
         shipper.join()
     assert not failures
     for number in range(8):
-        assert becomes(1005, lambda: total(four_workers, f"source=shipper-{number}"))  # noqa: B023
+        assert becomes(1005, lambda: total(four_workers, f"source=shipper-{number}"))  # noqa: B023  (called at once)
 
 
 def test_many_clients_that_send_one_record_again_and_again_store_it_once(

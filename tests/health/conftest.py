@@ -44,7 +44,7 @@ def nothing_cached(settings: Settings) -> None:
 def probes(settings: Settings) -> Probes:
     """Configure these probes: `probes(database="health.probes.Database", HEALTH={"CACHE": 0})`."""
 
-    def configure(HEALTH: dict[str, Any] | None = None, **probes: object) -> None:  # noqa: N803
+    def configure(HEALTH: dict[str, Any] | None = None, **probes: object) -> None:  # noqa: N803  (the setting's name)
         settings.HEALTH = {**(HEALTH or {}), "PROBES": probes}
 
     return configure

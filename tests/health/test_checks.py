@@ -14,7 +14,7 @@ def ids() -> list[str | None]:
     return [message.id for message in run_checks(tags=[Tags.compatibility]) if (message.id or "").startswith("health.")]
 
 
-def messages(id: str) -> str:  # noqa: A002
+def messages(id: str) -> str:  # noqa: A002  (as Django calls it)
     return "\n".join(
         f"{message.msg} {message.hint}" for message in run_checks(tags=[Tags.compatibility]) if message.id == id
     )

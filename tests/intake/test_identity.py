@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from systemlog.identity import EPOCH, derive_id, instant_of, mint_id, next_instant, next_key
 
-instants = st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+instants = st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001  (the zone is beside it)
 
 
 @given(instants)

@@ -15,7 +15,7 @@ from systemlog.testing import captured_records
 @pytest.fixture
 def logger() -> logging.Logger:
     """A logger that has the handler alone; by itself, or pytest would add handlers that raise."""
-    logger = logging.Logger("tests.journal", logging.DEBUG)  # noqa: LOG001
+    logger = logging.Logger("tests.journal", logging.DEBUG)  # noqa: LOG001  (outside logging's tree)
     logger.addHandler(SystemLogHandler())
     return logger
 

@@ -270,13 +270,13 @@ def test_its_place_is_the_setting_else_the_state_directory_else_below_the_projec
     journal: Begin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: object
 ) -> None:
     assert journal().parent == tmp_path / "journal"
-    settings.BASE_DIR = tmp_path  # type: ignore[attr-defined]
+    settings.BASE_DIR = tmp_path
     journal(JOURNAL_DIR="")
     monkeypatch.setenv("STATE_DIRECTORY", f"{tmp_path}/state:/elsewhere")
     assert directory.journal_directory() == tmp_path / "state" / "journal"
     monkeypatch.delenv("STATE_DIRECTORY")
     assert directory.journal_directory() == tmp_path / "var" / "journal"
-    del settings.BASE_DIR  # type: ignore[attr-defined]
+    del settings.BASE_DIR
     with pytest.raises(directory.JournalUnusable, match="JOURNAL_DIR"):
         directory.journal_directory()
 

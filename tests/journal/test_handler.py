@@ -103,7 +103,7 @@ def test_a_record_about_a_request_that_is_over_has_its_id_and_no_query_string(lo
 def test_a_traceback_stands_in_the_context_and_is_formatted_once(logger: Logger, records: Records) -> None:
     taken: list[logging.LogRecord] = []
     last = logging.Handler()
-    last.emit = taken.append  # type: ignore[method-assign]
+    last.emit = taken.append
     logger.addHandler(last)
     try:
         raise ValueError("no such order")
@@ -384,7 +384,7 @@ class Raising:
     def __str__(self) -> str:
         raise RuntimeError("no")
 
-    __repr__ = __bool__ = __str__  # type: ignore[assignment]
+    __repr__ = __bool__ = __str__
 
 
 @pytest.mark.parametrize("name", ["subject", "user_id", "correlation_id", "trace_id", "request", "response"])

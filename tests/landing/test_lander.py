@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_what_was_logged_is_stored_as_it_was_logged(folder: Path, lander: Lander) -> None:
-    logger = logging.Logger("shop.orders")  # noqa: LOG001
+    logger = logging.Logger("shop.orders")  # noqa: LOG001  (outside logging's tree)
     logger.addHandler(SystemLogHandler())
     logger.error(
         "tab\tline\nbreak\r back\\slash %s ü \U0001f600",
@@ -330,7 +330,7 @@ def test_what_was_refused_is_told_by_a_record_when_there_is_room_again(folder: P
     segment.count_refused(3, 2)
     told: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = told.append  # type: ignore[method-assign]
+    handler.emit = told.append
     landing = logging.getLogger("systemlog.landing")
     landing.addHandler(handler)
     try:
@@ -407,7 +407,7 @@ def test_what_a_segment_refused_that_is_gone_is_told(
     del segment
     told: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = told.append  # type: ignore[method-assign]
+    handler.emit = told.append
     landing = logging.getLogger("systemlog.landing")
     landing.addHandler(handler)
     crowded = True

@@ -180,7 +180,7 @@ def told() -> Iterator[list[logging.LogRecord]]:
     """What landing says of itself."""
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = records.append  # type: ignore[method-assign]
+    handler.emit = records.append
     logging.getLogger("systemlog.landing").addHandler(handler)
     yield records
     logging.getLogger("systemlog.landing").removeHandler(handler)

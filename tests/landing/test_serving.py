@@ -32,7 +32,7 @@ def serving(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 
     def start(land_once: Callable[[], int], **more: float) -> LandingService:
         monkeypatch.setattr(Lander, "land_once", lambda self: land_once())
-        made = LandingService(**more)  # type: ignore[arg-type]
+        made = LandingService(**more)
         thread = threading.Thread(target=made.run)
         started.append((made, thread))
         thread.start()

@@ -37,7 +37,7 @@ settings.configure(
 )
 
 from django.core.asgi import get_asgi_application  # noqa: E402  (after the settings)
-from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402  (after the settings)
 
 wsgi = get_wsgi_application()
 asgi = get_asgi_application()

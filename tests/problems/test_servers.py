@@ -161,7 +161,7 @@ def talk(
         lines += ["Content-Type: application/json", f"Content-Length: {length}"]
     elif chunked:
         lines += ["Content-Type: application/json", "Transfer-Encoding: chunked"]
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:  # type: ignore[arg-type]
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
         if length:
             connection.shutdown(socket.SHUT_WR)

@@ -41,7 +41,7 @@ urlpatterns = [path("drf/", Writes.as_view()), path("plain/", writes), path("dou
 @pytest.fixture
 def atomic(settings: object) -> Iterator[None]:
     connection.settings_dict["ATOMIC_REQUESTS"] = True
-    settings.ROOT_URLCONF = __name__  # type: ignore[attr-defined]
+    settings.ROOT_URLCONF = __name__
     yield
     connection.settings_dict["ATOMIC_REQUESTS"] = False
 

@@ -34,7 +34,7 @@ def test_an_object_is_a_type_too() -> None:
 )
 def test_slug_and_title_come_from_the_name_of_the_class(name: str, slug: str, title: str) -> None:
     declared = type(name, (ProblemException,), {"status_code": 400})
-    assert (declared.slug, declared.title) == (slug, title)  # type: ignore[attr-defined]
+    assert (declared.slug, declared.title) == (slug, title)
 
 
 def test_a_subclass_is_a_type_of_its_own() -> None:

@@ -122,11 +122,11 @@ def test_writers_compaction_recounts_and_pruning_at_once_lose_no_count(monkeypat
 
     def until_written(action: object) -> None:
         while not written.is_set():
-            action()  # type: ignore[operator]
+            action()
 
     def guarded(action: object, *arguments: object) -> None:
         try:
-            action(*arguments)  # type: ignore[operator]
+            action(*arguments)
         except Exception as error:  # noqa: BLE001  (told by the assertion below)
             errors.append(error)
         finally:

@@ -13,7 +13,7 @@ from systemlog.storage.spans import MERGED_ABOVE, Span, days_ahead, mergeable, s
 
 NOW = datetime(2026, 11, 24, 2, 30, tzinfo=UTC)
 instants = st.one_of(
-    st.datetimes(datetime(2016, 1, 1), datetime(2026, 12, 20), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.datetimes(datetime(2016, 1, 1), datetime(2026, 12, 20), timezones=st.just(UTC)),  # noqa: DTZ001  (the zone is beside it)
     st.datetimes(timezones=st.just(UTC)),
 )
 leaves = st.sampled_from(["day", "week", "month"])
