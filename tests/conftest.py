@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+from django.db import connections
 from django.test import override_settings
 
+from systemlog import slices
+from systemlog.conf import conf
 from tests import citus
 from tests.databases import on_citus
 from tests.servers import Migrated, Platform, Server, fresh_platform, migrated_database
@@ -26,6 +30,26 @@ hypothesis.settings.load_profile("any machine")
 def _quick_passwords() -> Iterator[None]:
     """Hashing a password takes a third of a second, as it should."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture
+def a_few_slices_a_page(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[None]:
+    """The budget of a search is enough for a few slices: time goes on by 0.2 s with each statement, and only so.
+
+    How often anybody looks at the clock does not matter, nor how busy the real database is.
+    """
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_BUDGET": 0.8}
+    monkeypatch.setattr("systemlog.slices.SLICE_S", 10 * slices.SLICE_S)
+    now = time.monotonic()
+
+    def take_time(execute: Callable[..., Any], *arguments: Any) -> Any:
+        nonlocal now
+        now += 0.2
+        return execute(*arguments)
+
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    with connections[conf().DATABASE].execute_wrapper(take_time):
         yield
 
 

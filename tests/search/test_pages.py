@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,7 +12,7 @@ from typing import Any
 import pytest
 from django.http import QueryDict
 
-from systemlog import counting, search, slices
+from systemlog import counting, search
 from systemlog.counting import count
 from systemlog.filters import read_search
 from systemlog.models import SystemLog
@@ -102,16 +100,8 @@ def test_an_empty_log_and_an_empty_page_are_complete() -> None:
 
 
 def test_a_search_that_runs_out_of_its_budget_says_how_far_it_came_and_goes_on(
-    everywhere: list[Row], monkeypatch: pytest.MonkeyPatch, settings: Any
+    everywhere: list[Row], a_few_slices_a_page: None
 ) -> None:
-    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_BUDGET": 0.8}
-    storage_of().leaf_spans()  # by the real clock
-    ticks = iter(range(10**6))
-    monkeypatch.setattr("systemlog.slices.SLICE_S", 10 * slices.SLICE_S)
-    # A few slices a page, each with time enough for a busy database; for this thread alone, since others that look at
-    # the clock would use the budget up.
-    own, real = threading.get_ident(), time.monotonic
-    monkeypatch.setattr(search.time, "monotonic", lambda: next(ticks) * 0.1 if threading.get_ident() == own else real())
     looked_for = Search(SystemLog.objects.filter(message="m0"))
     after, first_slice, answers = None, None, []
     while True:
