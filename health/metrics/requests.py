@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import time
 from bisect import bisect_left
 from typing import Any
 
+from django.contrib.admindocs.utils import replace_metacharacters, replace_named_groups, replace_unnamed_groups
 from django.core.signals import got_request_exception
 from django.db.backends.signals import connection_created
 from django.http import HttpRequest
@@ -95,10 +97,19 @@ def finish(request: HttpRequest, response: HttpResponseBase | None, route: str |
 def _make_series(method: str | None, route: str, status: int) -> Series:
     known = method if method in METHODS else OTHER
     status_class = f"{status // 100}xx" if 100 <= status < 600 else OTHER
-    series = Series(known or OTHER, route, status_class)
+    series = Series(known or OTHER, readable_route(route), status_class)
     if known == method:  # invented methods must not fill the memory
         _series[method, route, status] = series
     return series
+
+
+def readable_route(pattern: str) -> str:
+    r"""Rewrite the regular expression of a `re_path` the way a `path` is written.
+
+    `orders/(?P<pk>[^/.]+)/?\Z` becomes `orders/<pk>/`; what `path` takes stays as it is.
+    """
+    simplified = replace_metacharacters(replace_unnamed_groups(replace_named_groups(pattern)))
+    return re.sub(r"\\([^A-Za-z0-9])", r"\1", simplified)
 
 
 def _problem_type(response: HttpResponseBase) -> str:

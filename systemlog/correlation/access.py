@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.utils.encoding import escape_uri_path
+
 from systemlog.conf import conf
 from systemlog.correlation.context import Correlation, current
 
@@ -23,6 +25,9 @@ logger = logging.getLogger("systemlog.access")
 
 CLIENT_CLOSED_REQUEST = 499
 """No status was sent: the client went away first. The number is nginx's."""
+
+MAX_PATH_CHARACTERS = 500
+"""The path in the message is cut here: anyone may send one of 8 kB, and each record would keep it."""
 
 
 def annotate(**fields: object) -> None:
@@ -35,19 +40,21 @@ def annotate(**fields: object) -> None:
 def record(
     correlation: Correlation, method: str, path: str, route: str | None, status: int, size: int, completed: bool = True
 ) -> None:
-    """Log the access record of a request that is over, if the rules want it.
+    """Log the access record of a request that is over, if the rules want it: WARNING for a 5xx, else INFO.
 
     `route` is the pattern of the URL that it came to; None where none fits, or a middleware answered. `size` is in
     bytes, and `completed` says whether all of the response went out.
     """
     seconds = (time.perf_counter_ns() - correlation.started_ns) / 1e9
-    if not logger.isEnabledFor(logging.INFO):
+    level = logging.WARNING if status >= 500 else logging.INFO
+    if not logger.isEnabledFor(level):
         return
     if completed and conf().ACCESS_RULES and not is_wanted(path, route, status, seconds):
         return
-    # What `logger.info("request", extra=...)` does, at half the cost: where this is called from is known, and that
-    # no field is one of the record's own.
-    entry = logger.makeRecord(logger.name, logging.INFO, "access.py", 0, "request", (), None, "record")
+    # What `logger.log(level, "%s …", extra=...)` does, at half the cost: where this is called from is known, and that
+    # no field is one of the record's own. The path is escaped: a line break in it would forge a line of a log file.
+    args = (method, escape_uri_path(path[:MAX_PATH_CHARACTERS]), status, seconds * 1000)
+    entry = logger.makeRecord(logger.name, level, "access.py", 0, "%s %s %d in %.0f ms", args, None, "record")
     fields = entry.__dict__
     fields["action"] = "request"
     fields["correlation_id"] = correlation.correlation_id

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from systemlog.correlation import opentelemetry, tracecontext
 from systemlog.correlation.ids import is_acceptable, new_id
+from systemlog.correlation.routes import readable_route
 from systemlog.correlation.tracecontext import TraceContext
 from systemlog.correlation.users import user_id_of
 
@@ -81,7 +82,7 @@ class Correlation:
         if self._request is None:
             return self._route
         match = self._request.resolver_match
-        return None if match is None else match.route
+        return None if match is None else readable_route(match.route)
 
     def trace_headers(self) -> dict[str, str]:
         """`traceparent` and perhaps `tracestate` of one outgoing call; starts a trace if there is none."""
@@ -102,7 +103,7 @@ class Correlation:
         if request is not None:
             match = request.resolver_match
             if match is not None:
-                self._route = match.route
+                self._route = readable_route(match.route)
             self._user_id = user_id_of(request)
             self._request = None
 

@@ -14,7 +14,7 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client
-from django.urls import path
+from django.urls import path, re_path
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -268,5 +268,6 @@ urlpatterns = [
     path("file", sends_a_file),
     path("annotates", annotates),
     path("items/<int:pk>", item),
+    re_path(r"^old/v1\.0/(?P<pk>[^/]+)/?\Z", item),
     path("api", Api.as_view()),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -39,12 +40,43 @@ def test_a_request_leaves_one_record_of_itself(get: Get, records: Records) -> No
     get("/items/7", headers={"X-Request-ID": "given"})
 
     [record] = records()
-    assert record.getMessage() == "request"
+    assert re.fullmatch(r"GET /items/7 200 in \d+ ms", record.getMessage())
     assert (record.levelname, record.action, record.method) == ("INFO", "request", "GET")
     assert (record.route, record.status, record.bytes) == ("items/<int:pk>", 200, 0)
     assert (record.correlation_id, record.trace_id, record.user_id) == ("given", None, None)
     assert 0 < record.duration_ms < 60_000
     assert record.completed
+
+
+def test_a_server_error_is_a_warning(client: Client, records: Records) -> None:
+    client.raise_request_exception = False
+
+    client.get("/fails")
+
+    [record] = records()
+    assert record.levelname == "WARNING"
+    assert re.fullmatch(r"GET /fails 500 in \d+ ms", record.getMessage())
+
+
+def test_the_message_has_the_path_escaped_and_cut(get: Get, records: Records) -> None:
+    get("/a%0A[CRITICAL]%20forged/" + "x" * 8000)
+
+    message = records()[0].getMessage()
+    assert message.startswith("GET /a%0A%5BCRITICAL%5D%20forged/xxx")
+    assert len(message) < 600
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        pytest.param("/items/7", "items/<int:pk>", id="a path"),
+        pytest.param("/old/v1.0/7", "old/v1.0/<pk>/", id="a regular expression"),
+    ],
+)
+def test_the_route_is_as_a_person_writes_it(get: Get, records: Records, path: str, route: str) -> None:
+    get(path)
+
+    assert [record.route for record in records()] == [route]
 
 
 def test_a_handler_finds_the_correlation_while_it_handles_the_record(get: Get, records: Records) -> None:

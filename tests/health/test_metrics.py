@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import AsyncClient, Client
-from django.urls import path
+from django.urls import path, re_path
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from pytest_django.fixtures import Settings
@@ -41,7 +41,12 @@ def crash(request: HttpRequest) -> HttpResponse:
     raise ArithmeticError
 
 
-urlpatterns = [path("items/<int:number>/", item), path("problem", problem), path("crash", crash)]
+urlpatterns = [
+    path("items/<int:number>/", item),
+    re_path(r"^old/v1\.0/(?P<number>[0-9]+)/?\Z", item),
+    path("problem", problem),
+    path("crash", crash),
+]
 
 
 @pytest.fixture
@@ -61,6 +66,15 @@ def sample(client: Client, name: str, **labels: str) -> float:
             if found.name == name and labels.items() <= found.labels.items():
                 return found.value
     return 0.0
+
+
+def test_the_route_of_a_regular_expression_is_labelled_as_a_person_writes_it(api: Client) -> None:
+    labels = {"method": "GET", "route": "old/v1.0/<number>/", "status": "2xx"}
+    before = sample(api, "django_http_requests_total", **labels)
+
+    api.get("/old/v1.0/7")
+
+    assert sample(api, "django_http_requests_total", **labels) == before + 1
 
 
 def test_requests_are_counted_by_method_route_and_status_class(api: Client) -> None:
