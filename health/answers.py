@@ -172,7 +172,7 @@ def _now() -> str:
 
 
 def _json(body: Mapping[str, object], *, status: int = 200, content_type: str = JSON) -> HttpResponse:
-    return _respond(json.dumps(body, separators=(",", ":")).encode(), status, content_type)
+    return _respond(json.dumps(body, separators=(",", ":")).encode() + b"\n", status, content_type)
 
 
 def _respond(content: bytes, status: int, content_type: str) -> HttpResponse:

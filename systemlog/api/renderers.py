@@ -11,6 +11,9 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 # What orjson would write otherwise than REST framework does is left to that.
 AS_REST_FRAMEWORK = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
+AS_ONE_LINE = AS_REST_FRAMEWORK | orjson.OPT_APPEND_NEWLINE
+"""A shell's prompt then stands below what curl prints."""
+
 
 class FastJSONRenderer(JSONRenderer):
     """REST framework's own renderer, which takes over where orjson refuses, or another form is asked for."""
@@ -22,7 +25,7 @@ class FastJSONRenderer(JSONRenderer):
         indented = self.get_indent(accepted_media_type or "", dict(renderer_context or {})) is not None
         if data is not None and self.compact and not self.ensure_ascii and not indented:
             try:
-                text = orjson.dumps(data, option=AS_REST_FRAMEWORK)
+                text = orjson.dumps(data, option=AS_ONE_LINE)
             except TypeError:  # a number of more than 64 bits, for one
                 pass
             else:

@@ -58,11 +58,11 @@ class ProblemResponse(HttpResponse):
 
 
 def encode(body: Mapping[str, object]) -> bytes:
-    """The body as JSON. Raises TypeError or ValueError for a member that JSON has no form for."""
+    """The body as one line of JSON, so that a shell's prompt stands below it. Raises TypeError or ValueError for a member that JSON has no form for."""
     try:
-        return orjson.dumps(body, default=_tolerant.default)
+        return orjson.dumps(body, default=_tolerant.default, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:  # lone surrogates, integers beyond 64 bits; or what neither can write
-        return _tolerant.encode(body).encode("utf-8", "replace")
+        return _tolerant.encode(body).encode("utf-8", "replace") + b"\n"
 
 
 def put_into(response: HttpResponse, problem: Problem, *, head: bool) -> None:

@@ -75,5 +75,6 @@ def _represent(request: HttpRequest, template: str, content: dict[str, Any]) -> 
         response = render(request, f"systemlog/problems/{template}", content)
     else:
         response = JsonResponse(content, json_dumps_params={"ensure_ascii": False})
+        response.write("\n")
     patch_vary_headers(response, ["Accept"])
     return response

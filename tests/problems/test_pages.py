@@ -48,6 +48,19 @@ def test_the_list_for_people_links_to_every_page(client: Client) -> None:
         assert f'href="{known.uri}"' in page
 
 
+def test_names_in_code_are_marked_up_and_not_in_backticks(client: Client) -> None:
+    page = client.get("/problems/csrf-failed", headers=BROWSER).content.decode()
+    assert "<code>X-CSRFToken</code>" in page
+    assert "`" not in page
+
+
+@pytest.mark.parametrize("path", ["/problems", "/problems/not-found", "/missing", "/system-health/live"])
+def test_json_ends_in_a_line_break(client: Client, path: str) -> None:
+    response = client.get(path)
+    assert response.content.endswith(b"}\n")
+    assert client.head(path).headers["Content-Length"] == str(len(response.content))
+
+
 def test_an_unknown_type_is_not_found(client: Client, debug: bool) -> None:
     assert_problem(client.get("/problems/no-such-type"), type="not-found", status=404)
 
