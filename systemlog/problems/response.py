@@ -58,7 +58,10 @@ class ProblemResponse(HttpResponse):
 
 
 def encode(body: Mapping[str, object]) -> bytes:
-    """The body as one line of JSON, so that a shell's prompt stands below it. Raises TypeError or ValueError for a member that JSON has no form for."""
+    """Write the body as one line of JSON, with its line break, so that a shell's prompt stands below it.
+
+    Raises TypeError or ValueError for a member that JSON has no form for.
+    """
     try:
         return orjson.dumps(body, default=_tolerant.default, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:  # lone surrogates, integers beyond 64 bits; or what neither can write
