@@ -186,3 +186,4 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ROOT = BASE_DIR / "ops_platform" / "root_files"  # /favicon.ico, which browsers ask for unasked

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.templatetags.static import static
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
@@ -11,7 +10,6 @@ from ops_platform.documentation import DocumentationView, SchemaView
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/docs")),
-    path("favicon.ico", RedirectView.as_view(url=static("ops_platform/favicon.svg"))),  # browsers ask for it unasked
     path("system/", include("systemlog.api.urls")),
     re_path(r"^docs/?$", DocumentationView.as_view(), name="docs"),
     re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
