@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ops_platform import environment, logs
 from ops_platform.environment import DatabaseSettings
 
@@ -186,4 +188,4 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
-WHITENOISE_ROOT = BASE_DIR / "ops_platform" / "root_files"  # /favicon.ico, which browsers ask for unasked
+WHITENOISE_ROOT = Path(__file__).parent / "root_files"  # /favicon.ico, which browsers ask for unasked
