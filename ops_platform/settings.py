@@ -168,6 +168,17 @@ SPECTACULAR_SETTINGS = {
 
 # -- security
 
+TRUSTED_PROXIES = [proxy.strip() for proxy in ENV.FORWARDED_ALLOW_IPS.split(",") if proxy.strip()]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{validator}"}
+    for validator in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
 if ENV.HTTPS:
     SECURE_SSL_REDIRECT = True
     SECURE_HSTS_SECONDS = ENV.HSTS_SECONDS

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+from ops_platform import logins
 from ops_platform.documentation import DocumentationView, SchemaView
 
 urlpatterns = [
@@ -15,6 +16,7 @@ urlpatterns = [
     re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
     path("", include("systemlog.problems.urls")),
     path("admin", RedirectView.as_view(url="/admin/")),
+    path("admin/login/", logins.login),
     path("admin/", admin.site.urls),
 ]
 

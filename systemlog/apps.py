@@ -15,6 +15,7 @@ class SystemLogConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks, and what happens with connections, the first request and the end."""
+        from django.apps import apps
         from django.core.signals import request_started
         from django.db.backends.signals import connection_created
 
@@ -25,6 +26,10 @@ class SystemLogConfig(AppConfig):
         from systemlog.problems import checks as problem_checks  # noqa: F401  (registers them)
         from systemlog.storage.sqlite import register_functions
 
+        if apps.is_installed("django.contrib.auth"):
+            from systemlog.audit import logins
+
+            logins.connect()
         connection_created.connect(register_functions)
         connection_created.connect(comment_statements)
         request_started.connect(thread.start_with_request)

@@ -148,6 +148,7 @@ class Settings:
         "Names of further keys whose values are never stored, beside passwords, tokens and their like.",
         names,
     )
+    AUDIT_LOGIN_NAMES: bool = option(True, "Whether the record of a failed login has the name that was tried.")
     PROBLEM_BASE_URL: str = option(
         "/problems/", "What the `type` of a problem begins with: where `systemlog.problems.urls` answers.", base_url
     )

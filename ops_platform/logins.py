@@ -1,0 +1,126 @@
+"""Logging in to the admin: after ten failures for one name from one address, further attempts are refused for a while.
+
+The failures are counted in files below `VAR_DIR`, so that all workers of this host share them and a restart forgets
+none.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import math
+import time
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.contrib import admin
+from django.core.cache.backends.filebased import FileBasedCache
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils.crypto import salted_hmac
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+
+from systemlog.correlation.trust import is_trusted
+from systemlog.problems.catalogue import TooManyRequests
+from systemlog.problems.negotiation import prefers_html
+
+logger = logging.getLogger("ops_platform.logins")
+
+MAX_FAILURES = 10
+WINDOW_S = 15 * 60
+MAX_KEYS = 10_000
+"""Names and addresses that are counted at once; beyond them, a third of the counts is dropped at random."""
+
+
+@sensitive_post_parameters()
+@csrf_protect
+@never_cache
+def login(request: HttpRequest) -> HttpResponseBase:
+    """Serve Django's login page; answer 429 while one name from one address has failed too often."""
+    if request.method != "POST":
+        return admin.site.login(request)
+    key = _key(request.POST.get("username", ""), client_address(request))
+    if wait_s := _seconds_to_wait(key):
+        return _refuse(request, wait_s)
+    response = admin.site.login(request)
+    if request.user.is_authenticated:
+        _forget(key)
+    else:
+        _count(key)
+    return response
+
+
+def client_address(request: HttpRequest) -> str:
+    """The address that the request came from: behind trusted proxies, the last hop that is none of them."""
+    proxies = settings.TRUSTED_PROXIES
+    address: str = request.META.get("REMOTE_ADDR", "")
+    for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+        if not hop.strip() or not ("*" in proxies or is_trusted(proxies, address)):
+            break
+        address = hop.strip()
+        if "*" in proxies:
+            break
+    return address
+
+
+def _refuse(request: HttpRequest, wait_s: int) -> HttpResponse:
+    if prefers_html(request):
+        page = render(request, "ops_platform/too_many_logins.html", {"minutes": math.ceil(wait_s / 60)}, status=429)
+        page.headers["Retry-After"] = str(wait_s)
+        return page
+    raise TooManyRequests("Too many logins have failed. Try again later.", headers={"Retry-After": str(wait_s)})
+
+
+def _key(name: str, address: str) -> str:
+    # Django compares names in NFKC; without the case, nobody gets ten more attempts by writing ADMIN.
+    normal = unicodedata.normalize("NFKC", name).casefold()
+    return salted_hmac("ops_platform.logins", f"{address}\n{normal}", algorithm="sha256").hexdigest()
+
+
+def _seconds_to_wait(key: str) -> int:
+    failures: list[float] = []
+    with _disk_may_fail(), _counts() as counts:
+        failures = _recent(counts, key)
+    return math.ceil(failures[-MAX_FAILURES] + WINDOW_S - time.time()) if len(failures) >= MAX_FAILURES else 0
+
+
+def _count(key: str) -> None:
+    with _disk_may_fail(), _counts() as counts:
+        counts.set(key, [*_recent(counts, key), time.time()])
+
+
+def _forget(key: str) -> None:
+    with _disk_may_fail(), _counts() as counts:
+        counts.delete(key)
+
+
+def _recent(counts: FileBasedCache, key: str) -> list[float]:
+    return [failure for failure in counts.get(key, []) if failure > time.time() - WINDOW_S]
+
+
+@contextmanager
+def _counts() -> Iterator[FileBasedCache]:
+    """Open the counts, for one process at a time. Raises OSError on a disk that cannot be written."""
+    directory = settings.VAR_DIR / "logins"
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield FileBasedCache(str(directory), {"TIMEOUT": WINDOW_S, "OPTIONS": {"MAX_ENTRIES": MAX_KEYS}})
+
+
+@contextmanager
+def _disk_may_fail() -> Iterator[None]:
+    """Let logins through where the disk cannot be written: a full disk must not lock out who would mend it."""
+    try:
+        yield
+    except OSError:
+        logger.warning(
+            "Failed logins cannot be counted in VAR_DIR: none is refused.",
+            exc_info=True,
+            extra={"action": "logins_uncounted"},
+        )

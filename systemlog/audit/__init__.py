@@ -1,0 +1,1 @@
+"""The audit trail: who did what, as records of the categories `audit.*`."""
