@@ -199,7 +199,7 @@ def conf() -> Settings:
     global _in_force  # noqa: PLW0603  (read anew only when the dictionary is another one, as in tests)
     given = _read_before.get(NAME)
     if given is None:
-        given = _read_before[NAME] = getattr(settings, NAME, _NOTHING)
+        given = getattr(settings, NAME, _NOTHING)  # Django remembers what is set, and nothing else
     if given is not _in_force[0]:
         known = given.items() if isinstance(given, Mapping) else ()
         _in_force = (given, Settings(**{name: value for name, value in known if name in _types()}))

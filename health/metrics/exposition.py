@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 import django
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE_OPENMETRICS
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
@@ -22,13 +22,16 @@ from health.states import State
 
 logger = logging.getLogger("health.metrics")
 
+CONTENT_TYPE_PLAIN = "text/plain; version=0.0.4; charset=utf-8"
+"""The format that `generate_latest` writes by default. prometheus_client has this text under a name since 0.23 only."""
+
 TELLING = {"python_info"}
 """Families of prometheus_client's own that tell versions: for those who may see details."""
 
 
 def prometheus_text(*, details: bool) -> tuple[bytes, str]:
     """The text format 0.0.4, and its content type."""
-    return generate_latest(Families(_visible(details))), CONTENT_TYPE_PLAIN_0_0_4
+    return generate_latest(Families(_visible(details))), CONTENT_TYPE_PLAIN
 
 
 def openmetrics_text(*, details: bool) -> tuple[bytes, str]:

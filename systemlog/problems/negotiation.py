@@ -46,6 +46,7 @@ class _WithoutQuery:
 
     def __init__(self, request: Request) -> None:
         self.headers: Any = request.headers
+        self.META: dict[str, Any] = request.META  # where DRF before 3.18 looks for Accept
 
 
 def prefers_html(request: HttpRequest) -> bool:
