@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/requirements.txt
 PRODUCTION := env -u DATABASE_URL -u LOG_DATABASE_URL ENV_FILE= DEBUG=off HTTPS=on ALLOWED_HOSTS=logs.example.com \
 	SECRET_KEY=only-for-the-checks-0123456789-abcdefghijklmnopqrstuvwxyz
 
-.PHONY: run test check format docs clean help venv python
+.PHONY: run test test-versions check format docs clean help venv python
 
 run: venv .env  ## serve on http://127.0.0.1:8000 (or BIND=…); the first start prints an administrator and a token
 	@exec $(BIN)/python manage.py serve --welcome --bind $(BIND)
@@ -20,6 +20,10 @@ test: venv  ## the whole suite, on SQLite and on PostgreSQL (DATABASE_URL, or on
 	$(BIN)/python -m pytest -n auto --dist worksteal --db sqlite
 	$(BIN)/python -m pytest -n auto --dist worksteal --db postgresql
 	[ -z "$$CITUS_DATABASE_URL" ] || $(BIN)/python -m pytest -n auto --dist worksteal -m citus
+
+test-versions: venv  ## the suite on the lowest and the newest versions that the package allows (ROOMS="tests/api …" for a part)
+	$(BIN)/python -m tests.versions lowest $(ROOMS)
+	$(BIN)/python -m tests.versions newest $(ROOMS) || [ $$? -eq 77 ]
 
 check: venv  ## lint, types, layers, migrations, deployment checks, OpenAPI schema
 	$(BIN)/ruff check
@@ -38,10 +42,10 @@ docs: venv  ## write the README's tables of settings from the code
 	$(PRODUCTION) DJANGO_SETTINGS_MODULE=ops_platform.settings $(BIN)/python -m tests.ops_platform.readme
 
 clean:  ## remove the virtual environment and caches, never .env or var/
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
 
 help:
-	@sed -n 's/^\([a-z]*\):.*##/make \1 -/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*##/make \1 -/p' Makefile
 
 # Installed again when requirements.txt changed; made again when another Python is asked for.
 venv: python

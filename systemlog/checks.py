@@ -14,6 +14,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 from django.db import connections, router
 
+from systemlog import compat
 from systemlog.conf import NAME, conf, problems_with
 from systemlog.journal.directory import JournalUnusable, journal_directory
 from systemlog.storage import citus
@@ -67,6 +68,22 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
             )
         )
     return messages
+
+
+@register(Tags.compatibility)
+def check_driver(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.E007: PostgreSQL is spoken to by psycopg 3, whose COPY the log uses."""
+    alias = conf().DATABASE
+    if alias not in connections or connections[alias].vendor != "postgresql" or compat.uses_psycopg3():
+        return []
+    return [
+        Error(
+            f"Django speaks to the database {alias!r} with psycopg2, and the system log needs psycopg 3.",
+            hint='Install it: pip install "psycopg[binary]". Django takes psycopg2 where psycopg, or its libpq, is '
+            "missing.",
+            id="systemlog.E007",
+        )
+    ]
 
 
 @register(Tags.compatibility)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import IO, Any
 
 from django.db import InterfaceError, OperationalError
 from django.http import QueryDict
@@ -12,6 +12,7 @@ from django.utils import timezone
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema, extend_schema_view
 from rest_framework import status, viewsets
 from rest_framework.exceptions import ErrorDetail, NotFound, UnsupportedMediaType, ValidationError
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -58,6 +59,21 @@ RECORD_OR_KEY = PolymorphicProxySerializer(
 """What a writer is told: the record, or only its key where they may not read."""
 
 
+class UnreadBody(BaseParser):
+    """Leaves the body of any request unread: the views here read it themselves, piece by piece.
+
+    A session's CSRF check asks for the form fields of a request, and DRF then has a parser read all of the body.
+    """
+
+    media_type = "*/*"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """No fields."""
+        return {}
+
+
 @extend_schema_view(
     list=extend_schema(
         summary="Read a page of records, newest first",
@@ -91,6 +107,7 @@ class SystemLogViewSet(viewsets.GenericViewSet[SystemLog]):
     serializer_class = RecordSerializer
     pagination_class = None
     permission_classes = [SystemLogPermission]
+    parser_classes = [UnreadBody]
     # No OPTIONS: DRF would describe the serializers, which stand for the rules of `intake` and do not hold them.
     http_method_names = ["get", "head", "post"]
 

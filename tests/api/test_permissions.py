@@ -110,6 +110,18 @@ def test_a_session_needs_the_csrf_token_to_write(client_with: Callable[..., Clie
     assert strict.post(LIST, {"message": "m"}, "application/json", headers=token).status_code == 201
 
 
+def test_a_session_may_write_a_bulk_beyond_the_limit_of_forms(
+    client_with: Callable[..., Client], settings: Any
+) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(User.objects.get(pk=client_with("add").session["_auth_user_id"]))
+    strict.get("/admin/login/")
+    token = {"X-CSRFToken": strict.cookies["csrftoken"].value} if "csrftoken" in strict.cookies else {}
+    response = strict.post(LIST, [{"message": "m" * 50}] * 4, "application/json", headers=token)
+    assert response.json() == {"accepted": 4, "rejected": 0, "errors": []}
+
+
 def test_the_server_alone_says_who_recorded(client_with: Callable[..., Client]) -> None:
     client = client_with("add", "view")
     assert client.post(LIST, {"message": "m", "recorded_by": "root"}, "application/json").status_code == 400

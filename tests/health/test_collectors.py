@@ -18,6 +18,8 @@ from pytest_django.fixtures import Settings
 from health.runner import collecting
 from tests.health.conftest import eventually
 
+pytestmark = pytest.mark.django_db  # Django 6.1 asks the database in some of its own checks
+
 HERE = "tests.health.test_collectors."
 
 calls: list[str] = []

@@ -13,6 +13,8 @@ from systemlog.conf import Settings, conf
 from systemlog.problems import ProblemType
 from systemlog.problems import registry as registry_module
 
+pytestmark = pytest.mark.django_db  # Django 6.1 asks the database in some of its own checks
+
 
 def ids() -> set[str]:
     """The ids of this room's messages."""

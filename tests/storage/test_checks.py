@@ -11,6 +11,8 @@ from django.db import connections
 
 from systemlog.conf import conf
 
+pytestmark = pytest.mark.django_db  # Django 6.1 asks the database in some of its own checks
+
 
 @pytest.fixture
 def complaints(settings: Any) -> Any:

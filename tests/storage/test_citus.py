@@ -165,6 +165,7 @@ def test_a_database_without_the_extension_is_refused_with_what_to_do() -> None:
         citus.distribute(cursor)
 
 
+@pytest.mark.django_db
 @pytest.mark.skipif("connections[conf().DATABASE].vendor == 'postgresql'", reason="PostgreSQL can be a cluster")
 def test_a_cluster_of_another_vendor_is_named(settings: Any) -> None:
     settings.SYSTEMLOG = {"DATABASE": conf().DATABASE, "CITUS": True}
