@@ -29,7 +29,8 @@ DRAIN_BYTES = 64 * 2**20
 """So much of a body that is too large is read and thrown away, so that its sender hears the answer."""
 
 _space = re.compile(r"[ \t\r\n]*")
-_structure = re.compile(r'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.DOTALL)
+_structure = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{]++|[\]}]++|[",]', re.DOTALL)
+_line = re.compile(r"[^ \t\r\n][^\n]*")
 _decoder = json.JSONDecoder(parse_constant=refuse_constant)
 
 
@@ -68,12 +69,13 @@ def read_lines(pieces: Iterator[str]) -> Iterator[object]:
     kept = ""
     too_long = False
     for piece in pieces:
-        *lines, kept = (kept + piece).split("\n")
-        for line in lines:
-            if too_long:
-                too_long = False
-            elif line.strip():
-                yield _value(line)
+        complete, newline, kept = (kept + piece).rpartition("\n")
+        if newline and too_long:
+            complete, too_long = complete.partition("\n")[2], False
+        # Blank lines are passed over by the regular expression: a body may have millions.
+        for line in _line.finditer(complete):
+            if line.group().strip():
+                yield _value(line.group())
         if len(kept) > MAX_RECORD_CHARACTERS:
             if not too_long:
                 yield Malformed(f"This line has more than {MAX_RECORD_CHARACTERS} characters.")
@@ -171,18 +173,26 @@ class _Text:
                     return value
 
     def skip(self) -> None:
-        """Go to the end of the element, by its brackets."""
+        """Go to the end of the element, by its brackets. What was passed is not read again."""
+        depth, skipped = 0, 0
         while True:
-            depth = 0
+            begun = self.at
             for token in _structure.finditer(self.text, self.at):
                 kind = token.group()
                 if kind == '"':  # a string that goes on in the next piece
+                    self.at = token.start()
                     break
-                if kind in "]," and depth == 0:
+                if kind[0] in "]}" and depth < len(kind):
+                    self.at = token.start() + depth
+                    return
+                if kind == "," and depth == 0:
                     self.at = token.start()
                     return
-                depth += (kind in "[{") - (kind in "]}")
-            if len(self.text) - self.at > MAX_RECORD_CHARACTERS or not self.more():
+                depth += len(kind) * ((kind[0] in "[{") - (kind[0] in "]}"))
+            else:
+                self.at = len(self.text)
+            skipped += self.at - begun
+            if skipped + len(self.text) - self.at > MAX_RECORD_CHARACTERS or not self.more():
                 raise BodyBroken("This is no JSON array, or it breaks off.")
 
     def more(self) -> bool:

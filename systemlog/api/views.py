@@ -49,6 +49,9 @@ BATCH_ROWS = 2000
 MAX_REFUSED = 100
 """So many bad records of a bulk are named."""
 
+MAX_BAD_RECORDS = 10_000
+"""A bulk with more bad records than this is not read to its end: a small compressed body can hold millions."""
+
 RETRY_AFTER_S = "5"
 PAGING = {"limit", "cursor", "since", "until"}
 NDJSON = ("application/x-ndjson", "application/ndjson")
@@ -260,6 +263,8 @@ class _Bulk:
 
     def _refuse(self, index: int, refused: Refused) -> None:
         self.rejected += 1
+        if self.rejected > MAX_BAD_RECORDS:
+            raise bodies.BodyBroken(f"More than {MAX_BAD_RECORDS} records are bad; what follows was not read.")
         if len(self.errors) < MAX_REFUSED:
             errors = [
                 {"detail": error.detail, "code": error.code, "pointer": pointer(index, error.field)}

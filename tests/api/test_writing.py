@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -194,3 +195,37 @@ def test_a_gzip_bomb_is_413(post: Post, settings: Any) -> None:
 def test_a_message_of_exactly_64_kib_is_taken(post: Post) -> None:
     assert post({"message": "ä" * 32 * 1024}).status_code == 201
     assert post({"message": "ä" * 32 * 1024 + "a"}).status_code == 400
+
+
+def test_a_small_body_of_brackets_costs_little(post: Post) -> None:
+    bomb = gzip.compress(b"[" * 1_126_400)
+    began = time.process_time()
+    assert post(bomb, **{"Content-Encoding": "gzip"}).status_code == 400
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"), [(b"[" + b"1," * 1_000_000 + b"1]", "application/json"), (b"1\n" * 1_000_000, NDJSON)]
+)
+def test_a_bulk_of_nothing_but_bad_records_is_not_read_to_its_end(post: Post, body: bytes, content_type: str) -> None:
+    began = time.process_time()
+    response = post(gzip.compress(body), content_type, **{"Content-Encoding": "gzip"})
+    assert time.process_time() - began < 2
+    assert response.status_code == 400
+    assert response.json()["accepted"] == 0
+    assert "10000" in response.json()["detail"]
+
+
+def test_good_records_before_too_many_bad_ones_are_kept(post: Post) -> None:
+    response = post(b'{"message": "good"}\n' + b"1\n" * 10_001, NDJSON)
+    assert response.status_code == 400
+    assert response.json()["accepted"] == 1
+    assert SystemLog.objects.filter(message="good").count() == 1
+
+
+@pytest.mark.parametrize("closing", [b"]" * 70_000, b"]" * 69_999 + b" ]"])
+def test_a_record_nested_too_deep_ends_where_its_brackets_do(post: Post, closing: bytes) -> None:
+    response = post(b"[" + b"[" * 70_000 + closing + b', {"message": "b"}]')
+    assert (response.json()["accepted"], response.json()["rejected"]) == (1, 1)
+    response = post(b'[{"message": "a"}, ' + b"[" * 70_000 + closing + b"]")
+    assert (response.json()["accepted"], response.json()["rejected"]) == (1, 1)
