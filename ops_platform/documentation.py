@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ops_platform.bearer import BearerAuthentication
-from systemlog.problems import ContentNegotiation
+from systemlog.problems import ContentNegotiation, InvalidParameters
 
 # The page's script comes from /docs?script=, its assets from /static/; Swagger UI styles its elements one by one.
 CONTENT_SECURITY_POLICY = (
@@ -42,7 +42,8 @@ class FormatFirst(ContentNegotiation):
     ) -> tuple[BaseRenderer, str]:
         """The renderer, and the media type for its response."""
         renderers = list(renderers)
-        named = [renderer for renderer in renderers if renderer.format == request.query_params.get("format")]
+        wanted = request.query_params.get("format")
+        named = [renderer for renderer in renderers if renderer.format == wanted]
         return super().select_renderer(request, named or renderers, format_suffix)
 
 
@@ -51,6 +52,18 @@ class SchemaView(SpectacularAPIView):
     """The OpenAPI document, as YAML or JSON by `?format=` or `Accept`."""
 
     content_negotiation_class = FormatFirst
+    # No OPTIONS: DRF would describe the view in the form of an OpenAPI document.
+    http_method_names = ["get", "head"]
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The document; 400 for a format that it does not have, or for a version."""
+        if "version" in request.query_params:
+            raise InvalidParameters({"version": "There is one version of this document: leave this out."})
+        formats = sorted({renderer.format for renderer in self.get_renderers()})
+        if request.query_params.get("format", formats[0]) not in formats:
+            raise InvalidParameters({"format": f"This must be one of: {', '.join(formats)}."})
+        response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]  # the library is untyped
+        return response
 
 
 @extend_schema(exclude=True)
@@ -58,6 +71,8 @@ class DocumentationView(SpectacularSwaggerSplitView):
     """Swagger UI over the schema."""
 
     url_name = "schema"
+    # No OPTIONS: DRF would look for a template to describe the view with.
+    http_method_names = ["get", "head"]
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The page, or with `?script=` its script."""

@@ -37,6 +37,9 @@ limit_request_field_size = 8190
 # These proxies say by X-Forwarded-Proto whether the client came by HTTPS; nobody else is believed.
 forwarded_allow_ips = _environment.FORWARDED_ALLOW_IPS
 
+# By default gunicorn takes SCRIPT_NAME from these proxies, as a header of the request, and so from their clients too.
+forwarder_headers = ""
+
 logger_class = "ops_platform.server_log.ServerLogger"
 control_socket_disable = True
 

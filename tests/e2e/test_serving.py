@@ -164,3 +164,36 @@ def test_https_is_believed_from_a_trusted_proxy_and_from_nobody_else(platform):
     platform.environment["FORWARDED_ALLOW_IPS"] = "192.0.2.1"
     with platform.serve() as server, server.client() as client:
         assert client.get("/docs", headers={"X-Forwarded-Proto": "https"}).status_code == 301
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO"])
+def test_a_header_never_moves_the_application(shared_server, name):
+    with shared_server.client() as client:
+        plain = client.get("/admin/login/")
+        answer = client.get("/admin/login/", headers={name: "/x"})
+        assert answer.status_code == plain.status_code == 200
+        assert "/x/" not in answer.text
+        assert client.get("/x/admin/login/", headers={name: "/x"}).status_code == 404
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize(
+    "query", ["version=%00", "version=%01hunter3", "version=%0a", "version=%22%3B%20filename%3Devil.exe", "format=nope"]
+)
+def test_the_schema_refuses_what_it_does_not_have(shared_server, query):
+    with shared_server.client() as client:
+        answer = client.get(f"/schema?{query}")
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert "evil" not in str(answer.headers)
+    assert query not in shared_server.log.read_text()
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("path", ["/docs", "/schema"])
+def test_the_documentation_is_only_read(shared_server, path):
+    with shared_server.client() as client:
+        answer = client.options(path)
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "GET, HEAD"
