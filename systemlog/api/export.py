@@ -48,7 +48,7 @@ class ExportView(APIView):
         "is cut off: the body then lacks its end.",
         parameters=EXPORT_PARAMETERS,
         responses={
-            (200, "application/x-ndjson"): OpenApiTypes.STR,
+            (200, "application/x-ndjson"): OpenApiTypes.BINARY,
             (200, "text/csv"): OpenApiTypes.STR,
         },
     )

@@ -5,6 +5,7 @@ What no schema can say stands in the descriptions: that a time may not lie ahead
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerExtension
@@ -85,8 +86,18 @@ class NewRecordSchema(OpenApiSerializerExtension):
     target_class = "systemlog.api.serializers.NewRecordSerializer"
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
-        """The constant above."""
-        return NEW_RECORD
+        """A copy of the constant above: drf-spectacular's hooks change in place what they are given."""
+        return copy.deepcopy(NEW_RECORD)
+
+
+class BulkRecordSchema(OpenApiSerializerExtension):
+    """`BulkRecordSerializer` in the document."""
+
+    target_class = "systemlog.api.serializers.BulkRecordSerializer"
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
+        """The rules of a single record. A record that breaks one is named in the answer, and the others are kept."""
+        return {**copy.deepcopy(NEW_RECORD), "description": "A record of a bulk; a bad one does not stop the others."}
 
 
 class RecordKeySchema(OpenApiSerializerExtension):
@@ -100,17 +111,31 @@ class RecordKeySchema(OpenApiSerializerExtension):
         return {**schema, "additionalProperties": False}
 
 
+class RecordOrKeySchema(OpenApiSerializerExtension):
+    """`RecordOrKeySerializer` in the document."""
+
+    target_class = "systemlog.api.serializers.RecordOrKeySerializer"
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
+        """Either of the two. With `oneOf`, a generated client refused the record, since the key fits it as well."""
+        from systemlog.api.serializers import RecordKeySerializer, RecordSerializer
+
+        either = (RecordSerializer(), RecordKeySerializer())
+        return {"anyOf": [auto_schema.resolve_serializer(each, direction).ref for each in either]}
+
+
 class RecordOrRecordsSchema(OpenApiSerializerExtension):
     """`RecordOrRecordsSerializer` in the document."""
 
     target_class = "systemlog.api.serializers.RecordOrRecordsSerializer"
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
-        """One record, or an array: of records, but a bad one among them is no error of the request."""
-        from systemlog.api.serializers import NewRecordSerializer
+        """One record, or an array of records."""
+        from systemlog.api.serializers import BulkRecordSerializer, NewRecordSerializer
 
         record = auto_schema.resolve_serializer(NewRecordSerializer(), direction).ref
-        return {"oneOf": [record, {"type": "array", "items": {"anyOf": [record, {}]}}], **A_BODY_IS_REQUIRED}
+        item = auto_schema.resolve_serializer(BulkRecordSerializer(), direction).ref
+        return {"oneOf": [record, {"type": "array", "items": item}], **A_BODY_IS_REQUIRED}
 
 
 class RecordLinesSchema(OpenApiSerializerExtension):
@@ -140,7 +165,7 @@ FILTER_PARAMETERS = [
     _parameter("since", TIME, f"Not before this, and not after `until`. {TIME_HELP}"),
     _parameter("until", TIME, f"Not after this. {TIME_HELP}"),
 ]
-CURSOR = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
+CURSOR = {"type": "string", "pattern": "^[A-Za-z0-9_.-]+$"}
 LIST_PARAMETERS = [
     *FILTER_PARAMETERS,
     _parameter(

@@ -28,6 +28,10 @@ class NewRecordSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
+class BulkRecordSerializer(NewRecordSerializer):
+    """A record of a bulk."""
+
+
 class RecordOrRecordsSerializer(NewRecordSerializer):
     """The body of a POST: a record, or an array of them."""
 
@@ -41,6 +45,10 @@ class RecordKeySerializer(serializers.Serializer[Any]):
 
     id = serializers.UUIDField()
     timestamp = serializers.DateTimeField()
+
+
+class RecordOrKeySerializer(serializers.Serializer[Any]):
+    """What a writer is told: the record, or only its key where they may not read."""
 
 
 @extend_schema_serializer(many=False)

@@ -9,7 +9,7 @@ from typing import IO, Any
 from django.db import InterfaceError, OperationalError
 from django.http import QueryDict
 from django.utils import timezone
-from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status, viewsets
 from rest_framework.exceptions import ErrorDetail, NotFound, UnsupportedMediaType, ValidationError
 from rest_framework.parsers import BaseParser
@@ -25,8 +25,8 @@ from systemlog.api.renderers import with_fast_json
 from systemlog.api.schema import DEFAULT_LIMIT, ID_PARAMETER, LIST_PARAMETERS, MAX_LIMIT
 from systemlog.api.serializers import (
     BulkResultSerializer,
-    RecordKeySerializer,
     RecordLinesSerializer,
+    RecordOrKeySerializer,
     RecordOrRecordsSerializer,
     RecordPageSerializer,
     RecordSerializer,
@@ -55,11 +55,6 @@ MAX_BAD_RECORDS = 10_000
 RETRY_AFTER_S = "5"
 PAGING = {"limit", "cursor", "since", "until"}
 NDJSON = ("application/x-ndjson", "application/ndjson")
-
-RECORD_OR_KEY = PolymorphicProxySerializer(
-    "RecordOrKey", [RecordSerializer, RecordKeySerializer], resource_type_field_name=None
-)
-"""What a writer is told: the record, or only its key where they may not read."""
 
 
 class UnreadBody(BaseParser):
@@ -97,8 +92,8 @@ class UnreadBody(BaseParser):
             "application/x-ndjson": RecordLinesSerializer,
         },
         responses={
-            200: RECORD_OR_KEY,
-            201: RECORD_OR_KEY,
+            200: RecordOrKeySerializer,
+            201: RecordOrKeySerializer,
             202: BulkResultSerializer,
         },
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -210,3 +212,21 @@ def test_a_cursor_survives_its_text(
     assert Cursor.decode(cursor.encode("search"), "search") == cursor
     with pytest.raises(BadCursor):
         Cursor.decode(cursor.encode("search"), "another")
+
+
+def test_a_cursor_with_any_character_changed_is_none() -> None:
+    cursor = Cursor(Position(datetime(2026, 1, 2, tzinfo=UTC), uuid.UUID(int=7)), False, None, None, 3, True)
+    text = cursor.encode("search")
+    for place in range(len(text)):
+        for other in "A0_.":
+            if (changed := text[:place] + other + text[place + 1 :]) != text:
+                with pytest.raises(BadCursor):
+                    Cursor.decode(changed, "search")
+
+
+def test_a_cursor_that_a_client_makes_is_none() -> None:
+    fields = ["search", 0, uuid.UUID(int=7).hex, 0, None, None, 10_000, 1, 0]
+    forged = base64.urlsafe_b64encode(json.dumps(fields, separators=(",", ":")).encode()).rstrip(b"=").decode()
+    for text in (forged, f"{forged}.", f"{forged}.{forged}"):
+        with pytest.raises(BadCursor):
+            Cursor.decode(text, "search")

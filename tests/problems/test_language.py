@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import translation
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.fields import Field
 
 from systemlog.problems import Problem
@@ -28,7 +28,7 @@ def test_the_words_follow_accept_language_and_the_rest_does_not(client: Client) 
     response = client.post("/orders/", {}, JSON, headers=GERMAN)
     german = Problem.from_response(response)
     assert german.errors[0].detail == in_language("de", Field.default_error_messages["required"])
-    assert german.detail == "Ungültige Eingabe."
+    assert german.detail == in_language("de", ValidationError.default_detail)
     assert (german.type, german.errors[0].code, german.errors[0].pointer) == (
         english.type,
         english.errors[0].code,

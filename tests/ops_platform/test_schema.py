@@ -1,0 +1,65 @@
+"""The OpenAPI document that clients are generated from: whole and the same, however often it is asked for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from openapi_spec_validator import validate
+
+
+@pytest.fixture
+def documents(client: Client) -> list[bytes]:
+    """Ten answers of one process."""
+    return [client.get("/schema?format=json").content for _ in range(10)]
+
+
+def test_every_answer_is_the_same_valid_document(documents: list[bytes]) -> None:
+    assert len(set(documents)) == 1
+    validate(json.loads(documents[-1]))
+
+
+def test_every_reference_leads_somewhere(documents: list[bytes]) -> None:
+    document = json.loads(documents[-1])
+
+    def references(node: Any) -> Any:
+        if isinstance(node, dict):
+            if isinstance(node.get("$ref"), str):
+                yield node["$ref"]
+            for value in node.values():
+                yield from references(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from references(value)
+
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert set(references(document)) <= known
+
+
+def test_an_item_of_a_bulk_is_typed(documents: list[bytes]) -> None:
+    schemas = json.loads(documents[0])["components"]["schemas"]
+    item = schemas["BulkRecord"]
+    assert item["required"] == ["message"]
+    assert item["additionalProperties"] is False
+    assert {"type": "array", "items": {"$ref": "#/components/schemas/BulkRecord"}} in schemas["RecordOrRecords"][
+        "oneOf"
+    ]
+
+
+def test_a_problem_may_say_how_many_records_were_accepted_and_errors_left_out(documents: list[bytes]) -> None:
+    problem = json.loads(documents[0])["components"]["schemas"]["Problem"]
+    for name in ("accepted", "errors_omitted"):
+        assert problem["properties"][name]["type"] == "integer"
+        assert name not in problem.get("required", [])
+
+
+def test_a_writer_is_answered_with_the_record_or_its_key(documents: list[bytes]) -> None:
+    either = json.loads(documents[0])["components"]["schemas"]["RecordOrKey"]
+    assert either == {"anyOf": [{"$ref": "#/components/schemas/Record"}, {"$ref": "#/components/schemas/RecordKey"}]}
+
+
+@pytest.mark.parametrize("name", ["NewRecord", "Problem"])
+def test_the_names_of_the_contract_are_there(documents: list[bytes], name: str) -> None:
+    assert name in json.loads(documents[0])["components"]["schemas"]
