@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
+from time import monotonic
 
 from django.core import signals
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import DisallowedHost, SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import Error as DatabaseError
 from django.http import HttpRequest
@@ -66,6 +67,8 @@ def report(
         _send_signal(request, exc)
     level = logging.ERROR if status >= 500 else level_of(status, conf().PROBLEM_LOG_LEVELS)
     if level is None:
+        if isinstance(exc, DisallowedHost):
+            _wrong_hosts.warn(request)
         return
     (
         logging.getLogger(f"django.security.{type(exc).__name__}") if isinstance(exc, SuspiciousOperation) else logger
@@ -85,6 +88,30 @@ def report(
             "request": request,
         },
     )
+
+
+class WrongHosts:
+    """Warns of requests with a host that is not allowed, once a minute at most: anybody can send any number of them."""
+
+    PAUSE_S = 60
+
+    def __init__(self) -> None:
+        self._silent_until = 0.0
+
+    def warn(self, request: HttpRequest) -> None:
+        """Log a warning with the host of this request, unless there was one just now."""
+        now = monotonic()
+        if now < self._silent_until:
+            return
+        self._silent_until = now + self.PAUSE_S
+        logger.warning(
+            "A request for the host %r was refused. If clients shall use that name, add it to ALLOWED_HOSTS.",
+            str(request.META.get("HTTP_HOST", request.META.get("SERVER_NAME", "")))[:253],
+            extra={"action": "problem.wrong_host", "correlation_id": correlation_id_of(request)},
+        )
+
+
+_wrong_hosts = WrongHosts()
 
 
 def level_of(status: int, levels: Mapping[int, str]) -> int | None:
