@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 import django
+from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse
 
 from health.accept import choose
@@ -80,9 +81,13 @@ def startup(request: HttpRequest, details: bool) -> HttpResponse:
 
 def metrics(request: HttpRequest, details: bool) -> HttpResponse:
     """The numbers: JSON for a glance, or what Prometheus scrapes."""
-    chosen = FORMATS.get(request.GET.get("format", "")) or choose(
-        request.headers.get("Accept", ""), (JSON, TEXT, OPENMETRICS)
-    )
+    try:
+        name = request.GET.get("format")
+    except TooManyFieldsSent:
+        return refusal(request, 400, "The query string has too many parameters.", {})
+    if name is not None and name not in FORMATS:
+        return refusal(request, 400, f"The parameter `format` must be one of: {', '.join(FORMATS)}.", {})
+    chosen = FORMATS[name] if name else choose(request.headers.get("Accept", ""), (JSON, TEXT, OPENMETRICS))
     if chosen == JSON:
         return _json(
             {
@@ -99,7 +104,7 @@ def refusal(request: HttpRequest, status: int, detail: str, headers: Mapping[str
     """A problem body (RFC 9457), for a request that this endpoint does not serve."""
     body = {
         "type": "about:blank",
-        "title": {401: "Unauthorized", 405: "Method Not Allowed"}[status],
+        "title": {400: "Bad Request", 401: "Unauthorized", 405: "Method Not Allowed"}[status],
         "status": status,
         "detail": detail,
         "instance": quote(request.path),

@@ -199,7 +199,7 @@ def test_the_form_is_the_one_that_is_asked_for(stranger: Client, accept: str, co
 
 @pytest.mark.parametrize(
     ("name", "content_type"),
-    [("json", "application/json"), ("prometheus", TEXT), ("openmetrics", OPENMETRICS), ("xml", "application/json")],
+    [("json", "application/json"), ("prometheus", TEXT), ("openmetrics", OPENMETRICS)],
 )
 def test_the_parameter_decides_before_the_header(stranger: Client, name: str, content_type: str) -> None:
     response = stranger.get(f"/system-health/metrics?format={name}", headers={"Accept": "*/*"})
@@ -237,3 +237,14 @@ def test_requests_are_counted_under_asgi_too(api: Client) -> None:
 
 def test_the_middleware_is_second_in_the_platform() -> None:
     assert django_settings.MIDDLEWARE[1] == "health.middleware.HealthMiddleware"
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("query", ["format=nope", "format=", "&".join(f"p{number}=" for number in range(1001))])
+def test_a_query_that_metrics_cannot_answer_is_a_problem(
+    client: Client, settings: Settings, query: str, debug: bool
+) -> None:
+    settings.DEBUG = debug
+    response = client.get(f"/system-health/metrics?{query}")
+    assert response.status_code == 400
+    assert response["Content-Type"] == "application/problem+json"
