@@ -1,5 +1,6 @@
 import json
 import re
+import socket
 import time
 from datetime import datetime, timedelta
 
@@ -197,3 +198,44 @@ def test_the_documentation_is_only_read(shared_server, path):
         answer = client.options(path)
     assert answer.status_code == 405
     assert answer.headers["Allow"] == "GET, HEAD"
+
+
+def _status(server, request):
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(request.replace("\n", "\r\n").encode())
+        return int(connection.recv(1000).split()[1])
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        ("GET /docs HTTP/1.1\nConnection: close\n\n", 400),
+        ("GET http://elsewhere.example/docs HTTP/1.1\nHost: localhost\nConnection: close\n\n", 400),
+        ("GET http://localhost/docs HTTP/1.1\nHost: localhost\nConnection: close\n\n", 200),
+        ("GET /docs HTTP/1.0\nHost: localhost\n\n", 200),
+    ],
+)
+def test_a_request_names_one_of_our_hosts(shared_server, request_, status):
+    assert _status(shared_server, request_) == status
+
+
+@pytest.mark.any_database
+def test_a_wrong_host_is_one_line_that_names_the_setting(platform):
+    with platform.serve() as server, server.client() as client:
+        for _ in range(3):
+            assert client.get("/docs", headers={"Host": "logs.example.com"}).status_code == 400
+        server.wait_for_line("logs.example.com")
+    (line,) = [line for line in server.log.read_text().splitlines() if "ALLOWED_HOSTS" in line]
+    assert json.loads(line)["level"] == "WARNING"
+    assert "logs.example.com" in line
+
+
+@pytest.mark.any_database
+def test_head_has_the_headers_of_get_and_leaves_no_warning(platform):
+    with platform.serve() as server, server.client() as client:
+        for path in ("/docs", "/schema", "/admin/login/", "/nowhere", "/system/logs/", "/system-health/live"):
+            assert client.head(path).status_code == client.get(path).status_code
+        assert client.head("/docs").headers["Content-Length"] == client.get("/docs").headers["Content-Length"]
+    assert "no-body" not in server.log.read_text()
