@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import logging.config
+from typing import Any
 
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
@@ -16,6 +17,11 @@ from ops_platform import environment, logs
 
 class ServerLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's own messages, in the same form and on the same stream as all others; no access log of its own."""
+
+    def exception(self, msg: str, *args: object, **kwargs: Any) -> None:
+        """Log an error without the query string of the target, which gunicorn names in full."""
+        told = [each.partition("?")[0] if isinstance(each, str) else each for each in args]
+        super().exception(msg, *told, **kwargs)
 
     def setup(self, cfg: Config) -> None:
         """Configure logging in the master process, as Django does in the workers."""
