@@ -26,11 +26,17 @@ _PRIVATE_KEY_END = re.compile(rb"-----END[ A-Z0-9]{0,40}PRIVATE KEY(?: BLOCK)?--
 _BACKSLASHES = re.compile(rb"\\+")
 _OPENING = re.compile(rb"(?:[ \t]|\\t)*(?:[bBfFrRuU]?(\\*)(\"{3}|'{3}|[\"'])|([\[{(]))?")
 _TOKEN = re.compile(rb"\\*[\"'\r\n]|[\[\](){}]")
+_BACKSLASH = rb"\\++(?![nrt\"'])"
+"""Backslashes within a plain value, which an escaped line break, tab or quote ends. Reading on and giving back would
+read the same bytes again for the next hit, and a text of such hits would take the square of its length."""
+
 _WORD = re.compile(rb"[^ \t\r\n\f\v,;&\"'<>)}\]]+")
 _LINE = re.compile(rb"[^\r\n\"'\\]+")
-_REST_OF_LINE = re.compile(rb"[^\r\n]+")
-_WORD_BEHIND_SCHEME = re.compile(rb"(?:(?i:bearer|basic|token) +)?[^ \t\r\n\f\v,;&\"'<>)}\]]+")
-_SCHEME_AND_WORD = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]* +)?[^ \t\r\n\f\v,;\"'<>)}\]]+")
+_REST_OF_LINE = re.compile(rb"(?:[^\r\n\\]|" + _BACKSLASH + rb")++")
+_WORD_BEHIND_SCHEME = re.compile(
+    rb"(?:(?i:bearer|basic|token) +)?(?:[^ \t\r\n\f\v,;&\"'<>)}\]\\]|" + _BACKSLASH + rb")++"
+)
+_SCHEME_AND_WORD = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]*+ +)?(?:[^ \t\r\n\f\v,;\"'<>)}\]\\]|" + _BACKSLASH + rb")++")
 _PARAMETERS = re.compile(rb"(?i:digest|hawk|oauth|signature|aws4-[a-z0-9-]*) ")
 _CALL = re.compile(rb"[a-z_][a-z_.]{2,}[(\[]")
 _PORT = re.compile(rb"[0-9]+[?#]")
@@ -131,6 +137,8 @@ def _plain(data: bytes, start: int, end: int, begin: int) -> Span | None:
     """The value at `begin` without quotes, behind the key at `start` and its sign, which ends at `end`."""
     if begin > end and data[end - 1] == ord("=") and _CALL.match(data, begin):
         return None  # a line of code in a traceback: `token = read_token(request)`
+    if data.startswith((b"::", b"== ", b"=== "), end - 1):
+        return None  # a Rust path, a comparison; judged before the value is read, which the next hit reads again
     key = data[start:end].lower()
     if b"cookie" in key:
         plain = _LINE.match(data, begin)
@@ -140,10 +148,8 @@ def _plain(data: bytes, start: int, end: int, begin: int) -> Span | None:
         plain = _WORD_BEHIND_SCHEME.match(data, begin)
     if plain is None:
         return None
-    last = _up_to_line_escape(data, begin, plain.end())
-    word = data[begin:last].lower().rstrip(b".:!?")
-    code = data.startswith((b"::", b"== ", b"=== "), end - 1)  # a Rust path, a comparison
-    return None if code or word in _PLAIN or not word.strip(b"*") else (begin, last)
+    word = data[begin : plain.end()].lower().rstrip(b".:!?")
+    return None if word in _PLAIN or not word.strip(b"*") else (begin, plain.end())
 
 
 def _filled(data: bytes, begin: int, last: int) -> Span | None:
@@ -192,14 +198,6 @@ def _up_to_escape(data: bytes, start: int, end: int) -> int:
     """The end of a token in which JSON may spell a slash as `\\/`; any other escape is behind it."""
     for run in _BACKSLASHES.finditer(data, start, end):
         if data[run.end() : run.end() + 1] != b"/":
-            return run.start()
-    return end
-
-
-def _up_to_line_escape(data: bytes, start: int, end: int) -> int:
-    """The end of a plain value: before an escaped line break, tab or quote."""
-    for run in _BACKSLASHES.finditer(data, start, end):
-        if run.end() < len(data) and data[run.end()] in b"nrt\"'":
             return run.start()
     return end
 
