@@ -10,8 +10,10 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import build_choice_field
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework.serializers import ChoiceField
 
 from systemlog.counting import AUTOMATIC_BUCKETS, MAX_BUCKETS
 from systemlog.filters import REPEATABLE, SystemLogFilters
@@ -80,14 +82,25 @@ NEW_RECORD: dict[str, Any] = {
 }
 
 
+def _new_record() -> dict[str, Any]:
+    """A copy of `NEW_RECORD`, since drf-spectacular's hooks change in place what they are given.
+
+    Its levels are marked as those that a record has when it is read, so that one component stands for both.
+    """
+    schema = copy.deepcopy(NEW_RECORD)
+    levels = build_choice_field(ChoiceField(choices=Level.choices))
+    schema["properties"]["level"] = {**levels, **schema["properties"]["level"]}
+    return schema
+
+
 class NewRecordSchema(OpenApiSerializerExtension):
     """`NewRecordSerializer` in the document."""
 
     target_class = "systemlog.api.serializers.NewRecordSerializer"
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
-        """A copy of the constant above: drf-spectacular's hooks change in place what they are given."""
-        return copy.deepcopy(NEW_RECORD)
+        """The constant above."""
+        return _new_record()
 
 
 class BulkRecordSchema(OpenApiSerializerExtension):
@@ -97,7 +110,7 @@ class BulkRecordSchema(OpenApiSerializerExtension):
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
         """The rules of a single record. A record that breaks one is named in the answer, and the others are kept."""
-        return {**copy.deepcopy(NEW_RECORD), "description": "A record of a bulk; a bad one does not stop the others."}
+        return {**_new_record(), "description": "A record of a bulk; a bad one does not stop the others."}
 
 
 class RecordKeySchema(OpenApiSerializerExtension):

@@ -63,7 +63,7 @@ def read_lines(data: bytes, *, ends: bool) -> tuple[list[bytes], Damage | None]:
     for index in range(1, last + 1):
         part = parts[index]
         line = part[24:]
-        if part[:16] == hexlify(_CHECKED(len(line), crc32(line))):
+        if len(part) >= HEAD_BYTES - 1 and part[:16] == hexlify(_CHECKED(len(line), crc32(line))):
             lines.append(line)
             continue
         if index == last and not ends:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
@@ -29,10 +30,12 @@ MAX_TEXT_CHARACTERS = 200
 LOGGINGS_OWN = len(vars(logging.LogRecord("", 0, "", 0, "", None, None)))
 """So many attributes a record has of logging itself, whatever the factory that is set adds; they are the first."""
 
+NAMES_OF_LOGGING = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None)))
+
 TOLD_APART = {
     *("correlation_id", "trace_id", "user_id", "subject"),  # have columns of their own
-    *("request", "response", "server_time"),  # Django's live objects, told in words or not at all
-    *("message", "asctime", "taskName"),  # of formatters, and of logging from Python 3.12 on
+    *("request", "response"),  # perhaps Django's live objects, which are told in words
+    *("message", "asctime"),  # of formatters
 }
 """Further attributes that do not go into `context` as they are."""
 
@@ -163,8 +166,7 @@ def _line(record: logging.LogRecord, level: int, way: sinks.Way) -> bytes:
     user_id = NULL if given[2] is None else column(given[2])
     subject = NULL
     if len(known) > LOGGINGS_OWN:
-        # Behind logging's own attributes, which every record has, stands what `extra` and filters put there.
-        context = dict(islice(known.items(), LOGGINGS_OWN, None))
+        context = _extras(known)
         if not TOLD_APART.isdisjoint(context):
             correlation_id, user_id, trace_id, subject = _told_apart(
                 known, context, (correlation_id, user_id, trace_id, subject)
@@ -195,19 +197,28 @@ def _line(record: logging.LogRecord, level: int, way: sinks.Way) -> bytes:
     return build_line(way, level, name, str(text), context, correlation_id, user_id, trace_id, subject)
 
 
+def _extras(known: dict[str, Any]) -> dict[str, Any]:
+    """What `extra`, filters and subclasses put into a record, mostly behind the attributes that logging sets."""
+    if next(iter(known)) == "name":
+        return dict(islice(known.items(), LOGGINGS_OWN, None))
+    # A subclass of LogRecord has set attributes before logging's own.
+    return {name: value for name, value in known.items() if name not in NAMES_OF_LOGGING}
+
+
 def _told_apart(
     known: dict[str, Any], context: dict[str, Any], whose: tuple[bytes, bytes, bytes, bytes]
 ) -> tuple[bytes, bytes, bytes, bytes]:
     """Whose a record is by its own attributes, which are taken out of the context; else whose it was taken for."""
     for name in TOLD_APART:
-        context.pop(name, None)
+        value = context.pop(name, None)
+        if name in ("request", "response") and value is not None:
+            context[name] = _in_words(value)
     given = [known.get(name) for name in ("correlation_id", "user_id", "trace_id", "subject")]
     if "request" in known:
         # A record about a request may come after it: the request still has its id.
         with suppress(Exception):  # whatever somebody calls a request
             if _is_blank(given[0]) and whose[0] == NULL:
                 given[0] = getattr(known["request"], "correlation_id", None)
-            _tell_request(known["request"], context)
     found = [other if _is_blank(own) else column(own) for own, other in zip(given, whose, strict=True)]
     return found[0], found[1], found[2], found[3]
 
@@ -218,13 +229,23 @@ def _is_blank(value: object) -> bool:
 
 
 def _exception(record: logging.LogRecord) -> str:
-    if not record.exc_text and record.exc_info and record.exc_info[0] is not None:
-        # Formatted once, for every handler that comes after.
-        record.exc_text = formatter.formatException(record.exc_info)
-    return record.exc_text or ""
+    """The traceback. `exc_text` belongs to the formatters of other handlers, and stands for it only where it is all."""
+    if not record.exc_info or record.exc_info[0] is None:
+        return record.exc_text or ""
+    kind, _, trace = record.exc_info
+    try:
+        return formatter.formatException(record.exc_info)
+    except Exception as error:  # noqa: BLE001  (notes and fields of an exception are anybody's)
+        frames = "".join(traceback.format_tb(trace))
+        return f"{frames}{kind.__module__}.{kind.__qualname__}: <not to be formatted: {type(error).__name__}>"
 
 
-def _tell_request(request: Any, context: dict[str, Any]) -> None:
-    method, path = getattr(request, "method", None), getattr(request, "path", None)
-    if isinstance(method, str) and isinstance(path, str):
-        context["request"] = f"{method} {path}"  # without the query string
+def _in_words(value: Any) -> Any:
+    """Django's live request as `GET /path`, without the query string, and its response by status; all else as it is."""
+    with suppress(Exception):  # whatever somebody calls a request
+        method, path = getattr(value, "method", None), getattr(value, "path", None)
+        if isinstance(method, str) and isinstance(path, str):
+            return f"{method} {path}"
+        if isinstance(status := getattr(value, "status_code", None), int):
+            return f"{status} {getattr(value, 'reason_phrase', '')}".rstrip()
+    return value

@@ -21,8 +21,13 @@ MAX_DEPTH = 20
 MAX_BYTES = 64 * 1024
 """The largest context, as JSON. Of a larger one each text and container is cut, and if need be all of it."""
 
-CUT_CHARACTERS = 2000
+CUT_CHARACTERS = (16_000, 8000, 4000, 2000)
+"""To so many characters each text of a context that is too large is cut: the first of these with which it fits, so that
+a small text is whole beside a large one."""
+
 CUT_ITEMS = 100
+"""So many items of a container stay where the shortest texts alone do not make it fit."""
+
 MAX_DIGITS = 1000
 SHOWN_CHARACTERS = 8000
 
@@ -91,19 +96,23 @@ def dump(value: Any) -> bytes:
     return context_as_json(value).encode()
 
 
-def _walked(value: object, *, cut: bool = False) -> bytes:
+def _walked(value: object, *, cut: int = 0) -> bytes:
     plain = _plain(value, 0, frozenset(), cut)
     return dump(plain)
 
 
-def _plain(value: Any, depth: int, above: frozenset[int], cut: bool) -> Any:  # noqa: PLR0911  (one for each kind)
-    """A copy of JSON's own types alone; `above` are the containers that it is in, by identity."""
+def _plain(value: Any, depth: int, above: frozenset[int], cut: int) -> Any:  # noqa: PLR0911  (one for each kind)
+    """A copy of JSON's own types alone.
+
+    `above` are the containers that it is in, by identity; texts are cut to `cut` characters, unless it is 0.
+    """
+    fewer = cut == CUT_CHARACTERS[-1]
     kind = type(value)
     if value is None or kind is bool:
         return value
     if isinstance(value, str):
         text = clean(str.__str__(value))
-        return _cut(text) if cut else text
+        return _cut(text, cut) if cut else text
     if isinstance(value, int):
         number = int(value)
         return number if number.bit_length() < MAX_DIGITS * 3 else f"<an integer of {number.bit_length()} bits>"
@@ -117,11 +126,11 @@ def _plain(value: Any, depth: int, above: frozenset[int], cut: bool) -> Any:  # 
         inside = above | {id(value)}
         if isinstance(value, Mapping):
             items = list(value.items())
-            kept = items[:CUT_ITEMS] if cut else items
+            kept = items[:CUT_ITEMS] if fewer else items
             named = {_key(key, cut): _plain(item, depth + 1, inside, cut) for key, item in kept}
             return named if len(kept) == len(items) else named | {"…": f"{len(items) - len(kept)} more"}
         each = list(value)
-        shown = each[:CUT_ITEMS] if cut else each
+        shown = each[:CUT_ITEMS] if fewer else each
         listed = [_plain(item, depth + 1, inside, cut) for item in shown]
         return listed if len(shown) == len(each) else [*listed, f"… {len(each) - len(shown)} more"]
     try:
@@ -132,19 +141,24 @@ def _plain(value: Any, depth: int, above: frozenset[int], cut: bool) -> Any:  # 
     return _plain(read, depth, above, cut)
 
 
-def _key(key: object, cut: bool) -> str:
+def _key(key: object, cut: int) -> str:
     text = key if isinstance(key, str) else str(described(key) if not isinstance(key, int | float | None) else key)
-    return clean(text)[: CUT_CHARACTERS if cut else None]
+    return clean(text)[: cut or None]
 
 
-def _cut(text: str) -> str:
-    left_out = len(text) - CUT_CHARACTERS
-    return text if left_out <= 0 else f"{text[:CUT_CHARACTERS]}… [{left_out} characters cut]"
+def _cut(text: str, most: int) -> str:
+    """The beginning of a text and its end, which is three times as long: a traceback ends in what went wrong."""
+    left_out = len(text) - most
+    if left_out <= 0:
+        return text
+    beginning = most // 4
+    return f"{text[:beginning]}… [{left_out} characters cut] …{text[beginning + left_out :]}"
 
 
 def _shortened(value: dict[str, Any]) -> bytes:
-    data = _walked(value, cut=True)
-    if len(data) <= MAX_BYTES:
-        return data
+    for most in CUT_CHARACTERS:
+        data = _walked(value, cut=most)
+        if len(data) <= MAX_BYTES:
+            return data
     beginning = data[:SHOWN_CHARACTERS].decode("utf-8", "ignore")
     return dump({"cut": beginning, "bytes": len(data)})

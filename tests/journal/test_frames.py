@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from systemlog.journal.frames import Damage, accepted_at, ends_of, frame, framed_bytes, read_lines
@@ -34,6 +34,7 @@ def test_lines_come_back(lines: list[bytes]) -> None:
 
 
 @given(LINES, st.integers(0, 800))
+@example([b"\x00", b""], 43)  # behind the length and the checksum of an empty line
 def test_of_a_file_cut_anywhere_the_whole_lines_come_back_and_the_rest_is_torn(lines: list[bytes], at: int) -> None:
     data = framed(lines)[:at]
     ends = ends_of(lines, 0)

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.http import HttpResponse
 from django.utils.functional import SimpleLazyObject
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -100,7 +101,7 @@ def test_a_record_about_a_request_that_is_over_has_its_id_and_no_query_string(lo
     assert records[0].context == {"request": "GET /orders/", "status_code": 404}
 
 
-def test_a_traceback_stands_in_the_context_and_is_formatted_once(logger: Logger, records: Records) -> None:
+def test_a_traceback_stands_in_the_context_and_exc_text_is_left_alone(logger: Logger, records: Records) -> None:
     taken: list[logging.LogRecord] = []
     last = logging.Handler()
     last.emit = taken.append
@@ -112,7 +113,7 @@ def test_a_traceback_stands_in_the_context_and_is_formatted_once(logger: Logger,
     finally:
         logger.removeHandler(last)
     assert records[0].context["exception"].endswith("ValueError: no such order")
-    assert taken[0].exc_text == records[0].context["exception"]
+    assert taken[0].exc_text is None
 
 
 def test_the_stack_stands_in_the_context(logger: Logger, records: Records) -> None:
@@ -410,3 +411,112 @@ def test_a_logger_whose_name_is_no_text_is_told(logger: Logger, records: Records
 def test_a_level_that_is_no_integer_is_told(logger: Logger, records: Records) -> None:
     logger.handle(logging.makeLogRecord({"name": "x", "levelno": 20.0, "msg": "x"}))
     assert [each.level for each in records] == ["INFO"]
+
+
+def test_a_formatter_of_another_handler_does_not_change_the_traceback(logger: Logger, records: Records) -> None:
+    first = logging.Handler()
+    first.emit = lambda record: setattr(record, "exc_text", "one line")
+    logger.handlers.insert(0, first)
+
+    try:
+        raise ValueError("no such order")
+    except ValueError:
+        logger.exception("failed")
+
+    assert records[0].context["exception"].startswith("Traceback (most recent call last):")
+    assert records[0].context["exception"].endswith("ValueError: no such order")
+
+
+def test_a_large_text_does_not_cut_the_traceback_beside_it(logger: Logger, records: Records) -> None:
+    try:
+        raise ValueError("no such order " + "é" * 3000)
+    except ValueError:
+        logger.exception("failed", extra={"payload": "b" + "p" * 70_000 + "e"})
+
+    context = records[0].context
+    assert context["exception"].startswith("Traceback (most recent call last):")
+    assert context["exception"].endswith("ValueError: no such order " + "é" * 3000)
+    assert context["payload"].startswith("bp")
+    assert context["payload"].endswith("pe")
+    assert "characters cut" in context["payload"]
+
+
+def test_a_large_traceback_keeps_its_beginning_and_its_longer_end(logger: Logger, records: Records) -> None:
+    def descend(depth: int) -> None:
+        if not depth:
+            raise ValueError("at the bottom " + "m" * 500)
+        (descend if depth % 2 else again)(depth - 1)
+
+    def again(depth: int) -> None:
+        descend(depth - 1) if depth else descend(0)
+
+    try:
+        descend(800)
+    except ValueError:
+        logger.exception("failed")
+
+    exception = records[0].context["exception"]
+    beginning, _, end = exception.partition("characters cut")
+    assert beginning.startswith("Traceback (most recent call last):")
+    assert end.endswith("ValueError: at the bottom " + "m" * 500)
+    assert len(end) > len(beginning) > 1000
+
+
+def test_an_exception_with_a_huge_text_keeps_its_type(logger: Logger, records: Records) -> None:
+    try:
+        raise ValueError("x" * 70_000 + "last words")
+    except ValueError:
+        logger.exception("failed")
+
+    assert "ValueError: xxx" in records[0].context["exception"]
+    assert records[0].context["exception"].endswith("last words")
+
+
+class BrokenNotes(Exception):
+    @property
+    def __notes__(self) -> list[str]:
+        raise RuntimeError("no notes")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(BrokenNotes("x"), id="notes that raise"),
+        pytest.param(SyntaxError("bad", ("p.html", 1, 1, b"{{ x")), id="a syntax error with bytes"),
+    ],
+)
+def test_an_exception_that_cannot_be_formatted_is_recorded_by_its_class(
+    logger: Logger, records: Records, error: Exception
+) -> None:
+    try:
+        raise error
+    except Exception:
+        logger.exception("failed")
+
+    assert records[0].message == "failed"
+    assert type(error).__qualname__ in records[0].context["exception"]
+
+
+def test_fields_named_like_djangos_live_objects_are_kept(logger: Logger, records: Records) -> None:
+    extra = {"request": {"order": 7}, "response": "502 from upstream", "server_time": "now"}
+
+    logger.info("m", extra=extra)
+
+    assert records[0].context == extra
+
+
+def test_a_live_response_is_told_by_its_status(logger: Logger, records: Records) -> None:
+    logger.info("m", extra={"response": HttpResponse("secret page", status=502)})
+
+    assert records[0].context == {"response": "502 Bad Gateway"}
+
+
+def test_what_a_subclass_sets_before_logging_does_is_kept(logger: Logger, records: Records) -> None:
+    class Tagged(logging.LogRecord):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self.tenant = "acme"
+            super().__init__(*args, **kwargs)
+
+    logger.handle(Tagged("n", logging.INFO, "f.py", 1, "m", (), None))
+
+    assert records[0].context == {"tenant": "acme"}
