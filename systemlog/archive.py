@@ -150,7 +150,7 @@ class Archive:
 @contextmanager
 def opened(directory: Path, compression: str, waiting: Callable[[], None]) -> Iterator[Archive]:
     """The archive in this directory, which is made if it is missing; `waiting` is called if another process has it."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)  # without its parents: a volume may not be mounted
     with (directory / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -25,6 +25,7 @@ from systemlog.storage.archived import read_line
 BATCH_ROWS = 5000
 MAX_LINE_BYTES = 2**20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+NUL = b"\x00"
 
 
 class BrokenFile(Exception):
@@ -115,11 +116,13 @@ def _lines(file: BufferedReader, limit: int) -> Iterator[tuple[int, bytes | None
     try:
         while line := lines.readline(limit + 1):
             number += 1
+            while len(line) > limit and not line.strip(NUL):
+                line = lines.readline(limit + 1)  # the hole that a program writes behind once its file was truncated
             if len(line) > limit:
                 while line and not line.endswith(b"\n"):
                     line = lines.readline(limit)
                 yield number, None
-            elif text := line.removeprefix(BYTE_ORDER_MARK).strip():
+            elif text := line.lstrip(NUL).removeprefix(BYTE_ORDER_MARK).strip():
                 yield number, text
     except broken_data_errors() as error:
         raise BrokenFile(f"The compressed data breaks off or is damaged after line {number}.") from error

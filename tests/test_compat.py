@@ -38,3 +38,23 @@ def test_the_driver_of_postgresql_is_psycopg3_or_named(prelude: str, complaints:
     code = PROJECT.format(prelude=prelude)
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert run.stdout.count("systemlog.E007") == complaints
+
+
+WITH_MAIL = """
+from django.conf import settings
+settings.configure(EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend")
+from django.core import mail
+mail.send_mail("subject", "text", "a@example.com", ["b@example.com"])
+from systemlog.compat import in_tests
+assert mail.outbox and not in_tests()
+from django.test.utils import setup_test_environment, teardown_test_environment
+assert not in_tests()
+setup_test_environment()
+assert in_tests()
+teardown_test_environment()
+assert not in_tests()
+"""
+
+
+def test_a_mail_kept_in_memory_is_no_sign_of_tests() -> None:
+    subprocess.run([sys.executable, "-c", WITH_MAIL], check=True)

@@ -16,8 +16,8 @@ from django.utils.cache import patch_vary_headers
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
+from systemlog.api.caching import NeverCached
 from systemlog.api.permissions import SystemLogPermission
 from systemlog.api.schema import EXPORT_PARAMETERS
 from systemlog.api.views import read_cursor
@@ -32,7 +32,7 @@ FORMATS: dict[str, tuple[str, Callable[[Iterable[Rows]], Iterator[bytes]]]] = {
 }
 
 
-class ExportView(APIView):
+class ExportView(NeverCached):
     """All the records that a search finds."""
 
     permission_classes = [SystemLogPermission]

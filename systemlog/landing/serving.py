@@ -17,6 +17,7 @@ from django.db import connections
 from systemlog.conf import conf
 from systemlog.journal import directory
 from systemlog.journal.complaints import complain
+from systemlog.journal.directory import JournalUnusable
 from systemlog.landing.election import Election
 from systemlog.landing.lander import BATCH_LINES, DatabaseDown, Lander
 
@@ -56,7 +57,11 @@ class LandingService:
     def run(self) -> None:
         """Wait to be elected, then land; returns after `stop`."""
         while not self._stop.is_set():
-            folder = directory.target_folder()
+            try:
+                folder = directory.target_folder()
+            except JournalUnusable as error:
+                complain(f"Nothing can be landed. {error}")
+                return  # the settings of a process do not change
             election = Election(folder)
             try:
                 if election.win():

@@ -10,8 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from django.core import mail
-
+from systemlog import compat
 from systemlog.conf import conf
 from systemlog.forking import begin_in_child
 from systemlog.journal import directory, sinks
@@ -35,7 +34,7 @@ def start_with_request(sender: object = None, **kwargs: object) -> None:
         return
     _asked = True  # two first requests at once would start two, of which one waits to be elected
     settings = conf()
-    if settings.JOURNAL != "files" or settings.LANDER != "thread" or _in_tests():
+    if settings.JOURNAL != "files" or settings.LANDER != "thread" or compat.in_tests():
         return
     if _threads_are_off():
         complain("uWSGI runs without threads: set enable-threads, or run `manage.py land_system_logs` beside it.")
@@ -76,11 +75,6 @@ def _land_rest() -> None:
         if election.win():
             Lander(folder).land_all()
             election.step_down()
-
-
-def _in_tests() -> bool:
-    # Where Django's test environment is set up, mail goes there; no plainer sign of it is to be had.
-    return hasattr(mail, "outbox")
 
 
 def _threads_are_off() -> bool:

@@ -125,6 +125,8 @@ class PostgreSQLStorage(Storage):
 
     def insert(self, rows: Sequence[Row]) -> int:
         """COPY; where a key is there already, once more through a staging table that skips it."""
+        if not rows:
+            return 0
         rows = sorted(rows, key=lambda row: row[:2])  # in one order, so that two writers of the same keys queue
         self.make_room({row.timestamp for row in rows})
         for attempt in (1, 2):

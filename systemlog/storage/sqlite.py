@@ -62,6 +62,8 @@ class SQLiteStorage(Storage):
 
     def insert(self, rows: Sequence[Row]) -> int:
         """One statement, executed for all rows in one transaction."""
+        if not rows:
+            return 0
         adapt = self.connection.ops.adapt_datetimefield_value
         values = [(adapt(row.timestamp), row.id.hex, *row[2:8], context_as_json(row.context), *row[9:]) for row in rows]
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:

@@ -128,3 +128,9 @@ def test_the_server_alone_says_who_recorded(client_with: Callable[..., Client]) 
     assert client.post(LIST, {"message": "m"}, "application/json").json()["recorded_by"] == "add+view"
     assert client.post(LIST, [{"message": "m"}], "application/json").status_code == 202
     assert set(SystemLog.objects.values_list("recorded_by", flat=True)) == {"add+view"}
+
+
+@pytest.mark.parametrize("end", ["", "histogram/", "facets/?field=level", "export/", "x/"])
+def test_no_cache_may_keep_an_answer(client_with: Callable[..., Client], end: str) -> None:
+    for client in (client_with("view"), Client()):
+        assert client.get(LIST + end).headers["Cache-Control"] == "private, no-store"

@@ -11,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from systemlog.models import SystemLog
+from systemlog.storage import storage_of
 
 pytestmark = pytest.mark.django_db
 
@@ -102,3 +103,19 @@ def test_an_exported_record_comes_back_as_it_was(file: Path) -> None:
     from systemlog.representation import represent
 
     assert represent(SystemLog.objects.get()) == exported
+
+
+def test_a_file_without_any_record_fails(file: Path) -> None:
+    file.write_text("# A readme\n\nNot a record.\n")
+    with pytest.raises(CommandError, match=r"2 refused\. No line of it is a record"):
+        run(file)
+
+
+@pytest.mark.parametrize("nuls", [1, 3_000_000])
+def test_the_hole_of_a_truncated_file_is_passed_over(file: Path, nuls: int) -> None:
+    file.write_bytes(b"\0" * nuls + f"{LINE}\n".encode() * 2)
+    assert "2 records read, 2 stored, 0 stored before, 0 refused" in run(file)[0]
+
+
+def test_storing_no_rows_asks_nothing_of_the_database() -> None:
+    assert storage_of().insert([]) == 0

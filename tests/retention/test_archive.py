@@ -228,3 +228,9 @@ def test_lnav_reads_an_archive_by_the_format_of_the_docs(store: Store, tmp_path:
     )
     assert done.stdout.splitlines() == ["log_level,category,log_body", "info,web,first", "error,web,second"]
     assert SystemLog.objects.count() == 2
+
+
+def test_an_archive_makes_no_folders_above_its_own(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="No such file or directory"):
+        run("archive_system_logs", "--before", "1d", "--to", str(tmp_path / "volume" / "cold"))
+    assert not (tmp_path / "volume").exists()

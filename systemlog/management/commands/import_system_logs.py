@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from argparse import ArgumentParser
 from io import BufferedReader
 from pathlib import Path
@@ -17,6 +18,8 @@ from systemlog.importing import BrokenFile, Outcome, import_file
 from systemlog.intake import Refused
 
 STDIN = "-"
+PROGRESS_S = 5.0
+"""How often a line tells of the progress where stderr is no terminal, such as in cron or a container."""
 
 
 class Command(BaseCommand):
@@ -40,16 +43,21 @@ class Command(BaseCommand):
                 raise CommandError(f"There is no file {name}; nothing was imported.")
             names += _files_of_archive(name) if name != STDIN and Path(name).is_dir() else [name]
         for name in names:
-            self._import(name, interactive=options["verbosity"] > 0 and self.stderr.isatty())
+            self._import(name, shown=options["verbosity"] > 0)
 
-    def _import(self, name: str, *, interactive: bool) -> None:
+    def _import(self, name: str, *, shown: bool) -> None:
         outcome = Outcome()
+        interactive = shown and self.stderr.isatty()
+        told_at = time.monotonic()
 
         def progress(so_far: Outcome) -> None:
-            nonlocal outcome
+            nonlocal outcome, told_at
             outcome = so_far
             if interactive:
                 self.stderr.write(f"\r{name}: {so_far.lines:,} lines", ending="")
+            elif shown and time.monotonic() - told_at >= PROGRESS_S:
+                told_at = time.monotonic()
+                self.stderr.write(f"{name}: {so_far.lines:,} lines so far")
 
         def refuse(number: int, refused: Refused) -> None:
             self.stderr.write(f"{name}:{number}: {refused}")
@@ -72,6 +80,8 @@ class Command(BaseCommand):
             raise CommandError(f"{name} cannot be read: {error.strerror}. {self._summary(outcome)}") from None
         if interactive:
             self.stderr.write("\r", ending="")
+        if outcome.refused and outcome.refused == outcome.lines:
+            raise CommandError(f"{name}: {self._summary(outcome)} No line of it is a record.")
         self.stdout.write(f"{name}: {self._summary(outcome)}")
 
     def _summary(self, outcome: Outcome) -> str:
