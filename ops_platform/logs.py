@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import logging.config
 import sys
@@ -9,6 +10,8 @@ from typing import Any
 
 from pythonjsonlogger.core import RESERVED_ATTRS, LogData
 from pythonjsonlogger.json import JsonFormatter
+
+from systemlog.redaction import has_secret, redact_value
 
 # Live objects that Django puts on its records; their text would repeat the query string or nothing of use.
 OBJECTS = ("request", "response", "server_time")
@@ -38,13 +41,15 @@ class JsonLines(JsonFormatter):
     def jsonify_log_record(self, log_data: LogData) -> str:
         """The line; what JSON cannot hold (cycles, odd keys, depth) is written as text, for no record may be lost."""
         try:
-            return super().jsonify_log_record(log_data)
+            line = super().jsonify_log_record(log_data)
         except (TypeError, ValueError, RecursionError):
-            return super().jsonify_log_record({key: _as_text(value) for key, value in log_data.items()})
+            line = super().jsonify_log_record({key: _as_text(value) for key, value in log_data.items()})
+        # Collectors keep these lines, as the table keeps its records.
+        return json.dumps(redact_value(json.loads(line))) if has_secret(line.encode()) else line
 
 
 def configuration(*, level: str, debug: bool) -> dict[str, Any]:
-    """The `LOGGING` setting."""
+    """The `LOGGING` setting. `level` is stdout's: the log gets INFO and above too where stdout is quieter."""
     plain = debug and sys.stdout.isatty()
     return {
         "version": 1,
@@ -60,6 +65,7 @@ def configuration(*, level: str, debug: bool) -> dict[str, Any]:
         "handlers": {
             "stdout": {
                 "class": "logging.StreamHandler",
+                "level": level,
                 "stream": "ext://sys.stdout",
                 "filters": ["correlation"],
                 "formatter": "plain" if plain else "json",
@@ -67,7 +73,10 @@ def configuration(*, level: str, debug: bool) -> dict[str, Any]:
             "count": {"class": "health.metrics.logs.CountingHandler"},
             "system_log": {"class": "systemlog.journal.SystemLogHandler"},
         },
-        "root": {"handlers": ["stdout", "count", "system_log"], "level": level},
+        "root": {
+            "handlers": ["stdout", "count", "system_log"],
+            "level": min(level, "INFO", key=logging.getLevelNamesMapping().__getitem__),
+        },
         "loggers": {
             # Django's default configuration gives these handlers of their own: everything would come twice.
             "django": {"handlers": [], "level": "NOTSET", "propagate": True},

@@ -156,9 +156,13 @@ def _cut(text: str, most: int) -> str:
 
 
 def _shortened(value: dict[str, Any]) -> bytes:
+    """A context that is too large, made to fit. What tells of an error comes first, and so goes last."""
+    tracebacks = {name: value[name] for name in ("exception", "stack") if isinstance(value.get(name), str)}
+    value = tracebacks | value
     for most in CUT_CHARACTERS:
         data = _walked(value, cut=most)
         if len(data) <= MAX_BYTES:
             return data
     beginning = data[:SHOWN_CHARACTERS].decode("utf-8", "ignore")
-    return dump({"cut": beginning, "bytes": len(data)})
+    kept = {name: _cut(clean(text), SHOWN_CHARACTERS) for name, text in tracebacks.items()}
+    return dump({**kept, "cut": beginning, "bytes": len(data)})

@@ -520,3 +520,16 @@ def test_what_a_subclass_sets_before_logging_does_is_kept(logger: Logger, record
     logger.handle(Tagged("n", logging.INFO, "f.py", 1, "m", (), None))
 
     assert records[0].context == {"tenant": "acme"}
+
+
+@pytest.mark.parametrize(("texts", "length"), [(40, 2000), (150, 600), (500, 40_000)])
+def test_a_traceback_is_kept_beside_any_number_of_texts(
+    logger: Logger, records: Records, texts: int, length: int
+) -> None:
+    try:
+        raise ValueError("no such order")
+    except ValueError:
+        logger.exception("failed", extra={f"field_{number}": "x" * length for number in range(texts)})
+
+    assert records[0].context["exception"].startswith("Traceback (most recent call last):")
+    assert records[0].context["exception"].endswith("ValueError: no such order")

@@ -98,3 +98,15 @@ def test_what_is_no_terminal_gets_json(debug, formatter):
 def test_a_developers_terminal_gets_plain_lines(monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     assert logs.configuration(level="INFO", debug=True)["handlers"]["stdout"]["formatter"] == "plain"
+
+
+def test_a_secret_is_in_no_line(line_of):
+    line = line_of("sold with password=hunter2hunter2", order={"password": "hunter2hunter2", "number": 7})
+    assert "hunter2" not in json.dumps(line)
+    assert line["order"] == {"password": "[redacted]", "number": 7}
+
+
+@pytest.mark.parametrize(("level", "root"), [("ERROR", "INFO"), ("INFO", "INFO"), ("DEBUG", "DEBUG")])
+def test_the_level_of_stdout_does_not_keep_records_from_the_log(level, root):
+    configured = logs.configuration(level=level, debug=False)
+    assert (configured["handlers"]["stdout"]["level"], configured["root"]["level"]) == (level, root)
