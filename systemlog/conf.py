@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from systemlog.policies import read_policies
 
@@ -50,6 +51,18 @@ def names(value: Any) -> str | None:
     """A rule: a list of names, none of them blank."""
     fits = not isinstance(value, str) and all(isinstance(name, str) and name.strip() for name in value)
     return None if fits else "must be a list of names"
+
+
+def importable(value: Any) -> str | None:
+    """A rule: a list of dotted paths that lead somewhere."""
+    if wrong := names(value):
+        return wrong
+    for path in value:
+        try:
+            import_string(path)
+        except ImportError:
+            return f"names {path!r}, which cannot be imported"
+    return None
 
 
 def base_url(value: str) -> str | None:
@@ -147,6 +160,12 @@ class Settings:
         (),
         "Names of further keys whose values are never stored, beside passwords, tokens and their like.",
         names,
+    )
+    AUTHENTICATION_CLASSES: Sequence[str] = option(
+        (),
+        "Dotted paths of DRF's authentication classes for the log API alone. Default: the project's "
+        "`DEFAULT_AUTHENTICATION_CLASSES`.",
+        importable,
     )
     AUDIT_LOGIN_NAMES: bool = option(True, "Whether the record of a failed login has the name that was tried.")
     PROBLEM_BASE_URL: str = option(

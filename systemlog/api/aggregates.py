@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from systemlog.api.caching import NeverCached
+from systemlog.api.base import LogView
 from systemlog.api.permissions import SystemLogPermission
 from systemlog.api.schema import FACET_PARAMETERS, FACETS, HISTOGRAM_PARAMETERS, MAX_VALUES
 from systemlog.api.serializers import FacetsSerializer, HistogramSerializer
@@ -24,7 +24,7 @@ from systemlog.storage.rows import represent_time
 TIMES = {"since", "until"}
 
 
-class HistogramView(NeverCached):
+class HistogramView(LogView):
     """Records by time and level."""
 
     permission_classes = [SystemLogPermission]
@@ -62,7 +62,7 @@ class HistogramView(NeverCached):
         )
 
 
-class FacetsView(NeverCached):
+class FacetsView(LogView):
     """Records by the value of a column."""
 
     permission_classes = [SystemLogPermission]

@@ -17,7 +17,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from systemlog.api.caching import NeverCached
+from systemlog.api.base import LogView
 from systemlog.api.permissions import SystemLogPermission
 from systemlog.api.schema import EXPORT_PARAMETERS
 from systemlog.api.views import read_cursor
@@ -32,7 +32,7 @@ FORMATS: dict[str, tuple[str, Callable[[Iterable[Rows]], Iterator[bytes]]]] = {
 }
 
 
-class ExportView(NeverCached):
+class ExportView(LogView):
     """All the records that a search finds."""
 
     permission_classes = [SystemLogPermission]

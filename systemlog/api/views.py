@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from systemlog.api import bodies
-from systemlog.api.caching import NeverCached
+from systemlog.api.base import LogView
 from systemlog.api.permissions import VIEW, SystemLogPermission
 from systemlog.api.problems import BodyLimitExceeded, BrokenBody, JournalFull, LogStoreUnavailable
 from systemlog.api.renderers import with_fast_json
@@ -99,7 +99,7 @@ class UnreadBody(BaseParser):
         },
     ),
 )
-class SystemLogViewSet(NeverCached, viewsets.GenericViewSet[SystemLog]):
+class SystemLogViewSet(LogView, viewsets.GenericViewSet[SystemLog]):
     """`GET` and `POST /system/logs/`, `GET /system/logs/<id>/`."""
 
     queryset = SystemLog.objects.all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import uuid
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from systemlog.conf import problems_with
 from systemlog.models import SystemLog
 
 pytestmark = pytest.mark.django_db
@@ -134,3 +136,20 @@ def test_the_server_alone_says_who_recorded(client_with: Callable[..., Client]) 
 def test_no_cache_may_keep_an_answer(client_with: Callable[..., Client], end: str) -> None:
     for client in (client_with("view"), Client()):
         assert client.get(LIST + end).headers["Cache-Control"] == "private, no-store"
+
+
+def test_the_log_api_may_have_authentication_classes_of_its_own(settings: Any) -> None:
+    User.objects.create_superuser("alice", password="correct horse")
+    basic = {"Authorization": "Basic " + base64.b64encode(b"alice:correct horse").decode()}
+    assert Client().get(LIST, headers=basic).status_code == 401
+
+    own = ["rest_framework.authentication.BasicAuthentication"]
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "AUTHENTICATION_CLASSES": own}
+
+    assert Client().get(LIST, headers=basic).status_code == 200
+    assert Client().get(LIST).headers["WWW-Authenticate"] == 'Basic realm="api"'
+
+
+def test_an_authentication_class_that_is_not_there_is_named() -> None:
+    [(key, wrong, _)] = problems_with({"AUTHENTICATION_CLASSES": ["nowhere.Tokens"]})
+    assert (key, wrong) == ("AUTHENTICATION_CLASSES", "names 'nowhere.Tokens', which cannot be imported")
