@@ -7,6 +7,7 @@ middleware. For requests that pass ProblemMiddleware those records are dropped, 
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Mapping
 from time import monotonic
@@ -90,6 +91,10 @@ def report(
     )
 
 
+_host = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+"""What may be meant for ALLOWED_HOSTS; anything else in a Host header is an attack or a mistake of the client's."""
+
+
 class WrongHosts:
     """Warns of requests with a host that is not allowed, once a minute at most: anybody can send any number of them."""
 
@@ -99,14 +104,15 @@ class WrongHosts:
         self._silent_until = 0.0
 
     def warn(self, request: HttpRequest) -> None:
-        """Log a warning with the host of this request, unless there was one just now."""
+        """Log a warning with the host of this request, unless there was one just now, or it is no host's name."""
         now = monotonic()
-        if now < self._silent_until:
+        host = str(request.META.get("HTTP_HOST", request.META.get("SERVER_NAME", "")))
+        if now < self._silent_until or not _host.fullmatch(host):
             return
         self._silent_until = now + self.PAUSE_S
         logger.warning(
             "A request for the host %r was refused. If clients shall use that name, add it to ALLOWED_HOSTS.",
-            str(request.META.get("HTTP_HOST", request.META.get("SERVER_NAME", "")))[:253],
+            host,
             extra={"action": "problem.wrong_host", "correlation_id": correlation_id_of(request)},
         )
 

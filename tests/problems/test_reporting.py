@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.test import AsyncClient, Client, RequestFactory
 
 from systemlog.problems import Problem
+from systemlog.problems.reporting import WrongHosts
 
 
 def only(records: list[logging.LogRecord]) -> logging.LogRecord:
@@ -98,3 +99,25 @@ def test_records_about_other_requests_are_let_through(client: Client, records: l
     client.get("/missing/")
     logging.getLogger("django.request").warning("Not Found: /x/", extra={"request": RequestFactory().get("/x/")})
     assert only(records).getMessage() == "Not Found: /x/"
+
+
+@pytest.mark.parametrize(
+    ("host", "warned"),
+    [
+        ("api.example.com", True),
+        ("api.example.com:8443", True),
+        ("[2001:db8::1]:80", True),
+        ("a b", False),
+        ("", False),
+    ],
+)
+def test_only_what_could_be_allowed_is_named_as_a_wrong_host(
+    caplog: pytest.LogCaptureFixture, host: str, warned: bool
+) -> None:
+    request = RequestFactory().get("/", headers={"Host": host})
+    wrong_hosts = WrongHosts()
+
+    wrong_hosts.warn(request)
+    wrong_hosts.warn(request)
+
+    assert [host in record.getMessage() for record in caplog.records] == [True] * warned
