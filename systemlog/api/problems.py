@@ -27,6 +27,17 @@ class BodyLimitExceeded(ProblemException):
     default_detail = "The request body is larger than the server takes."
 
 
+class RecordExists(ProblemException):
+    """There is a record of this `id` and `timestamp` already, by another writer or with other values than were sent. It
+    stays as it is. Repeat a request as it was, or give the record an `id` of its own.
+    """
+
+    slug = "record-exists"
+    title = "There is another record of this id"
+    status_code = 409
+    default_detail = "There is another record of this id and timestamp."
+
+
 class JournalFull(ProblemException):
     """The server has no room to accept more records: its database did not take any for long, or its disk is full. The
     member `accepted` counts the records of this request that were accepted before. Send the request again later:

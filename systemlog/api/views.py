@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from django.db import InterfaceError, OperationalError
 from django.http import QueryDict
@@ -21,8 +21,9 @@ from rest_framework.settings import api_settings
 from systemlog.api import bodies
 from systemlog.api.base import LogView
 from systemlog.api.permissions import VIEW, SystemLogPermission
-from systemlog.api.problems import BodyLimitExceeded, BrokenBody, JournalFull, LogStoreUnavailable
+from systemlog.api.problems import BodyLimitExceeded, BrokenBody, JournalFull, LogStoreUnavailable, RecordExists
 from systemlog.api.renderers import with_fast_json
+from systemlog.api.repetition import repeats
 from systemlog.api.schema import DEFAULT_LIMIT, ID_PARAMETER, LIST_PARAMETERS, MAX_LIMIT
 from systemlog.api.serializers import (
     BulkResultSerializer,
@@ -168,7 +169,7 @@ class SystemLogViewSet(LogView, viewsets.GenericViewSet[SystemLog]):
             raise NotFound
         return Response(represent(record))
 
-    @may_raise(BrokenBody, BodyLimitExceeded, JournalFull, LogStoreUnavailable)
+    @may_raise(BrokenBody, BodyLimitExceeded, JournalFull, LogStoreUnavailable, RecordExists)
     def create(self, request: Request) -> Response:
         """Store one record, or many: what the body is, its type and its first character say."""
         content_type = request._request.content_type
@@ -199,9 +200,10 @@ class SystemLogViewSet(LogView, viewsets.GenericViewSet[SystemLog]):
             raise ValidationError(_as_detail(refused)) from None
         stored = _store(row)
         answer: SystemLog | Row = row
-        if not stored:
-            # None where it was pruned since.
-            answer = SystemLog.objects.filter(timestamp=row.timestamp, id=row.id).first() or row
+        if not stored and (known := SystemLog.objects.filter(timestamp=row.timestamp, id=row.id).first()):
+            if not repeats(known, row, sent=cast(dict[str, object], given)):
+                raise RecordExists
+            answer = known  # else it was pruned since
         readable = request.user.has_perm(VIEW)
         body = represent(answer)
         if not readable:

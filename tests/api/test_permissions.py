@@ -92,8 +92,11 @@ def test_an_unknown_id_tells_nothing_to_those_who_may_not_read(client_with: Call
 def test_a_writer_who_may_not_read_is_told_id_and_timestamp_alone(client_with: Callable[..., Client]) -> None:
     record = SystemLog.objects.create(message=SECRET)
     writer = client_with("add")
-    body = {"message": "mine", "id": str(record.id)}
-    repeated = writer.post(LIST, body, "application/json")
+    refused = writer.post(LIST, {"message": "mine", "id": str(record.id)}, "application/json")
+    assert refused.status_code == 409
+    assert SECRET not in refused.content.decode()
+    own = SystemLog.objects.create(message="mine", context={"hidden": SECRET}, recorded_by="add")
+    repeated = writer.post(LIST, {"message": "mine", "id": str(own.id)}, "application/json")
     assert repeated.status_code == 200
     assert set(repeated.json()) == {"id", "timestamp"}
     created = writer.post(LIST, {"message": "mine"}, "application/json")

@@ -44,6 +44,45 @@ def test_a_repeated_record_is_stored_once_and_answered_200(post: Post) -> None:
     assert SystemLog.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    "context",
+    [{"n": [1, 1.5, -0.0, 1e23, 1.7e308, 10**30, None, True, "é"]}, {}, {"password": "hunter2", "a": {"b": [{}]}}],
+)
+def test_a_record_is_repeated_whatever_its_context_holds(post: Post, context: dict[str, Any]) -> None:
+    sent = {"message": "m", "id": str(uuid.uuid4()), "timestamp": "2020-01-01T00:00:00Z", "context": context}
+    assert [post(sent).status_code for _ in range(2)] == [201, 200]
+
+
+def test_fields_that_are_not_sent_again_are_not_compared(post: Post) -> None:
+    key = {"id": str(uuid.uuid4()), "timestamp": "2020-01-01T00:00:00Z"}
+    post({**key, "message": "m", "category": "billing", "user_id": "7"})
+    assert post({**key, "message": "m"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"message": "other"}, {"level": "ERROR"}, {"context": {"a": True}}, {"context": {}}, {"user_id": "8"}],
+)
+def test_another_record_of_the_same_key_is_a_conflict_that_shows_nothing(post: Post, other: dict[str, Any]) -> None:
+    sent = {"message": "stored", "context": {"a": 1}, "id": str(uuid.uuid4()), "timestamp": "2020-01-01T00:00:00Z"}
+    post(sent)
+
+    response = post({**sent, **other})
+
+    assert response.status_code == 409
+    assert response.json()["type"] == "/problems/record-exists"
+    assert "stored" not in response.content.decode()
+    assert [(record.message, record.context) for record in SystemLog.objects.all()] == [("stored", {"a": 1})]
+
+
+def test_another_writer_cannot_take_a_key_for_itself(client_with: Callable[..., Client]) -> None:
+    sent = {"message": "m", "id": str(uuid.uuid4()), "timestamp": "2020-01-01T00:00:00Z"}
+    statuses = [
+        client_with(*rights).post(URL, sent, "application/json").status_code for rights in (("add",), ("add", "view"))
+    ]
+    assert statuses == [201, 409]
+
+
 def test_what_is_wrong_with_a_record_is_named_and_its_value_is_not(post: Post) -> None:
     response = post({"message": " ", "level": "hunter2", "a/b~c": "hunter2"})
     assert response.status_code == 400
