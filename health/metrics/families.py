@@ -77,6 +77,7 @@ def _all_numbers(directory: Path) -> dict[str, Numbers]:
 def _families(kind: str, numbers: Numbers) -> Iterable[Metric]:
     found: dict[str, Metric] = {}
     buckets: dict[tuple[str, Labels], list[tuple[float, float]]] = {}
+    sums: dict[tuple[str, Labels], float] = {}
     for key, (value, _) in numbers.items():
         series = _series(key)
         family = found.get(series.family)
@@ -86,20 +87,24 @@ def _families(kind: str, numbers: Numbers) -> Iterable[Metric]:
             bound = dict(series.labels)["le"]
             rest = tuple(label for label in series.labels if label[0] != "le")
             buckets.setdefault((series.family, rest), []).append((float(bound), value))
+        elif kind == "histogram":
+            sums[series.family, series.labels] = value
         else:
             family.samples.append(Sample(series.name, dict(series.labels), value))
     for (name, labels), counts in buckets.items():
-        _add_buckets(found[name], dict(labels), sorted(counts))
+        _add_histogram(found[name], dict(labels), sorted(counts), sums.get((name, labels), 0.0))
     return found.values()
 
 
-def _add_buckets(family: Metric, labels: dict[str, str], counts: Iterable[tuple[float, float]]) -> None:
+def _add_histogram(family: Metric, labels: dict[str, str], counts: Iterable[tuple[float, float]], sum_: float) -> None:
+    """Add the samples of one set of labels, one behind the other, as OpenMetrics demands."""
     total = 0.0
     for bound, count in counts:
         total += count
         le = floatToGoString(bound)
         family.samples.append(Sample(f"{family.name}_bucket", labels | {"le": le}, total))
     family.samples.append(Sample(f"{family.name}_count", labels, total))
+    family.samples.append(Sample(f"{family.name}_sum", labels, sum_))
 
 
 @functools.lru_cache(maxsize=2**14)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 PROJECT = Path(__file__).parents[2]
 
@@ -310,3 +311,17 @@ def test_the_operator_may_say_where_the_folder_is(directory: Path, tmp_path: Pat
     server.communicate()
 
     assert folder.parent == directory
+
+
+def test_a_strict_parser_takes_the_histograms_of_several_processes(start: StartWorker) -> None:
+    workers = [start(), start()]
+    for worker in workers:
+        for method, route in (("GET", "a"), ("GET", "b"), ("POST", "a")):
+            worker.do("observe_route", method, route, 1.5)
+
+    text = workers[0].do("openmetrics")
+
+    assert isinstance(text, str)
+    [family] = [family for family in text_string_to_metric_families(text) if family.name == "route_duration"]
+    sums = {tuple(s.labels.values()): s.value for s in family.samples if s.name == "route_duration_sum"}
+    assert sums == {("GET", "a"): 3.0, ("GET", "b"): 3.0, ("POST", "a"): 3.0}

@@ -8,7 +8,9 @@ import sys
 import time
 
 from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.openmetrics.exposition import generate_latest
 
+from health.metrics.collectors import Families
 from health.metrics.families import families
 from health.metrics.rate import recent, requests_last_minute
 from health.metrics.shared import install
@@ -22,6 +24,7 @@ gauges = {
     for mode in ("livesum", "max", "min", "livemostrecent", "all", "liveall")
 }
 histogram = Histogram("duration", "Durations.", buckets=(1, 2))
+by_route = Histogram("route_duration", "Durations by route.", ["method", "route"], buckets=(1, 2))
 
 
 def run(command: str, *arguments: str) -> object:
@@ -32,6 +35,10 @@ def run(command: str, *arguments: str) -> object:
             gauges[arguments[0]].set(float(arguments[1]))
         case "observe":
             histogram.observe(float(arguments[0]))
+        case "observe_route":
+            by_route.labels(*arguments[:2]).observe(float(arguments[2]))
+        case "openmetrics":
+            return generate_latest(Families(families())).decode()
         case "series":
             for number in range(int(arguments[0])):
                 labelled.labels(str(number)).inc()
