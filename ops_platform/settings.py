@@ -155,7 +155,11 @@ REST_KNOX = {"TOKEN_TTL": None}  # a token lasts until it is revoked, unless `is
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Operations platform",
-    "DESCRIPTION": "System logs, probes and problem types of this service.",
+    "DESCRIPTION": "Read and write the records of the system log. Every error is a problem (RFC 9457), whose `type` "
+    "leads to its documentation and whose `correlation_id` finds its request in the log.",
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
+    "SERVERS": [{"url": "/", "description": "The server that this document comes from"}],
+    "TAGS": [{"name": "system", "description": "The records of the system log"}],
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],  # the schema holds no data

@@ -170,6 +170,14 @@ def _parameter(name: str, schema: dict[str, Any], description: str, *, repeatabl
 SCHEMAS: dict[str, dict[str, Any]] = {"level": LEVEL, "min_level": LEVEL, "q": {"type": "string", "pattern": NO_NUL}}
 """Of the filters that are no plain text."""
 
+CONTEXT_PARAMETER = OpenApiParameter(
+    "context",
+    {"type": "object", "propertyNames": {"pattern": r"^context\..+"}, "additionalProperties": {"type": "string"}},
+    description="Members of `context`, each a parameter of its own: `context.order.id=7`. Dots go deeper or are part "
+    "of a key; a value is compared as text and as JSON.",
+    style="form",
+    explode=True,
+)
 FILTER_PARAMETERS = [
     *(
         _parameter(name, SCHEMAS.get(name, TEXT), str(each.label), repeatable=name in REPEATABLE)
@@ -177,6 +185,7 @@ FILTER_PARAMETERS = [
     ),
     _parameter("since", TIME, f"Not before this, and not after `until`. {TIME_HELP}"),
     _parameter("until", TIME, f"Not after this. {TIME_HELP}"),
+    CONTEXT_PARAMETER,
 ]
 CURSOR = {"type": "string", "pattern": "^[A-Za-z0-9_.-]+$"}
 LIST_PARAMETERS = [

@@ -9,7 +9,7 @@ from typing import IO, Any, cast
 from django.db import InterfaceError, OperationalError
 from django.http import QueryDict
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import status, viewsets
 from rest_framework.exceptions import ErrorDetail, NotFound, UnsupportedMediaType, ValidationError
 from rest_framework.parsers import BaseParser
@@ -77,9 +77,7 @@ class UnreadBody(BaseParser):
 @extend_schema_view(
     list=extend_schema(
         summary="Read a page of records, newest first",
-        description="Every parameter narrows the search. `context.<key>=<value>` asks for a member of `context`: "
-        "dots go deeper or are part of a key, the value is compared as text and as JSON. Follow `next` for older "
-        "records.",
+        description="Every parameter narrows the search. Follow `next` for older records.",
         parameters=LIST_PARAMETERS,
         responses={200: RecordPageSerializer},
     ),
@@ -93,6 +91,14 @@ class UnreadBody(BaseParser):
             "application/json": RecordOrRecordsSerializer,
             "application/x-ndjson": RecordLinesSerializer,
         },
+        examples=[
+            OpenApiExample(
+                "A record",
+                {"message": "charge failed", "level": "ERROR", "category": "billing", "context": {"order": 7}},
+                request_only=True,
+                media_type="application/json",
+            )
+        ],
         responses={
             200: RecordOrKeySerializer,
             201: RecordOrKeySerializer,

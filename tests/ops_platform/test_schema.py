@@ -60,6 +60,29 @@ def test_a_writer_is_answered_with_the_record_or_its_key(documents: list[bytes])
     assert either == {"anyOf": [{"$ref": "#/components/schemas/Record"}, {"$ref": "#/components/schemas/RecordKey"}]}
 
 
+def test_members_of_context_are_one_parameter_of_each_search(documents: list[bytes]) -> None:
+    paths = json.loads(documents[0])["paths"]
+    for end in ("", "histogram/", "facets/", "export/"):
+        [parameter] = [each for each in paths[f"/system/logs/{end}"]["get"]["parameters"] if each["name"] == "context"]
+        assert (parameter["in"], parameter["style"], parameter["explode"]) == ("query", "form", True)
+        assert parameter["schema"]["type"] == "object"
+        assert parameter["schema"]["additionalProperties"] == {"type": "string"}
+
+
+def test_the_example_of_a_post_can_be_sent_again_and_again(documents: list[bytes]) -> None:
+    content = json.loads(documents[0])["paths"]["/system/logs/"]["post"]["requestBody"]["content"]["application/json"]
+    [example] = content["examples"].values()
+    assert "message" in example["value"]
+    assert "id" not in example["value"]
+
+
+def test_it_says_under_which_license_and_where_it_is_served(documents: list[bytes]) -> None:
+    document = json.loads(documents[0])
+    assert document["info"]["license"]["name"] == "MIT"
+    assert [server["url"] for server in document["servers"]] == ["/"]
+    assert [tag["name"] for tag in document["tags"]] == ["system"]
+
+
 @pytest.mark.parametrize("name", ["NewRecord", "Problem"])
 def test_the_names_of_the_contract_are_there(documents: list[bytes], name: str) -> None:
     assert name in json.loads(documents[0])["components"]["schemas"]

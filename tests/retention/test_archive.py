@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import threading
@@ -209,6 +210,32 @@ def test_duckdb_reads_an_archive(store: Store, tmp_path: Path) -> None:
         run("archive_system_logs", "--before", "30d", "--to", str(to), "--compression", compression)
         query = f"SELECT count(*), min(timestamp), sum(context.order) FROM read_json('{to}/*.ndjson.*')"
         assert duckdb.sql(query).fetchall() == [(10, ago(40), 45)]
+
+
+def test_the_queries_of_the_docs_give_every_record_however_many_there_are(tmp_path: Path) -> None:
+    import duckdb
+
+    docs = (Path(__file__).parents[2] / "docs/retention.md").read_text()
+    [queries] = re.findall(r"```sql\n(SELECT.*?)```", docs, re.DOTALL)
+    count = 25_000  # more than DuckDB looks at before it decides
+    with gzip.open(tmp_path / "logs.ndjson.gz", "wt", compresslevel=1) as file:
+        for number in range(count):
+            last = number == count - 1
+            record = {
+                "timestamp": "2026-01-02T03:04:05.000006Z",
+                "level": "INFO",
+                "category": "late" if last else "early",
+                "message": "m",
+                "correlation_id": "found" if last else None,
+                "context": {"order": {"id": 7}} if last else {"order": 7},
+            }
+            file.write(json.dumps(record) + "\n")
+    queries = queries.replace("/srv/archive/logs", str(tmp_path)).replace("'…'", "'found'")
+
+    counted, found = (duckdb.sql(query).fetchall() for query in queries.split(";") if query.strip())
+
+    assert sorted(counted) == [("early", "INFO", count - 1), ("late", "INFO", 1)]
+    assert [(message, order) for _, message, order in found] == [("m", '{"id":7}')]
 
 
 @pytest.mark.skipif(shutil.which("lnav") is None, reason="lnav is not installed")
