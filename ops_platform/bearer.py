@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import copy
 
 from django.contrib.auth.models import AbstractUser
 from django.db import InterfaceError, OperationalError
@@ -14,15 +14,9 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from ops_platform import remembered
+
 SCHEME = "Bearer"
-
-REMEMBERED_S = 300
-"""So long a token that this process found valid is taken while the database does not answer."""
-
-MAX_REMEMBERED = 1000
-
-_known: dict[str, tuple[float, AuthToken]] = {}
-"""By digest, when the token was found valid last; the user's permissions are on its object, once they were asked."""
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -50,31 +44,21 @@ class BearerAuthentication(BaseAuthentication):
                 .first()
             )
         except (OperationalError, InterfaceError):
-            # Shippers go on while the database is down; what reads or changes it fails by itself.
-            found = _recall(digest)
+            # Shippers go on while the database is down. Readers do not, where the log has a database of its own.
+            found = remembered.recall(digest) if request.method == "POST" else None
             if found is None:
                 raise
+            found = copy.copy(found)
+            found.remembered = True  # the log API takes only what goes into the journal by such a one
             return found.user, found
         if found is None or not found.user.is_active:
-            _known.pop(digest, None)
+            remembered.forget(digest)
             raise AuthenticationFailed("The token is unknown, expired or disabled.")
-        _remember(digest, found)
+        remembered.remember(digest, found)
+        # A token's rights are those of its last issue, also where its user was made superuser since.
+        found.user.is_superuser = False
         return found.user, found
 
     def authenticate_header(self, request: Request) -> str:
         """The `WWW-Authenticate` of a 401."""
         return SCHEME
-
-
-def _remember(digest: str, token: AuthToken) -> None:
-    _known.pop(digest, None)
-    _known[digest] = time.monotonic(), token  # the newest is the last
-    while len(_known) > MAX_REMEMBERED:
-        _known.pop(next(iter(_known)), None)
-
-
-def _recall(digest: str) -> AuthToken | None:
-    at, token = _known.get(digest, (float("-inf"), None))
-    if token is None or time.monotonic() - at > REMEMBERED_S:
-        return None
-    return None if token.expiry is not None and token.expiry <= timezone.now() else token

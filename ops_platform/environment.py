@@ -241,6 +241,12 @@ class Environment:
     SYSTEMLOG_CITUS: bool = variable(
         switch, "off", "The log's database is the coordinator of a Citus cluster, over which the log is distributed."
     )
+    REMEMBER_TOKENS: bool = variable(
+        switch,
+        "on",
+        "Bulks are taken while the database is down, by tokens that were valid in the last five minutes and were not "
+        "refused since.",
+    )
     HEALTH_TOKEN: str = variable(
         text,
         "",

@@ -151,6 +151,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "systemlog.problems.exception_handler",
     "LIST_SERIALIZER_ERRORS_AS_DICT": True,  # DRF's coming default; the other one warns
 }
+REMEMBER_TOKENS = ENV.REMEMBER_TOKENS
 REST_KNOX = {"TOKEN_TTL": None}  # a token lasts until it is revoked, unless `issue_token --expires` says otherwise
 
 SPECTACULAR_SETTINGS = {

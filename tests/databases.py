@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
     for field in dataclasses.fields(Environment):
         os.environ.pop(field.name, None)
     os.environ.update(ENVIRONMENT)
+    folder = tempfile.TemporaryDirectory(prefix="ops-platform-")
+    early_config.add_cleanup(folder.cleanup)
+    os.environ["VAR_DIR"] = folder.name
     if options.markexpr == "citus":
         if cluster:
             os.environ.update(DATABASE_URL=cluster, SYSTEMLOG_CITUS="on")

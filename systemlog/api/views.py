@@ -204,6 +204,8 @@ class SystemLogViewSet(LogView, viewsets.GenericViewSet[SystemLog]):
             row = _read(request, given)
         except Refused as refused:
             raise ValidationError(_as_detail(refused)) from None
+        if getattr(request.auth, "remembered", False):  # nobody could ask whether it still holds
+            raise LogStoreUnavailable(headers={"Retry-After": RETRY_AFTER_S}, accepted=0)
         stored = _store(row)
         answer: SystemLog | Row = row
         if not stored and (known := SystemLog.objects.filter(timestamp=row.timestamp, id=row.id).first()):

@@ -116,6 +116,32 @@ def test_what_is_accepted_while_the_database_is_down_lands_when_it_is_up(
         assert server.log.read_text().count("The log database takes no records") == 1
 
 
+def test_a_token_that_was_refused_stays_refused_while_the_database_is_down(
+    own_platform: Platform, database: Server
+) -> None:
+    kept = own_platform.token("read", "write")
+    withdrawn = own_platform.manage("issue_token", "x", "--can=write").stdout.split()[-1]
+    with own_platform.serve("--workers=2") as server, server.client(kept) as keeper, server.client(withdrawn) as other:
+        # Asked often enough that both workers know both tokens.
+        for client in (keeper, other) * 20:
+            assert (
+                client.post(URL, content=bulk("before", 1), headers={**NDJSON, "Connection": "close"}).status_code
+                == 202
+            )
+        code = "from django.contrib.auth.models import User; User.objects.filter(username='x').update(is_active=False)"
+        own_platform.manage("shell", "--verbosity=0", "--command", code)
+        assert other.post(URL, content=bulk("refused", 1), headers=NDJSON).status_code == 401
+        database.stop(how=signal.SIGQUIT)
+        try:
+            for _ in range(20):
+                headers = {**NDJSON, "Connection": "close"}
+                assert other.post(URL, content=bulk("down", 1), headers=headers).status_code == 503
+                assert keeper.post(URL, content=bulk("down", 1), headers=headers).status_code == 202
+            assert keeper.get(URL).status_code == 503
+        finally:
+            database.start()
+
+
 def test_a_frozen_database_holds_up_nobody_who_logs(own_platform: Platform, database: Server) -> None:
     token = own_platform.token("read", "write")
     with own_platform.serve("--workers=1") as server, server.client(token) as client:

@@ -143,6 +143,15 @@ def test_a_token_costs_one_query(issue, client, django_assert_num_queries):
         ask(client, f"Bearer {token}")
 
 
+def test_a_service_user_made_superuser_has_no_more_rights_by_its_token(issue, settings, client):
+    settings.ROOT_URLCONF = "ops_platform.urls"
+    header = {"Authorization": f"Bearer {issue('shipper', '--can=write').strip()}"}
+    get_user_model().objects.filter(username="shipper").update(is_superuser=True, is_staff=True)
+
+    assert client.get("/system/logs/", headers=header).status_code == 403
+    assert client.post("/system/logs/", {"message": "m"}, "application/json", headers=header).status_code == 201
+
+
 HEADERS = {
     "empty": "",
     "blank": "  ",
