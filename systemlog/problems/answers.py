@@ -10,12 +10,14 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.functional import Promise
 from django.views import defaults
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 
 from systemlog.problems.catalogue import OF_STATUS
 from systemlog.problems.handler import exception_handler, write_problem
 from systemlog.problems.negotiation import gets_html, prefers_html
+from systemlog.problems.pointers import flatten
 from systemlog.problems.problem import MEDIA_TYPE, Problem
 from systemlog.problems.recognition import recognise
 from systemlog.problems.reporting import report
@@ -121,14 +123,13 @@ def _missing_words(request: HttpRequest, response: HttpResponse) -> APIException
 def _detail_alone(data: Any) -> str | None:
     """What is said in DRF's own form of an error, by its exception handler or by a view that writes it itself."""
     said = data["detail"] if isinstance(data, dict) and data.keys() == {"detail"} else None
-    return said if isinstance(said, str) else None
+    return str(said) if isinstance(said, Promise) else said if isinstance(said, str) else None
 
 
 def _is_made_of_errors(data: Any) -> bool:
-    """Whether this is `serializer.errors`: a view that returns them means to raise them."""
-    while isinstance(data, dict | list) and data:
-        data = next(iter(data.values() if isinstance(data, dict) else data))
-    return isinstance(data, ErrorDetail)
+    """Whether this is `serializer.errors`, which a view that returns them means to raise. What is right is empty."""
+    first = next(flatten(data), None)
+    return first is not None and all(isinstance(place.detail, ErrorDetail) for place in flatten(data))
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:

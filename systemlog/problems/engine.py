@@ -42,6 +42,13 @@ OF_DRF: tuple[tuple[type[drf.APIException], type[ProblemException]], ...] = (
 )
 """DRF's exceptions that share their status with another problem type; the others go by their status."""
 
+CODES_OF_DRF: dict[int, set[str]] = {}
+"""By status, the codes that DRF's own exceptions have by default: they say no more than the problem type does."""
+
+for _kind in vars(drf).values():
+    if isinstance(_kind, type) and issubclass(_kind, drf.APIException):
+        CODES_OF_DRF.setdefault(_kind.status_code, {drf.APIException.default_code}).add(_kind.default_code)
+
 BODILESS = ("GET", "HEAD", "OPTIONS")
 NO_MEMBERS: Mapping[str, object] = {}
 
@@ -78,6 +85,8 @@ class ProblemFormatter(ExceptionFormatter):
         detail = self.get_detail()
         errors, omitted = self.get_errors()
         extensions: Mapping[str, object] = getattr(exc, "members", NO_MEMBERS)
+        if code := self.get_code():
+            extensions = {**extensions, "code": code}
         if omitted:
             extensions = {**extensions, "errors_omitted": omitted}
         problem = Problem(
@@ -122,13 +131,28 @@ class ProblemFormatter(ExceptionFormatter):
             return exc.own_detail
         if isinstance(exc, drf.ValidationError) or exc.status_code == 500:
             return ""
-        detail = exc.detail
+        detail = exc.detail.get("detail") if isinstance(exc.detail, dict) else exc.detail
         if not isinstance(detail, str) or (has_words_of_drf(type(exc)) and is_made_from(detail, exc.default_detail)):
             return ""
         if isinstance(exc, drf.ParseError) and (exc.__context__ or exc.__cause__):
             # A ParseError raised for another exception repeats that one's text.
             return ""
         return str(detail)
+
+    def get_code(self) -> str | None:
+        """The code of an exception that says more than its class: what a view gave, or what its detail, an object, has.
+
+        Clients of simplejwt, for one, get a new token by it.
+        """
+        exc = self.exc
+        if isinstance(exc, ProblemException | drf.ValidationError) or exc.status_code == 500:
+            return None
+        if isinstance(exc.detail, dict):
+            code = exc.detail.get("code")
+            return str(code) if isinstance(code, str) else None
+        code = getattr(exc.detail, "code", None)
+        usual = code == exc.default_code or code in CODES_OF_DRF.get(exc.status_code, ())
+        return None if usual or not isinstance(code, str) else str(code)
 
     def get_errors(self) -> tuple[tuple[FieldError, ...], int]:  # type: ignore[override]  # with the number left out
         """What is wrong with the input, place by place; and how many errors there are beyond the limit."""

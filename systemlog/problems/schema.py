@@ -39,6 +39,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "detail": {"type": "string", "description": "This occurrence, for people."},
         "instance": {"type": "string", "format": "uri-reference", "description": "The path of the request."},
         "correlation_id": {"type": "string", "description": "The id under which the log has this request."},
+        "code": {"type": "string", "description": "For programs: more than the type says, where the view gave one."},
         "accepted": {"type": "integer", "description": "How many records of this request were accepted before."},
         "errors_omitted": {"type": "integer", "description": "How many further entries `errors` would have."},
         "errors": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 
 import django
 import pytest
@@ -36,7 +37,8 @@ def test_a_stranger_learns_nothing_of_hosts_versions_and_exceptions(
     text = stranger.get(f"/system-health{path}", headers=headers).content.decode()
 
     secrets = ("1.2.3", "db.internal", "password", "ProviderDown", platform.python_version(), django.get_version())
-    assert not [secret for secret in secrets if secret in text]
+    # As a word of its own: Django's "5.2" is in many a number of the metrics.
+    assert not [secret for secret in secrets if re.search(rf"(?<![\w.]){re.escape(secret)}(?![\w.])", text)]
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
