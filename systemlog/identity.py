@@ -28,6 +28,11 @@ _FRACTIONS = tuple((number * 4096 + 999) // 1000 for number in range(1000))
 
 _THREE_DIGITS = tuple(b"%03d" % number for number in range(1000))
 MICROSECOND = timedelta(microseconds=1)
+AT_ONCE_US = 100_000
+"""A record that was created at most so long before it got here is of now: its process's clock keeps the order."""
+
+MAX_CREATED_S = 253_402_300_799
+"""The last second of the year 9999. Logging lets anybody set when a record was created."""
 
 _clock = threading.Lock()
 _last = 0
@@ -70,15 +75,21 @@ def instant_of(record_id: uuid.UUID) -> datetime | None:
         return None
 
 
-def next_key() -> bytes:
+def next_key(created: float | None = None) -> bytes:
     """The key of a record of now, as its line begins: the timestamp, a tab, the id; the least that writing it takes.
 
     The same clock as `next_instant`, without its lock: two threads may get the same microsecond. A counter, which
     begins at random in each process, is the second half of the id and tells them apart.
+
+    `created`, in seconds since 1970, is when the record was logged. Where a queue or a relay held the record back, so
+    that `created` is more than a tenth of a second from now, the key is of that instant.
     """
     global _last, _second  # noqa: PLW0603  (the clock of the process; a second's text is good for all its records)
     now = time.time_ns() // 1000
-    _last = now = now if now > _last else _last + 1
+    if created is None or -AT_ONCE_US <= now - created * 1e6 <= AT_ONCE_US or not 0 < created < MAX_CREATED_S:
+        _last = now = now if now > _last else _last + 1
+    else:
+        now = round(created * 1e6)
     seconds = now // 1_000_000
     known, text, digits = _second
     if known != seconds:
