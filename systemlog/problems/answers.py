@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import Promise
 from django.views import defaults
@@ -51,7 +51,7 @@ def complete(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBa
         report(request, response)
         return response
     try:
-        if isinstance(response, HttpResponse) and (exc := _missing_words(request, response)):
+        if isinstance(response, HttpResponse | StreamingHttpResponse) and (exc := _missing_words(request, response)):
             written = write_problem(exc, _context(request))
             put_into(response, written.problem, head=request.method == "HEAD")
             mark_language(response, written.language)
@@ -101,7 +101,7 @@ def _page(request: HttpRequest, exc: BaseException) -> HttpResponse:
     return page
 
 
-def _missing_words(request: HttpRequest, response: HttpResponse) -> APIException | None:
+def _missing_words(request: HttpRequest, response: HttpResponse | StreamingHttpResponse) -> APIException | None:
     """What should be said in place of the body; None if the body is the view's own word."""
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type == MEDIA_TYPE or gets_html(request):
@@ -112,12 +112,17 @@ def _missing_words(request: HttpRequest, response: HttpResponse) -> APIException
         exc = APIException() if getattr(said, "code", None) in REPEATING_CODES else APIException(said)
     elif isinstance(data, dict | list) and response.status_code in VALIDATION_STATUSES and _is_made_of_errors(data):
         exc = ValidationError(data)
-    elif response.content and (media_type != "text/html" or prefers_html(request)):
+    elif _has_body(response) and (media_type != "text/html" or prefers_html(request)):
         return None
     else:
         exc = OF_STATUS.get(response.status_code, APIException)()
     exc.status_code = response.status_code
     return exc
+
+
+def _has_body(response: HttpResponse | StreamingHttpResponse) -> bool:
+    """Whether the response has something to send. A stream without a type has not: so WhiteNoise refuses a request."""
+    return "Content-Type" in response.headers if isinstance(response, StreamingHttpResponse) else bool(response.content)
 
 
 def _detail_alone(data: Any) -> str | None:

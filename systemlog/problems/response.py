@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import http
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 from django.core.serializers.json import DjangoJSONEncoder
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
@@ -68,12 +68,16 @@ def encode(body: Mapping[str, object]) -> bytes:
         return _tolerant.encode(body).encode("utf-8", "replace") + b"\n"
 
 
-def put_into(response: HttpResponse, problem: Problem, *, head: bool) -> None:
+def put_into(response: HttpResponse | StreamingHttpResponse, problem: Problem, *, head: bool) -> None:
     """Make `problem` the body of a response that somebody else has made; its headers and cookies stay."""
     body = encode(problem.as_dict())
-    response.content = b"" if head else body
+    if isinstance(response, StreamingHttpResponse):
+        response.streaming_content = [b"" if head else body]
+    else:
+        response.content = b"" if head else body
     for name in OF_THE_OLD_BODY:
-        del response.headers[name]
+        if response.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or name != "Content-Range":
+            del response.headers[name]  # of a 416 it is no word about the body: it says how long the file is
     response.headers["Content-Type"] = MEDIA_TYPE
     response.headers["Content-Length"] = str(len(body))
 
@@ -110,6 +114,6 @@ def correlation_id_of(request: HttpRequest) -> str:
 def phrase(status: int) -> str:
     """The reason phrase of a status, the title of `about:blank`."""
     try:
-        return http.HTTPStatus(status).phrase
+        return HTTPStatus(status).phrase
     except ValueError:
         return "Unknown error"
