@@ -44,6 +44,10 @@ class Storage(ABC):
         """Store the rows, all or none; a row whose key is there already is skipped. Gives how many were new."""
 
     @abstractmethod
+    def break_off(self) -> None:
+        """Have the statement fail that another thread waits for on this connection, if that may wait for ever."""
+
+    @abstractmethod
     def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
         """Store the slices' lines and move their segments' checkpoints, all in one transaction, or nothing.
 

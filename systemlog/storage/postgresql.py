@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 import uuid
 from bisect import bisect_right
@@ -11,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from django.db import DatabaseError, IntegrityError, OperationalError, transaction
+from django.db import DatabaseError, Error, IntegrityError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
@@ -133,12 +135,26 @@ class PostgreSQLStorage(Storage):
             try:
                 return self._insert(rows)
             except IntegrityError as error:
-                if sqlstate_of(error) != CHECK_VIOLATION or attempt == 2 or self.connection.in_atomic_block:
+                if sqlstate_of(error) != CHECK_VIOLATION:
                     raise
                 # A leaf that this process remembered was dropped since.
                 _remembered.pop(self._database(), None)
+                if attempt == 2 or self.connection.in_atomic_block:
+                    raise
                 self.make_room({row.timestamp for row in rows})
         raise AssertionError("unreachable")
+
+    def break_off(self) -> None:
+        """Shut the socket down: a server that is frozen answers nothing, and a request to cancel neither."""
+        raw: Any = self.connection.connection
+        if raw is not None:
+            # An error, if that thread has closed the connection meanwhile.
+            with (
+                suppress(Error, OSError),
+                self.connection.wrap_database_errors,
+                socket.socket(fileno=os.dup(raw.fileno())) as own,
+            ):
+                own.shutdown(socket.SHUT_RDWR)
 
     def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
         """COPY of the lines as they are; where a key is there already, once more through the staging table."""

@@ -70,6 +70,9 @@ class SQLiteStorage(Storage):
             cursor.executemany(INSERT_SQL, values)
             return int(cursor.rowcount)
 
+    def break_off(self) -> None:
+        """None waits for ever: the connection has a timeout."""
+
     def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
         """One statement, executed for all lines, and the checkpoints, in one transaction."""
         checkpoints = self.checkpoints()
