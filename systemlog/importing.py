@@ -88,11 +88,11 @@ def import_file(
 
 def _read(line: bytes | None, seen: Counter[int]) -> Row:
     if line is None:
-        raise Refused([FieldError("", "max_length", f"This line has more than {MAX_LINE_BYTES} bytes.")])
+        raise Refused([FieldError(None, "max_length", f"This line has more than {MAX_LINE_BYTES} bytes.")])
     try:
         given = read_json(line.decode("utf-8", "surrogateescape"))
     except Malformed:
-        raise Refused([FieldError("", "malformed", "This line is no JSON, or is nested too deep.")]) from None
+        raise Refused([FieldError(None, "malformed", "This line is no JSON, or is nested too deep.")]) from None
     if isinstance(given, dict) and "id" in given:
         return read_record(given, archived=True)
     digest = hashlib.sha256(line).digest()
@@ -106,7 +106,7 @@ def _restore(line: bytes | None) -> Row:
     try:
         return read_line(line or b"")
     except (ValueError, TypeError) as error:
-        raise Refused([FieldError("", "malformed", "This is no line of an archive.")]) from error
+        raise Refused([FieldError(None, "malformed", "This is no line of an archive.")]) from error
 
 
 def _lines(file: BufferedReader, limit: int) -> Iterator[tuple[int, bytes | None]]:

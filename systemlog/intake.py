@@ -57,19 +57,21 @@ _rfc3339 = re.compile(
 
 
 class FieldError(NamedTuple):
-    """One thing wrong with a record: the field ("" for the record itself), a code for programs, a text for people."""
+    """One thing wrong with a record: the field (None for the record itself), a code for programs, a text for people."""
 
-    field: str
+    field: str | None
     code: str
     detail: str
 
 
 class Refused(Exception):
-    """The object is no record; `errors` says why, and repeats no value."""
+    """The object is no record; `errors` says why, and repeats no value. `omitted` counts those beyond the limit."""
 
-    def __init__(self, errors: list[FieldError]) -> None:
-        super().__init__("; ".join(f"{error.field or 'record'}: {error.detail}" for error in errors))
+    def __init__(self, errors: list[FieldError], omitted: int = 0) -> None:
+        named = ("record" if error.field is None else error.field for error in errors)
+        super().__init__("; ".join(f"{name}: {error.detail}" for name, error in zip(named, errors, strict=True)))
         self.errors = errors
+        self.omitted = omitted
 
 
 class Malformed(ValueError):
@@ -129,7 +131,7 @@ def read_record(
     has none from its instant. An `archived` record says itself who recorded it, and when: now is not its time.
     """
     if not isinstance(given, dict):
-        raise Refused([FieldError("", "invalid", "A record must be a JSON object.")])
+        raise Refused([FieldError(None, "invalid", "A record must be a JSON object.")])
     reader = _Reader(given)
     known = ALL_FIELDS if archived else FIELDS
     reader.refuse_unknown(known)
@@ -145,7 +147,7 @@ def read_record(
         recorded_by = reader.text("recorded_by", nullable=True)
     timestamp, record_id = reader.key(make_id, timestamp_required=archived)
     if reader.errors:
-        raise Refused(reader.errors)
+        raise Refused(reader.errors, reader.omitted)
     return Row(
         timestamp=timestamp,
         id=record_id,
@@ -168,10 +170,13 @@ class _Reader:
     def __init__(self, given: Mapping[str, object]) -> None:
         self.given = given
         self.errors: list[FieldError] = []
+        self.omitted = 0
 
     def refuse(self, field: str, code: str, detail: str) -> None:
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(FieldError(field, code, detail))
+        else:
+            self.omitted += 1
 
     def refuse_unknown(self, known: tuple[str, ...]) -> None:
         for name in self.given:

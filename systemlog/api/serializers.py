@@ -115,6 +115,7 @@ class RefusedRecordSerializer(serializers.Serializer[Any]):
 
     index = serializers.IntegerField()
     errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]  # REST framework's own `errors` is a property
+    errors_omitted = serializers.IntegerField(required=False, help_text="How many further errors there are.")
 
 
 class BulkResultSerializer(serializers.Serializer[Any]):

@@ -11,12 +11,11 @@ from django.http import QueryDict
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import status, viewsets
-from rest_framework.exceptions import ErrorDetail, NotFound, UnsupportedMediaType, ValidationError
+from rest_framework.exceptions import ErrorDetail, NotFound, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.settings import api_settings
 
 from systemlog.api import bodies
 from systemlog.api.base import LogView
@@ -40,7 +39,7 @@ from systemlog.filters import read_search
 from systemlog.intake import FieldError, Malformed, Refused, parse_id, read_record
 from systemlog.journal import accept_rows
 from systemlog.models import SystemLog
-from systemlog.problems import InvalidParameters, json_pointer
+from systemlog.problems import InvalidBody, InvalidParameters, Place, json_pointer
 from systemlog.problems.schema import may_raise
 from systemlog.representation import all_rows, represent, represent_row
 from systemlog.search import Page, Position, find_page, find_record
@@ -203,7 +202,7 @@ class SystemLogViewSet(LogView, viewsets.GenericViewSet[SystemLog]):
         try:
             row = _read(request, given)
         except Refused as refused:
-            raise ValidationError(_as_detail(refused)) from None
+            raise _invalid_body(refused) from None
         if getattr(request.auth, "remembered", False):  # nobody could ask whether it still holds
             raise LogStoreUnavailable(headers={"Retry-After": RETRY_AFTER_S}, accepted=0)
         stored = _store(row)
@@ -276,12 +275,13 @@ class _Bulk:
                 {"detail": error.detail, "code": error.code, "pointer": pointer(index, error.field)}
                 for error in refused.errors
             ]
-            self.errors.append({"index": index, "errors": errors})
+            omitted = {"errors_omitted": refused.omitted} if refused.omitted else {}
+            self.errors.append({"index": index, "errors": errors, **omitted})
 
 
-def pointer(index: int, field: str) -> str:
+def pointer(index: int, field: str | None) -> str:
     """A JSON pointer (RFC 6901) as a URI fragment, to a field of a record in a body of many."""
-    return json_pointer([index, field] if field else [index])
+    return json_pointer([index] if field is None else [index, field])
 
 
 def read_cursor(query: QueryDict, apart: Sequence[str] = ()) -> tuple[str, Cursor | None]:
@@ -302,7 +302,7 @@ def read_cursor(query: QueryDict, apart: Sequence[str] = ()) -> tuple[str, Curso
 
 def _read(request: Request, given: object) -> Row:
     if isinstance(given, Malformed):
-        raise Refused([FieldError("", "malformed", str(given))])
+        raise Refused([FieldError(None, "malformed", str(given))])
     return read_record(given, correlation_id=get_correlation_id(), recorded_by=request.user.get_username())
 
 
@@ -313,12 +313,12 @@ def _store(row: Row) -> int:
         raise LogStoreUnavailable(headers={"Retry-After": RETRY_AFTER_S}, accepted=0) from error
 
 
-def _as_detail(refused: Refused) -> dict[str, list[Any]]:
-    detail: dict[str, list[Any]] = {}
-    for error in refused.errors:
-        name = error.field or api_settings.NON_FIELD_ERRORS_KEY
-        detail.setdefault(name, []).append(ErrorDetail(error.detail, code=error.code))
-    return detail
+def _invalid_body(refused: Refused) -> InvalidBody:
+    places = [
+        Place(() if error.field is None else (error.field,), ErrorDetail(error.detail, code=error.code))
+        for error in refused.errors
+    ]
+    return InvalidBody(places, refused.omitted)
 
 
 def _read_limit(text: str) -> int:

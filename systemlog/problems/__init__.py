@@ -1,18 +1,20 @@
 """What went wrong: problem types, and the answers (RFC 9457) that every error of the process becomes."""
 
-from systemlog.problems.exceptions import InvalidParameters, ProblemException
+from systemlog.problems.exceptions import InvalidBody, InvalidParameters, ProblemException
 from systemlog.problems.handler import exception_handler
 from systemlog.problems.middleware import ProblemMiddleware
 from systemlog.problems.negotiation import ContentNegotiation
-from systemlog.problems.pointers import json_pointer
+from systemlog.problems.pointers import Place, json_pointer
 from systemlog.problems.problem import FieldError, NotAProblem, Problem
 from systemlog.problems.registry import ProblemType, problem_types
 
 __all__ = [
     "ContentNegotiation",
     "FieldError",
+    "InvalidBody",
     "InvalidParameters",
     "NotAProblem",
+    "Place",
     "Problem",
     "ProblemException",
     "ProblemMiddleware",

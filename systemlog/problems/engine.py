@@ -21,7 +21,7 @@ from rest_framework.request import Request
 
 from systemlog.conf import conf
 from systemlog.problems import catalogue
-from systemlog.problems.exceptions import InvalidParameters, ProblemException
+from systemlog.problems.exceptions import InvalidBody, InvalidParameters, ProblemException
 from systemlog.problems.pointers import Place, count, flatten, json_pointer
 from systemlog.problems.problem import FieldError, Problem
 from systemlog.problems.recognition import recognise
@@ -166,11 +166,13 @@ class ProblemFormatter(ExceptionFormatter):
         self._names = wire_names_of(self.context.get("view"), self.request)
         self._input = self._sent_data()
         make = self._parameter_error if self.request.method in BODILESS else self._body_error
-        places = flatten(exc.detail)
+        places = iter(exc.places) if isinstance(exc, InvalidBody) else flatten(exc.detail)
         errors = tuple(map(make, islice(places, limit)))
         if not errors:
             text = self._said(str(drf.ValidationError.default_detail))
             return (FieldError(detail=text, code=drf.ValidationError.default_code, pointer="#"),), 0
+        if isinstance(exc, InvalidBody):
+            return errors, len(exc.places) + exc.omitted - len(errors)
         return errors, 0 if next(places, None) is None else count(exc.detail) - limit
 
     def _body_error(self, place: Place) -> FieldError:

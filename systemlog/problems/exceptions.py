@@ -17,8 +17,9 @@ from typing import ClassVar, cast
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import APIException, ErrorDetail
+from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 
+from systemlog.problems.pointers import Place
 from systemlog.problems.problem import STANDARD_MEMBERS, FieldError
 from systemlog.problems.registry import ProblemType
 
@@ -85,6 +86,15 @@ def _unwrapped(docstring: str) -> str:
         paragraph if re.search(r"^(?:[-*] |\s)", paragraph, re.MULTILINE) else paragraph.replace("\n", " ")
         for paragraph in paragraphs
     )
+
+
+class InvalidBody(ValidationError):
+    """A body whose errors are given with their places, where a dictionary could not tell a key from the whole."""
+
+    def __init__(self, places: Sequence[Place], omitted: int = 0) -> None:
+        super().__init__([place.detail for place in places])
+        self.places = places
+        self.omitted = omitted
 
 
 class InvalidParameters(ProblemException):

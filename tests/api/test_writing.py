@@ -44,6 +44,25 @@ def test_a_repeated_record_is_stored_once_and_answered_200(post: Post) -> None:
     assert SystemLog.objects.count() == 1
 
 
+def test_errors_beyond_the_limit_are_counted(post: Post) -> None:
+    record = {"message": "m", **{f"unknown_{number}": 1 for number in range(20_000)}}
+
+    single = post(record).json()
+    assert (len(single["errors"]), single["errors_omitted"]) == (20, 19_980)
+
+    [item] = post([record]).json()["errors"]
+    assert (len(item["errors"]), item["errors_omitted"]) == (20, 19_980)
+
+
+@pytest.mark.parametrize("name", ["", "non_field_errors", "__all__"])
+def test_an_unknown_member_is_pointed_at_whatever_its_name(post: Post, name: str) -> None:
+    [error] = post({"message": "m", name: 1}).json()["errors"]
+    assert (error["pointer"], error["code"]) == (f"#/{name}", "unknown")
+
+    [item] = post([{"message": "m", name: 1}]).json()["errors"]
+    assert item["errors"][0]["pointer"] == f"#/0/{name}"
+
+
 @pytest.mark.parametrize(
     "context",
     [{"n": [1, 1.5, -0.0, 1e23, 1.7e308, 10**30, None, True, "é"]}, {}, {"password": "hunter2", "a": {"b": [{}]}}],

@@ -40,9 +40,9 @@ def test_a_message_alone_makes_a_record() -> None:
 @pytest.mark.parametrize(
     ("given", "errors"),
     [
-        ([], [("", "invalid")]),
-        ("text", [("", "invalid")]),
-        (None, [("", "invalid")]),
+        ([], [(None, "invalid")]),
+        ("text", [(None, "invalid")]),
+        (None, [(None, "invalid")]),
         ({}, [("message", "required")]),
         ({"message": None}, [("message", "null")]),
         ({"message": 5}, [("message", "invalid")]),
@@ -82,7 +82,7 @@ def test_a_message_alone_makes_a_record() -> None:
     ],
     ids=lambda value: ascii(value)[:40],
 )
-def test_what_is_no_record_is_refused_by_field_and_code(given: object, errors: list[tuple[str, str]]) -> None:
+def test_what_is_no_record_is_refused_by_field_and_code(given: object, errors: list[tuple[str | None, str]]) -> None:
     assert refusal(given) == errors
 
 
