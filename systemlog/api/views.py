@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import status, viewsets
-from rest_framework.exceptions import ErrorDetail, NotFound, UnsupportedMediaType
+from rest_framework.exceptions import ErrorDetail, NotFound
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -40,6 +40,7 @@ from systemlog.intake import FieldError, Malformed, Refused, parse_id, read_reco
 from systemlog.journal import accept_rows
 from systemlog.models import SystemLog
 from systemlog.problems import InvalidBody, InvalidParameters, Place, json_pointer
+from systemlog.problems.catalogue import UnsupportedMediaType
 from systemlog.problems.schema import may_raise
 from systemlog.representation import all_rows, represent, represent_row
 from systemlog.search import Page, Position, find_page, find_record
@@ -180,7 +181,10 @@ class SystemLogViewSet(LogView, viewsets.GenericViewSet[SystemLog]):
         content_type = request._request.content_type
         if content_type not in ("application/json", *NDJSON):
             # The type as sent is not repeated: it is the client's text.
-            raise UnsupportedMediaType("", detail="Send application/json or application/x-ndjson.")
+            raise UnsupportedMediaType(
+                "Send application/json or application/x-ndjson.",
+                headers={"Accept": "application/json, application/x-ndjson"},
+            )
         try:
             pieces = bodies.read_body(request._request)
             if content_type in NDJSON:
@@ -190,7 +194,9 @@ class SystemLogViewSet(LogView, viewsets.GenericViewSet[SystemLog]):
                 return self._create_many(request, bodies.read_array(pieces))
             return self._create_one(request, bodies.read_object(pieces))
         except bodies.UnknownEncoding:
-            raise UnsupportedMediaType("", detail="The only Content-Encoding taken is gzip.") from None
+            raise UnsupportedMediaType(
+                "The only Content-Encoding taken is gzip.", headers={"Accept-Encoding": "gzip"}
+            ) from None
         except bodies.BodyTooLarge:
             raise BodyLimitExceeded(accepted=0) from None
         except bodies.BodyBroken as error:

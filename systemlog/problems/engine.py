@@ -254,9 +254,17 @@ class ProblemHandler(ExceptionHandler):
             headers["WWW-Authenticate"] = exc.auth_header  # type: ignore[attr-defined]  # DRF's views set it
         elif exc.status_code == 401 and (challenge := self.get_challenge()):
             headers.setdefault("WWW-Authenticate", challenge)
+        if exc.status_code == 415 and not headers.keys() & {"Accept", "Accept-Encoding"}:
+            headers |= self.get_accepted_types()
         if getattr(exc, "wait", None) is not None:
             headers["Retry-After"] = str(int(exc.wait))  # type: ignore[attr-defined]  # of Throttled
         return headers
+
+    def get_accepted_types(self) -> dict[str, str]:
+        """What a body may be instead (RFC 9110, section 15.5.16): the media types of the view's parsers."""
+        view = self.context.get("view")
+        types = [parser.media_type for parser in view.get_parsers()] if view is not None else []
+        return {"Accept": ", ".join(types)} if types else {}
 
     def get_challenge(self) -> str | None:
         """What DRF says in WWW-Authenticate for its own two exceptions; a 401 of another class needs it as much."""

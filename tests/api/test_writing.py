@@ -44,6 +44,12 @@ def test_a_repeated_record_is_stored_once_and_answered_200(post: Post) -> None:
     assert SystemLog.objects.count() == 1
 
 
+def test_what_may_be_sent_instead_is_named(post: Post) -> None:
+    assert post("x", "text/plain").headers["Accept"] == "application/json, application/x-ndjson"
+    response = post(b"x", "application/json", **{"Content-Encoding": "br"})
+    assert (response.status_code, response.headers["Accept-Encoding"]) == (415, "gzip")
+
+
 def test_errors_beyond_the_limit_are_counted(post: Post) -> None:
     record = {"message": "m", **{f"unknown_{number}": 1 for number in range(20_000)}}
 

@@ -305,6 +305,11 @@ class TestParsing:
         for secret in (b"hunter2secret", b"bz2", b"codec", b"digits", b"int_max", b"column", b"boundary"):
             assert secret not in response.content
 
+    def test_a_body_of_another_type_is_told_which_the_view_takes(self, client: Client) -> None:
+        response = client.post("/orders/", b"x", "text/plain")
+        assert_problem(response, type="unsupported-media-type", status=415)
+        assert "application/json" in response.headers["Accept"]
+
     def test_deep_json_in_a_plain_view_is_malformed_too(self, client: Client, debug: bool) -> None:
         response = client.generic("POST", "/reads/json/", b"[" * 100_000, JSON)
         assert_problem(response, type="malformed-body", status=400)
