@@ -11,10 +11,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from systemlog.conf import conf
+from systemlog.problems.catalogue import BadRequest
 
 
 class LogView(APIView):
     """A view whose answers hold records, or counts of them."""
+
+    problem_types = (BadRequest.problem_type,)
+    """Of any request: too many parameters, a host that is not allowed. The OpenAPI document names it."""
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Those of `SYSTEMLOG["AUTHENTICATION_CLASSES"]`, by default the project's."""

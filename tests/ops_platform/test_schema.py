@@ -83,6 +83,12 @@ def test_it_says_under_which_license_and_where_it_is_served(documents: list[byte
     assert [tag["name"] for tag in document["tags"]] == ["system"]
 
 
+def test_every_operation_names_the_problem_of_a_request_that_is_none(documents: list[bytes]) -> None:
+    for methods in json.loads(documents[0])["paths"].values():
+        for operation in methods.values():
+            assert "/problems/bad-request" in operation["responses"]["400"]["x-problem-types"]
+
+
 @pytest.mark.parametrize("name", ["NewRecord", "Problem"])
 def test_the_names_of_the_contract_are_there(documents: list[bytes], name: str) -> None:
     assert name in json.loads(documents[0])["components"]["schemas"]
