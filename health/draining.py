@@ -2,10 +2,14 @@
 
 `manage.py drain` says so by a file, which all workers of the instance see. SIGTERM says so to the one process that
 got it, for the connections that it still serves.
+
+A process that serves holds a shared lock on the folder of that file, so that the command knows whether one is there.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import signal
 import threading
@@ -19,6 +23,8 @@ from health.conf import conf
 FILE_NAME = "draining"
 
 _stopping = threading.Event()
+_watched: tuple[Path, int] | None = None
+"""The folder that this process holds the lock on, and the lock's descriptor."""
 
 
 class NoDrainFile(Exception):
@@ -43,12 +49,48 @@ def is_draining() -> bool:
     return file is not None and os.path.exists(file)
 
 
+def watch() -> None:
+    """From now on this process is one that looks for the file, as long as it lives."""
+    global _watched  # noqa: PLW0603  (of the process)
+    file = drain_file()
+    if file is None or (_watched is not None and _watched[0] == file.parent):
+        return
+    if _watched is not None:
+        os.close(_watched[1])
+        _watched = None
+    with contextlib.suppress(OSError):  # a folder that cannot be made, or locks that the file system does not know
+        file.parent.mkdir(exist_ok=True)  # without its parents: a volume may not be mounted
+        descriptor = os.open(file.parent, os.O_RDONLY)
+        _watched = file.parent, descriptor
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def is_watched() -> bool:
+    """Whether some process looks for the file; True where that cannot be known."""
+    file = drain_file()
+    if file is None:
+        return False
+    try:
+        descriptor = os.open(file.parent, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
 def start_draining() -> None:
     """Take the instance out of service. Raises `NoDrainFile`, or `OSError` when the file cannot be written."""
     file = drain_file()
     if file is None:
         raise NoDrainFile(NoDrainFile.__doc__)
-    file.parent.mkdir(parents=True, exist_ok=True)
     file.touch()
 
 

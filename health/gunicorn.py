@@ -42,7 +42,7 @@ def when_ready(server: Any) -> None:
         if file is None or not seconds:
             return end(number, frame)
         with contextlib.suppress(OSError):  # then it stops without having said so
-            file.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(exist_ok=True)
             file.touch()
         signal.signal(signal.SIGALRM, end)
         signal.setitimer(signal.ITIMER_REAL, seconds)

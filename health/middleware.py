@@ -15,7 +15,7 @@ from django.http.response import HttpResponseBase
 
 from health import access, answers
 from health.conf import conf
-from health.draining import drain_on_sigterm
+from health.draining import drain_on_sigterm, watch
 from health.metrics import requests
 from health.runner import Runner, collecting, runner
 
@@ -67,6 +67,7 @@ class HealthMiddleware:
         if self._is_async:
             markcoroutinefunction(self)
         drain_on_sigterm()
+        watch()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer a probe, or let the application answer; count it either way."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from inspect import unwrap
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction
@@ -15,6 +17,7 @@ from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, reso
 from rest_framework.settings import api_settings
 
 from systemlog.conf import NAME, conf
+from systemlog.correlation.routes import readable_route
 from systemlog.problems.negotiation import ContentNegotiation
 from systemlog.problems.registry import slugs_taken_twice
 
@@ -109,11 +112,11 @@ def check_async_views(app_configs: Sequence[AppConfig] | None, **kwargs: object)
         return []
     return [
         Error(
-            f"ATOMIC_REQUESTS cannot hold for the async view {_name(view)}.",
+            f"ATOMIC_REQUESTS cannot hold for the async view of the route {readable_route(route)!r} ({_name(view)}).",
             hint="Decorate it with django.db.transaction.non_atomic_requests, or make it a sync view.",
             id="systemlog.E021",
         )
-        for view in _views(get_resolver())
+        for route, view in _views(get_resolver())
         if iscoroutinefunction(view) and atomic - getattr(view, "_non_atomic_requests", set())
     ]
 
@@ -128,13 +131,20 @@ def _is_served(base_url: str) -> bool:
     return True
 
 
-def _views(resolver: URLResolver) -> Iterator[Any]:
+def _views(resolver: URLResolver, root: str = "") -> Iterator[tuple[str, Any]]:
+    """The views below, each with its whole route, as Django has it."""
     for entry in resolver.url_patterns:
+        route = root + str(entry.pattern)
         if isinstance(entry, URLPattern):
-            yield entry.callback
+            yield route, entry.callback
         else:
-            yield from _views(entry)
+            yield from _views(entry, route)
 
 
 def _name(view: Any) -> str:
+    """The view's name; of one that is wrapped by decorators or partials, the name of the function inside."""
+    while isinstance(view, partial):
+        view = view.func
+    view = unwrap(view)
+    view = getattr(view, "view_class", view)
     return f"{view.__module__}.{getattr(view, '__qualname__', type(view).__qualname__)}"

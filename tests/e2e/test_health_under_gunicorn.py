@@ -124,10 +124,20 @@ def test_draining_is_seen_by_every_worker(shared_platform: Platform, shared_serv
 
 @pytest.mark.any_database
 def test_a_server_that_starts_is_not_draining(platform: Platform) -> None:
-    platform.manage("drain")
+    (Path(platform.environment["VAR_DIR"]) / "draining").touch()
 
     with platform.serve() as server, server.client() as client:
         assert answers(client, "/system-health/ready") == 200
+
+
+@pytest.mark.any_database
+def test_drain_fails_where_no_server_is_or_the_folder_is_another(platform: Platform) -> None:
+    assert "No server looks for" in platform.manage("drain", check=False).stderr
+    with platform.serve():
+        platform.environment["VAR_DIR"] = str(platform.folder / "mistyped")
+        failed = platform.manage("drain", check=False)
+    assert failed.returncode == 1
+    assert "mistyped/draining" in failed.stderr
 
 
 @pytest.mark.any_database

@@ -33,6 +33,7 @@ def test_a_draining_instance_is_not_ready_but_alive_and_its_database_is_fine(str
 
 
 def test_it_can_be_put_back_into_service(stranger: Client) -> None:
+    stranger.get("/system-health/live")
     call_command("drain", stdout=StringIO())
     call_command("drain", off=True, stdout=StringIO())
     call_command("drain", off=True, stdout=StringIO())
@@ -40,8 +41,42 @@ def test_it_can_be_put_back_into_service(stranger: Client) -> None:
     assert stranger.get("/system-health/ready").status_code == 200
 
 
-def test_a_mark_that_cannot_be_written_is_said(drain_file: Path) -> None:
+def test_a_mark_that_cannot_be_written_is_said(drain_file: Path, stranger: Client) -> None:
+    stranger.get("/system-health/live")
+    drain_file.symlink_to(drain_file.parent / "nowhere" / "draining")
+
+    with pytest.raises(CommandError, match=r"cannot be written.*DRAIN_FILE"):
+        call_command("drain", stdout=StringIO())
+
+
+def test_a_file_where_the_folder_should_be_is_said(drain_file: Path) -> None:
     drain_file.parent.write_text("a file where the folder should be")
 
     with pytest.raises(CommandError, match="DRAIN_FILE"):
         call_command("drain", stdout=StringIO())
+
+
+@pytest.mark.parametrize("options", [{}, {"off": True}], ids=["drain", "drain --off"])
+def test_where_no_server_looks_for_the_mark_it_is_said_and_none_is_left(
+    drain_file: Path, options: dict[str, bool]
+) -> None:
+    drain_file.parent.mkdir()
+    with pytest.raises(CommandError, match=f"No server looks for {drain_file}"):
+        call_command("drain", stdout=StringIO(), **options)
+    assert not drain_file.exists()
+
+
+def test_a_mark_that_an_ended_server_left_can_be_taken_away(drain_file: Path) -> None:
+    drain_file.parent.mkdir()
+    drain_file.touch()
+    with pytest.raises(CommandError):
+        call_command("drain", off=True, stdout=StringIO())
+    assert not drain_file.exists()
+
+
+def test_a_folder_that_is_not_there_is_not_made(probes: Probes, tmp_path: Path, stranger: Client) -> None:
+    probes(HEALTH={"DRAIN_FILE": str(tmp_path / "mistyped" / "folder" / "draining")})
+    assert stranger.get("/system-health/live").status_code == 200
+    with pytest.raises(CommandError, match="No server looks for"):
+        call_command("drain", stdout=StringIO())
+    assert not (tmp_path / "mistyped").exists()

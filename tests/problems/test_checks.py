@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
 from django.core.checks import run_checks
+from django.db.transaction import non_atomic_requests
+from django.http import HttpRequest
 from django.test import override_settings
+from django.urls import include, path, re_path
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 
 from systemlog.conf import Settings, conf
 from systemlog.problems import ProblemType
@@ -86,6 +93,42 @@ def test_an_async_view_under_atomic_requests_is_named(settings: Any) -> None:
         assert ids() == {"systemlog.E021"}
     finally:
         connection.settings_dict["ATOMIC_REQUESTS"] = before
+
+
+async def pays(request: HttpRequest, currency: str = "") -> None:
+    """A view."""
+
+
+class Refunds(View):
+    """A view of a class."""
+
+    async def post(self, request: HttpRequest) -> None:
+        """A method."""
+
+
+urlpatterns = [
+    path("pay/<int:pk>/", csrf_exempt(never_cache(pays))),
+    path("shop/", include([re_path(r"^pay/(?P<currency>[A-Z]+)/?\Z", partial(csrf_exempt(pays), currency="EUR"))])),
+    path("refunds/", csrf_exempt(Refunds.as_view())),
+    path("may/", non_atomic_requests(pays)),
+]
+
+
+def test_an_async_view_is_named_by_its_route_and_not_by_what_wraps_it(settings: Any) -> None:
+    from django.db import connection
+
+    before = connection.settings_dict["ATOMIC_REQUESTS"]
+    connection.settings_dict["ATOMIC_REQUESTS"] = True
+    settings.ROOT_URLCONF = __name__
+    try:
+        told = [message.msg for message in run_checks() if message.id == "systemlog.E021"]
+    finally:
+        connection.settings_dict["ATOMIC_REQUESTS"] = before
+    assert [text.partition("of the route ")[2] for text in told] == [
+        f"'pay/<int:pk>/' ({__name__}.pays).",
+        f"'shop/pay/<currency>/' ({__name__}.pays).",
+        f"'refunds/' ({__name__}.Refunds).",
+    ]
 
 
 @pytest.mark.parametrize(

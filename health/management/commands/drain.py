@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from health.draining import NoDrainFile, start_draining, stop_draining
+from health.draining import NoDrainFile, drain_file, is_watched, start_draining, stop_draining
 
 MAX_WAIT_S = 86_400
 
@@ -31,7 +31,12 @@ class Command(BaseCommand):
         """Set or remove the mark."""
         try:
             if options["off"]:
-                stop_draining()
+                stop_draining()  # before anything else: a server may be on its way
+            if not is_watched():
+                raise CommandError(
+                    f"No server looks for {drain_file()}. Is one running, with the same HEALTH['DRAIN_FILE']?"
+                )
+            if options["off"]:
                 self.stdout.write("In service again.")
                 return
             start_draining()
