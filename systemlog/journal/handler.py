@@ -21,6 +21,7 @@ from systemlog.identity import next_key
 from systemlog.journal import nesting, sinks
 from systemlog.journal.complaints import complain
 from systemlog.journal.plain import MAX_BYTES, NUL, clean, described, dump, named, storable
+from systemlog.journal.structlog_events import is_event, take_event
 from systemlog.redaction import SHORT_BYTES, redact_text, redact_value
 from systemlog.storage.lines import NULL, escape, escape_text
 
@@ -31,6 +32,7 @@ LOGGINGS_OWN = len(vars(logging.LogRecord("", 0, "", 0, "", None, None)))
 """So many attributes a record has of logging itself, whatever the factory that is set adds; they are the first."""
 
 NAMES_OF_LOGGING = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None)))
+LAST_OF_LOGGING = list(vars(logging.LogRecord("", 0, "", 0, "", None, None)))[-1]
 
 TOLD_APART = {
     *("correlation_id", "trace_id", "user_id", "subject"),  # have columns of their own
@@ -167,13 +169,16 @@ def _line(record: logging.LogRecord, level: int, way: sinks.Way) -> bytes:
     trace_id = NULL if given[1] is None else given[1].encode()
     user_id = NULL if given[2] is None else column(given[2])
     subject = NULL
+    text, args, exc_info = record.msg, record.args, record.exc_info
     if len(known) > LOGGINGS_OWN:
         context = _extras(known)
+        if "_logger" in context and is_event(context, text):
+            text, context, of_event = take_event(record, context)
+            exc_info = exc_info or of_event
         if not TOLD_APART.isdisjoint(context):
             correlation_id, user_id, trace_id, subject = _told_apart(
                 known, context, (correlation_id, user_id, trace_id, subject)
             )
-    text, args = record.msg, record.args
     if args:
         plain = type(text) is str and type(args) is tuple
         for arg in args if plain else ():
@@ -190,9 +195,9 @@ def _line(record: logging.LogRecord, level: int, way: sinks.Way) -> bytes:
             context |= {"arguments": args, "format_error": type(error).__name__}
     if type(text) is not str:
         text = described(text)
-    if record.exc_info or record.exc_text:
+    if exc_info or record.exc_text:
         with nesting.ForeignCode():
-            context["exception"] = _exception(record)
+            context["exception"] = _exception(exc_info, record.exc_text)
     if record.stack_info:
         context["stack"] = record.stack_info
     name = record.name if type(record.name) is str else named(record.name)
@@ -202,9 +207,10 @@ def _line(record: logging.LogRecord, level: int, way: sinks.Way) -> bytes:
 
 def _extras(known: dict[str, Any]) -> dict[str, Any]:
     """What `extra`, filters and subclasses put into a record, mostly behind the attributes that logging sets."""
-    if next(iter(known)) == "name":
-        return dict(islice(known.items(), LOGGINGS_OWN, None))
-    # A subclass of LogRecord has set attributes before logging's own.
+    behind = islice(known.items(), LOGGINGS_OWN - 1, None)
+    if next(behind)[0] == LAST_OF_LOGGING:
+        return dict(behind)
+    # A subclass of LogRecord has set attributes before logging's own, or somebody has removed one of these.
     return {name: value for name, value in known.items() if name not in NAMES_OF_LOGGING}
 
 
@@ -212,11 +218,13 @@ def _told_apart(
     known: dict[str, Any], context: dict[str, Any], whose: tuple[bytes, bytes, bytes, bytes]
 ) -> tuple[bytes, bytes, bytes, bytes]:
     """Whose a record is by its own attributes, which are taken out of the context; else whose it was taken for."""
-    for name in TOLD_APART:
-        value = context.pop(name, None)
-        if name in ("request", "response") and value is not None:
-            context[name] = _in_words(value)
-    given = [known.get(name) for name in ("correlation_id", "user_id", "trace_id", "subject")]
+    for name in ("request", "response"):
+        if context.get(name) is not None:
+            context[name] = _in_words(context[name])
+    for name in ("message", "asctime"):
+        if name in known and context.get(name) is known[name]:
+            del context[name]
+    given = [context.pop(name, None) for name in ("correlation_id", "user_id", "trace_id", "subject")]
     if "request" in known:
         # A record about a request may come after it: the request still has its id.
         with suppress(Exception):  # whatever somebody calls a request
@@ -239,13 +247,13 @@ def _is_blank(value: object) -> bool:
     return value is None or (type(value) is str and not value)
 
 
-def _exception(record: logging.LogRecord) -> str:
+def _exception(exc_info: Any, exc_text: str | None) -> str:
     """The traceback. `exc_text` belongs to the formatters of other handlers, and stands for it only where it is all."""
-    if not record.exc_info or record.exc_info[0] is None:
-        return record.exc_text or ""
-    kind, _, trace = record.exc_info
+    if not exc_info or exc_info[0] is None:
+        return exc_text or ""
+    kind, _, trace = exc_info
     try:
-        return formatter.formatException(record.exc_info)
+        return formatter.formatException(exc_info)
     except Exception as error:  # noqa: BLE001  (notes and fields of an exception are anybody's)
         frames = "".join(traceback.format_tb(trace))
         return f"{frames}{kind.__module__}.{kind.__qualname__}: <not to be formatted: {type(error).__name__}>"

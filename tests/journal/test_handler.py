@@ -599,3 +599,31 @@ def test_a_record_created_at_a_whole_second_may_say_so_as_an_integer(logger: Log
     logger.handle(logged_at(1_700_000_000))
 
     assert records[0].timestamp.timestamp() == 1_700_000_000
+
+
+class Named(logging.LogRecord):
+    """Sets attributes before logging's own, and the first of these itself."""
+
+    def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
+        self.name = name
+        self.tenant = "acme"
+        self.shard = 3
+        super().__init__(name, *args, **kwargs)
+
+
+class Stripped(logging.LogRecord):
+    """Removes an attribute of logging's, and sets one of its own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.processName
+        self.tenant, self.shard = "acme", 3
+
+
+@pytest.mark.parametrize("kind", [Named, Stripped])
+def test_what_a_subclass_sets_is_kept_wherever_it_stands(
+    logger: Logger, records: Records, kind: type[logging.LogRecord]
+) -> None:
+    logger.handle(kind("n", logging.INFO, "f.py", 1, "m", (), None))
+
+    assert records[0].context == {"tenant": "acme", "shard": 3}

@@ -1,0 +1,65 @@
+"""Records of structlog's: with its `wrap_for_formatter` the message of a log record is a dictionary, the event.
+
+Only structlog's own formatter reads that; here it becomes a message and a context, as of any other record.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import datetime
+from typing import Any, cast
+
+MARKS = ("_logger", "_name")
+"""What `structlog.stdlib.ProcessorFormatter.wrap_for_formatter` puts into `extra`; its formatter knows a record of
+structlog's by them (structlog 21 to 26)."""
+
+EVENT_KEYS = ("event", "message", "msg")
+"""Where the text is; `structlog.processors.EventRenamer` may have moved it from the first to one of the others."""
+
+AT_ONCE_S = 1.0
+
+
+def is_event(extras: dict[str, Any], message: object) -> bool:
+    """Whether a log record with these extras and this message is structlog's."""
+    return isinstance(message, dict) and MARKS[0] in extras and MARKS[1] in extras
+
+
+def take_event(record: logging.LogRecord, extras: dict[str, Any]) -> tuple[object, dict[str, Any], Any]:
+    """The text of the event, its context, and the exception to be told with it, as `exc_info` of logging, or None.
+
+    What structlog's processors add that a record has anyway (level, name of the logger, time) is left out.
+    """
+    context = {name: value for name, value in extras.items() if name not in MARKS}
+    event: dict[str, Any] = {**cast("dict[str, Any]", record.msg)}  # a copy: other handlers read it too
+    key = next((key for key in EVENT_KEYS if key in event), None)
+    text = event.pop(key) if key else ""
+    for name, own in (("level", record.levelname), ("logger", record.name)):
+        value = event.get(name)
+        if isinstance(value, str) and value.lower() == str(own).lower():
+            del event[name]
+    if _is_close(event.get("timestamp"), record.created):
+        del event["timestamp"]
+    exc_info = _exc_info(event.pop("exc_info", None))
+    return text, context | event, exc_info
+
+
+def _exc_info(given: object) -> Any:
+    """As logging has it, of what a processor that formats exceptions would have taken."""
+    if isinstance(given, BaseException):
+        return type(given), given, given.__traceback__
+    if isinstance(given, tuple) and len(given) == 3:
+        return given
+    if type(given) is bool and given and sys.exc_info()[0] is not None:
+        return sys.exc_info()
+    return None
+
+
+def _is_close(timestamp: object, created: float) -> bool:
+    """Whether `timestamp`, as structlog's `TimeStamper` writes it by default or in ISO 8601, is the record's own."""
+    try:
+        if isinstance(timestamp, str):
+            timestamp = datetime.fromisoformat(timestamp).timestamp()
+        return isinstance(timestamp, float) and abs(timestamp - created) < AT_ONCE_S
+    except (ValueError, OverflowError, OSError, TypeError):
+        return False
