@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ops_platform.bearer import BearerAuthentication
-from systemlog.problems import ContentNegotiation, InvalidParameters
+from systemlog.problems import InvalidParameters
 
 # The page's script comes from /docs?script=, its assets from /static/; Swagger UI styles its elements one by one.
 CONTENT_SECURITY_POLICY = (
@@ -34,24 +32,10 @@ class BearerScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "description": "A token of `manage.py issue_token`."}
 
 
-class FormatFirst(ContentNegotiation):
-    """`?format=json` or `yaml` before `Accept`, for a link can say no more."""
-
-    def select_renderer(
-        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        """The renderer, and the media type for its response."""
-        renderers = list(renderers)
-        wanted = request.query_params.get("format")
-        named = [renderer for renderer in renderers if renderer.format == wanted]
-        return super().select_renderer(request, named or renderers, format_suffix)
-
-
 @extend_schema(exclude=True)
 class SchemaView(SpectacularAPIView):
     """The OpenAPI document, as YAML or JSON by `?format=` or `Accept`."""
 
-    content_negotiation_class = FormatFirst
     # No OPTIONS: DRF would describe the view in the form of an OpenAPI document.
     http_method_names = ["get", "head"]
 

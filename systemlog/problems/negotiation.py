@@ -11,6 +11,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.settings import api_settings
 
 from systemlog.conf import conf
 from systemlog.problems.problem import MEDIA_TYPE
@@ -22,7 +23,8 @@ class ContentNegotiation(DefaultContentNegotiation):
     """Chooses a renderer by `Accept`, and the view's first one where nothing fits or the header is malformed.
 
     RFC 9110, section 12.5.1, allows to disregard the header; a 406 would hide the answer, and DRF decides before it
-    knows who is asking. `?format=` is an ordinary query parameter.
+    knows who is asking. `?format=` chooses a renderer that has this format; with any other value it is an ordinary
+    query parameter.
     """
 
     def select_renderer(
@@ -32,6 +34,8 @@ class ContentNegotiation(DefaultContentNegotiation):
         candidates = list(renderers)
         if format_suffix:
             candidates = self.filter_renderers(candidates, format_suffix)
+        named = request.query_params.get(api_settings.URL_FORMAT_OVERRIDE or "")
+        candidates = [renderer for renderer in candidates if named and renderer.format == named] or candidates
         try:
             chosen: Chosen = super().select_renderer(_WithoutQuery(request), candidates)  # type: ignore[arg-type]  # stands for a request
         except (APIException, ValueError, TypeError, LookupError):

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
+from django.urls import re_path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pytest_django.fixtures import Settings
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from systemlog.problems.testing import assert_problem
 
@@ -50,3 +56,41 @@ def test_no_accept_header_fails(client: Client, accept: str) -> None:
 
 def test_format_is_a_parameter_like_any_other(client: Client) -> None:
     assert client.get("/orders/?format=ndjson").status_code == 200
+
+
+class Browsable(APIView):
+    authentication_classes: tuple[()] = ()
+    permission_classes: tuple[()] = ()
+    renderer_classes = (JSONRenderer, BrowsableAPIRenderer)
+
+    def get(self, request: Request) -> Response:
+        return Response({"orders": []})
+
+
+urlpatterns = [re_path(r"^browsable/$", Browsable.as_view())]
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("query", "media_type"),
+    [
+        ("", "text/html"),
+        ("?format=api", "text/html"),
+        ("?format=json", "application/json"),
+        ("?format=csv", "text/html"),  # no renderer of the view: a parameter of its own, perhaps
+        ("?format=", "text/html"),
+    ],
+)
+def test_a_format_that_the_view_has_is_honoured(
+    client: Client, settings: Settings, query: str, media_type: str
+) -> None:
+    settings.ROOT_URLCONF = __name__
+    response = client.get(f"/browsable/{query}", headers=BROWSER)
+    assert response.headers["Content-Type"].partition(";")[0] == media_type
+
+
+def test_a_format_is_honoured_where_accept_names_nothing_of_the_view(client: Client, settings: Settings) -> None:
+    settings.ROOT_URLCONF = __name__
+    response = client.get("/browsable/?format=api", headers={"Accept": "application/json"})
+    assert response.headers["Content-Type"].partition(";")[0] == "text/html"
