@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 from django.db import connections, router
+from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 
 from systemlog import compat
 from systemlog.conf import NAME, conf, problems_with
@@ -149,6 +150,31 @@ def check_distribution(
             hint="Set it as the table is, or migrate back and forth: `migrate systemlog 0003_rollup_filled`, then "
             "`migrate`. While rows are moved, nothing can be inserted.",
             id="systemlog.W030",
+        )
+    ]
+
+
+@register(Tags.urls)
+def check_urls(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.W033: where the log API is installed, no pattern before it takes its paths."""
+    if not settings.ROOT_URLCONF:
+        return []
+    try:
+        path = reverse("system-log-list")
+    except NoReverseMatch:
+        return []  # a project may have the log without its API
+    try:
+        found = resolve(path)
+    except Resolver404:
+        found = None
+    if found is not None and found.url_name == "system-log-list":
+        return []
+    return [
+        CheckWarning(
+            f"The log API does not answer at {path}: "
+            + (f"the pattern {found.route!r} before it takes that path." if found else "no pattern takes that path."),
+            hint="Put the include of 'systemlog.api.urls' before any pattern that takes every path.",
+            id="systemlog.W033",
         )
     ]
 

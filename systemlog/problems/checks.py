@@ -18,6 +18,7 @@ from rest_framework.settings import api_settings
 
 from systemlog.conf import NAME, conf
 from systemlog.correlation.routes import readable_route
+from systemlog.problems import views
 from systemlog.problems.negotiation import ContentNegotiation
 from systemlog.problems.registry import slugs_taken_twice
 
@@ -67,8 +68,10 @@ def check_installation(app_configs: Sequence[AppConfig] | None, **kwargs: object
     if not _is_served(conf().PROBLEM_BASE_URL):
         messages.append(
             checks.Warning(
-                f"The `type` of every problem begins with {conf().PROBLEM_BASE_URL}, and no URL pattern answers there.",
-                hint=f"Include 'systemlog.problems.urls' at the root, or set {NAME}['PROBLEM_BASE_URL'].",
+                f"The `type` of every problem begins with {conf().PROBLEM_BASE_URL}, and the pages of the problem "
+                "types are not there.",
+                hint="Include 'systemlog.problems.urls' at the root, before any pattern that takes every path, or set "
+                f"{NAME}['PROBLEM_BASE_URL'].",
                 id="systemlog.W023",
             )
         )
@@ -125,10 +128,9 @@ def _is_served(base_url: str) -> bool:
     if not base_url.startswith("/"):
         return True  # on another host, perhaps
     try:
-        resolve(base_url + "not-found")
+        return unwrap(resolve(base_url + "not-found").func) is unwrap(views.detail)
     except Resolver404:
         return False
-    return True
 
 
 def _views(resolver: URLResolver, root: str = "") -> Iterator[tuple[str, Any]]:
