@@ -15,9 +15,13 @@ class OpsPlatformConfig(AppConfig):
     name = "ops_platform"
 
     def ready(self) -> None:
-        """Register the checks, and make the directory that SQLite's files are in by default."""
-        from ops_platform import checks  # noqa: F401  (importing registers them)
+        """Register the checks, limit the waiting for PostgreSQL, and make the directory of SQLite's files."""
+        from ops_platform import (
+            checks,  # noqa: F401  (importing registers them)
+            deadlines,
+        )
 
+        deadlines.install()
         files = [Path(str(database.get("NAME"))) for database in settings.DATABASES.values()]
         if any(settings.VAR_DIR in file.parents for file in files):
             with contextlib.suppress(OSError):  # told by the check ops_platform.E006

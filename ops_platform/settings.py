@@ -73,9 +73,10 @@ SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
-# A server that is gone is noticed within seconds: while connecting, and by keepalives on a connection that waits.
+# A server that is gone is noticed within seconds: while connecting, and by keepalives on a connection that waits. One
+# that is there and says nothing is for `ops_platform.deadlines`.
 POSTGRESQL_OPTIONS = {
-    "connect_timeout": 5,
+    "connect_timeout": 4,
     "keepalives_idle": 30,
     "keepalives_interval": 5,
     "keepalives_count": 3,

@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -27,6 +28,8 @@ pytestmark = [
 URL = "/system/logs/"
 NDJSON = {"Content-Type": "application/x-ndjson"}
 DEADLINE_S = 40
+WITHIN_S = 10
+"""What docs/platform.md promises while the database hangs."""
 POLL_S = 0.1
 
 WRITE = """
@@ -94,6 +97,23 @@ def messages(client: httpx.Client, category: str) -> list[str]:
     return found[::-1]
 
 
+@contextlib.contextmanager
+def frozen(database: Server) -> Iterator[None]:
+    """All processes of the server are stopped; their kernel still acknowledges whatever is sent to them."""
+    children = subprocess.run(
+        ["pgrep", "--parent", str(database.pid)], check=True, capture_output=True, text=True
+    ).stdout.split()
+    processes = [database.pid, *map(int, children)]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
+
+
 def test_what_is_accepted_while_the_database_is_down_lands_when_it_is_up(
     own_platform: Platform, database: Server
 ) -> None:
@@ -142,25 +162,52 @@ def test_a_token_that_was_refused_stays_refused_while_the_database_is_down(
             database.start()
 
 
+def test_requests_are_answered_within_ten_seconds_while_the_database_is_frozen(
+    own_platform: Platform, database: Server
+) -> None:
+    token = own_platform.token("read", "write")
+    record_id = "01890000-0000-7000-8000-000000000000"
+    with own_platform.serve("--workers=1") as server, server.client(token) as client:
+        asked: dict[str, Callable[[], httpx.Response]] = {
+            "list": lambda: client.get(URL),
+            "record": lambda: client.get(f"{URL}{record_id}/"),
+            "POST": lambda: client.post(URL, json={"message": "now or never"}),
+            "bulk": lambda: client.post(URL, content=bulk("frozen", 10), headers=NDJSON),
+            "session": lambda: httpx.get(f"{server.url}/admin/", cookies={"sessionid": "x" * 32}, timeout=20),
+        }
+
+        def all_at_once() -> dict[str, int]:
+            """What is answered to each, of which each waits in a thread with a connection of its own."""
+            with ThreadPoolExecutor(len(asked)) as threads:
+                answers = {name: threads.submit(ask) for name, ask in asked.items()}
+            for name, answer in answers.items():
+                seconds = answer.result().elapsed.total_seconds()
+                assert seconds < WITHIN_S, f"{name} took {seconds} s"
+                refused = answer.result().status_code == 503
+                assert ("Retry-After" in answer.result().headers) == refused
+            return {name: answer.result().status_code for name, answer in answers.items()}
+
+        usually = {"list": 200, "record": 404, "POST": 201, "bulk": 202, "session": 302}
+        frozen_out = {"list": 503, "record": 503, "POST": 503, "bulk": 202, "session": 503}
+        for _ in range(3):  # often enough that many threads hold connections
+            assert all_at_once() == usually
+        with frozen(database):
+            assert all_at_once() == frozen_out
+            assert all_at_once() == frozen_out, "when there is no connection any more"
+        assert all_at_once() == usually
+        becomes(10, lambda: len(messages(client, "frozen")))
+
+
 def test_a_frozen_database_holds_up_nobody_who_logs(own_platform: Platform, database: Server) -> None:
     token = own_platform.token("read", "write")
     with own_platform.serve("--workers=1") as server, server.client(token) as client:
         assert client.post(URL, content=bulk("before", 10), headers=NDJSON).status_code == 202
         becomes(10, lambda: len(messages(client, "before")))
-        children = subprocess.run(
-            ["pgrep", "--parent", str(database.pid)], check=True, capture_output=True, text=True
-        ).stdout.split()
-        frozen = [database.pid, *map(int, children)]
-        for process in frozen:
-            os.kill(process, signal.SIGSTOP)
-        try:
+        with frozen(database):
             began = time.monotonic()
             write(own_platform, 500)
             assert time.monotonic() - began < 30, "it does not wait for the database"
             server.wait_for_line("The log database takes no records")
-        finally:
-            for process in frozen:
-                os.kill(process, signal.SIGCONT)
         becomes([f"{number:06}" for number in range(500)], lambda: messages(client, "outage"))
 
 

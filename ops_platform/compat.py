@@ -1,0 +1,29 @@
+"""Private APIs of other packages that the project needs, each with its reason and a test that fails when it changes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Generator
+from typing import Any
+
+Waiting = Generator[Any, Any, Any]
+
+
+def limit_waits(limited: Callable[[Any, Waiting], Waiting]) -> None:
+    """Have every wait of psycopg's connections for their server go through `limited`; twice does no harm.
+
+    psycopg and libpq have a timeout for connecting alone. All other waiting goes through `Connection.wait` (seen in
+    3.2 and 3.3). Django has no hook that covers it: it makes the connections itself, and its execute wrappers see
+    neither commits, nor COPY, nor the question whether a connection is usable.
+    """
+    import psycopg
+
+    original = psycopg.Connection.wait
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def wait(self: Any, gen: Any, *arguments: Any, **options: Any) -> Any:
+        return original(self, limited(self, gen), *arguments, **options)
+
+    psycopg.Connection.wait = wait  # type: ignore[method-assign]  # see above
