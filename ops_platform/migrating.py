@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from django.core.management import call_command
 from django.db import connections
@@ -15,7 +15,15 @@ from django.db.utils import Error
 
 POLL_S = 0.1
 ADVISORY_LOCK = int.from_bytes(b"ops_plat")
-TRY_LOCK_SQL = "SELECT pg_try_advisory_lock(%s)"
+TRY_LOCK_SQL = "SELECT pg_try_advisory_xact_lock(%s)"
+OUTLAST_TIMEOUTS_SQL = """
+    SELECT set_config(name, '0', true) FROM pg_settings
+    WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')
+"""
+"""`transaction_timeout` came with PostgreSQL 17."""
+
+SILENT_S = 3.0
+"""After so long a server that waits says so, and again each time that it has waited twice as long."""
 
 
 class UnreachableError(Exception):
@@ -40,11 +48,11 @@ def wait_for_databases(patience_s: float) -> None:
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """Hold the lock that servers of the same default database share."""
+def alone(waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold the lock that servers of the same default database share; `waiting` is called while another holds it."""
     connection = connections["default"]
     hold = _advisory_lock if connection.vendor == "postgresql" else _file_lock
-    with hold(connection):
+    with hold(connection, waiting):
         yield
 
 
@@ -57,25 +65,50 @@ def migrate(verbosity: int) -> None:
 
 
 @contextlib.contextmanager
-def _advisory_lock(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    # A session of its own, so that it outlasts what migrations do to theirs. Polled, for a session that waits
-    # inside pg_advisory_lock() holds a snapshot, and another's CREATE INDEX CONCURRENTLY waits for that: a deadlock.
-    session = connection.copy()
+def _advisory_lock(connection: BaseDatabaseWrapper, waiting: Callable[[], None]) -> Iterator[None]:
+    # On a connection of its own, so that the lock outlasts what migrations do to theirs, and in a transaction: a pooler
+    # (PgBouncer) gives the session to somebody else afterwards, with every lock that belongs to the session. The
+    # transaction is idle, without a snapshot for which another's CREATE INDEX CONCURRENTLY would wait; a statement that
+    # waits for the lock has one, so this one tries again and again.
+    own = connection.copy()
     try:
-        while True:
-            with session.cursor() as cursor:
+        own.set_autocommit(False)
+
+        def locks() -> bool:
+            with own.cursor() as cursor:
                 cursor.execute(TRY_LOCK_SQL, [ADVISORY_LOCK])
                 (locked,) = cursor.fetchone()
-            if locked:
-                break
-            time.sleep(POLL_S)
+                if locked:
+                    cursor.execute(OUTLAST_TIMEOUTS_SQL)
+                else:
+                    own.rollback()
+            return bool(locked)
+
+        _try_until(locks, waiting)
         yield
+        own.rollback()
     finally:
-        session.close()
+        own.close()
 
 
 @contextlib.contextmanager
-def _file_lock(connection: BaseDatabaseWrapper) -> Iterator[None]:
+def _file_lock(connection: BaseDatabaseWrapper, waiting: Callable[[], None]) -> Iterator[None]:
     with open(f"{connection.settings_dict['NAME']}.lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+
+        def locks() -> bool:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            return False
+
+        _try_until(locks, waiting)
         yield
+
+
+def _try_until(locks: Callable[[], bool], waiting: Callable[[], None]) -> None:
+    begun, silent_s = time.monotonic(), SILENT_S
+    while not locks():
+        if time.monotonic() - begun > silent_s:
+            waiting()
+            silent_s *= 2
+        time.sleep(POLL_S)

@@ -50,7 +50,7 @@ class Command(BaseCommand):
         """Prepare, then exec; returns only by an exception."""
         try:
             migrating.wait_for_databases(wait)
-            with migrating.alone():
+            with migrating.alone(self._tell_that_it_waits):
                 migrating.migrate(verbosity - 1)
                 if options["welcome"]:
                     self.stdout.write(welcome.prepare(f"http://{bind}"))
@@ -64,6 +64,9 @@ class Command(BaseCommand):
                 arguments += [f"--{name}", str(options[name])]
         self.stdout.flush()
         os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606  (no shell is meant)
+
+    def _tell_that_it_waits(self) -> None:
+        self.stderr.write("Waiting for another server, which is migrating the same database.")
 
 
 def _address(value: str) -> str:
