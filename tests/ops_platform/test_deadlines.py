@@ -16,17 +16,18 @@ pytestmark = [
 
 
 @pytest.fixture
-def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[BaseDatabaseWrapper]:
+def own(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[BaseDatabaseWrapper]:
     """A connection of the test's own; requests wait no longer than a moment."""
     monkeypatch.setattr("ops_platform.deadlines.SILENCE_S", 0.2)
-    own = connection.copy()
+    own, other = connection.copy(), connection.copy()
     with own.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (backend,) = cursor.fetchone()
     yield own
     own.close()
-    with connection.cursor() as cursor:  # it sleeps on, and would be in the way when the test database is dropped
+    with other.cursor() as cursor:  # the server sleeps on, and would be in the way when the test database is dropped
         cursor.execute("SELECT pg_terminate_backend(%s, 10000) FROM pg_stat_activity WHERE pid = %s", [backend] * 2)
+    other.close()
 
 
 @pytest.fixture
