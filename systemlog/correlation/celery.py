@@ -1,7 +1,11 @@
-"""Lets the correlation travel with Celery tasks: call `connect()` once, beside the Celery application."""
+"""Lets the correlation travel with Celery tasks, and their records reach the project's handlers.
+
+Call `connect()` once, beside the Celery application.
+"""
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from typing import Any
 
@@ -14,11 +18,16 @@ HEADER = "systemlog_correlation"
 
 
 def connect() -> None:
-    """Let tasks take along the correlation that they were sent from; one without any runs with a new one."""
+    """Let tasks take along the correlation that they were sent from; one without any runs with a new one.
+
+    A worker logs as `LOGGING` says: its options `--loglevel` and `--logfile` count only where the root logger has no
+    handler.
+    """
     for signal, receiver in (
         (signals.before_task_publish, _pack),
         (signals.task_prerun, _enter),
         (signals.task_postrun, _leave),
+        (signals.setup_logging, _keep_logging),
     ):
         signal.connect(receiver, weak=False, dispatch_uid=f"systemlog.correlation.{receiver.__name__}")
 
@@ -38,3 +47,9 @@ def _enter(task: Any, **_: object) -> None:
 
 def _leave(task: Any, **_: object) -> None:
     task.request.correlation.close()
+
+
+def _keep_logging(loglevel: int, logfile: str | None, format: str, **_: object) -> None:  # noqa: A002  (Celery's name)
+    # That somebody receives `setup_logging` is what keeps a worker from removing the root logger's handlers, and from
+    # keeping its task loggers away from them. Where there are none, the lines still go where the worker would write.
+    logging.basicConfig(level=loglevel, filename=logfile, format=format)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import celery
@@ -20,7 +22,6 @@ def app() -> Iterator[celery.Celery]:
     """An application with a worker in a thread, and a broker in memory."""
     app = celery.Celery("site", broker="memory://", backend="cache+memory://", set_as_current=False, fixups=[])
     app.conf.update(
-        worker_hijack_root_logger=False,
         broker_transport_options={"polling_interval": 0.01},
         broker_connection_retry_on_startup=False,
     )
@@ -44,18 +45,11 @@ def app() -> Iterator[celery.Celery]:
         return ids
 
     correlation_celery.connect()
-    # A receiver keeps the worker from configuring the logging of this process.
-    setup_logging.connect(_leave_logging_alone)
     with start_worker(app, perform_ping_check=False, pool="solo", loglevel="ERROR"):
         yield app
-    setup_logging.disconnect(_leave_logging_alone)
-    for signal in (before_task_publish, task_prerun, task_postrun):
-        for receiver in ("_pack", "_enter", "_leave"):
+    for signal in (before_task_publish, task_prerun, task_postrun, setup_logging):
+        for receiver in ("_pack", "_enter", "_leave", "_keep_logging"):
             signal.disconnect(dispatch_uid=f"systemlog.correlation.{receiver}")
-
-
-def _leave_logging_alone(**kwargs: object) -> None:
-    """For celery's signal `setup_logging`."""
 
 
 def result(app: celery.Celery, name: str, *args: object) -> object:
@@ -92,3 +86,19 @@ def test_an_eager_task_has_the_id_of_the_code_around_it(app: celery.Celery) -> N
     with correlated("given"):
         assert app.tasks["seen"].apply().get() == "given"
         assert get_correlation_id() == "given"
+
+
+@pytest.mark.parametrize(("handler", "written"), [("", "INFO/MainProcess] seen\n"), ("logging.basicConfig()", "")])
+def test_a_worker_writes_lines_of_its_own_only_where_the_root_logger_has_no_handler(handler: str, written: str) -> None:
+    code = f"""
+import logging
+{handler}
+from celery import Celery
+from systemlog.correlation.celery import connect
+connect()
+Celery("site", fixups=[]).log.setup("INFO")
+logging.getLogger("x").info("seen")
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stderr.endswith(written)
+    assert bool(done.stderr) == bool(written)
