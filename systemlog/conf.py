@@ -172,8 +172,9 @@ class Settings:
         "/problems/", "What the `type` of a problem begins with: where `systemlog.problems.urls` answers.", base_url
     )
     PROBLEM_HTML_PATHS: Sequence[str] = option(
-        ("admin:index",),
-        "Where a browser gets Django's error pages: paths, or names of URLs, and everything below them.",
+        (),
+        "Where a browser gets the project's error pages: paths, or names of URLs, and everything below them. Default: "
+        "everywhere but at views of REST framework, and below the first segments of their paths.",
         names,
     )
     PROBLEM_LOG_LEVELS: Mapping[int, str] = option(

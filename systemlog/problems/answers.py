@@ -8,12 +8,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseServerError, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import Promise
-from django.views import defaults
+from django.views import debug, defaults
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 
+from systemlog.conf import conf
 from systemlog.problems.catalogue import OF_STATUS
 from systemlog.problems.handler import exception_handler, write_problem
 from systemlog.problems.negotiation import gets_html, prefers_html
@@ -73,7 +74,10 @@ def slash_is_missing(request: HttpRequest, response: HttpResponseBase) -> bool:
 
 def _answer(request: HttpRequest, exc: BaseException, signalled: bool) -> HttpResponseBase:
     if gets_html(request):
-        response = _page(request, exc)
+        try:
+            response = _page(request, exc)
+        except Exception as failure:  # noqa: BLE001  (whatever a template or a context processor raises)
+            response, exc, signalled = _bare_page(), failure, False
         report(request, response, exc, signalled=signalled)
         return response
     problem = exception_handler(exc, {**_context(request), "signalled": signalled})
@@ -83,11 +87,13 @@ def _answer(request: HttpRequest, exc: BaseException, signalled: bool) -> HttpRe
 
 
 def _page(request: HttpRequest, exc: BaseException) -> HttpResponse:
-    """Django's own error page, of the project's template where it has one."""
+    """Django's own error page, of the project's template where it has one. Raises what the template raises."""
     problem = recognise(exc)
     status = problem.status_code
     page: HttpResponse
-    if status == HTTPStatus.NOT_FOUND:
+    if settings.DEBUG and not conf().PROBLEM_HTML_PATHS and (status == HTTPStatus.NOT_FOUND or status >= 500):
+        page = _technical_page(request, exc)
+    elif status == HTTPStatus.NOT_FOUND:
         page = defaults.page_not_found(request, exc if isinstance(exc, Http404) else Http404())
     elif status == HTTPStatus.FORBIDDEN:
         page = defaults.permission_denied(request, PermissionError())
@@ -99,6 +105,18 @@ def _page(request: HttpRequest, exc: BaseException) -> HttpResponse:
     for name, value in getattr(problem, "headers", {}).items():
         page.headers[name] = value
     return page
+
+
+def _technical_page(request: HttpRequest, exc: BaseException) -> HttpResponse:
+    """What a developer gets from Django under DEBUG."""
+    if isinstance(exc, Http404):
+        return debug.technical_404_response(request, exc)
+    return debug.technical_500_response(request, type(exc), exc, exc.__traceback__)
+
+
+def _bare_page() -> HttpResponse:
+    """Django's page for a 500 where the project's own page fails."""
+    return HttpResponseServerError(defaults.ERROR_PAGE_TEMPLATE % {"title": "Server Error (500)", "details": ""})
 
 
 def _missing_words(request: HttpRequest, response: HttpResponse | StreamingHttpResponse) -> APIException | None:

@@ -13,7 +13,7 @@ from django.conf import global_settings, settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
-from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
+from django.urls import Resolver404, get_resolver, resolve
 from rest_framework.settings import api_settings
 
 from systemlog.conf import NAME, conf
@@ -21,6 +21,7 @@ from systemlog.correlation.routes import readable_route
 from systemlog.problems import views
 from systemlog.problems.negotiation import ContentNegotiation
 from systemlog.problems.registry import slugs_taken_twice
+from systemlog.problems.routes import views_below
 
 MIDDLEWARE = "systemlog.problems.ProblemMiddleware"
 HANDLER = "systemlog.problems.exception_handler"
@@ -119,7 +120,7 @@ def check_async_views(app_configs: Sequence[AppConfig] | None, **kwargs: object)
             hint="Decorate it with django.db.transaction.non_atomic_requests, or make it a sync view.",
             id="systemlog.E021",
         )
-        for route, view in _views(get_resolver())
+        for route, view in views_below(get_resolver())
         if iscoroutinefunction(view) and atomic - getattr(view, "_non_atomic_requests", set())
     ]
 
@@ -131,16 +132,6 @@ def _is_served(base_url: str) -> bool:
         return unwrap(resolve(base_url + "not-found").func) is unwrap(views.detail)
     except Resolver404:
         return False
-
-
-def _views(resolver: URLResolver, root: str = "") -> Iterator[tuple[str, Any]]:
-    """The views below, each with its whole route, as Django has it."""
-    for entry in resolver.url_patterns:
-        route = root + str(entry.pattern)
-        if isinstance(entry, URLPattern):
-            yield route, entry.callback
-        else:
-            yield from _views(entry, route)
 
 
 def _name(view: Any) -> str:

@@ -15,6 +15,7 @@ from rest_framework.settings import api_settings
 
 from systemlog.conf import conf
 from systemlog.problems.problem import MEDIA_TYPE
+from systemlog.problems.routes import is_of_an_api
 
 Chosen = tuple[BaseRenderer, str]
 
@@ -64,12 +65,17 @@ def prefers_html(request: HttpRequest) -> bool:
 
 
 def gets_html(request: HttpRequest) -> bool:
-    """Whether an error is answered with Django's page: to a client that prefers HTML, on a path made for browsers."""
-    return prefers_html(request) and any(request.path.startswith(prefix) for prefix in _html_paths())
+    """Whether an error is answered with a page of the project: to a client that prefers HTML, where no API answers."""
+    if not prefers_html(request):
+        return False
+    places = conf().PROBLEM_HTML_PATHS
+    if not places:
+        return not is_of_an_api(request)
+    return any(request.path.startswith(prefix) for prefix in _html_paths(places))
 
 
-def _html_paths() -> Iterable[str]:
-    for place in conf().PROBLEM_HTML_PATHS:
+def _html_paths(places: Iterable[str]) -> Iterable[str]:
+    for place in places:
         if place.startswith("/"):
             yield place
         else:

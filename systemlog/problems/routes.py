@@ -1,0 +1,52 @@
+"""The views of a project by their routes: which of them are an API's, and which are pages."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+
+def views_below(resolver: URLResolver, root: str = "") -> Iterator[tuple[str, Any]]:
+    """The views below, each with its whole route, as Django has it."""
+    for entry in resolver.url_patterns:
+        route = root + str(entry.pattern)
+        if isinstance(entry, URLPattern):
+            yield route, entry.callback
+        else:
+            yield from views_below(entry, route)
+
+
+def is_of_an_api(request: HttpRequest) -> bool:
+    """Whether a view of REST framework answers the request; where none does, whether one has its first segment.
+
+    `/api/typo` is an API's where all views below `/api/` are. Of a request that fails before its view is known, the
+    path is all there is.
+    """
+    match = request.resolver_match
+    if match is not None:
+        return _is_of_rest_framework(match.func)
+    segment = request.path_info.removeprefix("/").partition("/")[0]
+    return segment in _segments_of_apis(getattr(request, "urlconf", None) or settings.ROOT_URLCONF)
+
+
+@functools.lru_cache(maxsize=16)
+def _segments_of_apis(urlconf: Any) -> frozenset[str]:
+    """The first segments of paths below which there are views of REST framework alone."""
+    segments: dict[bool, set[str]] = {True: set(), False: set()}
+    for route, view in views_below(get_resolver(urlconf)):
+        segment, slash, _ = route.removeprefix("^").partition("/")
+        if segment.isascii() and segment.replace("-", "").replace("_", "").isalnum() and slash:
+            segments[_is_of_rest_framework(view)].add(segment)
+    return frozenset(segments[True] - segments[False])
+
+
+def _is_of_rest_framework(view: Any) -> bool:
+    from rest_framework.views import APIView  # REST framework imports this package while it imports its views
+
+    kind = getattr(view, "cls", None) or getattr(view, "view_class", None)
+    return isinstance(kind, type) and issubclass(kind, APIView)
