@@ -27,3 +27,14 @@ def limit_waits(limited: Callable[[Any, Waiting], Waiting]) -> None:
         return original(self, limited(self, gen), *arguments, **options)
 
     psycopg.Connection.wait = wait  # type: ignore[method-assign]  # see above
+
+
+def takes_over_continue(request: Any) -> bool:
+    """Whether the client waits for `100 Continue`, which gunicorn then leaves to us.
+
+    gunicorn (26, 27) notes it in an attribute of the request, and would send it before the application is called.
+    """
+    if not request._expected_100_continue:
+        return False
+    request._expected_100_continue = False
+    return True

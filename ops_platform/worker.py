@@ -21,6 +21,8 @@ from typing import Any
 from gunicorn.workers import gthread
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from ops_platform.compat import takes_over_continue
+from ops_platform.continuing import ExpectedBody
 from ops_platform.lingering import Lingering
 
 STALL_S = 10
@@ -48,6 +50,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             conn.close = partial(self._close, conn)
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, RECEIVE_TIMEOUT)
         return super().handle(conn)
+
+    def handle_request(self, req: Any, conn: TConn) -> object:
+        """Answer a request that has been read up to its body, which a client may keep back until it is asked for."""
+        if takes_over_continue(req):
+            req.body.reader = ExpectedBody(req, conn.sock)
+        return super().handle_request(req, conn)
 
     def _close(self, conn: TConn, *, graceful: bool = False) -> None:
         del conn.close  # or it would wait for the collector of cycles

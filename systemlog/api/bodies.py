@@ -56,8 +56,9 @@ def read_body(request: HttpRequest) -> Iterator[str]:
         raise UnknownEncoding
     pieces = _bounded(_pieces(request), conf().MAX_BODY_BYTES)
     if _declared_length(request) > conf().MAX_BODY_BYTES:
-        with suppress(BodyBroken):
-            deque(pieces, maxlen=0)  # taken, so that the answer is heard
+        if request.headers.get("Expect", "").lower() != "100-continue":  # such a client sends it only when asked to
+            with suppress(BodyBroken):
+                deque(pieces, maxlen=0)  # taken, so that the answer is heard
         raise BodyTooLarge
     if encoding.endswith("gzip"):
         pieces = _decompressed(pieces, conf().MAX_DECODED_BYTES)
