@@ -103,13 +103,17 @@ _KINDS = (
     rf"{_BEFORE_NUMBER}(?P<card>[2-6][0-9]{{13,18}}"
     r"|[2-6][0-9]{3}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{4}"
     r"|3[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5})",
-    # A letter spelled as \u0041 inside a JSON string: only reading that JSON shows what is there.
-    r"(?P<escape>\\u00(?:0[9ADad]|[2-7][0-9A-Fa-f]))",
 )
 
+_ESCAPED_LETTER = r"(?P<escape>\\u00(?:0[9ADad]|[2-7][0-9A-Fa-f]))"
+"""A letter spelled as \\u0041 inside a JSON string: only reading that JSON shows what is there."""
 
-def build_pattern(more_keys: Iterable[str] = ()) -> bytes:
-    """The one pattern over all kinds; `more_keys` are names of the project's own, judged as words."""
+
+def build_pattern(more_keys: Iterable[str] = (), *, escapes: bool = True) -> bytes:
+    """The one pattern over all kinds; `more_keys` are names of the project's own, judged as words.
+
+    Without `escapes`, a letter that JSON escapes is no hit.
+    """
     words = [re.escape(word.encode()) for word in WORDS]
     words += [rb"[_. -]?".join(re.escape(part.encode()) for part in _parts(name)) for name in more_keys if _parts(name)]
     humps = [word[:1].upper() + word[1:] for word in words if word[:1].islower()]
@@ -119,7 +123,8 @@ def build_pattern(more_keys: Iterable[str] = ()) -> bytes:
         + rb"|[a-z](?:" + rb"|".join(humps) + rb")"
     )  # fmt: skip
     pair = rb"(?P<pair>(?:" + keys + rb")" + _BEHIND_KEY.encode() + rb")"
-    return b"|".join([*(kind.encode() for kind in _KINDS), pair])
+    kinds = (*_KINDS, _ESCAPED_LETTER) if escapes else _KINDS
+    return b"|".join([*(kind.encode() for kind in kinds), pair])
 
 
 def without_groups(pattern: bytes) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import orjson
@@ -18,6 +18,12 @@ from systemlog.redaction.patterns import SHORT_BYTES, Compile, Engine, build_pat
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
 
 REDACTED = spans.REDACTED.decode()
+
+MOST_HITS = 1000
+"""Places of one text or value that are judged one by one. Each takes some 3 µs, so that 64 KiB of nothing but such
+places would take 20 ms or more; behind so many of them the rest goes unread."""
+
+REST_REDACTED = b"[redacted: the rest, behind 1000 places that look like secrets]"
 
 _MIN_CARD, _MAX_CARD = 10**13, 10**19
 
@@ -45,12 +51,15 @@ def engine() -> Engine:
 class Redactor:
     """Finds and replaces secrets. `compile_pattern` chooses the engine: `patterns.compile_re2` or `compile_re`."""
 
-    __slots__ = ("_classify", "_search", "engine")
+    __slots__ = ("_classify", "_search", "_search_pieces", "engine")
 
     def __init__(self, more_keys: Iterable[str] = (), compile_pattern: Compile = compile_fastest) -> None:
-        pattern = build_pattern(more_keys)
-        self.engine = compile_pattern(without_groups(pattern))
+        more_keys = tuple(more_keys)
+        self.engine = compile_pattern(without_groups(build_pattern(more_keys)))
         self._search = self.engine.search
+        # An escaped letter says that JSON must be read. In a text that is none each would be a hit for nothing.
+        pattern = build_pattern(more_keys, escapes=False)
+        self._search_pieces = compile_pattern(without_groups(pattern)).search
         # Both engines take the leftmost hit and its first alternative: what RE2 finds here, `re` names there.
         self._classify = re.compile(pattern).match
 
@@ -60,16 +69,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """See `redact_text`."""
-        data = text.encode("utf-8", "surrogatepass")
-        if self._search(data) is None:
-            return text
-        if text.lstrip()[:1] in ("{", "["):
-            try:
-                return self._json(text)
-            except (ValueError, RecursionError):
-                pass  # no JSON, or none that could be written back as it was: it is read as any text is
-        redacted = self._pieces(data)
-        return text if redacted is data else redacted.decode("utf-8", "surrogatepass")
+        return self._text(text, iter(range(MOST_HITS)))
 
     def value(self, value: JSON) -> JSON:
         """See `redact_value`."""
@@ -78,26 +78,41 @@ class Redactor:
                 return value
         except TypeError:
             pass  # more than orjson takes: it is walked
-        return self._walk(value)
+        return self._walk(value, iter(range(MOST_HITS)))
 
-    def is_sensitive(self, key: str) -> bool:
+    def _text(self, text: str, turns: Iterator[int]) -> str:
+        """`text` redacted. Each place that is judged takes one of the `turns`, which all texts of a value share."""
+        data = text.encode("utf-8", "surrogatepass")
+        if self._search(data) is None:
+            return text
+        if text.lstrip()[:1] in ("{", "["):
+            try:
+                return self._json(text, turns)
+            except (ValueError, RecursionError):
+                pass  # no JSON, or none that could be written back as it was: it is read as any text is
+        redacted = self._pieces(data, turns)
+        return text if redacted is data else redacted.decode("utf-8", "surrogatepass")
+
+    def _is_sensitive(self, key: str, turns: Iterator[int]) -> bool:
         """Whether the value of `key` is a secret whatever it is."""
         data = key.encode("utf-8", "surrogatepass") + b":"
         position = 0
         while hit := self._next(data, position):
-            if hit.lastgroup == "pair":
+            if hit.lastgroup == "pair" or next(turns, None) is None:
                 return True
             position = hit.end()
         return False
 
     def _next(self, data: bytes, position: int) -> re.Match[bytes] | None:
-        found = self._search(data, position)
+        found = self._search_pieces(data, position)
         return None if found is None else self._classify(data, found.start())
 
-    def _pieces(self, data: bytes) -> bytes:
+    def _pieces(self, data: bytes, turns: Iterator[int]) -> bytes:
         kept: list[bytes] = []
         position = copied = 0
         while hit := self._next(data, position):
+            if next(turns, None) is None:
+                return b"".join([*kept, data[copied : hit.start()], REST_REDACTED])
             kind = hit.lastgroup or ""
             secret = spans.SPANS[kind](data, *hit.span(kind))
             position = hit.end()
@@ -106,16 +121,16 @@ class Redactor:
                 position = copied = secret[1]
         return b"".join([*kept, data[copied:]]) if kept else data
 
-    def _json(self, text: str) -> str:
+    def _json(self, text: str, turns: Iterator[int]) -> str:
         value = json.loads(text, object_pairs_hook=_without_twins)
-        redacted = self._walk(value)
+        redacted = self._walk(value, turns)
         if redacted is value:
             return text
         escape = text.isascii() or "\\u" in text
         separators = None if '": ' in text else (",", ":")
         return json.dumps(redacted, ensure_ascii=escape, separators=separators, allow_nan=False)
 
-    def _walk(self, root: JSON) -> JSON:
+    def _walk(self, root: JSON, turns: Iterator[int]) -> JSON:
         """A copy with the secrets replaced, made without recursion; `root` itself if nothing was."""
         copies: dict[int, Any] = {}  # by id of the original: what is shared stays shared, and a cycle ends
         todo: list[tuple[Any, Any]] = []
@@ -124,9 +139,9 @@ class Redactor:
         def copy(value: Any) -> Any:
             nonlocal changed
             if isinstance(value, str):
-                new: Any = self.text(value)
+                new: Any = self._text(value, turns)
             elif type(value) is int and _MIN_CARD <= value < _MAX_CARD:
-                new = REDACTED if self.text(str(value)) == REDACTED else value
+                new = REDACTED if self._text(str(value), turns) == REDACTED else value
             elif isinstance(value, dict | list | tuple):
                 if id(value) not in copies:
                     copies[id(value)] = {} if isinstance(value, dict) else []
@@ -147,7 +162,7 @@ class Redactor:
                 name = copy(key)
                 if name in target:  # two keys that were secrets themselves
                     name = f"{name} #{len(target)}"
-                if isinstance(key, str) and _tells(item) and self.is_sensitive(key):
+                if isinstance(key, str) and _tells(item) and self._is_sensitive(key, turns):
                     changed = changed or item != REDACTED
                     target[name] = REDACTED
                 else:

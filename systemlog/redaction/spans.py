@@ -120,13 +120,8 @@ def pair(data: bytes, start: int, end: int) -> Span | None:
     return _plain(data, start, end, begin)
 
 
-def escape(data: bytes, start: int, end: int) -> Span | None:
-    """Nothing by itself; reading the JSON around it is the caller's."""
-    return None
-
-
 SPANS: dict[str, Callable[[bytes, int, int], Span | None]] = {
-    function.__name__: function for function in (private_key, issued, jwt, bearer, basic, url, card, pair, escape)
+    function.__name__: function for function in (private_key, issued, jwt, bearer, basic, url, card, pair)
 }
 """By the name of the pattern's group."""
 

@@ -52,7 +52,7 @@ values = st.recursive(
 @settings(deadline=None, max_examples=200)
 def test_what_the_scan_passes_is_not_changed_by_redaction(value) -> None:
     redactor = ENGINES["re2"]
-    changed = redactor._walk(value) != value
+    changed = redactor._walk(value, iter(range(1000))) != value
 
     for serialised in (
         orjson.dumps(value),

@@ -1,0 +1,145 @@
+"""Each byte of a text is read a bounded number of times, and one record may cost so much and no more.
+
+The bytes are counted, not the seconds: what each pattern of the room reads, forwards from where it is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from systemlog.redaction import Redactor, spans
+from systemlog.redaction.patterns import Engine, compile_re2
+from systemlog.redaction.redactor import MOST_HITS
+from tests.redaction.corpus import lookalikes, secrets
+from tests.redaction.test_linear import UNITS
+
+LENGTH = 2048
+READINGS = 12
+"""How often a byte may be read on average. A text of hits is read by the search, by the classifier, by the patterns of
+its span and by what JSON is in it; were a value read again at each hit, a byte would be read a hundred times."""
+
+
+class Meter:
+    """Counts the bytes that patterns read, and how often the next hit is asked for."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.asked = 0
+
+    def search(self, search: Callable[..., Any]) -> Callable[..., Any]:
+        """`search`, counted: it reads up to where its hit begins, or to the end."""
+
+        def counted(data: bytes, position: int = 0, *end: int) -> Any:
+            found = search(data, position, *end)
+            self.read += (len(data) if found is None else found.end()) - position
+            return found
+
+        return counted
+
+    def match(self, match: Callable[..., Any]) -> Callable[..., Any]:
+        """`match`, counted: it reads up to where it ends."""
+
+        def counted(data: bytes, position: int = 0, *end: int) -> Any:
+            found = match(data, position, *end)
+            self.read += 1 if found is None else found.end() - position
+            return found
+
+        return counted
+
+
+class Counted:
+    """A compiled pattern whose readings a meter counts."""
+
+    def __init__(self, pattern: re.Pattern[bytes], meter: Meter) -> None:
+        self.pattern = pattern
+        self.meter = meter
+        self.search = meter.search(pattern.search)
+        self.match = meter.match(pattern.match)
+        self.fullmatch = meter.match(pattern.fullmatch)
+
+    def finditer(self, data: bytes, position: int = 0, *end: int) -> Iterator[re.Match[bytes]]:
+        """As the pattern's, counted from hit to hit."""
+        before = position
+        for found in self.pattern.finditer(data, position, *end):
+            self.meter.read += found.end() - before
+            before = found.end()
+            yield found
+
+
+def readings(text: str, patch: pytest.MonkeyPatch) -> Meter:
+    """What redacting `text` reads."""
+    meter = Meter()
+    for name, pattern in list(vars(spans).items()):
+        if isinstance(pattern, re.Pattern):
+            patch.setattr(spans, name, Counted(pattern, meter))
+
+    def compile_counted(pattern: bytes) -> Engine:
+        engine = compile_re2(pattern)
+        search = meter.search(engine.search)
+
+        def asked(data: bytes, position: int = 0, /) -> Any:
+            meter.asked += 1
+            return search(data, position)
+
+        return Engine(asked, engine.scan)
+
+    redactor = Redactor(compile_pattern=compile_counted)
+    redactor._classify = meter.match(redactor._classify)
+    redactor.text(text)
+    return meter
+
+
+def repeated(unit: str, length: int) -> str:
+    return (unit * (length // len(unit) + 1))[:length]
+
+
+CASES = {unit: unit for unit in UNITS} | {secret.kind: secret.text for secret in secrets()} | dict(lookalikes())
+
+
+@pytest.mark.parametrize("unit", CASES.values(), ids=CASES)
+def test_each_byte_is_read_a_bounded_number_of_times(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    length = max(LENGTH, 8 * len(unit))
+    for text in (repeated(unit, length), repeated(unit + "\n", 2 * length), repeated(f"{unit} ", 4 * length)):
+        assert readings(text, monkeypatch).read <= READINGS * len(text.encode())
+
+
+PARTS = (*UNITS, *CASES.values(), *" \n\"'\\=:[](){},;&<>.@/", "a" * 40, "none", "***", "\\n", "bearer ", "token")
+
+
+@given(st.lists(st.sampled_from(PARTS), min_size=1, max_size=8).map("".join), st.integers(1, 4))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_in_mixtures_of_them_too(unit: str, times: int) -> None:
+    text = repeated(unit, LENGTH * times)
+    with pytest.MonkeyPatch.context() as patch:
+        assert readings(text, patch).read <= READINGS * len(text.encode())
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_so_many_places_of_a_text_are_judged_and_no_more(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert readings(repeated(unit, 256 * 1024), monkeypatch).asked <= MOST_HITS + 3
+
+
+def test_the_rest_behind_them_goes(redactor: Redactor) -> None:
+    text = redactor.text("token: none, " * MOST_HITS + "then password=hunter2, user=ann")
+
+    assert text.startswith("token: none, " * MOST_HITS + "then [redacted: the rest")
+    assert text.endswith("]")
+    assert redactor.text(text) == text
+
+
+def test_all_texts_of_a_value_share_them(redactor: Redactor) -> None:
+    value = {"note": "token: none, " * MOST_HITS, "last": "token: none", "order": "7", "password": "hunter2"}
+
+    redacted = redactor.value({"first": value})["first"]
+
+    assert "token" not in redacted["last"] or "token" not in redacted["note"]
+    assert redacted["order"] == "7"
+    assert redacted["password"] == "[redacted]"
+    assert "hunter2" not in redactor.text(json.dumps(value))
