@@ -47,6 +47,10 @@ def answer(request: HttpRequest, exc: BaseException, *, signalled: bool = False)
 def complete(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """An error response that a view or middleware returned, with a problem as its body if it had none of its own."""
     if isinstance(response, ProblemResponse):
+        try:
+            response.rewrite()
+        except Exception as failure:  # noqa: BLE001  (what a handler added may have no form in JSON)
+            return _answer_failure(request, failure)
         # CommonMiddleware has said the length, unless the error came before it.
         response.headers.setdefault("Content-Length", str(len(response.content)))
         report(request, response)

@@ -112,7 +112,7 @@ def check_problem_types(app_configs: Sequence[AppConfig] | None, **kwargs: objec
 def check_async_views(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """systemlog.E021: no async view is under ATOMIC_REQUESTS: Django would answer every request to it with a 500."""
     atomic = {alias for alias, database in connections.settings.items() if database.get("ATOMIC_REQUESTS")}
-    if not atomic:
+    if not atomic or not getattr(settings, "ROOT_URLCONF", None):
         return []
     return [
         Error(
@@ -126,8 +126,8 @@ def check_async_views(app_configs: Sequence[AppConfig] | None, **kwargs: object)
 
 
 def _is_served(base_url: str) -> bool:
-    if not base_url.startswith("/"):
-        return True  # on another host, perhaps
+    if not base_url.startswith("/") or not getattr(settings, "ROOT_URLCONF", None):
+        return True  # on another host, perhaps, or in a project of workers alone
     try:
         return unwrap(resolve(base_url + "not-found").func) is unwrap(views.detail)
     except Resolver404:

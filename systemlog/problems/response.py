@@ -32,7 +32,11 @@ OF_THE_LANGUAGE = ("Vary", "Accept-Language")
 
 
 class ProblemResponse(HttpResponse):
-    """An answer whose body is a problem. `data` is the body before it became JSON, as in DRF's responses."""
+    """An answer whose body is a problem.
+
+    `data` is the body before it became JSON, as in DRF's responses: an exception handler around ours may add to it, and
+    ProblemMiddleware writes the body anew by `rewrite`.
+    """
 
     def __init__(
         self,
@@ -44,7 +48,8 @@ class ProblemResponse(HttpResponse):
     ) -> None:
         self.problem = problem
         self.data: Any = problem.as_dict()
-        body = encode(self.data)
+        self._body = body = encode(self.data)
+        self._head = head
         super().__init__(b"" if head else body, content_type=MEDIA_TYPE, status=problem.status)
         if head:
             self.headers["Content-Length"] = str(len(body))
@@ -55,6 +60,16 @@ class ProblemResponse(HttpResponse):
         for name, value in (headers or {}).items():
             self.headers[name] = value
         mark_language(self, language)
+
+    def rewrite(self) -> None:
+        """Write the body by `data` and the status, where something has changed them. Raises what `encode` raises."""
+        if isinstance(self.data, dict) and "status" in self.data:
+            self.data["status"] = self.status_code  # RFC 9457, section 3.1.3: the two are the same
+        body = encode(self.data)
+        if body != self._body:
+            self._body = body
+            self.content = b"" if self._head else body
+            self.headers["Content-Length"] = str(len(body))
 
 
 def encode(body: Mapping[str, object]) -> bytes:
