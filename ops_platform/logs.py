@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import logging.config
 import sys
@@ -11,10 +10,8 @@ from typing import Any
 from pythonjsonlogger.core import RESERVED_ATTRS, LogData
 from pythonjsonlogger.json import JsonFormatter
 
-from systemlog.redaction import has_secret, redact_value
-
-# Live objects that Django puts on its records; their text would repeat the query string or nothing of use.
-OBJECTS = ("request", "response", "server_time")
+from systemlog.journal.plain import in_words
+from systemlog.redaction import redact_record, redact_text
 
 
 class JsonLines(JsonFormatter):
@@ -26,26 +23,28 @@ class JsonLines(JsonFormatter):
             style="{",
             timestamp=True,
             rename_fields={"levelname": "level", "name": "logger"},
-            reserved_attrs=[*RESERVED_ATTRS, *OBJECTS],
+            reserved_attrs=[*RESERVED_ATTRS, "request", "response"],
         )
 
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without secrets: collectors keep these lines, as the table keeps its records."""
+        return redact_text(super().format(redact_record(record)))
+
     def add_fields(self, log_data: LogData, record: logging.LogRecord, message_dict: LogData) -> None:
-        """The instant first; of which request a record of Django's is, without its query string."""
+        """The instant first; a live request or response in words, as in the log."""
         log_data["timestamp"] = None  # takes the first place
         super().add_fields(log_data, record, message_dict)
         log_data |= {"level": record.levelname, "logger": record.name}  # whatever `extra` had under these names
-        request = getattr(record, "request", None)
-        if (method := getattr(request, "method", None)) and (path := getattr(request, "path", None)):
-            log_data["request"] = f"{method} {path}"
+        for name in ("request", "response"):
+            if (told := in_words(getattr(record, name, None))) is not None:
+                log_data[name] = told
 
     def jsonify_log_record(self, log_data: LogData) -> str:
         """The line; what JSON cannot hold (cycles, odd keys, depth) is written as text, for no record may be lost."""
         try:
-            line = super().jsonify_log_record(log_data)
+            return super().jsonify_log_record(log_data)
         except (TypeError, ValueError, RecursionError):
-            line = super().jsonify_log_record({key: _as_text(value) for key, value in log_data.items()})
-        # Collectors keep these lines, as the table keeps its records.
-        return json.dumps(redact_value(json.loads(line))) if has_secret(line.encode()) else line
+            return super().jsonify_log_record({key: _as_text(value) for key, value in log_data.items()})
 
 
 def configuration(*, level: str, debug: bool) -> dict[str, Any]:
@@ -58,7 +57,8 @@ def configuration(*, level: str, debug: bool) -> dict[str, Any]:
         "formatters": {
             "json": {"()": "ops_platform.logs.JsonLines"},
             "plain": {
-                "format": "{asctime} {levelname:8} {name}  {message}  [{correlation_id}]",
+                "()": "systemlog.redaction.RedactingFormatter",
+                "fmt": "{asctime} {levelname:8} {name}  {message}  [{correlation_id}]",
                 "style": "{",
             },
         },

@@ -20,7 +20,7 @@ from systemlog.correlation import current_ids
 from systemlog.identity import next_key
 from systemlog.journal import nesting, sinks
 from systemlog.journal.complaints import complain
-from systemlog.journal.plain import MAX_BYTES, NUL, clean, described, dump, named, storable
+from systemlog.journal.plain import MAX_BYTES, NUL, clean, described, dump, in_words, named, storable
 from systemlog.journal.structlog_events import is_event, take_event
 from systemlog.redaction import SHORT_BYTES, redact_text, redact_value
 from systemlog.storage.lines import NULL, escape, escape_text
@@ -219,8 +219,8 @@ def _told_apart(
 ) -> tuple[bytes, bytes, bytes, bytes]:
     """Whose a record is by its own attributes, which are taken out of the context; else whose it was taken for."""
     for name in ("request", "response"):
-        if context.get(name) is not None:
-            context[name] = _in_words(context[name])
+        if name in context and (told := in_words(context.pop(name))) is not None:
+            context[name] = told
     for name in ("message", "asctime"):
         if name in known and context.get(name) is known[name]:
             del context[name]
@@ -257,14 +257,3 @@ def _exception(exc_info: Any, exc_text: str | None) -> str:
     except Exception as error:  # noqa: BLE001  (notes and fields of an exception are anybody's)
         frames = "".join(traceback.format_tb(trace))
         return f"{frames}{kind.__module__}.{kind.__qualname__}: <not to be formatted: {type(error).__name__}>"
-
-
-def _in_words(value: Any) -> Any:
-    """Django's live request as `GET /path`, without the query string, and its response by status; all else as it is."""
-    with suppress(Exception):  # whatever somebody calls a request
-        method, path = getattr(value, "method", None), getattr(value, "path", None)
-        if isinstance(method, str) and isinstance(path, str):
-            return f"{method} {path}"
-        if isinstance(status := getattr(value, "status_code", None), int):
-            return f"{status} {getattr(value, 'reason_phrase', '')}".rstrip()
-    return value

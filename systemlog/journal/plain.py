@@ -8,7 +8,9 @@ integers) becomes the nearest that they can.
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from math import isfinite
 from typing import Any
 
@@ -89,6 +91,23 @@ def subject_of(value: Any) -> str:
     """`app_label.model:pk` of a model instance; any other value as text."""
     meta = getattr(type(value), "_meta", None)
     return str(value) if meta is None else f"{meta.label_lower}:{value.pk}"
+
+
+def in_words(value: Any) -> Any:
+    """What stands on a record as its `request` or `response`: a live one of Django's in words, all else as it is.
+
+    A request is `GET /path`, without its query string, a response its status. Of the socket that Django's development
+    server puts there, nothing is to be told: None.
+    """
+    if issubclass(type(value), socket.socket):
+        return None
+    with suppress(Exception):  # whatever somebody calls a request
+        method, path = getattr(value, "method", None), getattr(value, "path", None)
+        if isinstance(method, str) and isinstance(path, str):
+            return f"{method} {path}"
+        if isinstance(status := getattr(value, "status_code", None), int):
+            return f"{status} {getattr(value, 'reason_phrase', '')}".rstrip()
+    return value
 
 
 def dump(value: Any) -> bytes:

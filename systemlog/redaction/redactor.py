@@ -138,13 +138,14 @@ class Redactor:
 
         def copy(value: Any) -> Any:
             nonlocal changed
-            if isinstance(value, str):
+            kind = type(value)  # isinstance would have a lazy object loaded
+            if issubclass(kind, str):
                 new: Any = self._text(value, turns)
-            elif type(value) is int and _MIN_CARD <= value < _MAX_CARD:
+            elif kind is int and _MIN_CARD <= value < _MAX_CARD:
                 new = REDACTED if self._text(str(value), turns) == REDACTED else value
-            elif isinstance(value, dict | list | tuple):
+            elif issubclass(kind, dict | list | tuple):
                 if id(value) not in copies:
-                    copies[id(value)] = {} if isinstance(value, dict) else []
+                    copies[id(value)] = {} if issubclass(kind, dict) else []
                     todo.append((value, copies[id(value)]))
                 return copies[id(value)]
             else:
@@ -163,7 +164,7 @@ class Redactor:
                 if name in target:  # two keys that were secrets themselves
                     name = f"{name} #{len(target)}"
                 if isinstance(key, str) and _tells(item) and self._is_sensitive(key, turns):
-                    changed = changed or item != REDACTED
+                    changed = changed or type(item) is not str or item != REDACTED
                     target[name] = REDACTED
                 else:
                     target[name] = copy(item)
@@ -172,7 +173,9 @@ class Redactor:
 
 def _tells(value: object) -> bool:
     """Whether there is anything to hide: that a password is missing, empty or set is no secret."""
-    return not isinstance(value, bool) and value is not None and value not in ("", [], {})
+    if issubclass(type(value), str | list | tuple | dict):
+        return len(value) > 0  # type: ignore[arg-type]  # each of them has a length
+    return value is not None and type(value) is not bool
 
 
 def _without_twins(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:

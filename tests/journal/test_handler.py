@@ -9,6 +9,7 @@ import enum
 import json
 import logging
 import logging.handlers
+import socket
 import subprocess
 import sys
 import time
@@ -366,6 +367,7 @@ def test_what_a_record_factory_adds_goes_into_the_context_whenever_it_was_set() 
     code = """
 import logging
 import logging.handlers
+import socket
 made = logging.getLogRecordFactory()
 def with_tenant(*args, **kwargs):
     record = made(*args, **kwargs)
@@ -627,3 +629,12 @@ def test_what_a_subclass_sets_is_kept_wherever_it_stands(
     logger.handle(kind("n", logging.INFO, "f.py", 1, "m", (), None))
 
     assert records[0].context == {"tenant": "acme", "shard": 3}
+
+
+def test_the_socket_that_the_development_server_puts_on_a_record_is_not_stored(
+    logger: Logger, records: Records
+) -> None:
+    with socket.socket() as one:
+        logger.info("GET / 200", extra={"request": one, "server_time": "now"})
+
+    assert records[0].context == {"server_time": "now"}

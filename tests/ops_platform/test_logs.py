@@ -1,8 +1,10 @@
 import json
 import logging
 import logging.config
+import socket
 
 import pytest
+from django.http import HttpResponse
 from django.test import RequestFactory
 
 from ops_platform import logs
@@ -110,3 +112,29 @@ def test_a_secret_is_in_no_line(line_of):
 def test_the_level_of_stdout_does_not_keep_records_from_the_log(level, root):
     configured = logs.configuration(level=level, debug=False)
     assert (configured["handlers"]["stdout"]["level"], configured["root"]["level"]) == (level, root)
+
+
+def test_fields_named_like_djangos_live_objects_are_in_the_line(line_of):
+    extra = {"request": {"order": 7}, "response": "502 from upstream", "server_time": "now"}
+    assert extra.items() <= line_of("sold", **extra).items()
+
+
+def test_a_live_response_is_told_by_its_status(line_of):
+    assert line_of("refused", response=HttpResponse("a page", status=502))["response"] == "502 Bad Gateway"
+
+
+def test_the_socket_that_the_development_server_puts_there_is_not_in_the_line(line_of):
+    with socket.socket() as one:
+        assert "request" not in line_of("GET /", request=one)
+
+
+def test_an_argument_whose_name_tells_that_it_is_a_secret_is_redacted(line_of):
+    assert line_of("login %(password)s", {"password": "hunter2"})["message"] == "login [redacted]"
+
+
+def test_a_developers_terminal_shows_no_secret_either(monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    configured = logging.config.DictConfigurator(logs.configuration(level="INFO", debug=True))
+    formatter = configured.configure_formatter(configured.config["formatters"]["plain"])
+    record = logging.makeLogRecord({"msg": "password=hunter2hunter2", "correlation_id": "req-7"})
+    assert formatter.format(record).endswith("  password=[redacted]  [req-7]")
