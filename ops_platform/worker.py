@@ -6,6 +6,8 @@ the application is imported finishes that first. Either way a server that is sto
 
 A client that stops in the middle of a request would hold a thread for ever; one that sends nothing, or less than it
 announced when the answer is out already, for 5 s; and one that does not close its end the thread that accepts, for 2 s.
+
+A worker whose master was killed would keep the port from a new server for as long as a request takes.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ from ops_platform.lingering import Lingering
 
 STALL_S = 10
 """How long a request may pause while it arrives; the log API asks a second time, so its uploads may twice as long."""
+
+KILL_AFTER_S = 5
+"""A worker without a master is killed so long after its `graceful_timeout`."""
 
 # In a thread; then a connection waits for its first byte among those that wait for their next request, and one whose
 # body is not all there, though the answer is, is closed.
@@ -69,6 +74,21 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if not self.booted:
             os._exit(0)
         super().handle_exit(sig, frame)
+
+    def is_parent_alive(self) -> bool:
+        """See whether the master is there; without it, give the port back at once and end like after SIGTERM.
+
+        gunicorn keeps the port until the last request has ended, and no master is there to kill what takes too long.
+        """
+        if super().is_parent_alive():
+            return True
+        self.alive = False
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.close()
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(self.cfg.graceful_timeout + KILL_AFTER_S)
+        return False
 
 
 def lose_no_sigterm() -> None:

@@ -76,19 +76,22 @@ class Platform:
         return json.loads(self.manage("shell", "--verbosity=0", "--command", MIGRATE).stdout)
 
     @contextlib.contextmanager
-    def serve(self, *arguments: str, asgi: bool = False, wait: bool = True) -> Iterator[Server]:
-        """Serve: `manage.py serve` with `arguments`, or uvicorn.
+    def serve(
+        self, *arguments: str, asgi: bool = False, wait: bool = True, port: int = 0, clean_exit: int | None = None
+    ) -> Iterator[Server]:
+        """Serve: `manage.py serve` with `arguments`, or uvicorn; on a free port, if none is given.
 
-        It has answered a request when this returns, unless `wait` is False.
+        It has answered a request when this returns, unless `wait` is False. `clean_exit` is the code that it must end
+        with, where a test ends it otherwise than by SIGTERM.
         """
-        port = _free_port()
+        port = port or _free_port()
         if asgi:
             command = [sys.executable, "-m", "uvicorn", "ops_platform.asgi:application", f"--port={port}"]
             command += ["--lifespan=off", *arguments]
         else:
             command = [sys.executable, "manage.py", "serve", f"--bind=127.0.0.1:{port}", *arguments]
         log = self.folder / f"server-{port}.log"
-        with log.open("wb") as output:
+        with log.open("ab") as output:
             process = subprocess.Popen(
                 command,
                 cwd=PROJECT,
@@ -96,8 +99,9 @@ class Platform:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        # uvicorn ends by the signal that stopped it, when it is done.
-        server = Server(f"http://127.0.0.1:{port}", process, log, clean_exit=-signal.SIGTERM if asgi else 0)
+        if clean_exit is None:
+            clean_exit = -signal.SIGTERM if asgi else 0  # uvicorn ends by the signal that stopped it, when it is done
+        server = Server(f"http://127.0.0.1:{port}", process, log, clean_exit)
         try:
             if wait:
                 server.wait_until_it_answers()
