@@ -22,6 +22,7 @@ class SystemLogConfig(AppConfig):
         from systemlog import checks  # noqa: F401  (importing registers them)
         from systemlog.correlation import checks as correlation_checks  # noqa: F401  (registers them)
         from systemlog.correlation.sql import comment_statements
+        from systemlog.journal import checks as journal_checks  # noqa: F401  (registers them)
         from systemlog.landing import thread
         from systemlog.problems import checks as problem_checks  # noqa: F401  (registers them)
         from systemlog.storage.sqlite import register_functions

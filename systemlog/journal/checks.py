@@ -1,0 +1,73 @@
+"""System checks of the logging configuration in force: a project whose errors never reach the log is told so."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from logging.handlers import QueueHandler
+
+from django.apps.config import AppConfig
+from django.core import checks
+from django.core.checks import CheckMessage, Tags, register
+
+from systemlog.journal.handler import SystemLogHandler
+
+HANDLER = "systemlog.journal.SystemLogHandler"
+ERRORS = "django.request"
+"""The logger of every 5xx, Django's own and ours."""
+
+
+@register(Tags.compatibility)
+def check_handlers(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.W040: some logger has a handler of ours; W041: and what Django logs of a 5xx reaches one."""
+    known = list(logging.root.manager.loggerDict.values())
+    loggers = [logging.root, *(each for each in known if isinstance(each, logging.Logger))]
+    if not any(_is_ours(handler) for logger in loggers for handler in logger.handlers):
+        return [
+            checks.Warning(
+                "No logger has a handler that takes its records into the system log.",
+                hint=f"Give the root logger of LOGGING a handler of the class {HANDLER!r}.",
+                id="systemlog.W040",
+            )
+        ]
+    why = _why_not_recorded(logging.getLogger(ERRORS))
+    if why is None:
+        return []
+    return [
+        checks.Warning(
+            f"No error of the server's (5xx) is recorded: {why}.",
+            hint=f"In LOGGING, give the logger {ERRORS!r} the handler of the class {HANDLER!r} too, or let its records "
+            "reach the root logger's.",
+            id="systemlog.W041",
+        )
+    ]
+
+
+def _why_not_recorded(logger: logging.Logger) -> str | None:
+    """What keeps the logger's errors from all handlers of ours; None where one gets them."""
+    if logger.disabled:
+        return f"the logger {logger.name!r} is disabled ('disable_existing_loggers' does that)"
+    if logger.getEffectiveLevel() > logging.ERROR:
+        return f"the level of the logger {logger.name!r} is above ERROR"
+    above = list(_up(logger))
+    handlers = [handler for each in above for handler in each.handlers if _is_ours(handler)]
+    if not handlers:
+        last = above[-1]
+        return f"the logger {last.name!r} has no handler of ours, and does not propagate"
+    if all(handler.level > logging.ERROR for handler in handlers):
+        return f"the level of the handler {HANDLER!r} is above ERROR"
+    return None
+
+
+def _up(logger: logging.Logger | None) -> Iterator[logging.Logger]:
+    """The loggers whose handlers get the logger's records."""
+    while logger is not None:
+        yield logger
+        logger = logger.parent if logger.propagate else None
+
+
+def _is_ours(handler: logging.Handler) -> bool:
+    # What is behind a queue cannot be seen before Python 3.12, and may be in another process.
+    return isinstance(handler, SystemLogHandler | QueueHandler) or isinstance(
+        getattr(handler, "target", None), SystemLogHandler
+    )
