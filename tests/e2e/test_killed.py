@@ -114,10 +114,9 @@ def test_a_new_server_is_ready_soon_after_the_master_was_killed_and_nothing_ackn
     platform: Platform,
 ) -> None:
     token = platform.token("read", "write")
-    began = time.monotonic()
+    platform.environment["GUNICORN_CMD_ARGS"] = f"--graceful-timeout={GONE_S}"  # on a busy machine all takes longer
     with contextlib.ExitStack() as stack:
         killed = stack.enter_context(platform.serve("--workers=2", clean_exit=-signal.SIGKILL))
-        on_a_busy_machine_s = 2 * (time.monotonic() - began)
         port = int(killed.url.rpartition(":")[2])
         orphans = workers_of(killed)
         with sending(killed.url, token) as acknowledged, slow_upload(port, token):
