@@ -8,29 +8,39 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from django.db.models import Count, Max, Min, Q, QuerySet, Sum
+from django.db.models import Count, Min, Q, QuerySet, Sum
 
 from systemlog.conf import conf
 from systemlog.models import SystemLogRollup
 from systemlog.search import Allowance, Search, position_of
-from systemlog.slices import END_OF_TIME, FIRST_SLICE, LONGEST_SLICE, START_OF_TIME, slices_down
+from systemlog.slices import END_OF_TIME, LONGEST_SLICE, START_OF_TIME, slices_down
 from systemlog.storage import BudgetSpent, storage_of
 from systemlog.storage.lookups import BinStart
-from systemlog.storage.rollup import HOUR, hour_of
+from systemlog.storage.rollup import HOUR, hour_of, whole_hours
 from systemlog.storage.spans import Span
 
 MAX_COUNT = 10_000
 """A total is exact up to here."""
 
 COUNT_BUDGET_S = 0.02
+BOUNDED_BUDGET_S = 0.25
+"""An index, or the roll-up, counts MAX_COUNT records in some milliseconds. A busy machine gets the time for it, or the
+total of the same search would be another one at each call.
+"""
 MARGIN = 1.3
 """By so much more time than MAX_COUNT records should take, the newest hours are asked for them."""
+
+FIRST_HOURS = timedelta(days=1)
+"""The first slice of the roll-up that is counted."""
+
+FIRST_MINUTE = timedelta(minutes=1)
+"""The first slice of the table: of the busiest log it is counted, so that an answer has the newest part at least."""
 
 MAX_BUCKETS = 1000
 AUTOMATIC_BUCKETS = 100
@@ -84,7 +94,7 @@ class Facets:
 
 
 class Total:
-    """How many records a search finds, and whether that is `exact`: up to 10,000, and if counted within 20 ms.
+    """How many records a search finds, and whether that is `exact`: up to 10,000, and if counted within the budget.
 
     Until they are counted, and where the budget is spent before, `records` is what is known: at least so many.
     """
@@ -99,7 +109,8 @@ class Total:
 
         `newest`, some of the newest records, spares reading more hours of the roll-up than have so many.
         """
-        allow(COUNT_BUDGET_S)
+        bounded = self._search.rollup is not None or (self._search.lookup and self._search.alone)
+        allow(BOUNDED_BUDGET_S if bounded else COUNT_BUDGET_S)
         if self._search.lookup and self._search.selective and self._search.alone:
             lookup = self._search.lookup._replace(since=self._search.since, until=self._search.until)
             number = storage_of(self._search.records.db).number_of(lookup, MAX_COUNT + 1)
@@ -107,8 +118,12 @@ class Total:
                 self.records, self.exact = min(number, MAX_COUNT), number <= MAX_COUNT
                 return
         whole, edges = _hours_and_edges(self._search)
-        counted = _sum_of_hours(self._search, whole, newest) if whole else 0
-        self.records = min(counted, MAX_COUNT)
+        counted = 0
+        for hours in _parts_of(self._search, whole, newest) if whole else ():
+            counted = max(0, _hours(self._search, hours).aggregate(total=Sum("count"))["total"] or 0)
+            self.records = min(counted, MAX_COUNT)
+            if counted > MAX_COUNT:
+                break
         for edge in edges:
             if counted <= MAX_COUNT:
                 counted += self._search.within(edge).order_by().values("timestamp")[: MAX_COUNT + 1 - counted].count()
@@ -182,31 +197,23 @@ class _Tally:
         if whole is None:
             self.count_records()
             return
-        try:
-            with self._budget():
-                self.counts.update(self._in_hours(whole))
-        except BudgetSpent:
-            self.searched_until = min(self.search.until or END_OF_TIME, datetime.now(UTC))
+        # The newest first: an edge above the whole hours, then they, newest first, then the edge below.
+        self._count_edges(edge for edge in edges if edge.lower >= whole.upper)
+        upper = None if whole.upper == END_OF_TIME else whole.upper
+        reached = self._count_down(whole.lower, upper, FIRST_HOURS, self._in_hours)
+        if reached is not None:
+            now = datetime.now(UTC)
+            reached = min(reached, now)
+            # An hour that begins before is not counted.
+            self.searched_until = min(whole_hours(Span(reached, reached)).upper, now)
             return
-        for edge in edges:
-            try:
-                with self._budget():
-                    self.counts.update(self._in_records(edge))
-            except BudgetSpent:
-                self._estimate(edge)
+        self._count_edges(edge for edge in edges if edge.upper <= whole.lower)
 
     def count_records(self) -> None:
         """From the table, newest first, as far as the budget goes."""
-        step = LONGEST_SLICE if self.search.selective else FIRST_SLICE
-        reached = END_OF_TIME
-        try:
-            with self._budget() as allowance:
-                storage = storage_of(self.search.records.db)
-                for piece in slices_down(storage, self.search.since, self.search.until, step):
-                    allowance.check()
-                    self.counts.update(self._in_records(piece))
-                    reached = piece.lower
-        except BudgetSpent:
+        step = LONGEST_SLICE if self.search.selective else FIRST_MINUTE
+        reached = self._count_down(self.search.since, self.search.until, step, self._in_records)
+        if reached is not None:
             self.searched_until = min(reached, self.search.until or END_OF_TIME, datetime.now(UTC))
 
     def spread_hours(self, interval: timedelta) -> None:
@@ -221,6 +228,33 @@ class _Tally:
                 if (self.search.since or START_OF_TIME) <= at < self.searched_until:
                     self.counts[bin_start(at, interval), level] += number // bins + (part < number % bins)
         self.searched_until, self.approximate = None, True
+
+    def _count_down(
+        self,
+        since: datetime | None,
+        until: datetime | None,
+        step: timedelta,
+        count: Callable[[Span], Counter[Key]],
+    ) -> datetime | None:
+        """Count slice by slice, the newest first; gives how far the budget went, None if to the end."""
+        reached = until or END_OF_TIME
+        try:
+            with self._budget() as allowance:
+                for piece in slices_down(storage_of(self.search.records.db), since, until, step):
+                    allowance.check()
+                    self.counts.update(count(piece))
+                    reached = piece.lower
+        except BudgetSpent:
+            return reached
+        return None
+
+    def _count_edges(self, edges: Iterable[Span]) -> None:
+        for edge in edges:
+            try:
+                with self._budget():
+                    self.counts.update(self._in_records(edge))
+            except BudgetSpent:
+                self._estimate(edge)
 
     def _estimate(self, edge: Span) -> None:
         """What part of an hour's records lies in `edge`, a part of that hour: as if they came evenly."""
@@ -262,15 +296,12 @@ def _hours(search: Search, span: Span) -> QuerySet[SystemLogRollup]:
     return SystemLogRollup.objects.using(search.records.db).filter(asked, hour__gte=span.lower, hour__lt=span.upper)
 
 
-def _sum_of_hours(search: Search, whole: Span, newest: Sequence[Any]) -> int:
-    """The sum of the newest hours, if that is more than anybody asks; else of all."""
-    total = 0
-    for lower in (_reached(search, whole, newest), whole.lower):
-        if lower is not None:
-            total = _hours(search, Span(lower, whole.upper)).aggregate(total=Sum("count"))["total"] or 0
-        if total > MAX_COUNT:
-            break
-    return max(0, total)
+def _parts_of(search: Search, whole: Span, newest: Sequence[Any]) -> Iterator[Span]:
+    """The newest of the whole hours, which may have more records than anybody counts; then all of them."""
+    reached = _reached(search, whole, newest)
+    if reached is not None:
+        yield Span(reached, whole.upper)
+    yield whole
 
 
 def _reached(search: Search, whole: Span, newest: Sequence[Any]) -> datetime | None:
@@ -302,11 +333,11 @@ def _hours_and_edges(search: Search) -> tuple[Span | None, list[Span]]:
 
 
 def _extent(search: Search) -> Span | None:
-    """From `since`, or the oldest record of all, to `until`, or now; None where there is none."""
-    hours = SystemLogRollup.objects.using(search.records.db)
-    oldest, newest = hours.aggregate(oldest=Min("hour"), newest=Max("hour")).values()
-    lower = search.since if search.since and search.since > START_OF_TIME else oldest
+    """From `since`, or the oldest record of all, to `until`, but no further than now; None where that is nothing."""
+    lower = search.since
+    if lower is None or lower <= START_OF_TIME:
+        lower = SystemLogRollup.objects.using(search.records.db).aggregate(oldest=Min("hour"))["oldest"]
     if lower is None:
         return None
-    upper = search.until or max(datetime.now(UTC), (newest or lower) + HOUR)
+    upper = min(search.until or END_OF_TIME, datetime.now(UTC))
     return Span(lower, upper) if lower < upper else None

@@ -197,12 +197,49 @@ def test_what_cannot_be_estimated_says_how_far_it_was_counted(logs: list[Row], m
     assert facets(asked("user_id=1"), "level").searched_until
 
 
+@pytest.mark.parametrize("until", ["", "&until=9000-01-01T00:00:00Z"], ids=["without until", "until the future"])
+def test_a_histogram_ends_at_the_present(until: str) -> None:
+    now = datetime.now(UTC)
+    storage_of().insert([row_at(now), row_at(now + timedelta(minutes=50))])
+    search = read_search(QueryDict(f"since=-15m{until}"), known=PARAMETERS, now=now)
+    found = histogram(search, timedelta(seconds=1))
+    assert now - timedelta(minutes=15, seconds=1) < found.buckets[0].start <= now - timedelta(minutes=15)
+    assert now - timedelta(seconds=1) < found.buckets[-1].start <= datetime.now(UTC)
+    assert sum(bucket.count for bucket in found.buckets) == 1
+
+
+@pytest.mark.parametrize("query", ["", "q=m"])
+@pytest.mark.usefixtures("a_few_slices_a_page")
+def test_a_budget_that_is_spent_leaves_the_newest_part(settings: Any, query: str) -> None:
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_BUDGET": 0.8}
+    now = datetime.now(UTC)
+    storage_of().insert([row_at(now - timedelta(days=30 * number)) for number in range(60)])
+    found = histogram(read_search(QueryDict(query), known=PARAMETERS, now=now), timedelta(days=30))
+    assert found.searched_until
+    assert found.buckets[-1].start <= now
+    assert 1 <= sum(bucket.count for bucket in found.buckets) < 60
+    by_level = facets(read_search(QueryDict(query), known=PARAMETERS, now=now), "level")
+    assert by_level.searched_until
+    assert 1 <= sum(number for _, number in by_level.values) < 60
+
+
+def row_at(instant: datetime) -> Row:
+    return Row(instant, uuid.uuid4(), "INFO", "web", "a", "m", None, None, {}, None, None, None)
+
+
 def test_a_total_stops_at_ten_thousand(monkeypatch: pytest.MonkeyPatch, logs: list[Row]) -> None:
     monkeypatch.setattr(counting, "MAX_COUNT", 500)
     assert count(asked("")) == (500, False)
     assert count(asked("q=m")) == (500, False)
     assert count(asked("since=2000-01-01T00:30:00Z")) == (500, False)
     assert count(asked("level=ERROR"))[1]
+
+
+@pytest.mark.parametrize("query", ["", "level=INFO&source=a", "category=web", "user_id=1"])
+def test_a_busy_machine_gives_the_same_total(monkeypatch: pytest.MonkeyPatch, logs: list[Row], query: str) -> None:
+    exact = count(asked(query))
+    monkeypatch.setattr(counting, "COUNT_BUDGET_S", 0.000_001)
+    assert count(asked(query)) == exact
 
 
 def test_a_roll_up_that_knows_less_than_the_page_is_not_believed(client: Any) -> None:
