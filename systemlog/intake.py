@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 
 from systemlog.identity import EPOCH, instant_of, mint_id, next_instant
 from systemlog.models import Level
-from systemlog.redaction import redact_text, redact_value
+from systemlog.redaction import redact_issued, redact_text, redact_value
 from systemlog.storage import Row
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -152,16 +152,20 @@ def read_record(
         timestamp=timestamp,
         id=record_id,
         level=level,
-        category=category or "general",
-        source=source or "",
+        category=_name(category or "general"),
+        source=_name(source or ""),
         message=redact_text(message),
         correlation_id=correlation_id,
-        user_id=texts["user_id"],
+        user_id=texts["user_id"] and _name(texts["user_id"]),
         context=cast(dict[str, Any], redact_value(context)),
         trace_id=texts["trace_id"],
-        subject=texts["subject"],
+        subject=texts["subject"] and _name(texts["subject"]),
         recorded_by=recorded_by,
     )
+
+
+def _name(text: str) -> str:
+    return redact_issued(text)[:MAX_TEXT_CHARACTERS]
 
 
 class _Reader:

@@ -22,7 +22,7 @@ from systemlog.journal import nesting, sinks
 from systemlog.journal.complaints import complain
 from systemlog.journal.plain import MAX_BYTES, NUL, clean, described, dump, in_words, named, storable
 from systemlog.journal.structlog_events import is_event, take_event
-from systemlog.redaction import SHORT_BYTES, redact_text, redact_value
+from systemlog.redaction import SHORT_BYTES, redact_issued, redact_text, redact_value
 from systemlog.storage.lines import NULL, escape, escape_text
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -141,19 +141,28 @@ def column(value: object) -> bytes:
     if value is None:
         return NULL
     text = value if type(value) is str else named(value)
-    if len(text) > MAX_TEXT_CHARACTERS:
-        text = text[:MAX_TEXT_CHARACTERS]
+    return _known(text) if len(text) <= MAX_TEXT_CHARACTERS else _short(text)
+
+
+def _short(text: str) -> bytes:
+    text = redact_issued(text)[:MAX_TEXT_CHARACTERS]
     return text.encode() if text.isprintable() and "\\" not in text else escape_text(clean(text))
+
+
+_known = lru_cache(maxsize=1024)(_short)
 
 
 @lru_cache(maxsize=1024)
 def _category(name: str) -> bytes:
-    return escape_text(clean(name)[:MAX_TEXT_CHARACTERS] or "general")
+    return escape_text(redact_issued(clean(name))[:MAX_TEXT_CHARACTERS] or "general")
 
 
 def _message_bytes(text: str) -> bytes:
     """The message in UTF-8; of a very long one the beginning."""
-    data = clean(text).encode()
+    text = clean(text)
+    data = text.encode()
+    if len(data) > MAX_MESSAGE_BYTES:  # redacted before it is cut: of a secret that is cut through, a part would stay
+        data = redact_text(text).encode()
     if len(data) <= MAX_MESSAGE_BYTES:
         return data
     kept = data[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")

@@ -7,16 +7,18 @@ integers) becomes the nearest that they can.
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
 from systemlog.journal import nesting
+from systemlog.redaction import has_secret, redact_value
 from systemlog.storage.rows import context_as_json
 
 MAX_DEPTH = 20
@@ -48,7 +50,11 @@ def storable(value: dict[str, Any], data: bytes) -> bytes:
     """The JSON object of what somebody logged as it can be stored, where `data`, orjson's, perhaps cannot be."""
     if NUL in data:  # perhaps only an escaped backslash before `u0000`; walking it is right as well
         data = _walked(value)
-    return data if len(data) <= MAX_BYTES else _shortened(value)
+    if len(data) <= MAX_BYTES:
+        return data
+    if has_secret(data):  # redacted before it is cut: of a secret that is cut through, a part would stay
+        value = cast(dict[str, Any], redact_value(json.loads(data)))
+    return _shortened(value)
 
 
 def described(value: object) -> object:

@@ -14,7 +14,7 @@ from systemlog.forking import begin_in_child
 from systemlog.journal.direct import DirectSink
 from systemlog.journal.files import FilesJournal
 from systemlog.journal.memory import MemorySink
-from systemlog.redaction import Scan, Search, engine
+from systemlog.redaction import Scan, Search, engine, redact_issued
 from systemlog.storage.lines import encode, escape_text
 from systemlog.storage.rows import Row
 
@@ -93,7 +93,7 @@ def _find() -> Way:
     with _lock:
         if _way is None:
             name = conf().SOURCE or socket.gethostname()[:MAX_SOURCE_CHARACTERS]
-            _way = Way(_override or SINKS[conf().JOURNAL](), escape_text(name), *engine())
+            _way = Way(_override or SINKS[conf().JOURNAL](), escape_text(redact_issued(name)), *engine())
         return _way
 
 

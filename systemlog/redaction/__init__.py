@@ -5,7 +5,15 @@ Every text of a record passes here before it touches disk or database. Ids and t
 
 from systemlog.redaction.formatter import RedactingFormatter, redact_record
 from systemlog.redaction.patterns import SHORT_BYTES, Scan, Search
-from systemlog.redaction.redactor import REDACTED, Redactor, engine, has_secret, redact_text, redact_value
+from systemlog.redaction.redactor import (
+    REDACTED,
+    Redactor,
+    engine,
+    has_secret,
+    redact_issued,
+    redact_text,
+    redact_value,
+)
 
 __all__ = [
     "REDACTED",
@@ -16,6 +24,7 @@ __all__ = [
     "Search",
     "engine",
     "has_secret",
+    "redact_issued",
     "redact_record",
     "redact_text",
     "redact_value",

@@ -13,7 +13,15 @@ from django.core.exceptions import ImproperlyConfigured
 
 from systemlog.conf import conf
 from systemlog.redaction import spans
-from systemlog.redaction.patterns import SHORT_BYTES, Compile, Engine, build_pattern, compile_fastest, without_groups
+from systemlog.redaction.patterns import (
+    SHORT_BYTES,
+    Compile,
+    Engine,
+    build_issued_pattern,
+    build_pattern,
+    compile_fastest,
+    without_groups,
+)
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
 
@@ -31,6 +39,14 @@ _MIN_CARD, _MAX_CARD = 10**13, 10**19
 def redact_text(text: str) -> str:
     """`text` with each secret in it replaced by `[redacted]`; `text` itself if there is none."""
     return _in_force().text(text)
+
+
+def redact_issued(text: str) -> str:
+    """`text` with what is a secret by its form alone replaced: issued keys and tokens, JWTs, passwords in URLs.
+
+    For names and ids, such as a record's category and subject, where a key or a number tells nothing.
+    """
+    return _issued().text(text)
 
 
 def redact_value(value: JSON) -> JSON:
@@ -55,10 +71,21 @@ class Redactor:
 
     def __init__(self, more_keys: Iterable[str] = (), compile_pattern: Compile = compile_fastest) -> None:
         more_keys = tuple(more_keys)
-        self.engine = compile_pattern(without_groups(build_pattern(more_keys)))
-        self._search = self.engine.search
         # An escaped letter says that JSON must be read. In a text that is none each would be a hit for nothing.
         pattern = build_pattern(more_keys, escapes=False)
+        self._compile(build_pattern(more_keys), pattern, compile_pattern)
+
+    @classmethod
+    def of_issued(cls, compile_pattern: Compile = compile_fastest) -> Redactor:
+        """One for `redact_issued`."""
+        redactor = cls.__new__(cls)
+        pattern = build_issued_pattern()
+        redactor._compile(pattern, pattern, compile_pattern)
+        return redactor
+
+    def _compile(self, nominating: bytes, pattern: bytes, compile_pattern: Compile) -> None:
+        self.engine = compile_pattern(without_groups(nominating))
+        self._search = self.engine.search
         self._search_pieces = compile_pattern(without_groups(pattern)).search
         # Both engines take the leftmost hit and its first alternative: what RE2 finds here, `re` names there.
         self._classify = re.compile(pattern).match
@@ -196,3 +223,8 @@ def _in_force() -> Redactor:
 @functools.lru_cache(maxsize=8)
 def _redactor(more_keys: tuple[str, ...]) -> Redactor:
     return Redactor(more_keys)
+
+
+@functools.lru_cache(maxsize=1)
+def _issued() -> Redactor:
+    return Redactor.of_issued()

@@ -177,3 +177,19 @@ def test_any_object_is_a_storable_row_or_refused(given: dict[str, Any]) -> None:
     text.encode()
     assert "\x00" not in text
     assert "\\u0000" not in json.dumps(row.context)
+
+
+def test_an_issued_token_stays_in_no_name_of_a_record() -> None:
+    token = "gh" + "p_" + "A1b2" * 9
+    names = dict.fromkeys(("category", "source", "user_id", "subject"), f"of {token}")
+
+    row = read_record({"message": "x", **names})
+
+    assert {getattr(row, name) for name in names} == {"of [redacted]"}
+    assert read_record({"message": "x", "subject": "token: 4111111111111111"}).subject == "token: 4111111111111111"
+
+
+def test_a_name_is_no_longer_than_it_may_be_once_it_is_redacted() -> None:
+    text = ("://u:" + "p@ ") * 25
+
+    assert read_record({"message": "x", "subject": text}).subject == text.replace("p@", "[redacted]@")[:200]

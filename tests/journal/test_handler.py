@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 
 from systemlog.correlation import correlated
 from systemlog.identity import instant_of
-from systemlog.journal import sinks
+from systemlog.journal import SystemLogHandler, sinks
 from systemlog.recording import record
 from systemlog.storage import Row
 from systemlog.testing import captured_records
@@ -246,6 +246,38 @@ def test_a_large_context_is_cut_and_stays_json(logger: Logger, records: Records,
 def test_long_texts_of_columns_are_cut(logger: Logger, records: Records) -> None:
     logger.info("x", extra={"user_id": "u" * 500, "subject": "s\t\\" * 500})
     assert (len(records[0].user_id or ""), len(records[0].subject or "")) == (200, 200)
+
+
+@pytest.mark.parametrize("at", [0, 480, 490, 500, 510, 1000, 3990, 60_000])
+def test_of_a_secret_that_a_cut_goes_through_nothing_stays(logger: Logger, records: Records, at: int) -> None:
+    token = ".".join(("eyJ" + "hbGci" * 9, "eyJ" + "zdWIi" * 9, "c2lnbm" * 9))
+    block = "-" * 5 + "BEGIN PRIVATE KEY" + "-" * 5 + "\nMIIEvQ" * 40 + "\n" + "-" * 5 + "END PRIVATE KEY" + "-" * 5
+    for secret in (token, block, 'password="' + "hunter2" * 40 + '"'):
+        text = "x " * (at // 2) + secret + " y" * 40_000
+        logger.info(text, extra={"body": text, "stack": text, "many": [text, text]})
+
+    for row in records:
+        stored = row.message + json.dumps(row.context)
+        assert not any(part in stored for part in ("eyJ", "hbGci", "zdWIi", "c2lnbm", "MIIEvQ", "hunter2"))
+
+
+@pytest.mark.parametrize("field", ["subject", "user_id", "category"])
+def test_an_issued_token_does_not_stay_in_a_name(records: Records, field: str) -> None:
+    token = "gh" + "p_" + "A1b2" * 9
+    name = f"user {token} of x"
+    logger = logging.Logger(name if field == "category" else "shop", logging.DEBUG)  # noqa: LOG001
+    logger.addHandler(SystemLogHandler())
+    for text in (name, "y " * 90 + token):  # the second is cut within the token
+        logger.info("x", extra={} if field == "category" else {field: text})
+
+    assert getattr(records[0], field) == "user [redacted] of x"
+    assert "gh" + "p_" not in str(getattr(records[1], field))
+
+
+@pytest.mark.parametrize("name", ["password: secret", "orders.order:4111111111111111", "token=abc", "auth.token:7"])
+def test_other_names_stay_as_they_are(logger: Logger, records: Records, name: str) -> None:
+    logger.info("x", extra={"subject": name})
+    assert records[0].subject == name
 
 
 JSON = st.recursive(
