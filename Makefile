@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/requirements.txt
 PRODUCTION := env -u DATABASE_URL -u LOG_DATABASE_URL ENV_FILE= DEBUG=off HTTPS=on ALLOWED_HOSTS=logs.example.com \
 	SECRET_KEY=only-for-the-checks-0123456789-abcdefghijklmnopqrstuvwxyz
 
-.PHONY: run test test-versions check format docs clean help venv python
+.PHONY: run test test-versions test-clients check format docs clean help venv python
 
 run: venv .env  ## serve on http://127.0.0.1:8000 (or BIND=…); the first start prints an administrator and a token
 	@exec $(BIN)/python manage.py serve --welcome --bind $(BIND)
@@ -24,6 +24,9 @@ test: venv  ## the whole suite, on SQLite and on PostgreSQL (DATABASE_URL, or on
 test-versions: venv  ## the suite on the lowest and the newest versions that the package allows (ROOMS="tests/api …" for a part)
 	$(BIN)/python -m tests.versions lowest $(ROOMS)
 	$(BIN)/python -m tests.versions newest $(ROOMS) || [ $$? -eq 77 ]
+
+test-clients: venv  ## clients generated from the OpenAPI document, each calling a running server (NAMES="openapi-ts …" for some)
+	$(BIN)/python -m tests.clients $(NAMES)
 
 check: venv  ## lint, types, layers, migrations, deployment checks, OpenAPI schema
 	$(BIN)/ruff check
