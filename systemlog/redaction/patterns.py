@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
+from systemlog.redaction import issued
+
 try:
     import re2
 except ImportError:  # no wheel for musl (Alpine), macOS or Windows
@@ -77,25 +79,14 @@ _BEHIND_KEY = (
     r"(?:[:=]|%3[ADad]|\\u003[ADad])>?"
 )
 
-_ISSUED = "|".join(
-    (
-        r"A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16,}",  # AWS access key ids
-        r"gh[oprsu]_[A-Za-z0-9]{30,}",  # GitHub
-        r"github_pat_[A-Za-z0-9_]{30,}",
-        r"[rs]k_(?:live|test)_[A-Za-z0-9]{10,}",  # Stripe; its pk_ keys are made to be public
-        r"whsec_[A-Za-z0-9]{20,}",
-        r"xox[a-z]-[A-Za-z0-9-]{10,}",  # Slack
-        r"xapp-[A-Za-z0-9-]{20,}",
-        r"hooks\.slack\.com\\*/services\\*/[A-Za-z0-9/\\]{20,}",
-        r"glpat-[A-Za-z0-9_-]{20,}",  # GitLab
-        r"AIza[A-Za-z0-9_-]{35}",  # Google
-        r"sk-(?:ant|proj|svcacct)-[A-Za-z0-9_-]{20,}",  # Anthropic, OpenAI
-    )
-)
+_ANYWHERE = "|".join(issued.ANYWHERE)
+_AS_A_WORD = "|".join(issued.AS_A_WORD)
+_BEFORE_ISSUED = rf"(?:^|[^0-9A-Za-z]|{_ESCAPED}|%[0-9A-Fa-f]{{2}})"
 
 _KINDS = (
     r"(?P<private_key>-----BEGIN[ A-Z0-9]{0,40}PRIVATE KEY)",
-    rf"(?P<issued>{_ISSUED})",
+    rf"(?P<issued>{_ANYWHERE})",
+    rf"{_BEFORE_ISSUED}(?P<issued_word>{_AS_A_WORD})",
     r"(?P<jwt>eyJ[A-Za-z0-9_.-]{15,})",
     r"(?P<url>:\\*/\\*/[^ \t\r\n/:@\"'<>]*:[^ \t\r\n/\"'<>]+@)",
     r"(?P<bearer>(?i:bearer) +[A-Za-z0-9._~+/\\-]{8,}=*)",
@@ -105,7 +96,7 @@ _KINDS = (
     r"|3[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5})",
 )
 
-_BY_FORM = 4
+_BY_FORM = 5
 """So many of the first kinds are a secret wherever they stand."""
 
 _ESCAPED_LETTER = r"(?P<escape>\\u00(?:0[9ADad]|[2-7][0-9A-Fa-f]))"

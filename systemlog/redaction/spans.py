@@ -45,6 +45,9 @@ _CARD = re.compile(
     rb"|3[47][0-9]{13}|3(?:0[0-5]|[689][0-9])[0-9]{11}|35[0-9]{14}"  # American Express, Diners, JCB
     rb"|6(?:011|4[4-9][0-9]|[57][0-9]{2})[0-9]{12}|62[0-9]{14,17}"  # Discover, Maestro, UnionPay
 )
+_MARKED = re.compile(rb"[0-9]Q~|JQQJ9|\.atlasv1\.|T3BlbkFJ")
+_TOKEN_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_~-"
+MOST_BEFORE_MARK = 80
 _ALPHANUMERIC = re.compile(rb"[0-9A-Za-z]|\.[0-9]")
 
 
@@ -55,7 +58,15 @@ def private_key(data: bytes, start: int, end: int) -> Span | None:
 
 
 def issued(data: bytes, start: int, end: int) -> Span | None:
-    """A token with its issuer's prefix is one without further proof."""
+    """A token with its issuer's mark is one without further proof; some have more of it before the mark."""
+    if _MARKED.match(data, start):
+        before = data[max(start - MOST_BEFORE_MARK, 0) : start]
+        start -= len(before) - len(before.rstrip(_TOKEN_BYTES))
+    return start, _up_to_escape(data, start, end)
+
+
+def issued_word(data: bytes, start: int, end: int) -> Span | None:
+    """The same of a token that must be a word."""
     return start, _up_to_escape(data, start, end)
 
 
@@ -121,7 +132,7 @@ def pair(data: bytes, start: int, end: int) -> Span | None:
 
 
 SPANS: dict[str, Callable[[bytes, int, int], Span | None]] = {
-    function.__name__: function for function in (private_key, issued, jwt, bearer, basic, url, card, pair)
+    function.__name__: function for function in (private_key, issued, issued_word, jwt, bearer, basic, url, card, pair)
 }
 """By the name of the pattern's group."""
 

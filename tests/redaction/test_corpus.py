@@ -8,15 +8,16 @@ import orjson
 import pytest
 
 from systemlog.redaction import REDACTED, Redactor
-from tests.redaction.corpus import Secret, lookalikes, secrets
+from tests.redaction.corpus import FORMS, ISSUED, Secret, lookalikes, secrets
 
 SECRETS = list(secrets())
 LOOKALIKES = list(lookalikes())
 
 
 def test_the_corpus_is_large_enough() -> None:
-    assert len({secret.text for secret in SECRETS}) >= 200
-    assert len({text for _, text in LOOKALIKES}) >= 200
+    assert len({secret.text for secret in SECRETS}) >= 400
+    assert len({secret.kind for secret in SECRETS}) >= 25
+    assert len({text for _, text in LOOKALIKES}) >= 400
 
 
 @pytest.mark.parametrize("case", SECRETS, ids=[f"{number}-{case.kind}" for number, case in enumerate(SECRETS)])
@@ -26,6 +27,14 @@ def test_a_secret_does_not_leak(redactor: Redactor, case: Secret) -> None:
     assert case.secret not in redacted
     assert REDACTED in redacted
     assert redactor.text(redacted) == redacted
+
+
+def test_an_issued_token_does_not_leak_whatever_stands_around_it(redactor: Redactor) -> None:
+    for kind in FORMS:
+        token = ISSUED[kind]()
+        for around in ("{}", "x={}&y", "/{}/", '"{}"', "%3D{}%26", "\\n{}\\n", "<a>{}</a>", "[{}]", "`{}`", "id:{};"):
+            assert token[:12] not in redactor.text(around.format(token)), (kind, around)
+        assert redactor.hits(orjson.dumps({"a": [json.dumps(json.dumps(f"to {token}"))]}))
 
 
 @pytest.mark.parametrize("case", SECRETS, ids=[f"{number}-{case.kind}" for number, case in enumerate(SECRETS)])
