@@ -63,6 +63,8 @@ def slices_down(
             bottom = max(floor, next((leaf.upper for leaf in leaves if leaf.upper <= top), floor))
         if leaves and leaves[-1].lower >= bottom:
             bottom = floor  # there is no older partition
+        elif not leaves and bottom > floor:
+            bottom = max(floor, storage.empty_down_to(bottom))
         began = time.monotonic()
         yield Span(bottom, top)
         if bottom <= floor:

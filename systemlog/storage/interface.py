@@ -75,6 +75,10 @@ class Storage(ABC):
         For dividing work alone: a partition may be missing here, or be gone.
         """
 
+    def empty_down_to(self, instant: datetime) -> datetime:
+        """From `instant` back to here there is no record: as far as can be told at once."""
+        return instant
+
     def look_up(self, records: QuerySet[Any, Any], lookup: Lookup, most: int) -> QuerySet[Any, Any] | None:
         """The same query, put to no more than the newest `most` records that the lookup finds; None where that would
         not be faster.

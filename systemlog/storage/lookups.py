@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from datetime import datetime
 from enum import StrEnum
@@ -10,9 +11,18 @@ from typing import Any, NamedTuple
 
 from django.db.models import BooleanField, DateTimeField, F, Func, TextField, Value
 
+from systemlog.storage.contexts import UNREADABLE
+
 SECONDS_BEFORE_1970 = 62135596800
 UUID_PARTS = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
 """Start and length of what stands between the dashes of a UUID."""
+
+
+ESCAPE = "\\u"
+"""With it JSON can write any character."""
+
+_is_plain = re.compile(r"[A-Za-z0-9 _.,:;@#+*=~-]+", re.ASCII).fullmatch
+"""A text that JSON has as it is, or as an `ESCAPE`."""
 
 
 class By(StrEnum):
@@ -75,14 +85,37 @@ class ContextHolds(Func):
 
     def __init__(self, expression: str, wanted: dict[str, Any]) -> None:
         super().__init__(F(expression), Value(json.dumps(wanted), TextField()))
+        self.words = sorted(words_of(wanted))
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         """The operator that the GIN index on `context` answers."""
         return self.as_sql(compiler, connection, template="(%(expressions)s::jsonb)", arg_joiner=" @> ", **context)
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """A function of ours, row by row."""
-        return self.as_sql(compiler, connection, function="systemlog_json_contains", **context)
+        """A function of ours, row by row; but first SQLite itself looks whether the text has what must be in it."""
+        held, held_params = self.as_sql(compiler, connection, function="systemlog_json_contains", **context)
+        document, params = compiler.compile(self.source_expressions[0])
+        if not self.words:
+            return held, held_params
+        # CASE, since the order in which AND is judged is not promised.
+        has_words = " AND ".join([f"instr({document}, %s)"] * len(self.words))
+        sql = f"CASE WHEN ({has_words}) OR instr({document}, %s) THEN {held} ELSE 0 END"
+        words = [each for word in self.words for each in (*params, word)]
+        return sql, (*words, *params, ESCAPE, *held_params)
+
+
+def words_of(wanted: Any) -> set[str]:
+    """What stands in the JSON of whatever contains `wanted`, unless that has an `ESCAPE` in it.
+
+    Numbers are left out: JSON can write the same one in many ways, and to look for those takes as long as to read it.
+    """
+    if isinstance(wanted, dict):
+        if UNREADABLE in wanted:  # what is no JSON is taken for an object with this key
+            return set()
+        return {word for name, member in wanted.items() for word in words_of(name) | words_of(member)}
+    if isinstance(wanted, list):
+        return {word for each in wanted for word in words_of(each)}
+    return {wanted} if isinstance(wanted, str) and _is_plain(wanted) else set()
 
 
 class TimeText(Func):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sqlite3
 import time
@@ -106,6 +107,15 @@ class SQLiteStorage(Storage):
     def leaf_spans(self) -> list[Span]:
         """None: it is one table."""
         return []
+
+    def empty_down_to(self, instant: datetime) -> datetime:
+        """One look into the index."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT max(timestamp) FROM {TABLE} WHERE timestamp < %s", [self._adapt(instant)])
+            newest = parse_datetime(cursor.fetchone()[0] or "")
+        if newest is None:
+            return datetime.min.replace(tzinfo=UTC)
+        return newest.replace(tzinfo=self.connection.timezone) + timedelta(microseconds=1)
 
     def compact_rollup(self) -> int:
         """There is nothing to do: a writer changes the row of its hour."""
@@ -246,7 +256,12 @@ def _time_text(text: str, zone: tzinfo | None) -> str:
 
 
 def _json_contains(document: str | None, wanted: str) -> bool:
-    return document is not None and _contains(json.loads(document, cls=ContextDecoder), json.loads(wanted))
+    return document is not None and _contains(ContextDecoder().decode(document), _wanted(wanted))
+
+
+@functools.lru_cache(256)
+def _wanted(text: str) -> Any:
+    return json.loads(text)
 
 
 def _contains(value: Any, wanted: Any) -> bool:

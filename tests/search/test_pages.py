@@ -10,13 +10,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.http import QueryDict
 
 from systemlog import counting, search
+from systemlog.conf import conf
 from systemlog.counting import count
 from systemlog.filters import read_search
 from systemlog.models import SystemLog
 from systemlog.search import Page, Position, Search, find_page, find_record
+from systemlog.slices import END_OF_TIME, FIRST_SLICE, START_OF_TIME, slices_down
 from systemlog.storage import Row, planned, storage_of
 from systemlog.storage.lookups import By, ContextHolds, HasTerm, Lookup
 
@@ -250,3 +253,41 @@ def test_a_term_is_found_as_a_substring_in_any_case(message: str, term: str, fou
 def test_a_context_is_asked_in_the_same_way_on_every_database(wanted: dict[str, Any], found: bool) -> None:
     SystemLog.objects.create(message="m", context={"a": 1, "b": {"c": None}, "t": ["x", "y"], "d.e": 1.5, "yes": True})
     assert SystemLog.objects.filter(ContextHolds("context", wanted)).exists() is found
+
+
+@pytest.mark.skipif("connections['default'].vendor != 'sqlite'", reason="partitions tell where there is nothing")
+def test_years_without_a_record_are_no_work() -> None:
+    old = datetime(1999, 1, 1, tzinfo=UTC)
+    SystemLog.objects.bulk_create([SystemLog(message="m", timestamp=at) for at in (old, datetime.now(UTC))])
+    just_after = old + timedelta(microseconds=1)
+    assert list(slices_down(storage_of(), None, None, FIRST_SLICE)) == [
+        (just_after, END_OF_TIME),
+        (START_OF_TIME, just_after),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stored", "wanted"),
+    [
+        (r'{"\u006frder": 7}', {"order": 7}),
+        (r'{"order": "\u0037"}', {"order": "7"}),
+        (r'{"order": "a\/b"}', {"order": "a/b"}),
+        (r'{"order": "a\"b"}', {"order": 'a"b'}),
+        ('{"order": 7.0}', {"order": 7}),
+        ('{"order": 120}', {"order": 1.2e2}),
+        ('{"order": 1.2E2}', {"order": 120}),
+        ('{"order": 700e-2}', {"order": 7}),
+        ('{"order": -7}', {"order": -7}),
+        ('{"order": 12345678901234567890123}', {"order": 12345678901234567890123}),
+        ('{"order": {"Größe": [1, {"x": null}]}}', {"order": {"Größe": [{"x": None}]}}),
+    ],
+)
+def test_a_value_is_found_however_its_json_is_written(stored: str, wanted: dict[str, Any]) -> None:
+    storage_of().make_room([datetime(2026, 1, 1, tzinfo=UTC)])
+    with connections[conf().DATABASE].cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO system_logs (id, timestamp, message, context) VALUES (%s, %s, 'm', %s)",
+            [uuid.uuid4().hex, "2026-01-01 00:00:00", stored],
+        )
+    assert SystemLog.objects.filter(ContextHolds("context", wanted)).exists()
+    assert not SystemLog.objects.filter(ContextHolds("context", {"orders": wanted["order"]})).exists()
