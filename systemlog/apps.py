@@ -23,6 +23,7 @@ class SystemLogConfig(AppConfig):
         from systemlog.correlation import checks as correlation_checks  # noqa: F401  (registers them)
         from systemlog.correlation.sql import comment_statements
         from systemlog.journal import checks as journal_checks  # noqa: F401  (registers them)
+        from systemlog.journal import sinks
         from systemlog.landing import thread
         from systemlog.problems import checks as problem_checks  # noqa: F401  (registers them)
         from systemlog.storage.sqlite import register_functions
@@ -33,5 +34,6 @@ class SystemLogConfig(AppConfig):
             logins.connect()
         connection_created.connect(register_functions)
         connection_created.connect(comment_statements)
+        connection_created.connect(sinks.begin_tests)
         request_started.connect(thread.start_with_request)
         atexit.register(thread.stop)

@@ -105,7 +105,7 @@ class Settings:
     JOURNAL: str = option(
         "files",
         "Where accepted records go first: `files` (the journal), `direct` (no disk: into the database, outside the "
-        "caller's transaction) or `memory` (tests: see `systemlog.testing`).",
+        "caller's transaction) or `memory` (see `systemlog.testing`; the default in Django's test environment).",
         one_of("files", "direct", "memory"),
     )
     JOURNAL_MAX_BYTES: int = option(

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from systemlog.conf import LEVEL_NAMES, conf
-from systemlog.journal import JournalState, read_state
+from systemlog.conf import LEVEL_NAMES
+from systemlog.journal import JournalState, read_state, sinks
 from systemlog.journal.accepted import count_accepted
 from systemlog.journal.directory import count_refused, target_folder
 from systemlog.journal.files import CLOSES_AT
@@ -34,7 +34,7 @@ def journal() -> str | None:
 
     Raises `JournalClosed`, and `JournalUnusable` where there is no directory for it.
     """
-    if conf().JOURNAL != "files":
+    if sinks.kind() != "files":
         return None
     state = read_state()
     if state.fill >= CLOSES_AT[-1]:

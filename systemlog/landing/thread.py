@@ -62,7 +62,7 @@ def landing_at_end() -> Iterator[None]:
     finally:
         # In a thread, since the database may hang, and the command must not.
         with suppress(Exception):
-            if sinks.has_written() and conf().JOURNAL == "files":
+            if sinks.has_written() and sinks.kind() == "files":
                 landing = threading.Thread(target=_land_rest, name="systemlog lander", daemon=True)
                 landing.start()
                 landing.join(END_S)

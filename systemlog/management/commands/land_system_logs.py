@@ -13,8 +13,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from systemlog.conf import conf
-from systemlog.journal import directory
+from systemlog.journal import directory, sinks
 from systemlog.landing import DatabaseDown, Lander, LandingService
 
 STOP_S = 1.5
@@ -37,8 +36,8 @@ class Command(BaseCommand):
 
     def handle(self, *, once: bool, verbosity: int, **options: Any) -> None:
         """Land."""
-        if conf().JOURNAL != "files":
-            raise CommandError(f"SYSTEMLOG['JOURNAL'] is {conf().JOURNAL!r}: there is no journal to land.")
+        if (kind := sinks.kind()) != "files":
+            raise CommandError(f"SYSTEMLOG['JOURNAL'] is {kind!r}: there is no journal to land.")
         with self._ending_in_time():
             self._land(once, verbosity)
 
