@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,12 +19,16 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from systemlog.compat import client_has_left
 from systemlog.conf import conf
 from systemlog.intake import Malformed, read_json, refuse_constant
 
 CHUNK_BYTES = 64 * 1024
 MAX_RECORD_CHARACTERS = 2**20
 """One record in a body of many may be as long: message and context at their limits, with every character escaped."""
+
+PATIENCE_S = 1.0
+"""How long a body is worked on before anybody asks whether its client is still there."""
 
 DRAIN_BYTES = 64 * 2**20
 """So much of a body that is too large is read and thrown away, so that its sender hears the answer."""
@@ -62,7 +67,7 @@ def read_body(request: HttpRequest) -> Iterator[str]:
         raise BodyTooLarge
     if encoding.endswith("gzip"):
         pieces = _decompressed(pieces, conf().MAX_DECODED_BYTES)
-    return _decoded(pieces)
+    return _attended(_decoded(pieces), request)
 
 
 def read_lines(pieces: Iterator[str]) -> Iterator[object]:
@@ -294,6 +299,19 @@ def _inflated(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
             yield data
     if not begun or not inflate.eof:
         raise BodyBroken("The body is no gzip, or it breaks off.")
+
+
+def _attended(pieces: Iterator[str], request: HttpRequest) -> Iterator[str]:
+    """The pieces, as long as there is a client: 2 kB of gzip can hold many seconds of work.
+
+    Raises `BodyBroken` when the client has closed the connection. One that has closed its own side alone cannot be told
+    from that, and is let have a second.
+    """
+    began = time.monotonic()
+    for piece in pieces:
+        if time.monotonic() - began > PATIENCE_S and client_has_left(request):
+            raise BodyBroken("The client has left.")
+        yield piece
 
 
 def _decoded(pieces: Iterator[bytes]) -> Iterator[str]:
