@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 
 from health.accept import choose
 from health.conf import conf
+from health.metrics.alone import warn_if_alone
 from health.metrics.exposition import openmetrics_text, prometheus_text
 from health.metrics.rate import WINDOW_S, requests_last_minute
 from health.metrics.uptime import uptime_s
@@ -96,6 +97,7 @@ def metrics(request: HttpRequest, details: bool) -> HttpResponse:
                 "request_rate_hint": round(requests_last_minute() / WINDOW_S, 3),
             }
         )
+    warn_if_alone(request)
     content, content_type = (openmetrics_text if chosen == OPENMETRICS else prometheus_text)(details=details)
     return _respond(content, 200, content_type)
 

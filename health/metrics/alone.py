@@ -1,0 +1,41 @@
+"""A warning where a scrape gives the numbers of one process, and the server has several."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import multiprocessing
+
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpRequest
+
+from health.metrics.shared import DIRECTORY, shared_directory
+
+logger = logging.getLogger("health.metrics")
+
+
+def warn_if_alone(request: HttpRequest) -> None:
+    """Log one warning in each process whose numbers are not shared, though the server has other processes."""
+    if shared_directory() is None and has_siblings(request):
+        _warn()
+
+
+def has_siblings(request: HttpRequest) -> bool:
+    """Whether other processes of the server answer requests, too.
+
+    A WSGI server says so (PEP 3333). ASGI has no word for it; uvicorn's processes, if there are several, are children by
+    `multiprocessing`.
+    """
+    if isinstance(request, WSGIRequest):
+        return bool(request.environ.get("wsgi.multiprocess"))
+    return multiprocessing.parent_process() is not None
+
+
+@functools.cache
+def _warn() -> None:
+    logger.warning(
+        "The metrics are those of one process, and this server has several: each scrape gives the numbers of another. "
+        "Call health.gunicorn.share() in gunicorn's configuration file, or set %s in the server's environment.",
+        DIRECTORY,
+        extra={"action": "health.metrics_not_shared"},
+    )
