@@ -45,11 +45,12 @@ def openapi_generator_python(folder: Path, document: Path) -> list[str]:
     return [str(python), _copied("openapi_generator_python.py.txt", folder / "call.py")]
 
 
-def openapi_generator_typescript(folder: Path, document: Path) -> None:
-    """A TypeScript client on fetch, which is compiled."""
+def openapi_generator_typescript(folder: Path, document: Path) -> list[str]:
+    """A TypeScript client on fetch, which is compiled and run."""
     _openapi_generator(_environment(folder, OPENAPI_GENERATOR), "typescript-fetch", folder, document)
     _install(folder, *TYPESCRIPT)
-    _compile(folder, folder / "typescript-fetch/index.ts")
+    _compile(folder, Path(_copied("openapi_generator_fetch.ts", folder / "call.ts")), to=folder / "compiled")
+    return ["node", str(folder / "compiled/call.js")]
 
 
 def openapi_generator_go(folder: Path, document: Path) -> None:
@@ -134,9 +135,9 @@ def _install(folder: Path, *packages: str) -> None:
     _run(folder, "npm", "install", "--silent", *packages)
 
 
-def _compile(folder: Path, file: Path, to: Path | None = None) -> None:
+def _compile(folder: Path, file: Path, to: Path) -> None:
     options = ["--strict", "--skipLibCheck", "--target", "es2022", "--module", "commonjs", "--lib", "es2022,dom"]
-    _run(folder, "npx", "tsc", *options, *(["--outDir", to] if to else ["--noEmit"]), file)
+    _run(folder, "npx", "tsc", *options, "--outDir", to, file)
 
 
 def _copied(name: str, to: Path) -> str:

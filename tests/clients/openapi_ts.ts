@@ -18,8 +18,11 @@ async function main(): Promise<void> {
     assert(created?.message === "made by a generated client", created);
     const read = await systemLogsRetrieve({ client, path: { id: created.id } });
     assert(read.data?.id === created.id, read.error);
-    const page = await systemLogsList({ client, query: { category: ["generated"] } });
+    const query = { category: ["generated"], context: { "context.order": "7" } };
+    const page = await systemLogsList({ client, query });
     assert(page.data?.items.some((item) => item.id === created.id), page.error);
+    const others = await systemLogsList({ client, query: { ...query, context: { "context.order": "8" } } });
+    assert(others.data?.items.length === 0, others);
     const bulk = (await systemLogsCreate({ client, body: [{ message: "1" }, { message: "2" }] })).data as BulkResult;
     assert(bulk?.accepted === 2, bulk);
     const facets = await systemLogsFacets({ client, query: { field: "level" } });
