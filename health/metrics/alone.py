@@ -23,8 +23,8 @@ def warn_if_alone(request: HttpRequest) -> None:
 def has_siblings(request: HttpRequest) -> bool:
     """Whether other processes of the server answer requests, too.
 
-    A WSGI server says so (PEP 3333). ASGI has no word for it; uvicorn's processes, if there are several, are children by
-    `multiprocessing`.
+    A WSGI server says so (PEP 3333). ASGI has no word for it; uvicorn's processes, if there are several, are children
+    by `multiprocessing`.
     """
     if isinstance(request, WSGIRequest):
         return bool(request.environ.get("wsgi.multiprocess"))
