@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import signal
 import threading
@@ -37,8 +38,15 @@ def drain_file() -> Path | None:
         return Path(conf().DRAIN_FILE)
     if state := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
         return Path(state) / FILE_NAME
+    base = _base_dir()
+    return None if base is None else base / "var" / FILE_NAME
+
+
+@functools.cache
+def _base_dir() -> Path | None:
+    """The project's folder; asked once, since no process has two."""
     base = getattr(settings, "BASE_DIR", None)
-    return Path(base) / "var" / FILE_NAME if base else None
+    return Path(base) if base else None
 
 
 def is_draining() -> bool:

@@ -134,12 +134,17 @@ def _missing_words(request: HttpRequest, response: HttpResponse | StreamingHttpR
         exc = APIException() if getattr(said, "code", None) in REPEATING_CODES else APIException(said)
     elif isinstance(data, dict | list) and response.status_code in VALIDATION_STATUSES and _is_made_of_errors(data):
         exc = ValidationError(data)
-    elif _has_body(response) and (media_type != "text/html" or prefers_html(request)):
+    elif _has_body(response) and (not _is_html(response, media_type) or prefers_html(request)):
         return None
     else:
         exc = OF_STATUS.get(response.status_code, APIException)()
     exc.status_code = response.status_code
     return exc
+
+
+def _is_html(response: HttpResponse | StreamingHttpResponse, media_type: str) -> bool:
+    """Whether the body is HTML. Django calls a view's own words so as well: `HttpResponseNotFound("no such check")`."""
+    return media_type == "text/html" and (isinstance(response, StreamingHttpResponse) or b"<" in response.content)
 
 
 def _has_body(response: HttpResponse | StreamingHttpResponse) -> bool:

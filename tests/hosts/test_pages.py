@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotFound
 from django.test import Client
 from django.urls import include, path
 from rest_framework.request import Request
@@ -28,6 +28,10 @@ def comment(request: HttpRequest) -> HttpResponse:
     return HttpResponse("thanks")
 
 
+def words(request: HttpRequest) -> HttpResponse:
+    return HttpResponseNotFound("no such check")
+
+
 class Orders(APIView):
     authentication_classes: tuple[()] = ()
     permission_classes: tuple[()] = ()
@@ -47,6 +51,7 @@ urlpatterns = [
     path("", include("systemlog.problems.urls")),
     path("articles/<int:number>/", article),
     path("comments/", comment),
+    path("words/", words),
     path("shop/pages/<int:number>/", article),
     path("shop/orders/<int:number>/", Orders.as_view()),
     path("api/orders/<int:number>/", Orders.as_view()),
@@ -109,3 +114,8 @@ def test_under_debug_a_developer_gets_djangos_technical_page(
     response = client.get(path, headers=BROWSER)
     assert said in response.content
     assert response.headers["Content-Type"].startswith("text/html")
+
+
+def test_a_views_own_words_stay_also_where_it_gave_them_no_type(client: Client) -> None:
+    response = client.get("/words/")
+    assert (response.status_code, response.content) == (404, b"no such check")
