@@ -46,9 +46,13 @@ def _token_rule(value: str) -> str | None:
 
 
 def _every_database() -> dict[str, Any]:
+    """Probes of all databases. One that mirrors another in tests is a replica, which takes no writes."""
     return {
-        f"database:{alias}": {"PROBE": "health.probes.Database", "OPTIONS": {"alias": alias}}
-        for alias in settings.DATABASES
+        f"database:{alias}": {
+            "PROBE": "health.probes.Database",
+            "OPTIONS": {"alias": alias, "writable": not database.get("TEST", {}).get("MIRROR")},
+        }
+        for alias, database in settings.DATABASES.items()
     }
 
 
@@ -60,7 +64,8 @@ class Settings:
     PROBES: dict[str, Any] = option(
         _every_database,
         "The readiness checks: a name for each, and the dotted path of a callable, or "
-        '`{"PROBE": path, "OPTIONS": {...}, "CRITICAL": True}`. By default the databases, each by itself.',
+        '`{"PROBE": path, "OPTIONS": {...}, "CRITICAL": True}`. By default the databases, each by itself; one '
+        'with `TEST["MIRROR"]` is a replica, which need take no writes.',
     )
     COLLECTORS: list[str] = option(
         list, "Dotted paths of functions that give metrics when they are asked for, as prometheus_client's families."

@@ -8,9 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connections
 from django.test import Client
 
+from health.conf import Settings
 from tests.health.conftest import AddDatabase, FreezingRelay, Probes, eventually
 from tests.postgresql import Server
 
@@ -114,6 +116,22 @@ def test_a_database_that_takes_no_writes(
     assert_not_ready(stranger)
 
     probes(replica={"PROBE": "health.probes.Database", "OPTIONS": {"alias": alias, "writable": False}})
+
+    assert is_ready(stranger)
+
+
+def test_a_replica_is_probed_as_one_unasked(
+    stranger: Client,
+    add_database: AddDatabase,
+    probes: Probes,
+    postgresql: Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    replica = {"OPTIONS": {"options": "-c default_transaction_read_only=on"}, "TEST": {"MIRROR": "default"}}
+    alias = add_database("replica", host=str(postgresql.home), USER="app", **replica)
+    monkeypatch.setitem(settings.DATABASES, alias, connections.settings[alias])
+
+    probes(**{f"database:{alias}": Settings().PROBES[f"database:{alias}"]})
 
     assert is_ready(stranger)
 
