@@ -30,7 +30,8 @@ def install() -> None:
     """Limit the waiting of this process; where psycopg is not installed there is none to limit."""
     with suppress(ImportError):
         limit_waits(in_time)
-        request_started.connect(_begin, dispatch_uid=__name__)
+        # Under ASGI receivers run in a context of their own; there the handler calls `begin`.
+        request_started.connect(begin, dispatch_uid=__name__)
         request_finished.connect(_end, dispatch_uid=__name__)
 
 
@@ -59,7 +60,8 @@ def _limited(connection: Any, waiting: Generator[Any, Any, Any]) -> Generator[An
         return end.value
 
 
-def _begin(**_: object) -> None:
+def begin(**_: object) -> None:
+    """A request begins in this context: a thread of a WSGI server, or a task of an ASGI server."""
     _serving.set(True)
 
 

@@ -15,6 +15,8 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpRequest
 from django.utils.http import parse_header_parameters
 
+from ops_platform import deadlines
+
 
 class UTF8Mixin(HttpRequest):
     """A request that is read as UTF-8, whatever its `charset` says."""
@@ -74,3 +76,8 @@ class UTF8ASGIHandler(ASGIHandler):
     """Django's ASGI application with such requests."""
 
     request_class = UTF8ASGIRequest
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request; an ASGI server has a task for each."""
+        deadlines.begin()
+        await super().__call__(scope, receive, send)

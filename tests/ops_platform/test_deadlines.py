@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.core.signals import request_finished, request_started
 from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
+from django.urls import path
+
+from ops_platform.requests import UTF8ASGIHandler, UTF8WSGIHandler
 
 pytestmark = [
     pytest.mark.django_db,
@@ -52,6 +59,41 @@ def test_a_request_gives_up_copy_without_an_answer(own: BaseDatabaseWrapper, req
     ):
         list(copy)
     assert not own.is_usable()
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["WSGI", "ASGI"])
+def test_a_server_s_request_is_one(own: BaseDatabaseWrapper, settings: Any, is_async: bool) -> None:
+    def sleep(request: HttpRequest) -> HttpResponse:
+        with own.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(60)")
+        return HttpResponse("it waited")
+
+    settings.ROOT_URLCONF = (path("sleep", sleep),)
+    settings.MIDDLEWARE = ["systemlog.problems.ProblemMiddleware"]
+    own.inc_thread_sharing()
+    if is_async:
+        said: list[dict[str, Any]] = []
+        asyncio.run(_ask(UTF8ASGIHandler(), said))
+        status = said[0]["status"]
+    else:
+        statuses: list[str] = []
+        environ: dict[str, Any] = RequestFactory(SERVER_NAME="localhost")._base_environ(PATH_INFO="/sleep")
+        for _ in UTF8WSGIHandler()(environ, lambda line, *_: statuses.append(line)):
+            pass
+        status = int(statuses[0].split()[0])
+        request_finished.send(None)
+    assert status == 503
+
+
+async def _ask(application: UTF8ASGIHandler, said: list[dict[str, Any]]) -> None:
+    body = asyncio.Queue[dict[str, Any]]()
+    body.put_nowait({"type": "http.request", "body": b"", "more_body": False})
+
+    async def send(message: dict[str, Any]) -> None:
+        said.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/sleep", "headers": [(b"host", b"localhost")]}
+    await application({**scope, "query_string": b"", "server": ("localhost", 80)}, body.get, send)
 
 
 def test_what_is_no_request_waits(own: BaseDatabaseWrapper) -> None:
