@@ -106,6 +106,9 @@ class HealthMiddleware:
 
 
 def _reply(endpoint: Endpoint, request: HttpRequest) -> HttpResponse:
+    if request.META.get("HTTP_HOST") == "":
+        # Any name is answered, for the kubelet asks for an address; but HTTP/1.1 asks for one (RFC 9112, section 3.2).
+        return answers.refusal(request, 400, "The Host header is missing or empty.", {})
     if request.method not in READING:
         return answers.refusal(request, 405, "This resource is read with GET or HEAD.", {"Allow": ", ".join(READING)})
     details = endpoint.knows_readers and access.may_see_details(request)

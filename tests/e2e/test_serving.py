@@ -212,6 +212,8 @@ def _status(server, request):
     ("request_", "status"),
     [
         ("GET /docs HTTP/1.1\nConnection: close\n\n", 400),
+        ("GET /system-health/live HTTP/1.1\nConnection: close\n\n", 400),
+        ("GET /system-health/live HTTP/1.0\n\n", 200),
         ("GET http://elsewhere.example/docs HTTP/1.1\nHost: localhost\nConnection: close\n\n", 400),
         ("GET http://localhost/docs HTTP/1.1\nHost: localhost\nConnection: close\n\n", 200),
         ("GET /docs HTTP/1.0\nHost: localhost\n\n", 200),
