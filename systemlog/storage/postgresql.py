@@ -265,6 +265,8 @@ class PostgreSQLStorage(Storage):
     def plan(self, leaf: Leaf, expiry: Expiry) -> Step:
         """Drop a leaf all of whose span is past. Of another one, write what stays anew if it is the smaller part."""
         past = expiry.verdict(*leaf.span) is Verdict.ALL
+        if past and self._settled(leaf, expiry) and (rows := rollup.number_of(self.connection, leaf.span)):
+            return Step(leaf, Action.DROP, rows, rows)
         # Of a leaf that is past, an index tells how many rows go: there is no need to look at each.
         condition = Condition(ALL, []) if past else expired(expiry, _same)
         with self.connection.cursor() as cursor:

@@ -141,6 +141,19 @@ def recount(connection: BaseDatabaseWrapper, span: Span) -> None:
             cursor.execute(RECOUNT_SQLITE, bounds)
 
 
+def number_of(connection: BaseDatabaseWrapper, span: Span) -> int:
+    """How many records of the span have been counted, in time that does not grow with their number.
+
+    0 says nothing: no record, one that nobody has counted, or a span that does not begin and end with an hour.
+    """
+    if whole_hours(span) != span:
+        return 0
+    bounds = [connection.ops.adapt_datetimefield_value(bound) for bound in span]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT coalesce(sum(count), 0) FROM {ROLLUP} WHERE hour >= %s AND hour < %s", bounds)
+        return max(0, int(cursor.fetchone()[0]))
+
+
 def hour_of(instant: datetime) -> datetime:
     """The start of the hour that the instant lies in."""
     return instant.replace(minute=0, second=0, microsecond=0)
