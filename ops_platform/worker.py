@@ -5,7 +5,8 @@ own signal handlers hands it to the handlers of the master, whose copy it is, an
 the application is imported finishes that first. Either way a server that is stopped as it starts would take long.
 
 A client that stops in the middle of a request would hold a thread for ever; one that sends nothing, or less than it
-announced when the answer is out already, for 5 s; and one that does not close its end the thread that accepts, for 2 s.
+announced when the answer is out already, for 5 s; one that does not read its answer, for as long as it likes; and one
+that does not close its end the thread that accepts, for 2 s.
 
 A worker whose master was killed would keep the port from a new server for as long as a request takes.
 """
@@ -29,6 +30,9 @@ from ops_platform.lingering import Lingering
 
 STALL_S = 10
 """How long a request may pause while it arrives; the log API asks a second time, so its uploads may twice as long."""
+
+UNREAD_S = 10
+"""How long a client may leave unread what was sent to it, before its connection is ended and its thread is free."""
 
 KILL_AFTER_S = 5
 """A worker without a master is killed so long after its `graceful_timeout`."""
@@ -54,6 +58,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if not conn.initialized:
             conn.close = partial(self._close, conn)
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, RECEIVE_TIMEOUT)
+            if conn.sock.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_USER_TIMEOUT"):
+                # SO_SNDTIMEO does not do it: gunicorn sends file by file, each with a time of its own.
+                conn.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_S * 1000)
         return super().handle(conn)
 
     def handle_request(self, req: Any, conn: TConn) -> object:
