@@ -6,14 +6,15 @@ BIND ?= 127.0.0.1:8000
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/requirements.txt
+LOCKED := $(VENV)/requirements.lock
 
 # What `check --deploy` and the schema are held against: a production environment that no developer's .env changes.
 PRODUCTION := env -u DATABASE_URL -u LOG_DATABASE_URL ENV_FILE= DEBUG=off HTTPS=on ALLOWED_HOSTS=logs.example.com \
 	SECRET_KEY=only-for-the-checks-0123456789-abcdefghijklmnopqrstuvwxyz
 
-.PHONY: run test test-versions test-clients check format docs clean help venv python
+.PHONY: run test test-versions test-clients check format docs lock clean help venv locked python
 
-run: venv .env  ## serve on http://127.0.0.1:8000 (or BIND=…); the first start prints an administrator and a token
+run: locked .env  ## serve on http://127.0.0.1:8000 (or BIND=…); the first start prints an administrator and a token
 	@exec $(BIN)/python manage.py serve --welcome --bind $(BIND)
 
 test: venv  ## the whole suite, on SQLite and on PostgreSQL (DATABASE_URL, or one that it starts itself); CITUS_DATABASE_URL too
@@ -44,6 +45,11 @@ format: venv  ## bring the code into its form
 docs: venv  ## write the README's tables of settings from the code
 	$(PRODUCTION) DJANGO_SETTINGS_MODULE=ops_platform.settings $(BIN)/python -m tests.ops_platform.readme
 
+lock: venv  ## write requirements.lock: all that the service runs with, with hashes, from the first part of requirements.txt
+	@{ echo "# All that the service runs with, for every Python and platform; made by \`make lock\`." && \
+		sed -n '/^# -- to run/,/^# -- to test/p' requirements.txt | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate -; } > requirements.lock.new && mv requirements.lock.new requirements.lock
+
 clean:  ## remove the virtual environment and caches, never .env or var/
 	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
 
@@ -57,6 +63,13 @@ venv: python
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt && \
 		cp requirements.txt $(INSTALLED); }
 
+# What `make run` needs, and not what tests and checks need too.
+locked: python
+	@cmp -s requirements.lock $(LOCKED) || { \
+		echo "Installing requirements.lock into $(VENV) (a minute, once)" && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock && \
+		cp requirements.lock $(LOCKED); }
+
 python:
 	@command -v $(PYTHON) >/dev/null || { \
 		echo "There is no '$(PYTHON)'. Install Python 3.11 or newer, or name it: make run PYTHON=python3.12" >&2; exit 1; }
@@ -69,6 +82,6 @@ python:
 	if [ "$$($(BIN)/python -c "$$version" 2>/dev/null)" != "$$($(PYTHON) -c "$$version")" ]; then \
 		rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); fi
 
-.env: | venv
+.env: | python
 	@umask 077 && printf 'SECRET_KEY=%s\nALLOWED_HOSTS=localhost,127.0.0.1,[::1]\n' \
 		"$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" > $@.new && mv $@.new $@
