@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 
 import django
 import pytest
@@ -36,9 +35,10 @@ def test_a_stranger_learns_nothing_of_hosts_versions_and_exceptions(
 
     text = stranger.get(f"/system-health{path}", headers=headers).content.decode()
 
-    secrets = ("1.2.3", "db.internal", "password", "ProviderDown", platform.python_version(), django.get_version())
-    # As a word of its own: Django's "5.2" is in many a number of the metrics.
-    assert not [secret for secret in secrets if re.search(rf"(?<![\w.]){re.escape(secret)}(?![\w.])", text)]
+    # Versions as the texts that they are in a body: Django's may be 5.2, which is the number of many a metric, too.
+    versions = [f'"{version}"' for version in (platform.python_version(), django.get_version())]
+    secrets = ("1.2.3", "db.internal", "password", "ProviderDown", *versions)
+    assert not [secret for secret in secrets if secret in text]
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
