@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from django.apps.config import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
 from django.utils.module_loading import import_string
 
 from health.conf import NAME, conf, problems_with
 from health.metrics.collectors import bad_collectors
-from health.probes.configuration import bad_probes
+from health.probes.configuration import bad_probes, configured_probes
 
 MIDDLEWARE = "health.middleware.HealthMiddleware"
 
@@ -39,6 +40,24 @@ def check_probes(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> l
             id="health.E002",
         )
         for name, why in bad_probes()
+    ]
+
+
+@register(Tags.compatibility)
+def check_database_probe(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """health.W007: PROBES, which takes the place of the default, has a probe of a database, where there is one."""
+    probes = conf().PROBES
+    if not isinstance(probes, dict) or not any(database.get("ENGINE") for database in settings.DATABASES.values()):
+        return []
+    if any(probe.is_database for probe in configured_probes()):
+        return []
+    return [
+        CheckWarning(
+            f"{NAME}['PROBES'] takes the place of the default and probes no database: readiness says `db_ok` whatever "
+            "becomes of the databases.",
+            hint="Add 'database': 'health.probes.Database', with OPTIONS {'alias': …} for another alias than default.",
+            id="health.W007",
+        )
     ]
 
 

@@ -58,7 +58,10 @@ def is_draining() -> bool:
 
 
 def watch() -> None:
-    """From now on this process is one that looks for the file, as long as it lives."""
+    """From now on this process is one that looks for the file, as long as it lives.
+
+    A file that nobody looked for until now is what a server left behind that is gone: it is removed.
+    """
     global _watched  # noqa: PLW0603  (of the process)
     file = drain_file()
     if file is None or (_watched is not None and _watched[0] == file.parent):
@@ -70,7 +73,10 @@ def watch() -> None:
         file.parent.mkdir(exist_ok=True)  # without its parents: a volume may not be mounted
         descriptor = os.open(file.parent, os.O_RDONLY)
         _watched = file.parent, descriptor
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.unlink(missing_ok=True)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)  # others hold it exclusively for an instant, as above
 
 
 def is_watched() -> bool:

@@ -1,19 +1,23 @@
 """What gunicorn's configuration file takes over: metrics of all workers together, and draining before the end.
 
-from health.gunicorn import on_starting, share, when_ready
-
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
 share("/run/api/metrics")
+
+gunicorn's master needs the settings, and loads the application, which usually names them, in its workers alone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from types import FrameType
 from typing import Any
 
+from django.conf import ENVIRONMENT_VARIABLE, settings
+
 from health.conf import conf
-from health.draining import drain_file, stop_draining
+from health.draining import drain_file, stop_draining, watch
 from health.metrics.shared import share
 
 __all__ = ["on_starting", "share", "when_ready"]
@@ -21,8 +25,14 @@ __all__ = ["on_starting", "share", "when_ready"]
 
 def on_starting(server: Any) -> None:
     """A server that starts is not draining, whatever the last one was."""
+    if not _settings_are_known():
+        server.log.warning(
+            "Draining is left to the workers: set DJANGO_SETTINGS_MODULE in gunicorn's configuration file."
+        )
+        return
     with contextlib.suppress(OSError):
         stop_draining()
+    watch()
 
 
 def when_ready(server: Any) -> None:
@@ -30,9 +40,10 @@ def when_ready(server: Any) -> None:
 
     So a load balancer that has not heard yet is still served. A second SIGTERM stops at once.
     """
-    stop, seconds, file = signal.getsignal(signal.SIGTERM), conf().DRAIN_SECONDS, drain_file()
-    if not callable(stop):
+    stop = signal.getsignal(signal.SIGTERM)
+    if not callable(stop) or not _settings_are_known():
         return
+    seconds, file = conf().DRAIN_SECONDS, drain_file()
 
     def end(number: int, frame: FrameType | None) -> None:
         stop(signal.SIGTERM, frame)
@@ -49,3 +60,7 @@ def when_ready(server: Any) -> None:
         return None
 
     signal.signal(signal.SIGTERM, drain)
+
+
+def _settings_are_known() -> bool:
+    return settings.configured or bool(os.environ.get(ENVIRONMENT_VARIABLE))

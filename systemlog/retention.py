@@ -6,6 +6,7 @@ run beside writers.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from systemlog import archive
 from systemlog.compression import GZIP
+from systemlog.conf import conf
+from systemlog.correlation import current_ids
 from systemlog.identity import mint_id, next_instant
 from systemlog.models import SystemLog
 from systemlog.policies import Expiry, Policy, Verdict
@@ -217,4 +220,19 @@ def _note(leaf: Leaf, step: Step, rows: int, expiry: Expiry) -> Row:
         ],
     }
     message = f"Pruned {rows} records of {leaf.name}"
-    return Row(instant, mint_id(instant), "INFO", CATEGORY, "", message, None, None, context, None, None, None)
+    correlation_id, trace_id, user_id = current_ids()
+    source = conf().SOURCE or socket.gethostname()
+    return Row(
+        instant,
+        mint_id(instant),
+        "INFO",
+        CATEGORY,
+        source,
+        message,
+        correlation_id,
+        user_id,
+        context,
+        trace_id,
+        None,
+        None,
+    )

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseServerError, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.template import TemplateDoesNotExist, loader
 from django.utils.functional import Promise
 from django.views import debug, defaults
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
@@ -103,12 +104,23 @@ def _page(request: HttpRequest, exc: BaseException) -> HttpResponse:
         page = defaults.permission_denied(request, PermissionError())
     elif status < 500:
         page = defaults.bad_request(request, ValueError())
-    else:
+    elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
         page = defaults.server_error(request)
+    else:
+        page = _page_of_status(request, status)
     page.status_code = status
     for name, value in getattr(problem, "headers", {}).items():
         page.headers[name] = value
     return page
+
+
+def _page_of_status(request: HttpRequest, status: int) -> HttpResponse:
+    """The project's template of the status (`503.html`), or a page as Django's that says which it is."""
+    try:
+        return HttpResponse(loader.render_to_string(f"{status}.html", {}, request))
+    except TemplateDoesNotExist:
+        words = {"title": f"{phrase(status)} ({status})", "details": f"<p>Request {correlation_id_of(request)}</p>"}
+        return HttpResponse(defaults.ERROR_PAGE_TEMPLATE % words)
 
 
 def _technical_page(request: HttpRequest, exc: BaseException) -> HttpResponse:

@@ -13,7 +13,7 @@ from django.conf import global_settings, settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
-from django.urls import Resolver404, get_resolver, resolve
+from django.urls import NoReverseMatch, Resolver404, get_resolver, resolve, reverse
 from rest_framework.settings import api_settings
 
 from systemlog.conf import NAME, conf
@@ -76,7 +76,23 @@ def check_installation(app_configs: Sequence[AppConfig] | None, **kwargs: object
                 id="systemlog.W023",
             )
         )
-    return messages + list(_other_answers(has_handler, has_middleware))
+    return messages + list(_other_answers(has_handler, has_middleware)) + list(_pages_nowhere())
+
+
+def _pages_nowhere() -> Iterator[CheckMessage]:
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return
+    for place in conf().PROBLEM_HTML_PATHS:
+        if place.startswith("/"):
+            continue
+        try:
+            reverse(place)
+        except NoReverseMatch:
+            yield checks.Warning(
+                f"{NAME}['PROBLEM_HTML_PATHS'] names {place!r}, which is neither a path nor the name of a URL.",
+                hint="Write a path that begins with a slash, or the name of a URL that takes no arguments.",
+                id="systemlog.W025",
+            )
 
 
 def _other_answers(has_handler: bool, has_middleware: bool) -> Iterator[CheckMessage]:

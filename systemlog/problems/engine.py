@@ -132,8 +132,11 @@ class ProblemFormatter(ExceptionFormatter):
         if isinstance(exc, drf.ValidationError) or exc.status_code == 500:
             return ""
         detail = exc.detail.get("detail") if isinstance(exc.detail, dict) else exc.detail
-        if not isinstance(detail, str) or (has_words_of_drf(type(exc)) and is_made_from(detail, exc.default_detail)):
+        if not isinstance(detail, str):
             return ""
+        if has_words_of_drf(type(exc)) and is_made_from(detail, exc.default_detail):
+            # Where nobody can be challenged, DRF makes a 403 of a 401: a login is missing, and no permission.
+            return str(detail) if exc.status_code != type(exc).status_code else ""
         if isinstance(exc, drf.ParseError) and (exc.__context__ or exc.__cause__):
             # A ParseError raised for another exception repeats that one's text.
             return ""

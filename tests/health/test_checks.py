@@ -93,3 +93,18 @@ def test_a_function_that_is_not_there_is_named(settings: Settings) -> None:
     settings.HEALTH = {"MAY_SEE": "nowhere.at_all"}
 
     assert ids() == ["health.E005"]
+
+
+@pytest.mark.parametrize(
+    ("probes", "warned"),
+    [
+        ({}, True),
+        ({"disk": {"PROBE": "health.probes.DiskSpace", "OPTIONS": {"path": "/"}}}, True),
+        ({"database": "health.probes.Database"}, False),
+    ],
+    ids=["none", "another", "a database"],
+)
+def test_probes_without_a_database_are_warned_of(settings: Settings, probes: dict[str, object], warned: bool) -> None:
+    settings.HEALTH = {"PROBES": probes}
+
+    assert ("health.W007" in ids()) == warned

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -69,9 +71,29 @@ def test_where_no_server_looks_for_the_mark_it_is_said_and_none_is_left(
 def test_a_mark_that_an_ended_server_left_can_be_taken_away(drain_file: Path) -> None:
     drain_file.parent.mkdir()
     drain_file.touch()
-    with pytest.raises(CommandError):
-        call_command("drain", off=True, stdout=StringIO())
+    call_command("drain", off=True, stdout=StringIO())
     assert not drain_file.exists()
+
+
+def test_a_server_that_starts_is_not_drained_by_what_an_ended_one_left(drain_file: Path, stranger: Client) -> None:
+    drain_file.parent.mkdir()
+    drain_file.touch()
+
+    assert stranger.get("/system-health/ready").status_code == 200
+    assert not drain_file.exists()
+
+
+def test_a_process_that_starts_beside_others_leaves_their_mark(drain_file: Path, stranger: Client) -> None:
+    drain_file.parent.mkdir()
+    other = os.open(drain_file.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(other, fcntl.LOCK_SH)  # as a process does that serves already
+        drain_file.touch()
+
+        assert stranger.get("/system-health/ready").status_code == 503
+        assert drain_file.exists()
+    finally:
+        os.close(other)
 
 
 def test_a_folder_that_is_not_there_is_not_made(probes: Probes, tmp_path: Path, stranger: Client) -> None:

@@ -210,6 +210,8 @@ class TestPagesForBrowsers:
         response = client.get("/admin/", headers={"Accept": BROWSER, "X-Raise-In": "OperationalError"})
         assert response.status_code == 503
         assert response.headers["Retry-After"] == "5"
+        assert b"<h1>Service Unavailable (503)</h1>" in response.content
+        assert response.headers["X-Request-ID"].encode() in response.content
 
     def test_a_csrf_failure_under_the_admin_is_djangos_page(self, debug: bool) -> None:
         client = Client(enforce_csrf_checks=True)

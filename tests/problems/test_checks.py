@@ -76,6 +76,11 @@ def test_type_uris_that_lead_nowhere_are_named(settings: Any) -> None:
     assert ids() == {"systemlog.W023"}
 
 
+def test_a_place_of_pages_that_is_not_there_is_named(settings: Any) -> None:
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "PROBLEM_HTML_PATHS": ["/shop/", "admin:index", "nope:index"]}
+    assert ids() == {"systemlog.W025"}
+
+
 def test_two_types_of_one_slug_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry_module, "_types", dict(registry_module._types))
     monkeypatch.setattr(registry_module, "_slugs_taken_twice", set())

@@ -9,8 +9,9 @@ from django.test import Client
 from django.urls import path
 from django.utils.translation import gettext_lazy
 from rest_framework import serializers
-from rest_framework.authentication import BasicAuthentication
+from rest_framework.authentication import BasicAuthentication, SessionAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed, NotFound, PermissionDenied
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -90,7 +91,16 @@ class ReturnsErrors(Open):
         return Response(serializer.errors, status=400)
 
 
+class Guarded(APIView):
+    authentication_classes = (SessionAuthentication,)
+    permission_classes = (IsAuthenticated,)
+
+    def get(self, request: Request) -> Response:
+        return Response()
+
+
 urlpatterns = [
+    path("guarded", Guarded.as_view()),
     path("raises/<name>", Raises.as_view()),
     path("returns/<name>", Returns.as_view()),
     path("returns-errors", ReturnsErrors.as_view()),
@@ -142,6 +152,11 @@ def test_text_and_code_of_an_exception_are_kept(
 ) -> None:
     problem = assert_problem(client.get(f"/raises/{name}"), status=status)
     assert (problem.detail, problem.extensions.get("code")) == (detail, code)
+
+
+def test_where_nobody_can_be_challenged_a_missing_login_is_told_as_one(client: Client) -> None:
+    problem = assert_problem(client.get("/guarded"), type="permission-denied", status=403)
+    assert problem.detail == "Authentication credentials were not provided."
 
 
 def test_what_drfs_own_handler_returned_has_no_code_that_its_type_says(client: Client) -> None:

@@ -30,9 +30,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Set or remove the mark."""
         try:
+            was_marked = (file := drain_file()) is not None and file.exists()
             if options["off"]:
                 stop_draining()  # before anything else: a server may be on its way
-            if not is_watched():
+            if not is_watched() and not (options["off"] and was_marked):
                 raise CommandError(
                     f"No server looks for {drain_file()}. Is one running, with the same HEALTH['DRAIN_FILE']?"
                 )
