@@ -15,13 +15,15 @@ class OpsPlatformConfig(AppConfig):
     name = "ops_platform"
 
     def ready(self) -> None:
-        """Register the checks, limit the waiting for PostgreSQL, and make the directory of SQLite's files."""
+        """Register the checks, limit the waiting for PostgreSQL, share what workers share, make SQLite's directory."""
         from ops_platform import (
             checks,  # noqa: F401  (importing registers them)
             deadlines,
         )
+        from systemlog.problems.wrong_hosts import wrong_hosts
 
         deadlines.install()
+        wrong_hosts.file = settings.VAR_DIR / "wrong-host"
         files = [Path(str(database.get("NAME"))) for database in settings.DATABASES.values()]
         if any(settings.VAR_DIR in file.parents for file in files):
             with contextlib.suppress(OSError):  # told by the check ops_platform.E006

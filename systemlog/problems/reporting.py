@@ -7,10 +7,8 @@ middleware. For requests that pass ProblemMiddleware those records are dropped, 
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import Mapping
-from time import monotonic
 
 from django.core import signals
 from django.core.exceptions import DisallowedHost, SuspiciousOperation
@@ -23,6 +21,7 @@ from django.utils.functional import LazyObject, empty
 from systemlog.conf import conf
 from systemlog.correlation import current
 from systemlog.problems.response import correlation_id_of, instance_of
+from systemlog.problems.wrong_hosts import wrong_hosts
 
 ON_OUR_ROAD = "_systemlog_problems"
 """The attribute of a request between ProblemMiddleware's doors."""
@@ -69,7 +68,7 @@ def report(
     level = logging.ERROR if status >= 500 else level_of(status, conf().PROBLEM_LOG_LEVELS)
     if level is None:
         if isinstance(exc, DisallowedHost):
-            _wrong_hosts.warn(request)
+            wrong_hosts.warn(request)
         return
     (
         logging.getLogger(f"django.security.{type(exc).__name__}") if isinstance(exc, SuspiciousOperation) else logger
@@ -89,35 +88,6 @@ def report(
             "request": request,
         },
     )
-
-
-_host = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
-"""What may be meant for ALLOWED_HOSTS; anything else in a Host header is an attack or a mistake of the client's."""
-
-
-class WrongHosts:
-    """Warns of requests with a host that is not allowed, once a minute at most: anybody can send any number of them."""
-
-    PAUSE_S = 60
-
-    def __init__(self) -> None:
-        self._silent_until = 0.0
-
-    def warn(self, request: HttpRequest) -> None:
-        """Log a warning with the host of this request, unless there was one just now, or it is no host's name."""
-        now = monotonic()
-        host = str(request.META.get("HTTP_HOST", request.META.get("SERVER_NAME", "")))
-        if now < self._silent_until or not _host.fullmatch(host):
-            return
-        self._silent_until = now + self.PAUSE_S
-        logger.warning(
-            "A request for the host %r was refused. If clients shall use that name, add it to ALLOWED_HOSTS.",
-            host,
-            extra={"action": "problem.wrong_host", "correlation_id": correlation_id_of(request)},
-        )
-
-
-_wrong_hosts = WrongHosts()
 
 
 def level_of(status: int, levels: Mapping[int, str]) -> int | None:

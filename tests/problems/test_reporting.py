@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from django.contrib.auth.models import User
 from django.test import AsyncClient, Client, RequestFactory
 
 from systemlog.problems import Problem
-from systemlog.problems.reporting import WrongHosts
+from systemlog.problems.wrong_hosts import WrongHosts
 
 
 def only(records: list[logging.LogRecord]) -> logging.LogRecord:
@@ -121,3 +123,18 @@ def test_only_what_could_be_allowed_is_named_as_a_wrong_host(
     wrong_hosts.warn(request)
 
     assert [host in record.getMessage() for record in caplog.records] == [True] * warned
+
+
+def test_the_workers_of_a_host_warn_once_a_minute_together(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    request = RequestFactory().get("/", headers={"Host": "elsewhere.example"})
+    workers = WrongHosts(), WrongHosts()
+    for worker in workers:
+        worker.file = tmp_path / "wrong-host"
+        worker.warn(request)
+    assert len(caplog.records) == 1
+
+    os.utime(tmp_path / "wrong-host", (0, 0))
+    for worker in (WrongHosts(), WrongHosts()):
+        worker.file = tmp_path / "wrong-host"
+        worker.warn(request)
+    assert len(caplog.records) == 2
