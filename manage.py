@@ -14,7 +14,7 @@ def main() -> None:
         raise SystemExit(
             "Django is not installed for this Python. `make run` sets up .venv; use .venv/bin/python manage.py."
         ) from error
-    from systemlog.management.running import command_run
+    from systemlog.landing.commands import command_run
 
     with command_run():
         execute_from_command_line(sys.argv)

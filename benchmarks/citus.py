@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.citus import NODE_SETTINGS, running_cluster
-from tests.postgresql import running_server
+from tests.support.postgresql import running_server
 
 BATCH = 5000
 ROUNDS = 30
@@ -126,7 +126,7 @@ class Side:
 
     def sizes(self) -> dict[str, float]:
         """What a row takes on disk."""
-        from systemlog.storage.leaves import read_leaves
+        from systemlog.storage.postgresql.partitions import read_leaves
 
         with self.storage.connection.cursor() as cursor:
             for leaf in read_leaves(cursor):
@@ -139,9 +139,9 @@ class Side:
 
     def ask(self) -> dict[str, float]:
         """One round of questions; each for another record."""
-        from systemlog.counting import count
         from systemlog.models import SystemLog
-        from systemlog.search import Search, find_page, find_record
+        from systemlog.search.pages import Search, find_page, find_record
+        from systemlog.search.total import count
         from systemlog.storage.lookups import By, Lookup
 
         everything = SystemLog.objects.all()

@@ -117,7 +117,7 @@ def measure_request(name: str, folder: Path) -> list[float]:
         (folder / "metrics").mkdir()
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder / "metrics")
     else:
-        from health.metrics.shared import share
+        from health.metrics.multiprocess import share
 
         share(folder / "metrics")
     configure(health, folder)
@@ -169,7 +169,7 @@ def configure(health: dict[str, object], folder: Path) -> None:
 
 def measure_scrape(folder: Path) -> list[float]:
     """Scrapes in one of several workers that share their numbers, in turns with doing nothing."""
-    from health.metrics.shared import share
+    from health.metrics.multiprocess import share
 
     share(folder / "metrics")
     configure({}, folder)

@@ -53,7 +53,7 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = options.database
         if not url:
-            from tests.postgresql import DURABLE, running_server
+            from tests.support.postgresql import DURABLE, running_server
 
             url = stack.enter_context(running_server(settings=DURABLE)).url()
         configure(folder, url)
@@ -167,8 +167,8 @@ def land(alias: str, folder: Path, rows: int, one_at_a_time: float) -> None:
 
 def copy(lines: list[bytes]) -> None:
     """The lines by COPY, in one transaction."""
-    from systemlog.storage.postgresql import COPY_SQL
-    from systemlog.storage.rows import TABLE
+    from systemlog.records.row import TABLE
+    from systemlog.storage.postgresql.store import COPY_SQL
 
     with transaction.atomic(using="postgresql"), connections["postgresql"].cursor() as cursor:
         data = b"".join([line + b"\n" for line in lines])
@@ -178,7 +178,7 @@ def copy(lines: list[bytes]) -> None:
 
 def executemany(lines: list[bytes]) -> None:
     """The lines as rows that were read before, in one transaction."""
-    from systemlog.storage.sqlite import INSERT_SQL, values_of
+    from systemlog.storage.sqlite.store import INSERT_SQL, values_of
 
     values = [values_of(line) for line in lines]
     with transaction.atomic(using="sqlite"), connections["sqlite"].cursor() as cursor:
@@ -187,8 +187,8 @@ def executemany(lines: list[bytes]) -> None:
 
 def make_lines(count: int) -> list[bytes]:
     """Lines of records of the present, as the handler makes them."""
+    from systemlog.journal.backends import way
     from systemlog.journal.handler import build_line, column
-    from systemlog.journal.sinks import way
 
     requests = [column(str(uuid.uuid4())) for _ in range(count // 8 + 1)]
     nothing = column(None)
@@ -210,7 +210,7 @@ def make_lines(count: int) -> list[bytes]:
 
 def write_segments(place: Path, lines: list[bytes]) -> None:
     """A journal of these lines, whose writer is gone."""
-    from systemlog.journal.frames import frame
+    from systemlog.journal.framing import frame
     from systemlog.journal.segments import Segment
 
     place.mkdir()

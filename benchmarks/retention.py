@@ -24,7 +24,7 @@ from typing import Any
 import environ
 from django.conf import settings
 
-from tests.postgresql import DURABLE, running_server
+from tests.support.postgresql import DURABLE, running_server
 
 DAYS = 30
 PLAIN = "benchmarks_plain"
@@ -70,8 +70,8 @@ def main() -> None:
 
 def measure(rows: int) -> None:
     """Load, and take off again."""
-    from systemlog.policies import Policy
-    from systemlog.retention import prune
+    from systemlog.retention.prune import prune
+    from systemlog.storage.expiry import Policy
 
     load(rows)
     now = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -135,8 +135,8 @@ def archive() -> None:
     """Rows a second to an archive, verified, and of one file back."""
     from django.core.management import call_command
 
-    from systemlog.archive import read_manifest
-    from systemlog.retention import ArchiveTo, archive_older
+    from systemlog.retention.archive import read_manifest
+    from systemlog.retention.prune import ArchiveTo, archive_older
 
     for compression in ("gzip", "zstd"):
         with tempfile.TemporaryDirectory() as directory:

@@ -30,7 +30,7 @@ from typing import Any
 import environ
 from django.conf import settings
 
-from tests.postgresql import running_server
+from tests.support.postgresql import running_server
 
 DAYS = 30
 LEVELS = ("INFO", "WARNING", "ERROR", "CRITICAL")
@@ -173,7 +173,7 @@ class Store:
         """The trigram indexes that retention builds on partitions whose time is over, if the database has pg_trgm."""
         from django.db import connection
 
-        from systemlog.storage.leaves import read_leaves
+        from systemlog.storage.postgresql.partitions import read_leaves
 
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_trgm'")
@@ -272,7 +272,7 @@ class Store:
 
 def lines(rows: int, end: datetime) -> Iterator[str]:
     """The events as lines of COPY, oldest first."""
-    from systemlog.identity import mint_id
+    from systemlog.records.ids import mint_id
 
     chance = random.Random(8)  # noqa: S311  (no secret)
     step = timedelta(days=DAYS) / rows

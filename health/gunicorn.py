@@ -18,7 +18,7 @@ from django.conf import ENVIRONMENT_VARIABLE, settings
 
 from health.conf import conf
 from health.draining import drain_file, stop_draining, watch
-from health.metrics.shared import share
+from health.metrics.multiprocess import share
 
 __all__ = ["on_starting", "share", "when_ready"]
 

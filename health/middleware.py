@@ -13,7 +13,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from health import access, answers
+from health import access, responses
 from health.conf import conf
 from health.draining import drain_on_sigterm, watch
 from health.metrics import requests
@@ -44,11 +44,11 @@ def endpoints() -> dict[str, Endpoint]:
     by_path = {}
     root = conf().PATH
     for endpoint in (
-        Endpoint(root, answers.summary),
-        Endpoint(f"{root}/live", answers.live, asks=None, knows_readers=False),
-        Endpoint(f"{root}/ready", answers.ready),
-        Endpoint(f"{root}/startup", answers.startup),
-        Endpoint(f"{root}/metrics", answers.metrics, asks=collecting, guarded=conf().METRICS_NEED_TOKEN),
+        Endpoint(root, responses.summary),
+        Endpoint(f"{root}/live", responses.live, asks=None, knows_readers=False),
+        Endpoint(f"{root}/ready", responses.ready),
+        Endpoint(f"{root}/startup", responses.startup),
+        Endpoint(f"{root}/metrics", responses.metrics, asks=collecting, guarded=conf().METRICS_NEED_TOKEN),
     ):
         by_path[endpoint.route] = by_path[endpoint.route + "/"] = endpoint
     return by_path
@@ -108,12 +108,12 @@ class HealthMiddleware:
 def _reply(endpoint: Endpoint, request: HttpRequest) -> HttpResponse:
     if request.META.get("HTTP_HOST") == "":
         # Any name is answered, for the kubelet asks for an address; but HTTP/1.1 asks for one (RFC 9112, section 3.2).
-        return answers.refusal(request, 400, "The Host header is missing or empty.", {})
+        return responses.refusal(request, 400, "The Host header is missing or empty.", {})
     if request.method not in READING:
-        return answers.refusal(request, 405, "This resource is read with GET or HEAD.", {"Allow": ", ".join(READING)})
+        return responses.refusal(request, 405, "This resource is read with GET or HEAD.", {"Allow": ", ".join(READING)})
     details = endpoint.knows_readers and access.may_see_details(request)
     if endpoint.guarded and not details:
-        return answers.refusal(request, 401, "Send the token as a bearer token.", {"WWW-Authenticate": "Bearer"})
+        return responses.refusal(request, 401, "Send the token as a bearer token.", {"WWW-Authenticate": "Bearer"})
     response = endpoint.answer(request, details)
     if request.method == "HEAD":
         response.content = b""  # Content-Length stays: it says what a GET would bring

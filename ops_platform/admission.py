@@ -19,10 +19,10 @@ from typing import Any, cast
 from health.access import needs_queries
 from health.middleware import Endpoint, endpoints
 from health.runner import collecting
-from ops_platform.requests import UTF8WSGIRequest
+from ops_platform.handlers import UTF8WSGIRequest
 from systemlog.conf import conf as systemlog_conf
 from systemlog.correlation import is_acceptable, new_id
-from systemlog.correlation.trust import is_trusted
+from systemlog.correlation.trusted_proxies import is_trusted
 from systemlog.problems import Problem
 from systemlog.problems.response import ProblemResponse, instance_of, phrase
 

@@ -4,7 +4,7 @@ import os
 
 import django
 
-from ops_platform.requests import UTF8ASGIHandler
+from ops_platform.handlers import UTF8ASGIHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ops_platform.settings")
 django.setup(set_prefix=False)

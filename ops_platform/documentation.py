@@ -11,7 +11,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ops_platform.bearer import BearerAuthentication
+from ops_platform.authentication import BearerAuthentication
 from systemlog.problems import InvalidParameters
 
 # The page's script comes from /docs?script=, its assets from /static/; Swagger UI styles its elements one by one.

@@ -25,9 +25,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
-from systemlog.correlation.trust import is_trusted
-from systemlog.problems.catalogue import TooManyRequests
+from systemlog.correlation.trusted_proxies import is_trusted
 from systemlog.problems.negotiation import prefers_html
+from systemlog.problems.types import TooManyRequests
 
 logger = logging.getLogger("ops_platform.logins")
 

@@ -10,7 +10,7 @@ from typing import Any
 from pythonjsonlogger.core import RESERVED_ATTRS, LogData
 from pythonjsonlogger.json import JsonFormatter
 
-from systemlog.journal.plain import in_words
+from systemlog.journal.serialization import in_words
 from systemlog.redaction import redact_record, redact_text
 
 

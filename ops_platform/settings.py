@@ -142,7 +142,7 @@ HEALTH = {
 REST_FRAMEWORK = {
     # The first one's WWW-Authenticate makes it 401 for the anonymous.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "ops_platform.bearer.BearerAuthentication",
+        "ops_platform.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

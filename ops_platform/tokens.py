@@ -1,4 +1,4 @@
-"""API tokens and the service users that hold them; `ops_platform.bearer` recognises them."""
+"""API tokens and the service users that hold them; `ops_platform.authentication` recognises them."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ from typing import Any
 from gunicorn.workers import gthread
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from ops_platform.closing import Lingering
 from ops_platform.compat import takes_over_continue
 from ops_platform.continuing import ExpectedBody
-from ops_platform.lingering import Lingering
 
 STALL_S = 10
 """How long a request may pause while it arrives; the log API asks a second time, so its uploads may twice as long."""

@@ -7,7 +7,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ops_platform.settings")  # befo
 import django
 
 from ops_platform.admission import Admission
-from ops_platform.requests import UTF8WSGIHandler
+from ops_platform.handlers import UTF8WSGIHandler
 
 django.setup(set_prefix=False)
 

@@ -21,12 +21,13 @@ class SystemLogConfig(AppConfig):
 
         from systemlog import checks  # noqa: F401  (importing registers them)
         from systemlog.correlation import checks as correlation_checks  # noqa: F401  (registers them)
-        from systemlog.correlation.sql import comment_statements
+        from systemlog.correlation.sqlcommenter import comment_statements
+        from systemlog.journal import backends
         from systemlog.journal import checks as journal_checks  # noqa: F401  (registers them)
-        from systemlog.journal import sinks
         from systemlog.landing import thread
         from systemlog.problems import checks as problem_checks  # noqa: F401  (registers them)
-        from systemlog.storage.sqlite import register_functions
+        from systemlog.retention import checks as retention_checks  # noqa: F401  (registers them)
+        from systemlog.storage.sqlite.store import register_functions
 
         if apps.is_installed("django.contrib.auth"):
             from systemlog.audit import logins
@@ -34,6 +35,6 @@ class SystemLogConfig(AppConfig):
             logins.connect()
         connection_created.connect(register_functions)
         connection_created.connect(comment_statements)
-        connection_created.connect(sinks.begin_tests)
+        connection_created.connect(backends.begin_tests)
         request_started.connect(thread.start_with_request)
         atexit.register(thread.stop)

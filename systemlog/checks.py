@@ -18,7 +18,7 @@ from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 from systemlog import compat
 from systemlog.conf import NAME, conf, problems_with
 from systemlog.journal.directory import JournalUnusable, journal_directory
-from systemlog.storage import citus
+from systemlog.storage.postgresql import citus
 
 SUPPORTED_VENDORS = ("postgresql", "sqlite")
 

@@ -15,10 +15,9 @@ from typing import Any, get_type_hints
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from systemlog.policies import read_policies
+from systemlog.records.levels import LEVEL_NAMES
 
 NAME = "SYSTEMLOG"
-LEVEL_NAMES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 Rule = Callable[[Any], str | None]
 """Takes a value of the right type; says what is wrong with it, or None."""
@@ -83,15 +82,6 @@ def log_levels(value: Mapping[Any, Any]) -> str | None:
     return None
 
 
-def retention(value: Sequence[Any]) -> str | None:
-    """A rule: a list of retention policies, each of which can be the first that a record fits."""
-    try:
-        read_policies(value)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The keys of `SYSTEMLOG`, with their types and defaults."""
@@ -140,7 +130,6 @@ class Settings:
         "How long records are kept: a list of policies, the first that fits decides. It fits by `category` (names; "
         "`audit.*` for all that begin so) and `level`, whichever it has; `keep` is `3d`, `12w`, `7y` or `forever`; "
         "with `archive` records are archived before they go. What none fits is kept.",
-        retention,
     )
     ARCHIVE_DIR: str = option("", "Directory that `prune_system_logs` archives to, where a policy says `archive`.")
     ARCHIVE_COMPRESSION: str = option(

@@ -11,13 +11,13 @@ from django.db import models
 from django.db.models import Q, Value
 from django.utils import timezone
 
-from systemlog.identity import EPOCH, mint_id, next_instant
+from systemlog.records.context_json import ContextDecoder
+from systemlog.records.ids import EPOCH, mint_id, next_instant
+from systemlog.records.row import TABLE
 from systemlog.storage import storage_of
-from systemlog.storage.contexts import ContextDecoder
+from systemlog.storage.checkpoints import CHECKPOINTS
 from systemlog.storage.defaults import MintedId, NowText
-from systemlog.storage.landing import CHECKPOINTS
 from systemlog.storage.rollup import ROLLUP
-from systemlog.storage.rows import TABLE
 
 
 class Level(models.TextChoices):

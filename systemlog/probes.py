@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from systemlog.conf import LEVEL_NAMES
-from systemlog.journal import JournalState, read_state, sinks
-from systemlog.journal.accepted import count_accepted
+from systemlog.journal import JournalState, backends, read_state
+from systemlog.journal.counts import count_accepted
 from systemlog.journal.directory import count_refused, target_folder
 from systemlog.journal.files import CLOSES_AT
-from systemlog.landing.ledger import added, read_ledger
+from systemlog.landing.stats import added, read_ledger
+from systemlog.records.levels import LEVEL_NAMES
 
 LATE_S = 30.0
 """A record that waits for longer than this is late: the database or the lander is not what it should be."""
@@ -34,7 +34,7 @@ def journal() -> str | None:
 
     Raises `JournalClosed`, and `JournalUnusable` where there is no directory for it.
     """
-    if sinks.kind() != "files":
+    if backends.kind() != "files":
         return None
     state = read_state()
     if state.fill >= CLOSES_AT[-1]:

@@ -12,13 +12,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.db.transaction import TransactionManagementError
 
-from systemlog.conf import LEVEL_NAMES, conf
+from systemlog.conf import conf
 from systemlog.correlation import current_ids
-from systemlog.journal import sinks
+from systemlog.journal import backends
 from systemlog.journal.handler import build_line, column
-from systemlog.journal.plain import named
+from systemlog.journal.serialization import named
+from systemlog.records.copy_text import ID, decode
+from systemlog.records.levels import LEVEL_NAMES
 from systemlog.storage import storage_of
-from systemlog.storage.lines import ID, decode
 
 
 def record(
@@ -38,7 +39,7 @@ def record(
     of a transaction; None where the journal has no room for it. Raises `ValueError` for another level.
     """
     line = _line(category, message, level, subject, user, context)
-    accepted = sinks.sink().append(LEVEL_NAMES.index(level), line)
+    accepted = backends.sink().append(LEVEL_NAMES.index(level), line)
     return uuid.UUID(line.split(b"\t", ID + 1)[ID].decode()) if accepted else None
 
 
@@ -82,4 +83,4 @@ def _line(category: str, message: str, level: str, subject: object, user: object
     if user is not None:
         user_id = _key_of(user)
     whose = column(correlation_id), column(user_id), column(trace_id), column(subject)
-    return build_line(sinks.way(), LEVEL_NAMES.index(level), category, message or category, context, *whose)
+    return build_line(backends.way(), LEVEL_NAMES.index(level), category, message or category, context, *whose)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from systemlog.journal import sinks
+from systemlog.journal import backends
 from systemlog.journal.memory import MemorySink
 from systemlog.storage import Row
 
@@ -17,8 +17,8 @@ def captured_records() -> Iterator[list[Row]]:
     `with captured_records() as records: pay(order)`, then `assert records[0].category == "order.paid"`.
     """
     records: list[Row] = []
-    before = sinks.replace(MemorySink(records))
+    before = backends.replace(MemorySink(records))
     try:
         yield records
     finally:
-        sinks.replace(before)
+        backends.replace(before)

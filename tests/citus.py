@@ -22,7 +22,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from tests.postgresql import Server, running_server
+from tests.support.postgresql import Server, running_server
 
 NAME = "CITUS_DATABASE_URL"
 """The variable that names the coordinator, and a database of it in which the cluster is set up."""

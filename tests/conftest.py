@@ -13,11 +13,11 @@ import pytest
 from django.db import connections
 from django.test import override_settings
 
-from systemlog import slices
 from systemlog.conf import conf
+from systemlog.search import time_walk
 from tests import citus
-from tests.databases import on_citus
-from tests.servers import Migrated, Platform, Server, fresh_platform, migrated_database
+from tests.support.databases import on_citus
+from tests.support.servers import Migrated, Platform, Server, fresh_platform, migrated_database
 
 # How long an example takes says something about the machine, which may be busy, and nothing about the code.
 hypothesis.settings.register_profile(
@@ -40,7 +40,7 @@ def a_few_slices_a_page(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Itera
     How often anybody looks at the clock does not matter, nor how busy the real database is.
     """
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_BUDGET": 0.8}
-    monkeypatch.setattr("systemlog.slices.SLICE_S", 10 * slices.SLICE_S)
+    monkeypatch.setattr("systemlog.search.time_walk.SLICE_S", 10 * time_walk.SLICE_S)
     now = time.monotonic()
 
     def take_time(execute: Callable[..., Any], *arguments: Any) -> Any:
@@ -154,7 +154,7 @@ def shared_asgi_server(shared_platform: Platform) -> Iterator[Server]:
 def journal(settings: Any, tmp_path: Path) -> Iterator[Callable[..., Path]]:
     """Has records go to files below `tmp_path`; called with further settings; gives the target's folder."""
 
-    from systemlog.journal import directory, sinks
+    from systemlog.journal import backends, directory
 
     def begin(**more: object) -> Path:
         directory_ = tmp_path / "journal"
@@ -168,4 +168,4 @@ def journal(settings: Any, tmp_path: Path) -> Iterator[Callable[..., Path]]:
         return directory.target_folder()
 
     yield begin
-    sinks.close()
+    backends.close()

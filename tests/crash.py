@@ -26,7 +26,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections, transaction
 
-from tests.postgresql import Server, running_server
+from tests.support.postgresql import Server, running_server
 
 BACKLOG = 1000
 WRITERS = 2
@@ -128,7 +128,7 @@ def kill_lander(name: str, *, before_commit: bool) -> set[str]:
 
     def land() -> None:
         from systemlog.landing import Lander
-        from systemlog.storage.landing import Checkpoints
+        from systemlog.storage.checkpoints import Checkpoints
 
         moved = Checkpoints.move
 

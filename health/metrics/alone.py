@@ -9,7 +9,7 @@ import multiprocessing
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
 
-from health.metrics.shared import DIRECTORY, shared_directory
+from health.metrics.multiprocess import DIRECTORY, shared_directory
 
 logger = logging.getLogger("health.metrics")
 

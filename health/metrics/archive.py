@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from health.metrics.multiprocess import is_abandoned
 from health.metrics.numbers import Numbers, fold, read_numbers
-from health.metrics.shared import is_abandoned
 
 MERGING = "merging"
 ARCHIVE = "archive.json"

@@ -15,8 +15,8 @@ from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
 from health.metrics.archive import bury_the_dead, number_files, read_archive
+from health.metrics.multiprocess import private_numbers, settle, shared_directory
 from health.metrics.numbers import Numbers, fold, forget_layouts, read_numbers
-from health.metrics.shared import private_numbers, settle, shared_directory
 
 logger = logging.getLogger("health.metrics")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from health.metrics.shared import install
+from health.metrics.multiprocess import install
 
 install()  # before the first of them is made: each keeps the value class that it finds
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from health.metrics.shared import HEADER_BYTES, NUMBER, USED
+from health.metrics.multiprocess import HEADER_BYTES, NUMBER, USED
 
 Number = tuple[float, float]
 """A value and its time."""

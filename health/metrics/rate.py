@@ -8,7 +8,7 @@ import struct
 import time
 from pathlib import Path
 
-from health.metrics.shared import allocate, create_file, is_abandoned, lock, shared_directory
+from health.metrics.multiprocess import allocate, create_file, is_abandoned, lock, shared_directory
 
 WINDOW_S = 60
 SLOTS = 64

@@ -29,8 +29,8 @@ from health.metrics.instruments import (
     PROBLEMS,
     REQUESTS,
 )
+from health.metrics.multiprocess import Place, lock, place_of, when_moved
 from health.metrics.rate import recent
-from health.metrics.shared import Place, lock, place_of, when_moved
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 UNMATCHED = "unmatched"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from health.metrics.shared import BEGAN
+from health.metrics.multiprocess import BEGAN
 
 _loaded = time.monotonic()
 

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from systemlog.conf import conf
-from systemlog.problems.catalogue import BadRequest
+from systemlog.problems.types import BadRequest
 
 
 class LogView(APIView):

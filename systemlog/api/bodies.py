@@ -21,7 +21,7 @@ from django.http import HttpRequest
 
 from systemlog.compat import client_has_left
 from systemlog.conf import conf
-from systemlog.intake import Malformed, read_json, refuse_constant
+from systemlog.records.strict_json import Malformed, read_json, refuse_constant
 
 CHUNK_BYTES = 64 * 1024
 MAX_RECORD_CHARACTERS = 2**20

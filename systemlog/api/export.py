@@ -21,10 +21,10 @@ from systemlog.api.base import LogView
 from systemlog.api.permissions import SystemLogPermission
 from systemlog.api.schema import EXPORT_PARAMETERS
 from systemlog.api.views import read_cursor
-from systemlog.cursors import Cursor
-from systemlog.exporting import Export, Rows, as_csv, as_ndjson, compressed
-from systemlog.filters import read_search
 from systemlog.problems import ContentNegotiation, InvalidParameters
+from systemlog.search.cursors import Cursor
+from systemlog.search.export import Export, Rows, as_csv, as_ndjson, compressed
+from systemlog.search.parameters import read_search
 
 FORMATS: dict[str, tuple[str, Callable[[Iterable[Rows]], Iterator[bytes]]]] = {
     "ndjson": ("application/x-ndjson", as_ndjson),

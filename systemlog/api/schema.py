@@ -15,10 +15,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.serializers import ChoiceField
 
-from systemlog.counting import AUTOMATIC_BUCKETS, MAX_BUCKETS
-from systemlog.filters import REPEATABLE, SystemLogFilters
-from systemlog.intake import MAX_TEXT_CHARACTERS
 from systemlog.models import Level
+from systemlog.records.fields import MAX_TEXT_CHARACTERS
+from systemlog.search.parameters import REPEATABLE, SystemLogFilters
+from systemlog.search.total import AUTOMATIC_BUCKETS, MAX_BUCKETS
 
 NOT_BLANK = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
 BLANK_IF_EMPTY = r"^([^\u0000]*[^\u0000\s][^\u0000]*)?$"

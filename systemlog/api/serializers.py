@@ -7,8 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from systemlog.intake import ALL_FIELDS
 from systemlog.models import SystemLog
+from systemlog.records.fields import ALL_FIELDS
 
 
 class RecordSerializer(serializers.ModelSerializer[SystemLog]):

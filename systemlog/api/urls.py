@@ -7,8 +7,8 @@ from typing import Any
 from django.db import connections, transaction
 from django.urls import re_path
 
-from systemlog.api.aggregates import FacetsView, HistogramView
 from systemlog.api.export import ExportView
+from systemlog.api.statistics import FacetsView, HistogramView
 from systemlog.api.views import SystemLogViewSet
 
 

@@ -33,19 +33,21 @@ from systemlog.api.serializers import (
     RecordSerializer,
 )
 from systemlog.correlation import get_correlation_id
-from systemlog.counting import Total, count
-from systemlog.cursors import BadCursor, Cursor, fingerprint
-from systemlog.filters import read_search
-from systemlog.intake import FieldError, Malformed, Refused, parse_id, read_record
+from systemlog.ingest.validation import FieldError, Refused, read_record
 from systemlog.journal import accept_rows
 from systemlog.models import SystemLog
 from systemlog.problems import InvalidBody, InvalidParameters, Place, json_pointer
-from systemlog.problems.catalogue import UnsupportedMediaType
 from systemlog.problems.schema import may_raise
-from systemlog.representation import all_rows, represent, represent_row
-from systemlog.search import Page, Position, find_page, find_record
+from systemlog.problems.types import UnsupportedMediaType
+from systemlog.records.ids import parse_id
+from systemlog.records.strict_json import Malformed
+from systemlog.records.times import represent_time
+from systemlog.search.cursors import BadCursor, Cursor, fingerprint
+from systemlog.search.pages import Page, Position, find_page, find_record
+from systemlog.search.parameters import read_search
+from systemlog.search.rows import all_rows, represent, represent_row
+from systemlog.search.total import Total, count
 from systemlog.storage import Row, storage_of
-from systemlog.storage.rows import represent_time
 
 BATCH_ROWS = 2000
 MAX_REFUSED = 100

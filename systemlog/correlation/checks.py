@@ -11,7 +11,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from systemlog.conf import NAME, conf
-from systemlog.correlation.trust import ALL, NONE, network_of
+from systemlog.correlation.trusted_proxies import ALL, NONE, network_of
 
 MIDDLEWARE = {
     "systemlog.correlation.CorrelationMiddleware",

@@ -14,11 +14,12 @@ from contextvars import ContextVar
 from sys import modules
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from systemlog.correlation import opentelemetry, tracecontext
+from systemlog.correlation import tracecontext
 from systemlog.correlation.ids import is_acceptable, new_id
+from systemlog.correlation.integrations import opentelemetry
 from systemlog.correlation.routes import readable_route
 from systemlog.correlation.tracecontext import TraceContext
-from systemlog.correlation.users import user_id_of
+from systemlog.correlation.user_id import user_id_of
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

@@ -12,11 +12,11 @@ from django.http.response import HttpResponseBase
 from django.utils.log import log_response
 
 from systemlog.conf import conf
-from systemlog.correlation import access, streaming, tracecontext
+from systemlog.correlation import access_log, streaming, tracecontext
 from systemlog.correlation.context import Correlation, _current
 from systemlog.correlation.ids import is_acceptable, new_id
 from systemlog.correlation.outgoing import HEADER
-from systemlog.correlation.trust import ALL, is_trusted
+from systemlog.correlation.trusted_proxies import ALL, is_trusted
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -71,7 +71,7 @@ class CorrelationMiddleware:
             return response
         except asyncio.CancelledError:
             if conf().ACCESS_RECORDS:
-                _record(correlation, request, access.CLIENT_CLOSED_REQUEST, 0, completed=False)
+                _record(correlation, request, access_log.CLIENT_CLOSED_REQUEST, 0, completed=False)
             raise
         finally:
             _current.reset(token)
@@ -134,13 +134,13 @@ def _expose(response: HttpResponseBase) -> None:
 
 
 def _record(correlation: Correlation, request: HttpRequest, status: int, size: int, *, completed: bool = True) -> None:
-    access.record(correlation, request.method or "", request.path, correlation.route, status, size, completed)
+    access_log.record(correlation, request.method or "", request.path, correlation.route, status, size, completed)
 
 
 def _recorder(correlation: Correlation, request: HttpRequest, response: HttpResponseBase) -> streaming.Ended:
     """Writes the access record when a body has ended, without holding the request for so long."""
     return functools.partial(
-        access.record, correlation, request.method or "", request.path, correlation.route, response.status_code
+        access_log.record, correlation, request.method or "", request.path, correlation.route, response.status_code
     )
 
 

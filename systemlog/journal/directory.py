@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from systemlog.conf import LEVEL_NAMES, conf
-from systemlog.journal.frames import HEAD_BYTES, accepted_at
+from systemlog.conf import conf
+from systemlog.journal.framing import HEAD_BYTES, accepted_at
 from systemlog.journal.segments import CELLS, CELLS_OFFSET, SUFFIX, Cell
+from systemlog.records.levels import LEVEL_NAMES
 
 LOCK = "lander.lock"
 QUARANTINE = "quarantine"

@@ -15,11 +15,12 @@ from os import write
 from pathlib import Path
 from time import monotonic, time
 
-from systemlog.conf import LEVEL_NAMES, conf
+from systemlog.conf import conf
 from systemlog.journal import directory
-from systemlog.journal.complaints import complain
-from systemlog.journal.frames import frame
+from systemlog.journal.framing import frame
 from systemlog.journal.segments import HEADER_BYTES, Segment
+from systemlog.journal.stderr import complain
+from systemlog.records.levels import LEVEL_NAMES
 
 CLOSES_AT = (0.70, 0.80, 0.90, 0.97, 1.0)
 """How full the journal is when a level is refused, from DEBUG to CRITICAL: what is grave finds room longest."""

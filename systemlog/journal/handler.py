@@ -15,15 +15,15 @@ from typing import Any
 
 from orjson import dumps
 
-from systemlog.conf import LEVEL_NAMES
 from systemlog.correlation import current_ids
-from systemlog.identity import next_key
-from systemlog.journal import nesting, sinks
-from systemlog.journal.complaints import complain
-from systemlog.journal.plain import MAX_BYTES, NUL, clean, described, dump, in_words, named, storable
+from systemlog.journal import backends, reentrancy
+from systemlog.journal.serialization import MAX_BYTES, NUL, clean, described, dump, in_words, named, storable
+from systemlog.journal.stderr import complain
 from systemlog.journal.structlog_events import is_event, take_event
+from systemlog.records.copy_text import NULL, escape, escape_text
+from systemlog.records.ids import next_key
+from systemlog.records.levels import LEVEL_NAMES
 from systemlog.redaction import SHORT_BYTES, redact_issued, redact_text, redact_value
-from systemlog.storage.lines import NULL, escape, escape_text
 
 MAX_MESSAGE_BYTES = 64 * 1024
 PLAIN_CHARACTERS = MAX_MESSAGE_BYTES // 4
@@ -73,10 +73,10 @@ class SystemLogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take the record."""
-        if nesting.threads and nesting.is_refused(record.name):
+        if reentrancy.threads and reentrancy.is_refused(record.name):
             return
         try:
-            way = sinks.way()
+            way = backends.way()
             severity = record.levelno
             level = _levels[severity] if severity in _levels else level_of(severity)
             way.sink.append(level, _line(record, level, way))
@@ -90,7 +90,7 @@ def level_of(severity: int) -> int:
 
 
 def build_line(
-    way: sinks.Way,
+    way: backends.Way,
     level: int,
     category: str,
     text: str,
@@ -169,7 +169,7 @@ def _message_bytes(text: str) -> bytes:
     return f"{kept}… [{len(data) - MAX_MESSAGE_BYTES} bytes cut]".encode()
 
 
-def _line(record: logging.LogRecord, level: int, way: sinks.Way) -> bytes:
+def _line(record: logging.LogRecord, level: int, way: backends.Way) -> bytes:
     known = record.__dict__
     context: dict[str, Any] = {}
     given = current_ids()
@@ -197,7 +197,7 @@ def _line(record: logging.LogRecord, level: int, way: sinks.Way) -> bytes:
             if plain:
                 text %= args
             else:
-                with nesting.ForeignCode():
+                with reentrancy.ForeignCode():
                     # Of `%(password)s` the key says that the value is a secret; in the text nothing would.
                     text = str(text) % (redact_value(args) if type(args) is dict else args)
         except Exception as error:  # noqa: BLE001  (a format that does not fit, anybody's __str__)
@@ -205,7 +205,7 @@ def _line(record: logging.LogRecord, level: int, way: sinks.Way) -> bytes:
     if type(text) is not str:
         text = described(text)
     if exc_info or record.exc_text:
-        with nesting.ForeignCode():
+        with reentrancy.ForeignCode():
             context["exception"] = _exception(exc_info, record.exc_text)
     if record.stack_info:
         context["stack"] = record.stack_info

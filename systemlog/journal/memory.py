@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from systemlog.storage.lines import decode
-from systemlog.storage.rows import Row
+from systemlog.records.copy_text import decode
+from systemlog.records.row import Row
 
 
 class MemorySink:

@@ -18,8 +18,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from systemlog.conf import LEVEL_NAMES
-from systemlog.storage.rows import COLUMNS
+from systemlog.records.levels import LEVEL_NAMES
+from systemlog.records.row import COLUMNS
 
 VERSION = 1
 SUFFIX = ".segment"

@@ -1,6 +1,6 @@
 """From the journal into the database, exactly once."""
 
 from systemlog.landing.lander import DatabaseDown, Lander
-from systemlog.landing.serving import LandingService
+from systemlog.landing.service import LandingService
 
 __all__ = ["DatabaseDown", "Lander", "LandingService"]

@@ -16,17 +16,17 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
-from systemlog.conf import LEVEL_NAMES
-from systemlog.journal import directory, frames
-from systemlog.journal.accepted import count_levels, level_of
-from systemlog.journal.complaints import complain
-from systemlog.journal.nesting import storing_records
+from systemlog.journal import directory, framing
+from systemlog.journal.counts import count_levels, level_of
+from systemlog.journal.reentrancy import storing_records
 from systemlog.journal.segments import HEADER_BYTES, Cell, ForeignSegment, SegmentReader, lock_is_free, sync
-from systemlog.landing.housekeeping import Housekeeping
-from systemlog.landing.ledger import added, read_ledger, write_ledger
+from systemlog.journal.stderr import complain
+from systemlog.landing.maintenance import Housekeeping
 from systemlog.landing.quarantine import Quarantine
+from systemlog.landing.stats import added, read_ledger, write_ledger
+from systemlog.records.copy_text import CATEGORY, decode
+from systemlog.records.levels import LEVEL_NAMES
 from systemlog.storage import Slice, Storage, storage_of
-from systemlog.storage.lines import CATEGORY, decode
 
 logger = logging.getLogger("systemlog.landing")
 
@@ -173,14 +173,14 @@ class Lander:
         finished = segment.is_finished  # before reading: what is read then is all that there will be
         for count in (min(room * LINE_BYTES, READ_BYTES), READ_BYTES):
             data = segment.read(start, count)
-            lines, damage = frames.read_lines(data, ends=finished and len(data) < count)
+            lines, damage = framing.read_lines(data, ends=finished and len(data) < count)
             if lines or damage or len(data) < count:
                 break
         if len(lines) > room:
             lines, damage = lines[:room], None
-        end = start + sum(map(frames.framed_bytes, lines))
+        end = start + sum(map(framing.framed_bytes, lines))
         if not lines and damage is None and len(data) == READ_BYTES:
-            damage = frames.Damage(data, "is longer than any line", torn=False, length=len(data))
+            damage = framing.Damage(data, "is longer than any line", torn=False, length=len(data))
         if (
             damage is not None
             and not lines
@@ -291,7 +291,7 @@ def _halves(slices: Sequence[Slice], first: int) -> Iterator[list[Slice]]:
         elif count == 0:
             back.append(slice_)
         else:
-            middle = frames.ends_of(slice_.lines[:count], slice_.start)[-1]
+            middle = framing.ends_of(slice_.lines[:count], slice_.start)[-1]
             front.append(Slice(slice_.segment, slice_.start, middle, slice_.lines[:count]))
             back.append(Slice(slice_.segment, middle, slice_.end, slice_.lines[count:]))
     yield front

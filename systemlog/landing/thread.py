@@ -13,11 +13,11 @@ from contextlib import contextmanager, suppress
 from systemlog import compat
 from systemlog.conf import conf
 from systemlog.forking import begin_in_child
-from systemlog.journal import directory, sinks
-from systemlog.journal.complaints import complain
-from systemlog.landing.election import Election
+from systemlog.journal import backends, directory
+from systemlog.journal.stderr import complain
 from systemlog.landing.lander import Lander
-from systemlog.landing.serving import THREAD_BATCH_LINES, THREAD_SHARE, LandingService
+from systemlog.landing.lock import Election
+from systemlog.landing.service import THREAD_BATCH_LINES, THREAD_SHARE, LandingService
 
 END_S = 1.5
 """So long the end of a process waits for what it logged to be landed; the rest stays in the journal."""
@@ -62,7 +62,7 @@ def landing_at_end() -> Iterator[None]:
     finally:
         # In a thread, since the database may hang, and the command must not.
         with suppress(Exception):
-            if sinks.has_written() and sinks.kind() == "files":
+            if backends.has_written() and backends.kind() == "files":
                 landing = threading.Thread(target=_land_rest, name="systemlog lander", daemon=True)
                 landing.start()
                 landing.join(END_S)

@@ -8,14 +8,14 @@ from typing import Any
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-import systemlog.identity
 import systemlog.models
-import systemlog.storage.contexts
+import systemlog.records.context_json
+import systemlog.records.ids
 import systemlog.storage.defaults
 from systemlog.conf import conf
-from systemlog.storage.leaves import make_leaf
+from systemlog.storage.calendar import days_ahead
 from systemlog.storage.operations import CreatePartitionedModel, VendorSQL
-from systemlog.storage.spans import days_ahead
+from systemlog.storage.postgresql.partitions import make_leaf
 
 REFUSE_CHANGES_POSTGRESQL = """
     CREATE FUNCTION system_logs_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -93,7 +93,7 @@ class Migration(migrations.Migration):
                 (
                     "timestamp",
                     models.DateTimeField(
-                        db_default=systemlog.storage.defaults.NowText(), default=systemlog.identity.next_instant
+                        db_default=systemlog.storage.defaults.NowText(), default=systemlog.records.ids.next_instant
                     ),
                 ),
                 (
@@ -120,7 +120,7 @@ class Migration(migrations.Migration):
                     models.JSONField(
                         blank=True,
                         db_default=models.Value({}, models.JSONField()),
-                        decoder=systemlog.storage.contexts.ContextDecoder,
+                        decoder=systemlog.records.context_json.ContextDecoder,
                         default=dict,
                     ),
                 ),

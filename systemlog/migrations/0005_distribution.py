@@ -8,7 +8,7 @@ from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from systemlog.conf import conf
-from systemlog.storage import citus
+from systemlog.storage.postgresql import citus
 from systemlog.storage.rollup import TRIGGERS_POSTGRESQL
 
 

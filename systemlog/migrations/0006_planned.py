@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import migrations
 
 from systemlog.storage.operations import VendorSQL
-from systemlog.storage.planned import CREATE_SQL, DROP_SQL
+from systemlog.storage.postgresql.lookup_functions import CREATE_SQL, DROP_SQL
 
 
 class Migration(migrations.Migration):

@@ -17,11 +17,11 @@ from rest_framework.pagination import CursorPagination, LimitOffsetPagination, P
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 from rest_framework.settings import api_settings
 
-from systemlog.problems.catalogue import type_of_status
 from systemlog.problems.exceptions import InvalidParameters, ProblemException
 from systemlog.problems.pointers import json_pointer
 from systemlog.problems.problem import MEDIA_TYPE
 from systemlog.problems.registry import ProblemType, find_type
+from systemlog.problems.types import type_of_status
 
 Subject = TypeVar("Subject", bound=Callable[..., Any])
 

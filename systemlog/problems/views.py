@@ -13,11 +13,11 @@ from django.views import csrf
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from systemlog.problems.answers import answer
-from systemlog.problems.catalogue import CsrfFailed, InternalError
+from systemlog.problems.error_log import report
+from systemlog.problems.handling.fallback import answer
 from systemlog.problems.negotiation import gets_html, prefers_html
 from systemlog.problems.registry import ProblemType, find_type, problem_types
-from systemlog.problems.reporting import report
+from systemlog.problems.types import CsrfFailed, InternalError
 
 
 @csrf_exempt

@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.db import NotSupportedError, connections
 
 from systemlog.conf import conf
-from systemlog.storage.citus import CitusStorage
-from systemlog.storage.interface import Storage
-from systemlog.storage.postgresql import PostgreSQLStorage
-from systemlog.storage.sqlite import SQLiteStorage
+from systemlog.storage.base import Storage
+from systemlog.storage.postgresql.citus import CitusStorage
+from systemlog.storage.postgresql.store import PostgreSQLStorage
+from systemlog.storage.sqlite.store import SQLiteStorage
 
 STORAGES: dict[str, type[Storage]] = {"postgresql": PostgreSQLStorage, "sqlite": SQLiteStorage}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sized
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from systemlog.policies import Expiry, Policy
+from systemlog.storage.expiry import Expiry, Policy
 
 NOTHING, ALL = "FALSE", "TRUE"
 

@@ -26,7 +26,7 @@ class NowText(Func):
 
 
 class MintedId(Func):
-    """A UUIDv7 of the same instant as `NowText` (see systemlog.identity for its layout)."""
+    """A UUIDv7 of the same instant as `NowText` (see systemlog.records.ids for its layout)."""
 
     output_field = UUIDField()
     arity = 0

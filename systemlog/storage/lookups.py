@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import BooleanField, DateTimeField, F, Func, TextField, Value
 
-from systemlog.storage.contexts import UNREADABLE
+from systemlog.records.context_json import UNREADABLE
 
 SECONDS_BEFORE_1970 = 62135596800
 UUID_PARTS = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))

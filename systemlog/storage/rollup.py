@@ -15,8 +15,8 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from systemlog.storage.rows import TABLE
-from systemlog.storage.spans import Span
+from systemlog.records.row import TABLE
+from systemlog.storage.calendar import Span
 
 ROLLUP = "system_log_rollup"
 HOUR = timedelta(hours=1)

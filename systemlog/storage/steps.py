@@ -7,8 +7,8 @@ from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
-from systemlog.storage.rows import Row
-from systemlog.storage.spans import Span
+from systemlog.records.row import Row
+from systemlog.storage.calendar import Span
 
 
 class Leaf(NamedTuple):

@@ -16,10 +16,10 @@ import pytest
 from django.db import connections
 from django.test import AsyncClient, Client
 
-from systemlog import exporting, search
 from systemlog.api.export import takes_gzip
 from systemlog.conf import conf
 from systemlog.models import SystemLog
+from systemlog.search import export, pages
 from systemlog.storage import Row, storage_of
 
 pytestmark = pytest.mark.django_db
@@ -57,7 +57,7 @@ def test_a_line_is_the_record_as_the_api_has_it(client: Client) -> None:
 def test_every_record_once_in_order_with_the_filters_of_the_list(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting, "PAGE_ROWS", 7)
+    monkeypatch.setattr(export, "PAGE_ROWS", 7)
     fill(50)
     fill(30, level="ERROR", message="e")
     assert [json.loads(line)["message"] for line in read(client, "level=error&since=-1h").splitlines()] == [
@@ -117,7 +117,7 @@ def test_what_accept_encoding_says(header: str, taken: bool) -> None:
 def test_where_the_time_is_over_a_trailer_says_where_to_go_on(
     client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    monkeypatch.setattr(exporting, "PAGE_ROWS", 10)
+    monkeypatch.setattr(export, "PAGE_ROWS", 10)
     fill(35)
     whole = read(client, f"format={form}&since=-1h").splitlines()
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "EXPORT_BUDGET": 0.0}
@@ -138,7 +138,7 @@ def test_where_the_time_is_over_a_trailer_says_where_to_go_on(
 
 
 def test_an_export_of_any_size_takes_the_memory_of_a_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "PAGE_ROWS", 200)
+    monkeypatch.setattr(export, "PAGE_ROWS", 200)
 
     def peak() -> tuple[int, int]:
         size = 0
@@ -159,7 +159,7 @@ def test_an_export_of_any_size_takes_the_memory_of_a_page(client: Client, monkey
 
 
 def test_no_transaction_is_open_between_two_pages(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "PAGE_ROWS", 10)
+    monkeypatch.setattr(export, "PAGE_ROWS", 10)
     fill(30)
     depth = len(connections[conf().DATABASE].savepoint_ids)
     stream = iter(client.get(URL).streaming_content)
@@ -168,7 +168,7 @@ def test_no_transaction_is_open_between_two_pages(client: Client, monkeypatch: p
 
 
 def test_large_records_come_in_pages_of_bounded_size(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "MAX_PAGE_CHARACTERS", 20_000)
+    monkeypatch.setattr(pages, "MAX_PAGE_CHARACTERS", 20_000)
     fill(30, message="z" * 5000)
     chunks = list(client.get(URL).streaming_content)
     assert max(map(len, chunks)) < 30_000

@@ -15,9 +15,9 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from systemlog.cursors import BadCursor, Cursor
 from systemlog.models import SystemLog
-from systemlog.search import Position
+from systemlog.search.cursors import BadCursor, Cursor
+from systemlog.search.pages import Position
 from systemlog.storage import Row, storage_of
 
 pytestmark = pytest.mark.django_db

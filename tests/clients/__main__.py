@@ -14,8 +14,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.databases import ENVIRONMENT
-from tests.servers import Platform, fresh_platform
+from tests.support.databases import ENVIRONMENT
+from tests.support.servers import Platform, fresh_platform
 
 CALLS = Path(__file__).parent
 PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")

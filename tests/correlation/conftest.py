@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 
 from systemlog.correlation import current
 from tests.correlation.project import MIDDLEWARE
-from tests.servers import PROJECT, Server
+from tests.support.servers import PROJECT, Server
 
 Get = Callable[..., HttpResponse]
 

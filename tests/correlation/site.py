@@ -21,7 +21,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from systemlog.correlation import annotate, carry, current, get_correlation_id, outgoing_headers
-from systemlog.correlation.httpx import PropagateTo
+from systemlog.correlation.integrations.httpx import PropagateTo
 
 logger = logging.getLogger("site")
 

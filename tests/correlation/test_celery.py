@@ -11,8 +11,8 @@ import pytest
 from celery.contrib.testing.worker import start_worker
 from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun
 
-from systemlog.correlation import celery as correlation_celery
 from systemlog.correlation import correlated, get_correlation_id
+from systemlog.correlation.integrations import celery as correlation_celery
 
 TIMEOUT_S = 10
 
@@ -94,7 +94,7 @@ def test_a_worker_writes_lines_of_its_own_only_where_the_root_logger_has_no_hand
 import logging
 {handler}
 from celery import Celery
-from systemlog.correlation.celery import connect
+from systemlog.correlation.integrations.celery import connect
 connect()
 Celery("site", fixups=[]).log.setup("INFO")
 logging.getLogger("x").info("seen")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from tests.correlation.conftest import UUID
-from tests.servers import PROJECT
+from tests.support.servers import PROJECT
 
 
 def id_of_a_run() -> str:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from systemlog.correlation import is_acceptable
 from tests.correlation.conftest import DEADLINE_S, UUID
-from tests.servers import Server
+from tests.support.servers import Server
 
 VALUES_OF_A_TEXT = 100
 

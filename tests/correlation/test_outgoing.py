@@ -12,9 +12,9 @@ import pytest
 import requests
 
 from systemlog.correlation import correlated, correlated_by, get_correlation_id, outgoing_headers, outgoing_message
-from systemlog.correlation.httpx import PropagateTo
+from systemlog.correlation.integrations.httpx import PropagateTo
+from systemlog.correlation.integrations.requests import PropagatingAdapter
 from systemlog.correlation.outgoing import missing_headers
-from systemlog.correlation.requests import PropagatingAdapter
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.correlation.conftest import DEADLINE_S, UUID, raw
-from tests.servers import Server
+from tests.support.servers import Server
 
 pytestmark = pytest.mark.e2e
 

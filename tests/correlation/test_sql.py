@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from pytest_django.fixtures import Settings
 
 from systemlog.correlation import correlated
-from systemlog.correlation.sql import comment_statements, commented
+from systemlog.correlation.sqlcommenter import comment_statements, commented
 
 FIELDS = {"route": "items/<int:pk>", "correlation_id": "given"}
 COMMENT = "/*correlation_id='given',route='items%2F%3Cint%3Apk%3E'*/"

@@ -10,7 +10,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from systemlog.correlation import correlated, get_correlation_id
-from systemlog.correlation.tasks import CorrelatedTasks
+from systemlog.correlation.integrations.tasks import CorrelatedTasks
 
 try:
     from django.tasks import TaskContext, task, task_backends

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from systemlog.correlation.trust import is_trusted
+from systemlog.correlation.trusted_proxies import is_trusted
 from tests.correlation.conftest import Get
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -17,7 +17,7 @@ import sys
 import pytest
 
 from tests.correlation.conftest import free_port
-from tests.servers import Server
+from tests.support.servers import Server
 
 HARNESS = os.environ.get("W3C_TRACE_CONTEXT", "")
 CASES = 41

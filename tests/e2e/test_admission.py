@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager
 import pytest
 
 from tests.health.conftest import eventually
-from tests.postgresql import running_server
-from tests.servers import Platform, Server
+from tests.support.postgresql import running_server
+from tests.support.servers import Platform, Server
 
 pytestmark = pytest.mark.e2e
 

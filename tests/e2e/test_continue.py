@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import Platform, Server
+from tests.support.servers import Platform, Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.any_database]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.__main__ import call_with
-from tests.servers import Platform
+from tests.support.servers import Platform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.any_database]
 

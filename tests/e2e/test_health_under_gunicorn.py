@@ -16,7 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.health.conftest import eventually
-from tests.servers import Platform, Server
+from tests.support.servers import Platform, Server
 
 pytestmark = pytest.mark.e2e
 

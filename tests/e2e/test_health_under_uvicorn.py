@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.health.conftest import eventually
-from tests.servers import PROJECT, Server
+from tests.support.servers import PROJECT, Server
 
 pytestmark = pytest.mark.e2e
 

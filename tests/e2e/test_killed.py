@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from tests.servers import Platform, Server
+from tests.support.servers import Platform, Server
 
 pytestmark = [pytest.mark.e2e]
 

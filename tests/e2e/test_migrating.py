@@ -13,9 +13,9 @@ import psycopg
 import pytest
 
 from ops_platform.environment import database
-from ops_platform.migrating import ADVISORY_LOCK
-from tests import pgbouncer
-from tests.servers import PROJECT, Platform
+from ops_platform.startup import ADVISORY_LOCK
+from tests.support import pgbouncer
+from tests.support.servers import PROJECT, Platform
 
 pytestmark = pytest.mark.e2e
 
@@ -78,8 +78,8 @@ def test_behind_a_pooler_no_lock_stays_behind_and_one_server_after_the_other_sta
 
 
 HOLD = """
-from ops_platform import migrating
-with migrating.alone():
+from ops_platform import startup
+with startup.alone():
     print("held", flush=True)
     input()
 """

@@ -17,8 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.postgresql import Server, running_server
-from tests.servers import PROJECT, Migrated, Platform, fresh_platform, migrated_database
+from tests.support.postgresql import Server, running_server
+from tests.support.servers import PROJECT, Migrated, Platform, fresh_platform, migrated_database
 
 pytestmark = [
     pytest.mark.e2e,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Platform
+from tests.support.servers import Platform
 
 pytestmark = pytest.mark.e2e
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.servers import Migrated, Platform, Server, fresh_platform
+from tests.support.servers import Migrated, Platform, Server, fresh_platform
 
 pytestmark = pytest.mark.e2e
 

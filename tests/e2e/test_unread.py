@@ -9,7 +9,7 @@ import time
 import httpx
 import pytest
 
-from tests.servers import Platform, Server
+from tests.support.servers import Platform, Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.any_database]
 

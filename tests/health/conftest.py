@@ -15,7 +15,7 @@ from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
 from health import readiness
-from tests.postgresql import Server, running_server
+from tests.support.postgresql import Server, running_server
 
 EVENTUALLY_S = 10
 

@@ -14,7 +14,7 @@ from django.test import Client
 
 from health.conf import Settings
 from tests.health.conftest import AddDatabase, FreezingRelay, Probes, eventually
-from tests.postgresql import Server
+from tests.support.postgresql import Server
 
 TOLD_TO_THE_KUBELET_WITHIN_S = 1.0
 

@@ -268,7 +268,7 @@ def test_the_rate_is_that_of_all_processes_the_dead_ones_included(start: StartWo
 SERVER = """
 import os, sys
 from pathlib import Path
-from health.metrics.shared import share
+from health.metrics.multiprocess import share
 share(sys.argv[1])
 share(sys.argv[1])
 print(os.environ["PROMETHEUS_MULTIPROC_DIR"], flush=True)

@@ -12,8 +12,8 @@ from prometheus_client.openmetrics.exposition import generate_latest
 
 from health.metrics.collectors import Families
 from health.metrics.families import families
+from health.metrics.multiprocess import install
 from health.metrics.rate import recent, requests_last_minute
-from health.metrics.shared import install
 
 install()
 

@@ -23,7 +23,7 @@ FILES = {
 
         from celery import Celery
 
-        from systemlog.correlation.celery import connect
+        from systemlog.correlation.integrations.celery import connect
 
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
         app = Celery("shop")

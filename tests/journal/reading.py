@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from systemlog.journal import directory, frames
+from systemlog.journal import directory, framing
 from systemlog.journal.segments import HEADER_BYTES, SegmentReader
+from systemlog.records.copy_text import decode
 from systemlog.storage import Row
-from systemlog.storage.lines import decode
 
 
 def rows_in(folder: Path) -> list[Row]:
@@ -17,9 +17,9 @@ def rows_in(folder: Path) -> list[Row]:
         segment = SegmentReader(path)
         data = segment.read(HEADER_BYTES, segment.size)
         while data:
-            lines, damage = frames.read_lines(data, ends=True)
+            lines, damage = framing.read_lines(data, ends=True)
             rows += map(decode, lines)
-            data = data[sum(map(frames.framed_bytes, lines)) + (damage.length if damage else 0) :]
+            data = data[sum(map(framing.framed_bytes, lines)) + (damage.length if damage else 0) :]
             if damage is None:
                 break
     return rows

@@ -17,10 +17,10 @@ from django.db.backends.signals import connection_created
 
 from systemlog import record
 from systemlog.conf import conf
-from systemlog.journal import sinks
-from systemlog.journal.direct import DirectSink
+from systemlog.journal import backends as journal_backends
+from systemlog.landing.direct import DirectSink
 from systemlog.models import SystemLog
-from tests.servers import Platform
+from tests.support.servers import Platform
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,9 +37,9 @@ def use() -> Iterator[Use]:
 
     def use(**options: float) -> DirectSink:
         opened.append(DirectSink(**options))
-        before = sinks.replace(opened[-1])
+        before = journal_backends.replace(opened[-1])
         if len(opened) == 1:
-            stack.callback(sinks.replace, before)
+            stack.callback(journal_backends.replace, before)
         return opened[-1]
 
     with contextlib.ExitStack() as stack:
@@ -176,7 +176,7 @@ def test_the_thread_ends_with_the_sink(use: Use) -> None:
     use()
     assert record("c", "stored")
     (worker,) = (thread for thread in threading.enumerate() if thread.name == "systemlog direct")
-    sinks.replace(None)
+    journal_backends.replace(None)
     worker.join(DEADLINE_S)
     assert not worker.is_alive()
 

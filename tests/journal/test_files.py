@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from systemlog.journal import directory, read_state, sinks
+from systemlog.journal import backends, directory, read_state
 from systemlog.journal.segments import HEADER_BYTES
 from tests.journal.reading import messages_in, rows_in
 
@@ -27,7 +27,7 @@ Logger = logging.Logger
 
 @pytest.fixture(autouse=True)
 def _complaints(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("systemlog.journal.complaints._told", float("-inf"))
+    monkeypatch.setattr("systemlog.journal.stderr._told", float("-inf"))
 
 
 def in_a_process(folder: Path, code: str, **more: object) -> subprocess.CompletedProcess[str]:
@@ -39,7 +39,7 @@ def in_a_process(folder: Path, code: str, **more: object) -> subprocess.Complete
             DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": "none"}}}}, USE_TZ=True,
             SYSTEMLOG={{"JOURNAL_DIR": {str(folder)!r}, **{more!r}}},
         )
-        from systemlog.journal import SystemLogHandler, sinks
+        from systemlog.journal import SystemLogHandler, backends
         logger = logging.getLogger("app"); logger.addHandler(SystemLogHandler()); logger.setLevel("DEBUG")
     """
     return subprocess.run(
@@ -183,7 +183,7 @@ def test_what_was_refused_without_a_directory_is_counted_when_there_is_one(
     logger.error("lost")
     folder.unlink()
     monkeypatch.setattr("systemlog.journal.files.RETRY_S", -1.0)
-    monkeypatch.setattr(sinks.sink(), "_retry_at", 0.0)
+    monkeypatch.setattr(backends.sink(), "_retry_at", 0.0)
     logger.error("kept")
     assert messages_in(folder) == ["kept"]
     assert read_state().refused["ERROR"] == 1
@@ -233,7 +233,7 @@ def test_a_full_disk_refuses_until_there_is_room_again(tmp_path: Path, option: s
             """
             import time
             def fill():
-                return [number for number in range(600) if not sinks.sink().append(3, b"x" * 1000)]
+                return [number for number in range(600) if not backends.sink().append(3, b"x" * 1000)]
             path = os.path.join(settings.SYSTEMLOG["JOURNAL_DIR"], "ballast")
             try:
                 open(path, "w").write("x" * 100_000)
@@ -293,7 +293,7 @@ def test_the_first_records_of_several_threads_are_all_taken(journal: Begin, monk
         return find()
 
     monkeypatch.setattr(directory, "target", target)
-    sink, taken = sinks.sink(), []
+    sink, taken = backends.sink(), []
     threads = [threading.Thread(target=lambda: taken.append(sink.append(1, b"x"))) for _ in range(5)]
     threads[0].start()
     assert looking.wait(10)

@@ -7,14 +7,14 @@ import sys
 
 import pytest
 
-from tests.servers import PROJECT
+from tests.support.servers import PROJECT
 
 # uWSGI forks by the C library, which calls nothing of Python's, and then calls its own hook.
 FORK_LIKE_UWSGI = """
 import ctypes, os, sys, types
 uwsgi = sys.modules["uwsgi"] = types.ModuleType("uwsgi")
 {decorators}
-from systemlog.identity import next_key
+from systemlog.records.ids import next_key
 half = lambda: int(next_key()[-16:], 16)
 parents = half()
 child = ctypes.PyDLL(None).fork()

@@ -7,7 +7,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from systemlog.journal.frames import Damage, accepted_at, ends_of, frame, framed_bytes, read_lines
+from systemlog.journal.framing import Damage, accepted_at, ends_of, frame, framed_bytes, read_lines
 
 LINES = st.lists(st.binary(min_size=1, max_size=60).map(lambda data: data.replace(b"\n", b"")), max_size=8)
 

@@ -27,9 +27,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from systemlog.correlation import correlated
-from systemlog.identity import instant_of
-from systemlog.journal import SystemLogHandler, sinks
+from systemlog.journal import SystemLogHandler, backends
 from systemlog.recording import record
+from systemlog.records.ids import instant_of
 from systemlog.storage import Row
 from systemlog.testing import captured_records
 
@@ -373,13 +373,13 @@ def test_a_sink_that_fails_is_told_on_stderr_and_nowhere_else(
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr("systemlog.journal.complaints._told", float("-inf"))
-    before = sinks.replace(Failing())
+    monkeypatch.setattr("systemlog.journal.stderr._told", float("-inf"))
+    before = backends.replace(Failing())
     try:
         logger.info("one")
         logger.info("two")
     finally:
-        sinks.replace(before)
+        backends.replace(before)
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert "RuntimeError" in told

@@ -11,15 +11,15 @@ import pytest
 from django.db import connections
 
 from systemlog.conf import conf
-from systemlog.identity import mint_id, next_instant
 from systemlog.journal import directory
-from systemlog.journal.frames import frame
+from systemlog.journal.framing import frame
 from systemlog.journal.segments import Segment
 from systemlog.landing import Lander
 from systemlog.models import SystemLog
+from systemlog.records.copy_text import encode
+from systemlog.records.ids import mint_id, next_instant
 from systemlog.storage import Row
-from systemlog.storage.lines import encode
-from tests.databases import on_citus
+from tests.support.databases import on_citus
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def folder(journal: Callable[..., Path]) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("systemlog.landing.housekeeping.EVERY_S", 0.0)
+    monkeypatch.setattr("systemlog.landing.maintenance.EVERY_S", 0.0)
 
 
 @pytest.fixture

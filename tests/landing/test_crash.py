@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.servers import PROJECT
+from tests.support.servers import PROJECT
 
 pytestmark = pytest.mark.e2e
 

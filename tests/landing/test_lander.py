@@ -18,16 +18,16 @@ from django.db import connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from systemlog.conf import conf
-from systemlog.journal import SystemLogHandler, directory, read_state, sinks
-from systemlog.journal.frames import frame
+from systemlog.journal import SystemLogHandler, backends, directory, read_state
+from systemlog.journal.framing import frame
 from systemlog.journal.segments import HEADER_BYTES, Cell, Segment, SegmentReader
 from systemlog.landing import DatabaseDown, Lander
-from systemlog.landing.ledger import read_ledger
 from systemlog.landing.quarantine import Quarantine
+from systemlog.landing.stats import read_ledger
 from systemlog.models import Checkpoint, SystemLog
-from systemlog.storage.lines import encode
-from tests.databases import on_citus
+from systemlog.records.copy_text import encode
 from tests.landing.conftest import execute, on_postgresql, row, stored, write
+from tests.support.databases import on_citus
 
 pytestmark = pytest.mark.django_db
 
@@ -377,7 +377,7 @@ def test_a_small_disk_that_the_journal_filled_takes_records_again_when_they_are_
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", folder.parent], check=False).returncode:
         pytest.skip("this machine lets nobody mount a file system")
     try:
-        sink = sinks.sink()
+        sink = backends.sink()
         taken = 0
         while sink.append(3, encode(row(f"{taken}", level="ERROR"))):
             taken += 1
@@ -393,7 +393,7 @@ def test_a_small_disk_that_the_journal_filled_takes_records_again_when_they_are_
         assert found[-1] == "last"
         assert taken > 100
     finally:
-        sinks.close()
+        backends.close()
         gc.collect()
         subprocess.run(["umount", folder.parent], check=True)
 

@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 
 from systemlog import probes
 from systemlog.journal import SystemLogHandler, directory
-from systemlog.journal.frames import frame
+from systemlog.journal.framing import frame
 from systemlog.journal.segments import HEADER_BYTES
 from systemlog.landing import Lander
 from systemlog.landing.quarantine import Quarantine
@@ -85,7 +85,7 @@ def test_a_whole_line_that_is_no_record_is_set_apart_and_the_rest_lands(
 
 
 def _line_of(message: str) -> bytes:
-    from systemlog.storage.lines import encode
+    from systemlog.records.copy_text import encode
 
     return encode(row(message))
 

@@ -19,8 +19,8 @@ import pytest
 
 from systemlog.journal import directory
 from systemlog.landing import Lander
-from systemlog.landing.election import Election
-from systemlog.landing.serving import LandingService
+from systemlog.landing.lock import Election
+from systemlog.landing.service import LandingService
 from tests.health.conftest import eventually
 from tests.landing.conftest import row, stored, write
 
@@ -47,7 +47,7 @@ def serving(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 def test_a_pass_that_waited_long_for_the_database_is_soon_followed_by_another(
     serving: Callable[..., LandingService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("systemlog.landing.serving.MAX_PAUSE_S", 3600.0)
+    monkeypatch.setattr("systemlog.landing.service.MAX_PAUSE_S", 3600.0)
     passes: list[float] = []
     another = threading.Event()
 
@@ -66,7 +66,7 @@ def test_a_pass_that_waited_long_for_the_database_is_soon_followed_by_another(
 def test_landing_that_fails_again_and_again_leaves_no_threads_behind(
     serving: Callable[..., LandingService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("systemlog.landing.serving.MAX_BACKOFF_S", 0.01)
+    monkeypatch.setattr("systemlog.landing.service.MAX_BACKOFF_S", 0.01)
     failures = threading.Semaphore(0)
 
     def land_once() -> int:
@@ -87,8 +87,8 @@ def test_a_directory_that_cannot_be_used_is_told_once_a_minute(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("systemlog.landing.serving.MAX_BACKOFF_S", 0.01)
-    monkeypatch.setattr("systemlog.journal.complaints._told", float("-inf"))
+    monkeypatch.setattr("systemlog.landing.service.MAX_BACKOFF_S", 0.01)
+    monkeypatch.setattr("systemlog.journal.stderr._told", float("-inf"))
     failures = threading.Semaphore(0)
 
     def win(self: Election) -> bool:

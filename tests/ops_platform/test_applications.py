@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.servers import PROJECT
+from tests.support.servers import PROJECT
 
 
 @pytest.mark.parametrize("module", ["ops_platform.wsgi", "ops_platform.asgi"])

@@ -2,7 +2,7 @@ import pytest
 from django.core.checks import Tags, run_checks
 
 from ops_platform.environment import Mistake
-from tests.databases import ENVIRONMENT
+from tests.support.databases import ENVIRONMENT
 
 
 @pytest.fixture(autouse=True)

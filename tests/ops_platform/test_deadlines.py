@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from django.urls import path
 
-from ops_platform.requests import UTF8ASGIHandler, UTF8WSGIHandler
+from ops_platform.handlers import UTF8ASGIHandler, UTF8WSGIHandler
 
 pytestmark = [
     pytest.mark.django_db,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.ops_platform import readme
-from tests.servers import PROJECT
+from tests.support.servers import PROJECT
 
 APPS = ("systemlog", "health")
 

@@ -256,7 +256,7 @@ class TestFailures:
         def fail(request: HttpRequest) -> str:
             raise ValueError(SECRET)
 
-        monkeypatch.setattr("systemlog.problems.engine.language_of", fail)
+        monkeypatch.setattr("systemlog.problems.formatting.formatter.language_of", fail)
         problem = assert_problem(client.get("/missing/"), status=500)
         assert problem.correlation_id
 

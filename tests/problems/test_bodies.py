@@ -13,7 +13,7 @@ from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from systemlog.problems.bodies import let_body_in
+from systemlog.problems.handling.request_bodies import let_body_in
 
 
 class Source(io.BytesIO):

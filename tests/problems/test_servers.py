@@ -15,7 +15,7 @@ import pytest
 
 from systemlog.problems.testing import assert_problem
 from tests.problems.raising import SECRET
-from tests.servers import PROJECT, Server, _free_port
+from tests.support.servers import PROJECT, Server, _free_port
 
 pytestmark = pytest.mark.e2e
 JSON = {"Content-Type": "application/json"}

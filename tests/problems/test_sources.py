@@ -19,8 +19,8 @@ from django.core.exceptions import SuspiciousOperation
 from django.test import AsyncClient, Client
 from rest_framework import exceptions as drf
 
-from systemlog.problems import catalogue
-from systemlog.problems.recognition import KINDS
+from systemlog.problems import types
+from systemlog.problems.formatting.exception_map import KINDS
 from systemlog.problems.testing import assert_problem
 from tests.problems.raising import CASES, SECRET
 from tests.problems.situations import SITUATIONS, Situation
@@ -162,12 +162,12 @@ class TestTheListIsComplete:
 
     def test_of_the_problem_types(self) -> None:
         answered = {slug for _, _, slug in CASES.values()} | {situation.slug for situation in SITUATIONS.values()}
-        types = {vars(catalogue)[name].slug for name in vars(catalogue) if name in CLASSES_OF_THE_CATALOGUE}
-        assert types - answered == set()
+        found = {vars(types)[name].slug for name in vars(types) if name in CLASSES_OF_THE_CATALOGUE}
+        assert found - answered == set()
 
 
 CLASSES_OF_THE_CATALOGUE = [
-    name for name, kind in vars(catalogue).items() if isinstance(kind, type) and kind.__module__ == catalogue.__name__
+    name for name, kind in vars(types).items() if isinstance(kind, type) and kind.__module__ == types.__name__
 ]
 
 

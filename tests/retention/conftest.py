@@ -14,7 +14,8 @@ from django.db import connections
 
 from systemlog.conf import conf
 from systemlog.models import SystemLog
-from systemlog.storage import Row, postgresql, storage_of
+from systemlog.storage import Row, storage_of
+from systemlog.storage.postgresql import store as postgresql_store
 
 NOW = datetime.now(UTC)
 TODAY = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -64,7 +65,7 @@ def store(transactional_db: None) -> Callable[..., None]:
 def _drop_leaves(names: Iterable[str]) -> None:
     for name in names:
         sql(f"DROP TABLE {name}")
-    postgresql._remembered.clear()
+    postgresql_store._remembered.clear()
 
 
 @pytest.fixture

@@ -18,12 +18,12 @@ import pytest
 from django.core.management import CommandError
 from django.db import connections
 
-from systemlog import archive
 from systemlog.conf import conf
 from systemlog.models import SystemLog
-from systemlog.policies import Policy
-from systemlog.retention import ArchiveTo, prune
+from systemlog.retention import archive
+from systemlog.retention.prune import ArchiveTo, prune
 from systemlog.storage import storage_of
+from systemlog.storage.expiry import Policy
 from tests.retention.conftest import NOW, TODAY, ago, messages, row, run, sql
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_leaves")]

@@ -14,14 +14,15 @@ from django.db import connections
 
 from systemlog.conf import conf
 from systemlog.models import SystemLog
-from systemlog.policies import Policy
 from systemlog.probes import LeafMissing, leaves_made_ahead
-from systemlog.retention import prune
-from systemlog.storage import postgresql, sealing
-from systemlog.storage.spans import Span
+from systemlog.retention.prune import prune
+from systemlog.storage.calendar import Span
+from systemlog.storage.expiry import Policy
+from systemlog.storage.postgresql import sealing
+from systemlog.storage.postgresql import store as postgresql_store
 from systemlog.storage.steps import LeafState
-from tests.databases import on_citus
 from tests.retention.conftest import NOW, TODAY, ago, leaves_of_today, messages, row, run, sql
+from tests.support.databases import on_citus
 
 pytestmark = [
     pytest.mark.skipif("connections[conf().DATABASE].vendor != 'postgresql'", reason="only PostgreSQL has leaves"),
@@ -58,7 +59,7 @@ def test_leaves_are_made_a_week_ahead_by_whoever_writes_and_by_pruning(store: St
     ahead = [name for name, report in leaves_of_today().items() if report.state is LeafState.AHEAD]
     for name in ahead:
         sql(f"DROP TABLE {name}")
-    postgresql._remembered.clear()
+    postgresql_store._remembered.clear()
     store(row(NOW))
     assert TODAY + 1.5 * DAYS in max(spans())
     prune(KEEP_ALL)
@@ -68,7 +69,7 @@ def test_leaves_are_made_a_week_ahead_by_whoever_writes_and_by_pruning(store: St
 def test_nobody_waits_for_a_leaf_ahead(store: Store) -> None:
     last = max(leaves_of_today().values(), key=lambda report: report.leaf.span).leaf.name
     sql(f"DROP TABLE {last}")
-    postgresql._remembered.clear()
+    postgresql_store._remembered.clear()
     other = connections[conf().DATABASE].copy()
     try:
         with other.cursor() as cursor:
@@ -131,7 +132,7 @@ def test_a_wedged_detach_is_finished_by_whoever_needs_the_leaf(store: Store, how
 
 def test_the_oldest_leaves_are_merged_where_there_are_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     merged_above = len(spans()) + 8
-    monkeypatch.setattr("systemlog.storage.spans.MERGED_ABOVE", merged_above)
+    monkeypatch.setattr("systemlog.storage.calendar.MERGED_ABOVE", merged_above)
     # What days of long ago become when nobody merges them.
     first, number = (TODAY - 130 * DAYS).replace(day=1), 12
     for day in range(number):
@@ -140,7 +141,7 @@ def test_the_oldest_leaves_are_merged_where_there_are_many(store: Store, monkeyp
             f"CREATE TABLE system_logs_of_old_{day} PARTITION OF system_logs"
             f" FOR VALUES FROM ('{lower:%Y-%m-%d}+00') TO ('{lower + DAYS:%Y-%m-%d}+00')"
         )
-    postgresql._remembered.clear()
+    postgresql_store._remembered.clear()
     written = [row(first + day * DAYS + DAYS / 2, f"{day}") for day in range(number)]
     store(*written)
     prune(KEEP_ALL)
@@ -189,7 +190,7 @@ def test_the_length_of_leaves_can_be_changed_on_a_live_table(
 
     for name in leaves_of_today():
         sql(f"DROP TABLE {name}")
-    postgresql._remembered.clear()
+    postgresql_store._remembered.clear()
     set_leaf(before)
     store(row(NOW, "before"))
     prune(KEEP_ALL)

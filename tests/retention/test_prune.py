@@ -17,12 +17,12 @@ from django.db import connections
 
 from systemlog.conf import conf
 from systemlog.models import SystemLog
-from systemlog.policies import Policy
-from systemlog.retention import prune
+from systemlog.retention.prune import prune
 from systemlog.storage import storage_of
+from systemlog.storage.expiry import Policy
 from systemlog.storage.steps import LeafState
-from tests.databases import on_citus
 from tests.retention.conftest import NOW, ago, leaves_of_today, messages, row, run, sql
+from tests.support.databases import on_citus
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_leaves")]
 rewrites = pytest.mark.skipif(on_citus(), reason="on a cluster the rows of a mixed partition are deleted")
@@ -114,7 +114,7 @@ def test_a_clock_that_the_database_contradicts_is_wrong(
             return datetime.now(UTC) + off
 
     store(row(ago(0.5)))
-    monkeypatch.setattr("systemlog.retention.datetime", Clock)
+    monkeypatch.setattr("systemlog.retention.prune.datetime", Clock)
     with pytest.raises(CommandError, match="this host's clock says"):
         run("prune_system_logs", "--older-than", "30d")
     assert messages() == {"m"}
@@ -240,9 +240,10 @@ def test_a_process_killed_before_it_puts_the_copy_in_place_loses_nothing(store: 
     given = connections[conf().DATABASE].settings_dict
     place = f"{given['USER']}:{given['PASSWORD']}@{given['HOST'].replace('/', '%2F')}:{given['PORT']}/{given['NAME']}"
     code = (
-        "import django, signal; django.setup(); from datetime import timedelta; from systemlog.policies import Policy;"
-        "from systemlog.retention import prune; from systemlog.storage import replacing;"
-        "replacing.lock = lambda *_: (print('copied', flush=True), signal.pause());"
+        "import django, signal; django.setup(); from datetime import timedelta; "
+        "from systemlog.storage.expiry import Policy;"
+        "from systemlog.retention.prune import prune; from systemlog.storage.postgresql import rewrite;"
+        "rewrite.lock = lambda *_: (print('copied', flush=True), signal.pause());"
         "prune([Policy(categories=('audit',), keep=None), Policy(keep=timedelta(days=30))])"
     )
     environment = {**os.environ, "DATABASE_URL": f"postgres://{place}"}
@@ -285,7 +286,7 @@ def test_a_leaf_that_is_over_and_wholly_past_is_dropped(store: Store) -> None:
 @only_postgresql
 @rewrites
 def test_a_reader_that_stays_holds_the_leaf_and_nobody_else(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("systemlog.storage.replacing.TRIES", 2)
+    monkeypatch.setattr("systemlog.storage.postgresql.rewrite.TRIES", 2)
     store(row(ago(40), "old"))
     backup = connections[conf().DATABASE].copy()
     try:

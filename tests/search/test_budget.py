@@ -16,12 +16,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from systemlog.conf import conf
-from systemlog.counting import count, facets
-from systemlog.identity import instant_of, mint_id
 from systemlog.models import SystemLog
-from systemlog.search import Search, find_page
-from systemlog.storage import BudgetSpent, postgresql, storage_of
-from tests.databases import on_citus
+from systemlog.records.ids import instant_of, mint_id
+from systemlog.search.pages import Search, find_page
+from systemlog.search.total import count, facets
+from systemlog.storage import BudgetSpent, storage_of
+from systemlog.storage.postgresql import store
+from tests.support.databases import on_citus
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -111,7 +112,7 @@ def test_a_locked_table_is_an_incomplete_answer_and_no_error(
     settings: Any, monkeypatch: pytest.MonkeyPatch, seen_for_s: int
 ) -> None:
     storage_of().leaf_spans()
-    monkeypatch.setattr(postgresql, "SEEN_FOR_S", seen_for_s)
+    monkeypatch.setattr(store, "SEEN_FOR_S", seen_for_s)
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     unhurried = settings.SYSTEMLOG

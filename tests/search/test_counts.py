@@ -14,12 +14,12 @@ from django.db import connections
 from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 
-from systemlog import counting
 from systemlog.conf import conf
-from systemlog.counting import TooManyBuckets, bin_start, count, facets, histogram
-from systemlog.filters import read_search
 from systemlog.models import SystemLog, SystemLogRollup
-from systemlog.search import Search
+from systemlog.search import total
+from systemlog.search.pages import Search
+from systemlog.search.parameters import read_search
+from systemlog.search.total import TooManyBuckets, bin_start, count, facets, histogram
 from systemlog.storage import Row, storage_of
 
 pytestmark = pytest.mark.django_db
@@ -97,7 +97,7 @@ def chosen(rows: list[Row], filters: str, times: str) -> list[Row]:
 
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    monkeypatch.setattr(counting, "COUNT_BUDGET_S", 30)
+    monkeypatch.setattr(total, "COUNT_BUDGET_S", 30)
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_BUDGET": 30.0}
 
 
@@ -165,7 +165,7 @@ def spend(monkeypatch: pytest.MonkeyPatch, on: str) -> None:
     def refuse(self: Any, *arguments: Any) -> Any:
         raise BudgetSpent
 
-    monkeypatch.setattr(counting._Tally, on, refuse)
+    monkeypatch.setattr(total._Tally, on, refuse)
 
 
 def test_where_the_edges_take_too_long_they_are_estimated(logs: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +228,7 @@ def row_at(instant: datetime) -> Row:
 
 
 def test_a_total_stops_at_ten_thousand(monkeypatch: pytest.MonkeyPatch, logs: list[Row]) -> None:
-    monkeypatch.setattr(counting, "MAX_COUNT", 500)
+    monkeypatch.setattr(total, "MAX_COUNT", 500)
     assert count(asked("")) == (500, False)
     assert count(asked("q=m")) == (500, False)
     assert count(asked("since=2000-01-01T00:30:00Z")) == (500, False)
@@ -238,7 +238,7 @@ def test_a_total_stops_at_ten_thousand(monkeypatch: pytest.MonkeyPatch, logs: li
 @pytest.mark.parametrize("query", ["", "level=INFO&source=a", "category=web", "user_id=1"])
 def test_a_busy_machine_gives_the_same_total(monkeypatch: pytest.MonkeyPatch, logs: list[Row], query: str) -> None:
     exact = count(asked(query))
-    monkeypatch.setattr(counting, "COUNT_BUDGET_S", 0.000_001)
+    monkeypatch.setattr(total, "COUNT_BUDGET_S", 0.000_001)
     assert count(asked(query)) == exact
 
 

@@ -13,15 +13,17 @@ import pytest
 from django.db import connections
 from django.http import QueryDict
 
-from systemlog import counting, search
 from systemlog.conf import conf
-from systemlog.counting import count
-from systemlog.filters import read_search
 from systemlog.models import SystemLog
-from systemlog.search import Page, Position, Search, find_page, find_record
-from systemlog.slices import END_OF_TIME, FIRST_SLICE, START_OF_TIME, slices_down
-from systemlog.storage import Row, planned, storage_of
+from systemlog.search import pages as search_pages
+from systemlog.search import total
+from systemlog.search.pages import Page, Position, Search, find_page, find_record
+from systemlog.search.parameters import read_search
+from systemlog.search.time_walk import END_OF_TIME, FIRST_SLICE, START_OF_TIME, slices_down
+from systemlog.search.total import count
+from systemlog.storage import Row, storage_of
 from systemlog.storage.lookups import By, ContextHolds, HasTerm, Lookup
+from systemlog.storage.postgresql import lookup_functions
 
 pytestmark = pytest.mark.django_db
 
@@ -134,8 +136,8 @@ def test_the_database_itself_stops_a_statement_that_takes_too_long(settings: Any
 
 
 def test_a_count_is_exact_up_to_ten_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "COUNT_BUDGET_S", 10)
-    monkeypatch.setattr(counting, "MAX_COUNT", 30)
+    monkeypatch.setattr(total, "COUNT_BUDGET_S", 10)
+    monkeypatch.setattr(total, "MAX_COUNT", 30)
     fill([NOW - timedelta(seconds=n) for n in range(31)])
     assert count(Search(SystemLog.objects.all())) == (30, False)
     assert count(Search(SystemLog.objects.exclude(message="m30"))) == (30, True)
@@ -183,7 +185,7 @@ def test_what_an_index_has_by_time_is_found_page_by_page(query: str, fits: Calla
 
 
 def test_a_correlation_id_that_half_of_the_log_has_is_found_page_by_page() -> None:
-    rows = fill([NOW - timedelta(minutes=n) for n in range(planned.MANY + 10)], correlation_id="x")
+    rows = fill([NOW - timedelta(minutes=n) for n in range(lookup_functions.MANY + 10)], correlation_id="x")
     looked_for = Search(
         SystemLog.objects.filter(correlation_id="x"), lookup=Lookup(By.CORRELATION_ID, "x"), alone=True, selective=True
     )
@@ -196,8 +198,8 @@ def test_a_correlation_id_that_half_of_the_log_has_is_found_page_by_page() -> No
 def test_a_selective_filter_finds_what_it_finds_alone_and_beside_others(
     column: str, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "FEW", few)
-    monkeypatch.setattr(counting, "COUNT_BUDGET_S", 10)
+    monkeypatch.setattr(search_pages, "FEW", few)
+    monkeypatch.setattr(total, "COUNT_BUDGET_S", 10)
     instants = [NOW - timedelta(days=n % 40, seconds=n % 3) for n in range(120)]
     rows = [*fill(instants[:80], **{column: "x"}), *fill(instants, level="ERROR", **{column: "x"})]
     fill(instants, **{column: "y"})

@@ -16,12 +16,13 @@ from django.contrib.auth.models import User
 from django.db import connection, connections
 from django.test import Client
 
-from systemlog import slices
 from systemlog.conf import conf
 from systemlog.models import SystemLog
-from systemlog.storage import planned, storage_of
+from systemlog.search import time_walk
+from systemlog.storage import storage_of
 from systemlog.storage.lookups import By
-from tests.databases import on_citus
+from systemlog.storage.postgresql import lookup_functions
+from tests.support.databases import on_citus
 
 pytestmark = [
     pytest.mark.django_db,
@@ -123,7 +124,7 @@ class Plan:
 def prepared(function: str, by: str) -> str:
     """Executes what the function has planned, to be called with its parameters behind the name."""
     parameters = ["wanted", "since", "until", "before", "most"]
-    statement = planned.STATEMENTS[function][By(by)]
+    statement = lookup_functions.STATEMENTS[function][By(by)]
     for number, name in enumerate(parameters, 1):
         statement = re.sub(rf"\b{name}\b", f"${number}", statement)
     with connections[conf().DATABASE].cursor() as cursor:
@@ -228,7 +229,7 @@ def test_a_record_is_found_by_its_id(client: Client) -> None:
 
 
 def test_a_page_by_an_index_takes_few_statements(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slices, "SLICE_S", 1000)  # as if every statement were quick
+    monkeypatch.setattr(time_walk, "SLICE_S", 1000)  # as if every statement were quick
     for query in PAGES:
         assert len(plans(client, f"{URL}?{query}")) <= 8, query
 
@@ -238,7 +239,7 @@ def test_the_partitions_of_a_query_are_a_few_dozen_at_most(client: Client) -> No
     for query in ("level=ERROR&category=none", "source=none", "q=nothing"):
         for plan in plans(client, f"{URL}?{query}"):
             scanned = {node["Relation Name"] for node in plan.nodes if "Relation Name" in node}
-            assert len(scanned) <= slices.LEAVES_OF_A_SLICE, query
+            assert len(scanned) <= time_walk.LEAVES_OF_A_SLICE, query
 
 
 def test_a_function_that_keeps_its_plan_asks_one_index_of_each_partition(client: Client) -> None:

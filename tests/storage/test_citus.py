@@ -18,11 +18,12 @@ from django.db import IntegrityError, connections, transaction
 
 from systemlog.conf import conf
 from systemlog.models import SystemLog, SystemLogRollup
-from systemlog.storage import Row, Slice, citus, storage_of
-from systemlog.storage.leaves import read_leaves
-from systemlog.storage.lines import encode
-from systemlog.storage.spans import BEGINNING, FIRST_DECADE, Span
-from tests.databases import on_citus
+from systemlog.records.copy_text import encode
+from systemlog.storage import Row, Slice, storage_of
+from systemlog.storage.calendar import BEGINNING, FIRST_DECADE, Span
+from systemlog.storage.postgresql import citus
+from systemlog.storage.postgresql.partitions import read_leaves
+from tests.support.databases import on_citus
 
 on_a_cluster = pytest.mark.skipif(not on_citus(), reason="needs a Citus cluster: -m citus with CITUS_DATABASE_URL")
 elsewhere = pytest.mark.skipif(on_citus(), reason="is about a database that is no cluster")

@@ -12,7 +12,7 @@ from django.db import connections
 
 from systemlog.conf import conf
 from systemlog.models import SystemLog
-from tests.databases import on_citus
+from tests.support.databases import on_citus
 
 pytestmark = [
     pytest.mark.skipif("connections[conf().DATABASE].vendor != 'postgresql'", reason="SQLite has one writer at a time"),

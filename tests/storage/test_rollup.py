@@ -11,13 +11,13 @@ from django.core.management import call_command
 from django.db import connection, connections, transaction
 
 from systemlog.conf import conf
-from systemlog.identity import mint_id
 from systemlog.models import SystemLog, SystemLogRollup
-from systemlog.policies import Policy
-from systemlog.retention import prune
+from systemlog.records.ids import mint_id
+from systemlog.retention.prune import prune
 from systemlog.storage import Row, rollup, storage_of
-from systemlog.storage.spans import Span
-from tests.databases import on_citus
+from systemlog.storage.calendar import Span
+from systemlog.storage.expiry import Policy
+from tests.support.databases import on_citus
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from systemlog.storage.spans import MERGED_ABOVE, Span, days_ahead, mergeable, span_for
+from systemlog.storage.calendar import MERGED_ABOVE, Span, days_ahead, mergeable, span_for
 
 NOW = datetime(2026, 11, 24, 2, 30, tzinfo=UTC)
 instants = st.one_of(

@@ -11,12 +11,12 @@ import pytest
 from django.db import IntegrityError, connection, connections, transaction
 
 from systemlog.conf import conf
-from systemlog.identity import instant_of, mint_id
 from systemlog.models import RecordsAreNeverChanged, SystemLog
-from systemlog.policies import Policy
-from systemlog.retention import prune
+from systemlog.records.ids import instant_of, mint_id
+from systemlog.retention.prune import prune
 from systemlog.storage import Row, storage_of
-from systemlog.storage.leaves import read_leaves
+from systemlog.storage.expiry import Policy
+from systemlog.storage.postgresql.partitions import read_leaves
 
 pytestmark = pytest.mark.django_db
 

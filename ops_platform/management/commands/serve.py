@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
-from ops_platform import migrating, welcome
+from ops_platform import startup, welcome
 
 BIND = "127.0.0.1:8000"
 MAX_PORT = 65_535
@@ -49,16 +49,16 @@ class Command(BaseCommand):
     def handle(self, *, bind: str, wait: float, verbosity: int, **options: Any) -> None:
         """Prepare, then exec; returns only by an exception."""
         try:
-            migrating.wait_for_databases(wait)
-            with migrating.alone(self._tell_that_it_waits):
-                migrating.migrate(verbosity - 1)
+            startup.wait_for_databases(wait)
+            with startup.alone(self._tell_that_it_waits):
+                startup.migrate(verbosity - 1)
                 if options["welcome"]:
                     self.stdout.write(welcome.prepare(f"http://{bind}"))
-        except migrating.UnreachableError as error:
+        except startup.UnreachableError as error:
             raise CommandError(str(error)) from None
         self.check(databases=list(connections))
         connections.close_all()
-        arguments = ["-m", "gunicorn", "--config", "python:ops_platform.server", "--bind", bind]
+        arguments = ["-m", "gunicorn", "--config", "python:ops_platform.gunicorn_conf", "--bind", bind]
         for name in ("workers", "threads"):
             if options[name]:
                 arguments += [f"--{name}", str(options[name])]

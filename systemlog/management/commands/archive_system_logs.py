@@ -10,14 +10,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
-from systemlog.compression import SUFFIXES
 from systemlog.conf import conf
-from systemlog.durations import parse_duration
-from systemlog.intake import parse_timestamp
 from systemlog.management.commands.prune_system_logs import REFUSALS
 from systemlog.management.progress import ProgressLine
-from systemlog.policies import Policy
-from systemlog.retention import ArchiveTo, archive_older, prune
+from systemlog.records.durations import parse_duration
+from systemlog.records.times import parse_timestamp
+from systemlog.retention.compression import SUFFIXES
+from systemlog.retention.prune import ArchiveTo, archive_older, prune
+from systemlog.storage.expiry import Policy
 
 
 class Command(BaseCommand):

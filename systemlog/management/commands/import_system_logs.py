@@ -12,10 +12,10 @@ from typing import Any, cast
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
-from systemlog.archive import NotInArchive, find_entry, read_manifest
-from systemlog.compression import ZstandardIsMissing
-from systemlog.importing import BrokenFile, Outcome, import_file
-from systemlog.intake import Refused
+from systemlog.ingest.files import BrokenFile, Outcome, import_file
+from systemlog.ingest.validation import Refused
+from systemlog.retention.archive import NotInArchive, find_entry, read_manifest
+from systemlog.retention.compression import ZstandardIsMissing
 
 STDIN = "-"
 PROGRESS_S = 5.0

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from systemlog.journal import directory, sinks
+from systemlog.journal import backends, directory
 from systemlog.landing import DatabaseDown, Lander, LandingService
 
 STOP_S = 1.5
@@ -36,7 +36,7 @@ class Command(BaseCommand):
 
     def handle(self, *, once: bool, verbosity: int, **options: Any) -> None:
         """Land."""
-        if (kind := sinks.kind()) != "files":
+        if (kind := backends.kind()) != "files":
             raise CommandError(f"SYSTEMLOG['JOURNAL'] is {kind!r}: there is no journal to land.")
         with self._ending_in_time():
             self._land(once, verbosity)

@@ -11,14 +11,15 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
-from systemlog.archive import ArchiveFailed, NotInArchive
-from systemlog.compression import ZstandardIsMissing
 from systemlog.conf import conf
-from systemlog.durations import parse_duration
 from systemlog.management.progress import ProgressLine
 from systemlog.models import Level
-from systemlog.policies import Policy, read_policies
-from systemlog.retention import ArchiveTo, ClockLooksWrong, NoPolicy, NowhereToArchive, plan, prune
+from systemlog.records.durations import parse_duration
+from systemlog.retention.archive import ArchiveFailed, NotInArchive
+from systemlog.retention.compression import ZstandardIsMissing
+from systemlog.retention.policies import read_policies
+from systemlog.retention.prune import ArchiveTo, ClockLooksWrong, NoPolicy, NowhereToArchive, plan, prune
+from systemlog.storage.expiry import Policy
 
 REFUSALS = (NoPolicy, NowhereToArchive, ClockLooksWrong, ArchiveFailed, NotInArchive, ZstandardIsMissing)
 

@@ -11,8 +11,8 @@ from django.db import DatabaseError, InterfaceError
 
 from systemlog.journal import directory
 from systemlog.landing.quarantine import Quarantine, QuarantinedLine
+from systemlog.records.copy_text import decode
 from systemlog.storage import storage_of
-from systemlog.storage.lines import decode
 
 SHOWN_CHARACTERS = 120
 

@@ -1,0 +1,107 @@
+"""`GET /system/logs/histogram/` and `/system/logs/facets/`: how many records there are, by time and by value."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.http import QueryDict
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from systemlog.api.base import LogView
+from systemlog.api.permissions import SystemLogPermission
+from systemlog.api.schema import FACET_PARAMETERS, FACETS, HISTOGRAM_PARAMETERS, MAX_VALUES
+from systemlog.api.serializers import FacetsSerializer, HistogramSerializer
+from systemlog.problems import ContentNegotiation, InvalidParameters
+from systemlog.records.durations import format_duration, parse_duration
+from systemlog.records.times import represent_time
+from systemlog.search.parameters import read_search
+from systemlog.search.total import TooManyBuckets, facets, histogram
+
+TIMES = {"since", "until"}
+
+
+class HistogramView(LogView):
+    """Records by time and level."""
+
+    permission_classes = [SystemLogPermission]
+    content_negotiation_class = ContentNegotiation
+    http_method_names = ["get", "head"]
+
+    @extend_schema(
+        operation_id="system_logs_histogram",
+        summary="Count records by time",
+        description="Buckets begin at midnight UTC, weeks on Monday; empty ones are included, and the bounds' own "
+        "buckets count what lies within the bounds. Whole hours by level, category and source come from the roll-up, "
+        "and are exact.",
+        parameters=HISTOGRAM_PARAMETERS,
+        responses={200: HistogramSerializer},
+    )
+    def get(self, request: Request) -> Response:
+        """The buckets, oldest first."""
+        query = request.query_params
+        search = read_search(query, known={*TIMES, "interval"}, now=timezone.now())
+        try:
+            found = histogram(search, _read_interval(query))
+        except TooManyBuckets as error:
+            raise InvalidParameters({"interval": str(error)}) from None
+        return Response(
+            {
+                "interval": format_duration(found.interval),
+                "buckets": [
+                    {"timestamp": represent_time(bucket.start), "count": bucket.count, "levels": bucket.levels}
+                    for bucket in found.buckets
+                ],
+                "approximate": found.approximate,
+                "complete": found.searched_until is None,
+                "searched_until": found.searched_until and represent_time(found.searched_until),
+            }
+        )
+
+
+class FacetsView(LogView):
+    """Records by the value of a column."""
+
+    permission_classes = [SystemLogPermission]
+    content_negotiation_class = ContentNegotiation
+    http_method_names = ["get", "head"]
+
+    @extend_schema(
+        operation_id="system_logs_facets",
+        summary="Count records by level, category or source",
+        parameters=FACET_PARAMETERS,
+        responses={200: FacetsSerializer},
+    )
+    def get(self, request: Request) -> Response:
+        """The values, the most frequent first."""
+        query = request.query_params
+        search = read_search(query, known={*TIMES, "field"}, now=timezone.now())
+        field = query.get("field")
+        if field not in FACETS:
+            raise InvalidParameters({"field": f"This must be one of {', '.join(FACETS)}."})
+        found = facets(search, field)
+        shown, others = found.values[:MAX_VALUES], found.values[MAX_VALUES:]
+        body: dict[str, Any] = {
+            "field": field,
+            "values": [{"value": value, "count": number} for value, number in shown],
+            "other": sum(number for _, number in others),
+            "approximate": found.approximate,
+            "complete": found.searched_until is None,
+            "searched_until": found.searched_until and represent_time(found.searched_until),
+        }
+        return Response(body)
+
+
+def _read_interval(query: QueryDict) -> timedelta | None:
+    if "interval" not in query:
+        return None
+    try:
+        interval = parse_duration(query.get("interval", ""))
+    except (ValueError, OverflowError):
+        interval = timedelta(0)
+    if not interval:
+        raise InvalidParameters({"interval": "This must be a number and a unit (s, m, h, d, w, y): 5m, 1h, 1d."})
+    return interval

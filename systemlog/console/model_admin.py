@@ -1,0 +1,186 @@
+"""The two pages of the admin: a list of records, and one record with all its fields.
+
+The list is not Django's change list, which counts the table, numbers its pages and skips rows by OFFSET: it takes the
+API's parameters, and its pages come from `systemlog.search`, newest first and within the budget of a search.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.db.models.functions import Left
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import capfirst
+
+from systemlog.console import contexts, filter_links
+from systemlog.correlation import get_correlation_id
+from systemlog.models import SystemLog
+from systemlog.problems import InvalidParameters
+from systemlog.records.ids import parse_id
+from systemlog.search.cursors import BadCursor, Cursor, fingerprint
+from systemlog.search.pages import Position, find_page, find_record
+from systemlog.search.parameters import read_search
+
+VIEW = "systemlog.view_systemlog"
+READ_ELSEWHERE = {"cursor", "since", "until"}
+BEGINNING_CHARACTERS = 300
+"""So much of a message the list reads and shows; the rest, and the context, may be 64 KiB each."""
+
+AROUND = timedelta(minutes=1)
+
+logger = logging.getLogger(__name__)
+
+
+@admin.register(SystemLog)
+class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class is not subscriptable
+    """Lists and shows records to those who have `systemlog.view_systemlog`; nobody adds, changes or deletes any."""
+
+    actions = None
+    list_per_page = 100
+    list_template = "admin/systemlog/systemlog/list.html"
+    record_template = "admin/systemlog/systemlog/record.html"
+    unavailable_template = "admin/systemlog/systemlog/unavailable.html"
+
+    def has_view_permission(self, request: HttpRequest, obj: SystemLog | None = None) -> bool:
+        """Whoever may read the log over the API."""
+        return request.user.has_perm(VIEW)
+
+    def has_add_permission(self, request: HttpRequest, obj: SystemLog | None = None) -> bool:
+        """Nobody: records come from the process and over the API."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: SystemLog | None = None) -> bool:
+        """Nobody."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: SystemLog | None = None) -> bool:
+        """Nobody: retention alone deletes."""
+        return False
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> SystemLog | None:
+        """The newest record of this id, should there be several."""
+        record_id = parse_id(object_id)
+        return find_record(record_id) if record_id else None
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """A page of the records that the query asks for; or what is wrong with the query, and no records."""
+        self._admit(request)
+        query = filter_links.given(request.GET)
+        try:
+            found = self._find(query)
+        except InvalidParameters as error:
+            found = {"wrong": error.errors}
+        except (OperationalError, InterfaceError) as error:
+            return self._unavailable(request, error)
+        asked = filter_links.known(query)
+        context = {
+            "title": capfirst(self.opts.verbose_name_plural),
+            "terms": asked.get("q", ""),
+            "menus": filter_links.menus(asked),
+            "fields": filter_links.fields(asked),
+            "kept": filter_links.kept(asked),
+            "conditions": filter_links.conditions(asked),
+            "preserved_filters": self.get_preserved_filters(request),
+            **found,
+            **(extra_context or {}),
+        }
+        return self._page(request, self.list_template, context)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """One record, as text and links: no form."""
+        self._admit(request)
+        try:
+            record = self.get_object(request, unquote(object_id))
+        except (OperationalError, InterfaceError) as error:
+            return self._unavailable(request, error)
+        if record is None:
+            # Django says so with a message, on the admin's first page.
+            return super().change_view(request, object_id, form_url, extra_context)
+        here = reverse("admin:systemlog_systemlog_changelist", current_app=self.admin_site.name)
+        around = QueryDict(mutable=True)
+        around["since"] = (record.timestamp - AROUND).isoformat()
+        around["until"] = (record.timestamp + AROUND).isoformat()
+        context = {
+            "title": f"{record.level} of {record.category}",
+            "record": record,
+            "related": filter_links.related(record, here),
+            "around": f"{here}?{around.urlencode()}",
+            "texts": contexts.texts(record.context),
+            "json": contexts.as_json(record.context),
+            "back": f"{here}?{request.GET.get('_changelist_filters', '')}",
+            **(extra_context or {}),
+        }
+        return self._page(request, self.record_template, context)
+
+    def _admit(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request) or request.method not in ("GET", "HEAD"):
+            raise PermissionDenied
+
+    def _page(self, request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+        request.current_app = self.admin_site.name  # for {% url %}
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
+        return TemplateResponse(request, template, context, status=status)
+
+    def _unavailable(self, request: HttpRequest, error: Exception) -> HttpResponse:
+        logger.error("The admin could not read the log store.", exc_info=error, extra={"action": "admin_read_failed"})
+        context = {"title": "The log cannot be read", "correlation_id": get_correlation_id()}
+        return self._page(request, self.unavailable_template, context, status=503)
+
+    def _find(self, query: QueryDict) -> dict[str, Any]:
+        """The page and the links around it. Raises `InvalidParameters`."""
+        search = read_search(query, known=READ_ELSEWHERE, now=timezone.now())
+        belongs_to = fingerprint((name, value) for name in query if name != "cursor" for value in query.getlist(name))
+        cursor = _read_cursor(query, belongs_to)
+        if cursor:
+            search = replace(search, since=cursor.since, until=cursor.until)
+        backwards = cursor is not None and cursor.backwards
+        records = search.records.defer("message", "context").annotate(
+            beginning=Left("message", BEGINNING_CHARACTERS + 1)
+        )
+        page = find_page(
+            replace(search, records=records),
+            limit=self.list_per_page,
+            after=cursor.after if cursor else None,
+            backwards=backwards,
+            first_slice=cursor.slice if cursor else None,
+        )
+
+        def link(after: Position | None, towards_newer: bool) -> str | None:
+            if after is None:
+                return None
+            slice_ = page.slice if towards_newer == backwards else None
+            # Nothing was counted: "at least 0" is what a cursor can say of that.
+            there = Cursor(after, towards_newer, search.since, search.until, total=0, exact=False, slice=slice_)
+            return filter_links.link(query, cursor=there.encode(belongs_to))
+
+        older, newer = link(page.older, towards_newer=False), link(page.newer, towards_newer=True)
+        return {
+            "page": page,
+            "backwards": backwards,
+            "older": older,
+            "newer": newer,
+            "go_on": None if page.complete else newer if backwards else older,
+            "newest": filter_links.link(query, cursor=None) if cursor else None,
+        }
+
+
+def _read_cursor(query: QueryDict, belongs_to: str) -> Cursor | None:
+    text = query.get("cursor")
+    if text is None:
+        return None
+    try:
+        return Cursor.decode(str(text), belongs_to)
+    except BadCursor:
+        raise InvalidParameters({"cursor": "This is no place in this list: start at its newest record."}) from None

@@ -1,0 +1,1 @@
+"""Carrying the correlation id into other libraries: HTTP clients, task queues, OpenTelemetry."""

@@ -1,0 +1,1 @@
+"""Records from outside: validation of what arrives over HTTP or from files."""

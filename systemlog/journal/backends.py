@@ -1,0 +1,139 @@
+"""Where accepted lines go, by the setting `JOURNAL`: one sink a process, made when the first record comes."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from systemlog import compat
+from systemlog.conf import NAME, conf
+from systemlog.forking import begin_in_child
+from systemlog.journal.files import FilesJournal
+from systemlog.records.copy_text import encode, escape_text
+from systemlog.records.levels import LEVEL_NAMES
+from systemlog.records.row import Row
+from systemlog.redaction import Scan, Search, engine, redact_issued
+
+MAX_SOURCE_CHARACTERS = 200
+
+
+class Sink(Protocol):
+    """Takes lines; says no, and never raises, where it cannot."""
+
+    def append(self, level: int, line: bytes, /) -> bool:
+        """Take one line of this level (0 is DEBUG); False if it was refused."""
+
+    def append_many(self, lines: Sequence[tuple[int, bytes]], /) -> int:
+        """Take lines with their levels, in order; gives how many: the first that is refused ends it."""
+
+    def close(self) -> None:
+        """Let go of what it holds; what was taken stays taken."""
+
+
+class Way(NamedTuple):
+    """What the settings mean for a record: all that the hot path needs, looked up once."""
+
+    sink: Sink
+    source: bytes
+    """The `source` of this process's own records, as it stands in a line."""
+    search: Search
+    scan: Scan
+
+
+SINKS = {
+    "files": "systemlog.journal.files.FilesJournal",
+    "direct": "systemlog.landing.direct.DirectSink",
+    "memory": "systemlog.journal.memory.MemorySink",
+}
+"""Dotted paths of the sinks: `direct` stores records, so its module is above the journal."""
+
+_lock = threading.RLock()
+_way: Way | None = None
+_override: Sink | None = None
+
+
+def kind() -> str:
+    """Where records go: what the setting `JOURNAL` says. In tests `memory`, unless the project's settings have the key.
+
+    Else the tests of a project that left it out would leave segments in `var/journal` that nobody lands or removes.
+    """
+    if compat.in_tests() and "JOURNAL" not in getattr(settings, NAME, {}):
+        return "memory"
+    return conf().JOURNAL
+
+
+def way() -> Way:
+    """The way of a record by the settings in force."""
+    return _way or _find()
+
+
+def sink() -> Sink:
+    """The sink of the settings in force."""
+    return way().sink
+
+
+def has_written() -> bool:
+    """Whether this process has a sink: something was logged."""
+    return _way is not None
+
+
+def accept_rows(rows: Sequence[Row]) -> int:
+    """Take rows as they are, in order; gives how many: the first for which there is no room ends it."""
+    return sink().append_many([(LEVEL_NAMES.index(row.level), encode(row)) for row in rows])
+
+
+def close() -> None:
+    """Let go of the sink; the next record makes another."""
+    global _way
+    with _lock:
+        left, _way = _way, None
+    if left is not None:
+        left.sink.close()
+
+
+def replace(other: Sink | None) -> Sink | None:
+    """Have all lines go to `other` from now on, or (None) where the settings say. Gives what was in its place."""
+    global _override
+    close()
+    before, _override = _override, other
+    return before
+
+
+def begin_tests(**_: object) -> None:
+    """A receiver of `connection_created`: in tests, what was logged before they were set up has not chosen the sink.
+
+    Django sends no signal when it sets up tests; the first connection to the tests' database comes soon afterwards.
+    """
+    if compat.in_tests() and _way is not None and isinstance(_way.sink, FilesJournal) and kind() != "files":
+        close()
+
+
+def _find() -> Way:
+    global _way  # noqa: PLW0603  (of the process)
+    with _lock:
+        if _way is None:
+            name = conf().SOURCE or socket.gethostname()[:MAX_SOURCE_CHARACTERS]
+            _way = Way(_override or import_string(SINKS[kind()])(), escape_text(redact_issued(name)), *engine())
+        return _way
+
+
+def _find_anew(*, setting: str, **_: object) -> None:
+    # Tests change settings; asking for each record whether they did would cost it half a microsecond.
+    if setting == NAME:
+        close()
+
+
+setting_changed.connect(_find_anew)
+
+
+@begin_in_child
+def _begin_anew() -> None:
+    # The segment stays the parent's: this process's descriptor of it is closed, and its lock not let go of.
+    global _way, _lock
+    _way, _lock = None, threading.RLock()

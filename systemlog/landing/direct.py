@@ -1,0 +1,204 @@
+"""The journal where there is no disk: each record goes into the database before the call returns.
+
+A thread with a connection of its own stores the records, outside the caller's transaction, which may be rolled back.
+There is no queue: a caller waits for its turn, then for its records. What the database does not take within a few
+seconds is refused, and where it is under way then, it is rolled back.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from queue import SimpleQueue
+
+from django.db import Error, connections, transaction
+
+from systemlog.conf import conf
+from systemlog.journal.reentrancy import storing_records
+from systemlog.journal.stderr import complain
+from systemlog.records.copy_text import decode
+from systemlog.records.row import Row
+from systemlog.storage import Storage, storage_of
+
+PATIENCE_S = 5.0
+COMMIT_S = 1.0
+"""A COMMIT under way when the patience ends has this much longer, since it cannot be taken back."""
+
+SLOW = 0.2
+"""A failure that took this part of the patience is one that costs callers too much."""
+
+PAUSE_S = 10.0
+"""After such a failure records are refused at once for this long; then one caller tries again."""
+
+ATTEMPTS = 2
+"""The first one may meet a connection that the database has closed, or a partition that is gone."""
+
+
+class GivenUp(Exception):
+    """The caller has reported these records as refused."""
+
+
+class DirectSink:
+    """Stores records as they come."""
+
+    def __init__(self, patience_s: float = PATIENCE_S, pause_s: float = PAUSE_S) -> None:
+        self._patience_s, self._pause_s = patience_s, pause_s
+        self._turn = threading.Lock()
+        """Held for one job at a time, until the job has ended, which may be after its caller gave up."""
+        self._worker: _Worker | None = None
+        self._storing: int | None = None
+        """The thread that stores the job under way."""
+        self._failing = False
+        self._paused_until = 0.0
+
+    def append(self, level: int, line: bytes) -> bool:
+        """Store one line; False if the database did not take it."""
+        return self.append_many([(level, line)]) == 1
+
+    def append_many(self, lines: Sequence[tuple[int, bytes]]) -> int:
+        """Store all the lines, or none."""
+        if self._storing == threading.get_ident():
+            return 0  # storing a record has logged another, which would wait for the first
+        job = _Job([decode(line) for _, line in lines])
+        deadline = time.monotonic() + self._patience_s
+        # While the database fails, one caller tries, and the others do not wait for that one.
+        if self._is_paused() or not self._turn.acquire(timeout=0 if self._failing else self._patience_s):
+            complain("The log database does not store records as fast as they come; some are refused.")
+            return 0
+        if self._is_paused():  # the job before failed
+            self._turn.release()
+            return 0
+        begun = time.monotonic()
+        self._begin(job)
+        stored = job.wait(max(deadline - begun, 0.0))
+        if stored:
+            self._failing = False
+        elif time.monotonic() - begun > self._patience_s * SLOW:
+            self._failing, self._paused_until = True, time.monotonic() + self._pause_s
+        return len(lines) if stored else 0
+
+    def close(self) -> None:
+        """End the thread, after the job under way."""
+        is_idle = self._turn.acquire(timeout=self._patience_s)
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.jobs.put(None)
+        if is_idle:
+            self._turn.release()
+
+    def _is_paused(self) -> bool:
+        return self._failing and time.monotonic() < self._paused_until
+
+    def _begin(self, job: _Job) -> None:
+        if self._worker is None:
+            worker = _Worker(self._store)
+            try:
+                worker.start()
+            except RuntimeError:  # from Python 3.12 on, a function of `atexit` can start no thread
+                self._store(job, _connection_of_its_own())
+                return
+            self._worker = worker
+        self._worker.jobs.put(job)
+
+    def _store(self, job: _Job, around: AbstractContextManager[None] | None = None) -> None:
+        self._storing = threading.get_ident()
+        try:
+            with storing_records():
+                job.run(around or nullcontext())
+        finally:
+            self._storing = None
+            job.end()
+            self._turn.release()
+
+
+class _Worker(threading.Thread):
+    """Stores one job after the other.
+
+    A daemon thread, which goes on until the functions of `atexit` are done, and keeps no process from ending.
+    """
+
+    def __init__(self, store: Callable[[_Job], None]) -> None:
+        super().__init__(name="systemlog direct", daemon=True)
+        self.jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._store = store
+
+    def run(self) -> None:
+        try:
+            while (job := self.jobs.get()) is not None:
+                self._store(job)
+        finally:
+            connections.close_all()
+
+
+class _Job:
+    """Records to be stored. Either their caller gives them up, or they are committed, never both."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._rows = rows
+        self._fate = threading.Lock()
+        """Acquired once: by the caller that gives up, or by the thread that is about to commit."""
+        self._storage: Storage | None = None
+        self._error: Exception | None = None
+        self._ending = threading.Lock()
+        self._ended = threading.Event()
+
+    def run(self, around: AbstractContextManager[None]) -> None:
+        """Store the records, unless the caller has given them up; never raises."""
+        try:
+            with around:
+                self._storage = storage_of()
+                for attempt in range(1, ATTEMPTS + 1):
+                    try:
+                        self._attempt(self._storage)
+                        break
+                    except Error:
+                        if attempt == ATTEMPTS or self._fate.locked():
+                            raise
+                    finally:
+                        self._storage.connection.close_if_unusable_or_obsolete()
+        except Exception as error:  # noqa: BLE001  (whatever a driver raises: the application goes on)
+            self._error = error
+
+    def end(self) -> None:
+        """Tell the caller; from now on the connection is another job's."""
+        with self._ending:
+            self._ended.set()
+
+    def wait(self, patience_s: float) -> bool:
+        """Whether the records were stored in time; if not, they will not be."""
+        if not self._ended.wait(patience_s) and not self._has_committed_late():
+            complain("The log database does not answer; records are refused.")
+            return False
+        if self._error is not None:
+            complain(f"The log database does not take records: {type(self._error).__name__}.")
+        return self._error is None
+
+    def _has_committed_late(self) -> bool:
+        """Give up, unless the COMMIT is under way, which cannot be taken back, and is answered soon."""
+        if not self._fate.acquire(blocking=False) and self._ended.wait(COMMIT_S):
+            return True
+        with self._ending:
+            if self._storage is not None and not self._ended.is_set():
+                self._storage.break_off()
+        return False
+
+    def _attempt(self, storage: Storage) -> None:
+        with transaction.atomic(using=storage.connection.alias):
+            storage.insert(self._rows)
+            if not self._fate.acquire(blocking=False):
+                raise GivenUp
+
+
+@contextmanager
+def _connection_of_its_own() -> Iterator[None]:
+    """In this thread, another connection to the log database than the one whose transaction may be open."""
+    alias = conf().DATABASE
+    before = connections[alias]
+    connections[alias] = connections.create_connection(alias)
+    try:
+        yield
+    finally:
+        connections[alias].close()
+        connections[alias] = before

@@ -1,0 +1,305 @@
+"""From an exception to its response: drf-standardized-errors' handler and formatter, filled in for RFC 9457.
+
+All doors of the road lead here, DRF's views by `exception_handler` and everything else by `answers`. What is not taken
+over from drf-standardized-errors is its flattening: it is quadratic, and drops the index 0 of a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import connections
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import translation
+from drf_standardized_errors.formatter import ExceptionFormatter
+from drf_standardized_errors.handler import ExceptionHandler
+from rest_framework import exceptions as drf
+from rest_framework.request import Request
+
+from systemlog.conf import conf
+from systemlog.problems import types
+from systemlog.problems.error_log import report
+from systemlog.problems.exceptions import InvalidBody, InvalidParameters, ProblemException
+from systemlog.problems.formatting.exception_map import recognise
+from systemlog.problems.formatting.field_names import wire_names_of
+from systemlog.problems.formatting.messages import in_language, is_made_from, language_of, safe_detail, texts_of
+from systemlog.problems.pointers import Place, count, flatten, json_pointer
+from systemlog.problems.problem import FieldError, Problem
+from systemlog.problems.registry import ABOUT_BLANK, ProblemType
+from systemlog.problems.response import (
+    ProblemResponse,
+    correlation_id_of,
+    instance_of,
+    phrase,
+)
+
+OF_DRF: tuple[tuple[type[drf.APIException], type[ProblemException]], ...] = (
+    (drf.ParseError, types.MalformedBody),
+    (drf.AuthenticationFailed, types.AuthenticationFailed),
+)
+"""DRF's exceptions that share their status with another problem type; the others go by their status."""
+
+CODES_OF_DRF: dict[int, set[str]] = {}
+"""By status, the codes that DRF's own exceptions have by default: they say no more than the problem type does."""
+
+for _kind in vars(drf).values():
+    if isinstance(_kind, type) and issubclass(_kind, drf.APIException):
+        CODES_OF_DRF.setdefault(_kind.status_code, {drf.APIException.default_code}).add(_kind.default_code)
+
+BODILESS = ("GET", "HEAD", "OPTIONS")
+NO_MEMBERS: Mapping[str, object] = {}
+
+
+class Written(NamedTuple):
+    """A problem, and the language of its words; None where the project has only one."""
+
+    problem: Problem
+    language: str | None
+
+
+class ProblemFormatter(ExceptionFormatter):
+    """Writes the problem that an `APIException` is."""
+
+    def __init__(self, exc: drf.APIException, context: Any, original_exc: Exception) -> None:
+        super().__init__(exc, context, original_exc)
+        self.request = django_request(context["request"])
+        self._language: str | None = None
+        self._translates = self._translated = False
+
+    def run(self) -> Written:
+        """The problem, in the language that the client asks for, as far as there are words in it."""
+        language = language_of(self.request)
+        self._language = language
+        self._translates = language not in (None, settings.LANGUAGE_CODE)
+        if not self._translates:
+            return self._write(language)
+        with translation.override(language):
+            return self._write(language)
+
+    def _write(self, language: str | None) -> Written:
+        exc, problem_type = self.exc, self.get_error_type()
+        title, default = texts_of(problem_type, language) if problem_type else (phrase(exc.status_code), "")
+        detail = self.get_detail()
+        errors, omitted = self.get_errors()
+        extensions: Mapping[str, object] = getattr(exc, "members", NO_MEMBERS)
+        if code := self.get_code():
+            extensions = {**extensions, "code": code}
+        if omitted:
+            extensions = {**extensions, "errors_omitted": omitted}
+        problem = Problem(
+            type=problem_type.uri if problem_type else ABOUT_BLANK,
+            title=title,
+            status=exc.status_code,
+            detail=(self._said(detail) if detail else default) or title,
+            instance=instance_of(self.request),
+            correlation_id=correlation_id_of(self.request),
+            errors=errors,
+            extensions=extensions,
+        )
+        return Written(problem, self._language_of_words(problem, problem_type, detail, language))
+
+    def _language_of_words(
+        self, problem: Problem, problem_type: ProblemType | None, detail: str, language: str | None
+    ) -> str | None:
+        """The language of the problem's words: where no catalogue had any of them, they are as they were written."""
+        if not self._translates or getattr(self.request, "LANGUAGE_CODE", None):
+            return language
+        default = settings.LANGUAGE_CODE
+        source = texts_of(problem_type, default) if problem_type else (problem.title, detail)
+        same = problem.title == source[0] and (detail != "" or problem.detail == (source[1] or source[0]))
+        return default if same and not self._translated else language
+
+    def get_error_type(self) -> ProblemType | None:  # type: ignore[override]  # a problem type in place of three words
+        """The type of the problem; None where there is no more to say than the status."""
+        exc, status = self.exc, self.exc.status_code
+        if isinstance(exc, ProblemException):
+            return exc.problem_type
+        if isinstance(exc, drf.ValidationError):
+            return types.ValidationFailed.problem_type
+        for kind, problem in OF_DRF:
+            if isinstance(exc, kind) and status == problem.status_code:
+                return problem.problem_type
+        return types.type_of_status(status)
+
+    def get_detail(self) -> str:
+        """What the occurrence says of itself; empty if it says nothing of its own, or nothing fit to be shown."""
+        exc = self.exc
+        if isinstance(exc, ProblemException):
+            return exc.own_detail
+        if isinstance(exc, drf.ValidationError) or exc.status_code == 500:
+            return ""
+        detail = exc.detail.get("detail") if isinstance(exc.detail, dict) else exc.detail
+        if not isinstance(detail, str):
+            return ""
+        if has_words_of_drf(type(exc)) and is_made_from(detail, exc.default_detail):
+            # Where nobody can be challenged, DRF makes a 403 of a 401: a login is missing, and no permission.
+            return str(detail) if exc.status_code != type(exc).status_code else ""
+        if isinstance(exc, drf.ParseError) and (exc.__context__ or exc.__cause__):
+            # A ParseError raised for another exception repeats that one's text.
+            return ""
+        return str(detail)
+
+    def get_code(self) -> str | None:
+        """The code of an exception that says more than its class: what a view gave, or what its detail, an object, has.
+
+        Clients of simplejwt, for one, get a new token by it.
+        """
+        exc = self.exc
+        if isinstance(exc, ProblemException | drf.ValidationError) or exc.status_code == 500:
+            return None
+        if isinstance(exc.detail, dict):
+            code = exc.detail.get("code")
+            return str(code) if isinstance(code, str) else None
+        code = getattr(exc.detail, "code", None)
+        usual = code == exc.default_code or code in CODES_OF_DRF.get(exc.status_code, ())
+        return None if usual or not isinstance(code, str) else str(code)
+
+    def get_errors(self) -> tuple[tuple[FieldError, ...], int]:  # type: ignore[override]  # with the number left out
+        """What is wrong with the input, place by place; and how many errors there are beyond the limit."""
+        exc = self.exc
+        if isinstance(exc, InvalidParameters):
+            limit = conf().PROBLEM_MAX_ERRORS
+            return tuple(map(self._checked_parameter, exc.errors[:limit])), max(0, len(exc.errors) - limit)
+        if not isinstance(exc, drf.ValidationError):
+            return (), 0
+        limit = conf().PROBLEM_MAX_ERRORS
+        self._names = wire_names_of(self.context.get("view"), self.request)
+        self._input = self._sent_data()
+        make = self._parameter_error if self.request.method in BODILESS else self._body_error
+        places = iter(exc.places) if isinstance(exc, InvalidBody) else flatten(exc.detail)
+        errors = tuple(map(make, islice(places, limit)))
+        if not errors:
+            text = self._said(str(drf.ValidationError.default_detail))
+            return (FieldError(detail=text, code=drf.ValidationError.default_code, pointer="#"),), 0
+        if isinstance(exc, InvalidBody):
+            return errors, len(exc.places) + exc.omitted - len(errors)
+        return errors, 0 if next(places, None) is None else count(exc.detail) - limit
+
+    def _body_error(self, place: Place) -> FieldError:
+        path, value = place.path, self._input
+        if value is not None:
+            for key in path:
+                value = _member(value, key)
+        return FieldError(*self._texts(place, value), json_pointer(map(self._names, path) if self._names else path))
+
+    def _parameter_error(self, place: Place) -> FieldError:
+        """Of a request that has no body, a serializer or a filter checks the query parameters."""
+        if not place.path:
+            return FieldError(*self._texts(place, None), "#")
+        name = str(place.path[0])
+        return FieldError(*self._texts(place, self.request.GET.get(name)), parameter=name)
+
+    def _checked_parameter(self, error: FieldError) -> FieldError:
+        value = self.request.GET.get(error.parameter or "")
+        return FieldError(
+            detail=self._said(safe_detail(error.detail, error.code, value, self._language)),
+            code=error.code,
+            parameter=error.parameter,
+        )
+
+    def _texts(self, place: Place, value: object) -> tuple[str, str]:
+        code = str(getattr(place.detail, "code", None) or "invalid")
+        return self._said(safe_detail(str(place.detail), code, value, self._language)), code
+
+    def _said(self, text: str) -> str:
+        if not self._translates:
+            return text
+        said = in_language(text)
+        self._translated = self._translated or said != text
+        return said
+
+    def _sent_data(self) -> object:
+        """The parsed body, if somebody has parsed it; only to see whether a message repeats it."""
+        request = self.context["request"]
+        if isinstance(request, Request):
+            return request.__dict__.get("_full_data")
+        return request.__dict__.get("_post")
+
+
+class ProblemHandler(ExceptionHandler):
+    """Answers an exception with a problem, whatever it is and whether DEBUG is on or off."""
+
+    def convert_known_exceptions(self, exc: Exception) -> Exception:
+        """Every exception is known: what cannot be told is an internal error."""
+        problem = recognise(exc)
+        if isinstance(problem, drf.ValidationError) and problem.status_code == 400:
+            problem.status_code = conf().VALIDATION_STATUS
+        return problem
+
+    def should_not_handle(self, exc: Exception) -> bool:
+        """Only if the project wants Django to let exceptions through (DEBUG_PROPAGATE_EXCEPTIONS)."""
+        return isinstance(exc, types.InternalError) and settings.DEBUG_PROPAGATE_EXCEPTIONS
+
+    def set_rollback(self) -> None:
+        """As DRF does, for its views alone: elsewhere the request's own transaction is over, and the one in force,
+        if there is one, belongs to somebody else (a test).
+        """
+        if self.context.get("view") is not None and is_atomic():
+            super().set_rollback()
+
+    def format_exception(self, exc: drf.APIException) -> Written:  # type: ignore[override]  # typed, not a dict
+        """The problem, and its language."""
+        return ProblemFormatter(exc, self.context, self.exc).run()
+
+    def get_response(self, exc: drf.APIException, data: Written) -> HttpResponseBase:  # type: ignore[override]  # wider, as the engine's is
+        """The response, which no renderer touches: it is the same for every Accept."""
+        request = django_request(self.context["request"])
+        headers = self.get_headers(exc)
+        return ProblemResponse(data.problem, head=request.method == "HEAD", headers=headers, language=data.language)
+
+    def get_headers(self, exc: drf.APIException) -> dict[str, str]:
+        """The headers of the exception: DRF's two, and those that a problem brings."""
+        headers = dict(getattr(exc, "headers", None) or ())
+        if getattr(exc, "auth_header", None):
+            headers["WWW-Authenticate"] = exc.auth_header  # type: ignore[attr-defined]  # DRF's views set it
+        elif exc.status_code == 401 and (challenge := self.get_challenge()):
+            headers.setdefault("WWW-Authenticate", challenge)
+        if exc.status_code == 415 and not headers.keys() & {"Accept", "Accept-Encoding"}:
+            headers |= self.get_accepted_types()
+        if getattr(exc, "wait", None) is not None:
+            headers["Retry-After"] = str(int(exc.wait))  # type: ignore[attr-defined]  # of Throttled
+        return headers
+
+    def get_accepted_types(self) -> dict[str, str]:
+        """What a body may be instead (RFC 9110, section 15.5.16): the media types of the view's parsers."""
+        view = self.context.get("view")
+        types = [parser.media_type for parser in view.get_parsers()] if view is not None else []
+        return {"Accept": ", ".join(types)} if types else {}
+
+    def get_challenge(self) -> str | None:
+        """What DRF says in WWW-Authenticate for its own two exceptions; a 401 of another class needs it as much."""
+        view, request = self.context.get("view"), self.context["request"]
+        return view.get_authenticate_header(request) if view is not None and request is not None else None
+
+    def report_exception(self, exc: drf.APIException, response: HttpResponseBase) -> None:
+        """One log record, and the signal for a 5xx."""
+        request = django_request(self.context["request"])
+        slug = response.problem.type.rpartition("/")[2]  # type: ignore[attr-defined]  # made in get_response
+        report(request, response, self.exc, slug=slug, signalled=bool(self.context.get("signalled")))
+
+
+def has_words_of_drf(kind: type[drf.APIException]) -> bool:
+    """Whether the class says what DRF's own class says: a template, filled with what the request brought."""
+    return next(parent for parent in kind.__mro__ if "default_detail" in vars(parent)).__module__ == drf.__name__
+
+
+def is_atomic() -> bool:
+    """Whether any database has ATOMIC_REQUESTS. Asks the settings, for to ask the connections costs five times that."""
+    return any(database["ATOMIC_REQUESTS"] for database in connections.settings.values())
+
+
+def django_request(request: Any) -> HttpRequest:
+    """Django's request, in DRF's or by itself."""
+    found: HttpRequest = request._request if isinstance(request, Request) else request
+    return found
+
+
+def _member(value: object, key: object) -> object:
+    if isinstance(value, dict):
+        return value.get(key)
+    if isinstance(value, list) and isinstance(key, int) and key < len(value):
+        return value[key]
+    return None

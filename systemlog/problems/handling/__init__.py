@@ -1,0 +1,1 @@
+"""Where errors are caught, and what answers when nothing else can."""

@@ -1,0 +1,65 @@
+"""The middleware inside which every error becomes a problem: below correlation and health, above all others."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from systemlog.problems.error_log import ON_OUR_ROAD
+from systemlog.problems.formatting.exception_map import slash_missing
+from systemlog.problems.handling.fallback import answer, complete, slash_is_missing
+from systemlog.problems.handling.hooks import open_road
+from systemlog.problems.handling.request_bodies import let_body_in
+from systemlog.problems.handling.streams import watch
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+
+
+class ProblemMiddleware:
+    """Answers whatever goes wrong below it; see `road` for how. Sync and async without a hop."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        open_road()
+        self.get_response = get_response
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Answer the request."""
+        setattr(request, ON_OUR_ROAD, True)
+        let_body_in(request)
+        if self._is_async:
+            return self._call_async(request)
+        try:
+            response = self.get_response(request)
+        except (Exception, SystemExit) as exc:  # noqa: BLE001  (answered and logged there)
+            response = answer(request, exc)
+        return self._finish(request, response)  # type: ignore[arg-type]  # sync here
+
+    async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            response = await self.get_response(request)  # type: ignore[misc]  # async here
+        except (Exception, SystemExit) as exc:  # noqa: BLE001  (answered and logged there)
+            response = await sync_to_async(answer)(request, exc)
+        if response.status_code >= 400 or slash_is_missing(request, response):
+            # In a thread, for to log may block; a right answer or a redirect goes without.
+            return await sync_to_async(self._finish)(request, response)
+        return self._finish(request, response)
+
+    def _finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if response.status_code >= 300:
+            if slash_is_missing(request, response):
+                response = answer(request, slash_missing())
+            if response.status_code >= 400:
+                response = complete(request, response)
+        if response.streaming:
+            watch(request, response)
+        setattr(request, ON_OUR_ROAD, False)
+        return response

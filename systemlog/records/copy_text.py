@@ -1,0 +1,92 @@
+"""A record as one line of PostgreSQL's COPY text format: what the journal holds, and COPY takes as it is.
+
+The columns stand in the order of `Row`, with a tab between them; NULL is `\\N`; backslash, tab, newline and carriage
+return are escaped, so that no line holds a line break. Timestamps are UTC and have six digits of microseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from systemlog.records.context_json import ContextDecoder
+from systemlog.records.row import COLUMNS, Row, context_as_json
+
+NULL = b"\\N"
+TIMESTAMP, ID, LEVEL, CATEGORY, CONTEXT = map(COLUMNS.index, ("timestamp", "id", "level", "category", "context"))
+LEVEL_OFFSET = 63
+"""Where the level begins in a line: timestamp and id before it have one length in all of them."""
+
+_escaped = re.compile(rb"\\(.)", re.DOTALL)
+_letters = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+
+
+def escape(data: bytes) -> bytes:
+    """The bytes of a text as they stand in a line."""
+    if b"\\" in data:
+        data = data.replace(b"\\", b"\\\\")
+    if b"\n" in data:
+        data = data.replace(b"\n", b"\\n")
+    if b"\r" in data:
+        data = data.replace(b"\r", b"\\r")
+    return data.replace(b"\t", b"\\t") if b"\t" in data else data
+
+
+def escape_text(text: Any) -> bytes:
+    """A text, or None, as it stands in a line. The text has no NUL and no lone surrogate."""
+    return NULL if text is None else escape(text.encode())
+
+
+def encode(row: Row) -> bytes:
+    """The line of a row, without a line break at its end."""
+    timestamp = row.timestamp.astimezone(UTC)
+    return b"\t".join(
+        (
+            f"{timestamp:%Y-%m-%d %H:%M:%S.%f}+00".encode(),
+            row.id.hex.encode(),
+            row.level.encode(),
+            *map(escape_text, row[CATEGORY:CONTEXT]),
+            escape(context_as_json(row.context).encode()),
+            *map(escape_text, row[CONTEXT + 1 :]),
+        )
+    )
+
+
+def decode(line: bytes) -> Row:
+    """The row of a line. Raises `ValueError` for what is no line of a record."""
+    fields: list[Any] = texts(line)
+    fields[TIMESTAMP] = datetime.fromisoformat(fields[TIMESTAMP] or "")
+    fields[ID] = uuid.UUID(fields[ID])
+    fields[CONTEXT] = json.loads(fields[CONTEXT] or "", cls=ContextDecoder)
+    return Row(*fields)
+
+
+def texts(line: bytes) -> list[str | None]:
+    """The columns of a line as texts, None for NULL. Raises `ValueError` for what is no line of a record."""
+    fields = line.split(b"\t")
+    if len(fields) != len(COLUMNS):
+        raise ValueError(f"A line of the journal has {len(fields)} columns in place of {len(COLUMNS)}.")
+    return [None if field == NULL else _unescape(field).decode() for field in fields]
+
+
+def counted_by(line: bytes) -> tuple[datetime, str, str, str]:
+    """The hour, source, category and level of a line: what the roll-up counts it by."""
+    timestamp, _, level, category, source, _ = line.split(b"\t", 5)
+    hour = datetime.fromisoformat(f"{timestamp[:13].decode()}:00:00+00:00")
+    return hour, _unescape(source).decode(), _unescape(category).decode(), level.decode()
+
+
+def instants(lines: Iterable[bytes]) -> set[datetime]:
+    """One instant of each hour in which the lines' records lie: what leaves must be there for."""
+    hours = {line[:13] for line in lines}
+    return {datetime.fromisoformat(f"{hour.decode()}:00:00+00:00") for hour in hours}
+
+
+def _unescape(field: bytes) -> bytes:
+    if b"\\" not in field:
+        return field
+    return _escaped.sub(lambda match: _letters.get(match[1], match[1]), field)

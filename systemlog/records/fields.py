@@ -1,0 +1,31 @@
+"""The fields of a record, and how large their values may be."""
+
+from __future__ import annotations
+
+import re
+
+MAX_MESSAGE_BYTES = 64 * 1024
+MAX_CONTEXT_BYTES = 64 * 1024
+MAX_CONTEXT_DEPTH = 20
+MAX_TEXT_CHARACTERS = 200
+
+FIELDS = (
+    "id",
+    "timestamp",
+    "level",
+    "category",
+    "message",
+    "correlation_id",
+    "user_id",
+    "context",
+    "trace_id",
+    "source",
+    "subject",
+)
+"""What a record from outside may have."""
+
+ALL_FIELDS = (*FIELDS, "recorded_by")
+"""What a record has when it is read: the server itself says who recorded it."""
+
+unstorable = re.compile("[\x00\ud800-\udfff]")
+"""Matches a character that PostgreSQL cannot store: NUL, or a lone surrogate."""

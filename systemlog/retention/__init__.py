@@ -1,0 +1,1 @@
+"""Retention: which records are kept how long, pruning, and archives."""

@@ -1,0 +1,66 @@
+"""Reading the retention policies of `SYSTEMLOG["RETENTION"]`: the first policy that a record fits decides about it.
+
+A record that no policy fits is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from systemlog.records.durations import parse_duration
+from systemlog.records.levels import LEVEL_NAMES
+from systemlog.storage.expiry import Policy
+
+FOREVER = "forever"
+KEYS = ("category", "level", "keep", "archive")
+
+
+def read_policies(given: Sequence[Mapping[str, Any]]) -> tuple[Policy, ...]:
+    """The policies that the setting `RETENTION` holds. Raises `ValueError`, which says what is wrong with which."""
+    policies: list[Policy] = []
+    for number, entry in enumerate(given, 1):
+        if policies and policies[-1].fits_all:
+            raise ValueError(f"has entry {number} behind one that every record fits: it is never asked")
+        try:
+            policies.append(_read(entry))
+        except ValueError as error:
+            raise ValueError(f"has in entry {number} {error}") from None
+    return tuple(policies)
+
+
+def _read(entry: object) -> Policy:
+    if not isinstance(entry, Mapping):
+        raise ValueError("no dictionary")
+    if unknown := [key for key in entry if key not in KEYS]:
+        raise ValueError(f"the key {unknown[0]!r}, which is none of {', '.join(KEYS)}")
+    levels = tuple(level.upper() for level in _names(entry, "level"))
+    if wrong := [level for level in levels if level not in LEVEL_NAMES]:
+        raise ValueError(f"the level {wrong[0]!r}, which is none of {', '.join(LEVEL_NAMES)}")
+    archive = entry.get("archive", False)
+    if not isinstance(archive, bool):
+        raise ValueError("an 'archive' that is neither True nor False")
+    return Policy(keep=_keep(entry.get("keep")), categories=_names(entry, "category"), levels=levels, archive=archive)
+
+
+def _keep(given: object) -> timedelta | None:
+    if given == FOREVER:
+        return None
+    try:
+        keep = given if isinstance(given, timedelta) else parse_duration(given if isinstance(given, str) else "")
+    except ValueError:
+        keep = timedelta(0)
+    if keep <= timedelta(0):
+        raise ValueError("a 'keep' that is no span of time: write '3d', '12w', '7y' or 'forever'")
+    return keep
+
+
+def _names(entry: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    given = entry.get(key, ())
+    names = (given,) if isinstance(given, str) else given
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"a {key!r} that is neither a name nor a list of names")
+    if key in entry and not names:
+        raise ValueError(f"an empty list as {key!r}: leave the key out to mean any")
+    return tuple(names)

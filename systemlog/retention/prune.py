@@ -1,0 +1,238 @@
+"""Forgetting: old records go, by policy; what a policy wants archived is archived, and verified, before.
+
+Also tends the leaves: makes them ahead, merges and seals them. May be interrupted at any point, run twice at once, and
+run beside writers.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from systemlog.conf import conf
+from systemlog.correlation import current_ids
+from systemlog.models import SystemLog
+from systemlog.records.ids import mint_id, next_instant
+from systemlog.retention import archive
+from systemlog.retention.compression import GZIP
+from systemlog.storage import LeafInUse, Row, Storage, storage_of
+from systemlog.storage.expiry import Expiry, Policy, Verdict
+from systemlog.storage.steps import Leaf, LeafState, Orders, Step
+
+CATEGORY = "systemlog.retention"
+"""The category of the records that tell what was pruned."""
+
+HOSTS_APART = timedelta(minutes=5)
+RECORDS_AHEAD = timedelta(days=1)
+UNUSED_FOR = timedelta(days=30)
+
+
+class NoPolicy(Exception):
+    """There is no policy: nothing is deleted. Set SYSTEMLOG['RETENTION'], or say --older-than."""
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__doc__)
+
+
+class NowhereToArchive(Exception):
+    """A policy wants records archived, but says not where: nothing is deleted. Set SYSTEMLOG['ARCHIVE_DIR']."""
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__doc__)
+
+
+class ClockLooksWrong(Exception):
+    """By the clock of this host nothing can be told to be old."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run did: the records that went, and the leaves that open transactions held."""
+
+    deleted: int = 0
+    archived: int = 0
+    in_use: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveTo:
+    """Where and how to archive."""
+
+    directory: Path
+    compression: str = GZIP
+
+
+def plan(policies: Sequence[Policy], *, now: datetime | None = None) -> Iterator[Step]:
+    """What `prune` would do with each leaf of which something goes, oldest first. Raises `NoPolicy`."""
+    expiry = _expiry(policies, now)
+    storage = storage_of()
+    for leaf in _touched(storage, expiry):
+        step = storage.plan(leaf, expiry)
+        if step.expired or step.rows == 0:
+            yield step
+
+
+def prune(
+    policies: Sequence[Policy],
+    *,
+    archive_to: ArchiveTo | None = None,
+    trust_clock: bool = False,
+    progress: Callable[[str], None] = lambda doing: None,
+    now: datetime | None = None,
+) -> Outcome:
+    """Delete the records that are past their policy, leaf by leaf, oldest first; then tend the leaves.
+
+    `progress` is told what is being done. Raises `NoPolicy`, `NowhereToArchive` and `ClockLooksWrong` before anything
+    is touched, `ArchiveFailed` where records could not be archived: those are kept.
+    """
+    expiry = _expiry(policies, now)
+    archives = any(policy.archive for policy in policies)
+    if archives and archive_to is None:
+        raise NowhereToArchive
+    storage = storage_of()
+    if not trust_clock:
+        check_clock(storage, expiry.now)
+    outcome = Outcome()
+    with ExitStack() as stack:
+        waiting = lambda: progress("waiting for another run to end")  # noqa: E731  (a sentence, not a function)
+        try:
+            stack.enter_context(storage.taking_turns(waiting))
+        except LeafInUse as error:
+            outcome.in_use.append(error.name)
+            return outcome
+        store = None
+        if archives and archive_to:
+            opened = archive.opened(archive_to.directory, archive_to.compression, waiting)
+            store = stack.enter_context(opened)
+        for leaf in _touched(storage, expiry):
+            _prune_leaf(storage, leaf, expiry, store, outcome, progress)
+        try:
+            storage.tend(progress)
+        except LeafInUse as error:
+            outcome.in_use.append(error.name)
+    return outcome
+
+
+def archive_older(
+    before: datetime, archive_to: ArchiveTo, *, progress: Callable[[str], None] = lambda doing: None
+) -> Outcome:
+    """Archive the records older than `before`, a file for each leaf; none is deleted. Raises `ArchiveFailed`."""
+    expiry = Expiry((Policy(keep=timedelta(0), archive=True),), before)
+    storage = storage_of()
+    outcome = Outcome()
+    waiting = lambda: progress("waiting for another run to end")  # noqa: E731  (a sentence, not a function)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(storage.taking_turns(waiting))  # nobody replaces a leaf while it is read
+        except LeafInUse as error:
+            outcome.in_use.append(error.name)
+            return outcome
+        store = stack.enter_context(archive.opened(archive_to.directory, archive_to.compression, waiting))
+        for leaf in _touched(storage, expiry):
+            progress(f"archiving {leaf.name}")
+            storage.archive(leaf, expiry, _writer(store, outcome))
+    return outcome
+
+
+def check_clock(storage: Storage, now: datetime) -> None:
+    """Raise `ClockLooksWrong` where the database contradicts this host's clock."""
+    clock = storage.clock()
+    ahead = SystemLog.objects.filter(timestamp__gt=now + RECORDS_AHEAD)
+    newest = ahead.values_list("timestamp", flat=True).order_by("-timestamp").first()
+    if abs(clock.now - now) > HOSTS_APART:
+        wrong = f"the database says {clock.now:%Y-%m-%d %H:%M} UTC"
+    elif newest is not None:
+        wrong = f"there is a record of {newest:%Y-%m-%d %H:%M} UTC, more than a day ahead"
+    elif clock.in_use is not None and now - clock.in_use > UNUSED_FOR:
+        wrong = f"the database was last in use about {clock.in_use:%Y-%m-%d}, more than {UNUSED_FOR.days} days ago"
+    else:
+        return
+    raise ClockLooksWrong(
+        f"Nothing was deleted: this host's clock says {now:%Y-%m-%d %H:%M} UTC, but {wrong}. "
+        "If the clock is right, say --trust-clock."
+    )
+
+
+def _prune_leaf(
+    storage: Storage,
+    leaf: Leaf,
+    expiry: Expiry,
+    store: archive.Archive | None,
+    outcome: Outcome,
+    progress: Callable[[str], None],
+) -> None:
+    progress(f"reading {leaf.name}")
+    step = storage.plan(leaf, expiry)
+    before = outcome.deleted
+    orders = Orders(
+        archive=_writer(store, outcome) if store else None,
+        note=lambda rows: _note(leaf, step, rows, expiry),
+        progress=lambda rows: progress(f"{before + rows:,} records deleted"),
+    )
+    try:
+        outcome.deleted += storage.carry_out(step, expiry, orders)
+    except LeafInUse as error:
+        outcome.in_use.append(error.name)
+
+
+def _expiry(policies: Sequence[Policy], now: datetime | None) -> Expiry:
+    if not policies:
+        raise NoPolicy
+    return Expiry(tuple(policies), now or datetime.now(UTC))
+
+
+def _touched(storage: Storage, expiry: Expiry) -> list[Leaf]:
+    """The leaves of which something may go, oldest first."""
+    there = [report.leaf for report in storage.leaves() if report.state is not LeafState.DETACHING]
+    return [leaf for leaf in reversed(there) if expiry.verdict(*leaf.span) is not Verdict.NOTHING]
+
+
+def _writer(store: archive.Archive, outcome: Outcome) -> Callable[[Leaf, Iterator[bytes]], None]:
+    def write(leaf: Leaf, blocks: Iterator[bytes]) -> None:
+        entry = store.write(leaf.name, blocks)
+        outcome.archived += entry.rows if entry else 0
+
+    return write
+
+
+def _note(leaf: Leaf, step: Step, rows: int, expiry: Expiry) -> Row:
+    """The record of what went; it is stored in the transaction in which it goes."""
+    instant = next_instant()
+    context = {
+        "action": "pruned",
+        "rows": rows,
+        "leaf": leaf.name,
+        "since": leaf.span.lower.isoformat(),
+        "until": leaf.span.upper.isoformat(),
+        "by": step.action.value,
+        "policies": [
+            {
+                **({"category": list(policy.categories)} if policy.categories else {}),
+                **({"level": list(policy.levels)} if policy.levels else {}),
+                "before": cutoff.isoformat() if (cutoff := expiry.cutoff(policy)) else None,
+                "archived": policy.archive,
+            }
+            for policy in expiry.policies
+        ],
+    }
+    message = f"Pruned {rows} records of {leaf.name}"
+    correlation_id, trace_id, user_id = current_ids()
+    source = conf().SOURCE or socket.gethostname()
+    return Row(
+        instant,
+        mint_id(instant),
+        "INFO",
+        CATEGORY,
+        source,
+        message,
+        correlation_id,
+        user_id,
+        context,
+        trace_id,
+        None,
+        None,
+    )

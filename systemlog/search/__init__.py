@@ -1,0 +1,1 @@
+"""Searching the log: from URL parameters to a query plan, pages, totals, histograms and exports."""

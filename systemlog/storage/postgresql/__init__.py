@@ -1,0 +1,1 @@
+"""The log table on PostgreSQL, and on a Citus cluster."""

