@@ -1,29 +1,60 @@
-"""Tokens in the admin: to see whose they are and to withdraw them; `manage.py issue_token` makes them."""
+"""Tokens in the admin: to see whose they are and to withdraw them; `manage.py issue_token` makes them.
+
+A token's primary key is its hash. No page, URL, message or log entry carries the hash: they name a token by its user
+and its first characters, of which knox keeps a copy for that purpose.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple, NoReturn, cast
 
 from django.contrib import admin
-from django.db.models import Model
+from django.contrib.admin import helpers
+from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, Q, QuerySet
+from django.forms import CheckboxInput
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.utils.safestring import SafeString, mark_safe
 from knox.models import AuthToken
+
+SHOWN_CHARACTERS = 8
+"""The beginning of a token that tells it from others of its user: 8 of 64 characters."""
+
+CHOSEN = helpers.ACTION_CHECKBOX_NAME
 
 # knox's own would issue a token to anybody, people included.
 admin.site.unregister(AuthToken)
+admin.site.unregister(get_user_model())
+
+
+class _Chosen(NamedTuple):
+    """What the template of the confirmation needs of a token: the value of its hidden field."""
+
+    pk: str
 
 
 @admin.register(AuthToken)
 class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """Lists and deletes; a token's hash is not shown."""
+    """Lists and deletes; there is no page of a single token."""
 
-    list_display = ("user", "created", "expiry")
+    list_display = ("user", "begins_with", "created", "expiry")
     list_display_links = None
     list_select_related = ("user",)
     fields = ("user", "created", "expiry")
     search_fields = ("user__username",)
     ordering = ("-created",)
+
+    @admin.display(description="begins with")
+    def begins_with(self, token: AuthToken) -> str:
+        """The first characters of the token."""
+        return str(token.token_key[:SHOWN_CHARACTERS])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody."""
@@ -33,7 +64,76 @@ class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         """Nobody."""
         return False
 
+    def change_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: the URL would carry the hash."""
+        raise PermissionDenied
+
+    delete_view = history_view = change_view
+
+    @admin.display(description=mark_safe('<input type="checkbox" id="action-toggle">'))
+    def action_checkbox(self, obj: Model) -> SafeString:
+        """The checkbox of a row, whose value names the token."""
+        token: Any = obj
+        label = f"Select {_name_of(token)} that begins with {self.begins_with(token)}"
+        return CheckboxInput({"class": "action-select", "aria-label": label}, lambda value: False).render(
+            CHOSEN, token.token_key
+        )
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:  # type: ignore[override]  # as Django's own
+        """Run an action on the tokens that were chosen by their names."""
+        names = request.POST.getlist(CHOSEN)
+        # Whoever knows a hash may name a token by it, too.
+        chosen = AuthToken.objects.filter(Q(token_key__in=names) | Q(digest__in=names))
+        posted = request.POST.copy()
+        posted.setlist(CHOSEN, list(chosen.values_list("digest", flat=True)) or names)
+        request.POST = posted  # type: ignore[assignment]  # Django runs the action on primary keys
+        response = super().response_action(request, queryset)
+        if isinstance(response, TemplateResponse) and response.context_data is not None:
+            tokens = response.context_data["queryset"]
+            response.context_data["queryset"] = [_Chosen(token.token_key) for token in tokens]
+        return response
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[LogEntry]:
+        """One entry for each token, by its first characters."""
+        content_type = ContentType.objects.get_for_model(AuthToken)
+        return LogEntry.objects.bulk_create(
+            LogEntry(
+                user_id=cast(int, request.user.pk),
+                content_type=content_type,
+                object_id=self.begins_with(token),
+                object_repr=_name_of(token)[:200],
+                action_flag=DELETION,
+            )
+            for token in queryset
+        )
+
     def get_deleted_objects(self, objs: Iterable[Model], request: HttpRequest) -> tuple[Any, Any, Any, Any]:
         """What the page that asks for a confirmation lists."""
         _, counts, permissions, protected = super().get_deleted_objects(objs, request)  # type: ignore[arg-type]  # an iterable will do
-        return [f"token of {token.user}" for token in objs], counts, permissions, protected  # type: ignore[attr-defined]  # the stubs know models in general
+        return [_name_of(token) for token in objs], counts, permissions, protected
+
+
+@admin.register(get_user_model())
+class PlatformUserAdmin(UserAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """Django's own; the tokens that go with a user are not listed by their hashes."""
+
+    def get_deleted_objects(self, objs: Iterable[Model], request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        """What the page that asks for a confirmation lists."""
+        users = list(objs)
+        listed, counts, permissions, protected = super().get_deleted_objects(users, request)
+        names = {token.digest: _name_of(token) for token in AuthToken.objects.filter(user__in=users)}
+        return _by_names(listed, names), counts, permissions, protected
+
+
+def _name_of(token: Any) -> str:
+    return f"token of {token.user}"
+
+
+def _by_names(listed: Iterable[Any], names: dict[str, str]) -> list[Any]:
+    """The nested list of what is deleted, with the name of each token in place of its link."""
+    return [
+        _by_names(each, names)
+        if isinstance(each, list)
+        else next((name for digest, name in names.items() if digest in each), each)
+        for each in listed
+    ]

@@ -15,6 +15,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from ops_platform import remembered
+from ops_platform.compat import ignore_groups
 
 SCHEME = "Bearer"
 
@@ -55,8 +56,9 @@ class BearerAuthentication(BaseAuthentication):
             remembered.forget(digest)
             raise AuthenticationFailed("The token is unknown, expired or disabled.")
         remembered.remember(digest, found)
-        # A token's rights are those of its last issue, also where its user was made superuser since.
+        # A token's rights are those of its last issue, also where its user was made superuser or given groups since.
         found.user.is_superuser = False
+        ignore_groups(found.user)
         return found.user, found
 
     def authenticate_header(self, request: Request) -> str:

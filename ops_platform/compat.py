@@ -38,3 +38,12 @@ def takes_over_continue(request: Any) -> bool:
         return False
     request._expected_100_continue = False
     return True
+
+
+def ignore_groups(user: Any) -> None:
+    """Have `ModelBackend` find no permission of this user's groups; the object alone is changed.
+
+    Django has no way to ask for a user's own permissions alone but a backend of one's own, whose introduction would end
+    all sessions. The backend keeps what it has read of the groups on the user (seen in 5.2 and 6.0).
+    """
+    user._group_perm_cache = set()

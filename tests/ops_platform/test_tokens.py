@@ -152,6 +152,19 @@ def test_a_service_user_made_superuser_has_no_more_rights_by_its_token(issue, se
     assert client.post("/system/logs/", {"message": "m"}, "application/json", headers=header).status_code == 201
 
 
+@pytest.mark.parametrize("action", ["read", "write"])
+def test_a_service_user_given_a_group_has_no_more_rights_by_its_token(issue, settings, client, action):
+    settings.ROOT_URLCONF = "ops_platform.urls"
+    header = {"Authorization": f"Bearer {issue('shipper', f'--can={action}').strip()}"}
+    group = Group.objects.create(name="operators")
+    group.permissions.set(Permission.objects.filter(content_type__app_label="systemlog"))
+    get_user_model().objects.get(username="shipper").groups.add(group)
+
+    read = client.get("/system/logs/", headers=header)
+    written = client.post("/system/logs/", {"message": "m"}, "application/json", headers=header)
+    assert (read.status_code, written.status_code) == ((200, 403) if action == "read" else (403, 201))
+
+
 HEADERS = {
     "empty": "",
     "blank": "  ",
