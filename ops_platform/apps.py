@@ -20,9 +20,12 @@ class OpsPlatformConfig(AppConfig):
             checks,  # noqa: F401  (importing registers them)
             deadlines,
         )
+        from ops_platform.logins import client_address
+        from systemlog.problems.repeats import repeats
         from systemlog.problems.wrong_hosts import wrong_hosts
 
         deadlines.install()
+        repeats.address_of = client_address
         wrong_hosts.file = settings.VAR_DIR / "wrong-host"
         files = [Path(str(database.get("NAME"))) for database in settings.DATABASES.values()]
         if any(settings.VAR_DIR in file.parents for file in files):

@@ -171,6 +171,12 @@ class Settings:
         "Level at which a 4xx of this status is logged; others are not. A 5xx is always logged as ERROR.",
         log_levels,
     )
+    PROBLEM_LOG_REPEATS: int = option(
+        10,
+        "So many 4xx of one status and type to one client (or user) each process logs within a minute; of the rest "
+        "one record has the number. In Django's test environment all are logged, unless this is set.",
+        at_least(1),
+    )
     PROBLEM_MAX_ERRORS: int = option(
         100, "So many entries of `errors` a problem lists, and counts the rest.", at_least(1)
     )

@@ -27,7 +27,12 @@ CLIENT_CLOSED_REQUEST = 499
 """No status was sent: the client went away first. The number is nginx's."""
 
 MAX_PATH_CHARACTERS = 500
-"""The path in the message is cut here: anyone may send one of 8 kB, and each record would keep it."""
+"""A path in a record is cut here: anyone may send one of 8 kB, and each record would keep it."""
+
+
+def cut_path(path: str) -> str:
+    """The path as a record tells it; of a very long one the beginning."""
+    return path if len(path) <= MAX_PATH_CHARACTERS else path[:MAX_PATH_CHARACTERS] + "…"
 
 
 def annotate(**fields: object) -> None:
@@ -53,7 +58,7 @@ def record(
         return
     # What `logger.log(level, "%s …", extra=...)` does, at half the cost: where this is called from is known, and that
     # no field is one of the record's own. The path is escaped: a line break in it would forge a line of a log file.
-    args = (method, escape_uri_path(path[:MAX_PATH_CHARACTERS]), status, seconds * 1000)
+    args = (method, cut_path(escape_uri_path(path[: MAX_PATH_CHARACTERS + 1])), status, seconds * 1000)
     entry = logger.makeRecord(logger.name, level, "access.py", 0, "%s %s %d in %.0f ms", args, None, "record")
     fields = entry.__dict__
     fields["action"] = "request"

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import orjson
 
+from systemlog.correlation.access_log import cut_path
 from systemlog.journal import reentrancy
 from systemlog.records.row import context_as_json
 from systemlog.redaction import has_secret, redact_value
@@ -102,15 +103,15 @@ def subject_of(value: Any) -> str:
 def in_words(value: Any) -> Any:
     """What stands on a record as its `request` or `response`: a live one of Django's in words, all else as it is.
 
-    A request is `GET /path`, without its query string, a response its status. Of the socket that Django's development
-    server puts there, nothing is to be told: None.
+    A request is `GET /path`, without its query string and cut where it is very long; a response is its status. Of the
+    socket that Django's development server puts there, nothing is to be told: None.
     """
     if issubclass(type(value), socket.socket):
         return None
     with suppress(Exception):  # whatever somebody calls a request
         method, path = getattr(value, "method", None), getattr(value, "path", None)
         if isinstance(method, str) and isinstance(path, str):
-            return f"{method} {path}"
+            return f"{method} {cut_path(path)}"
         if isinstance(status := getattr(value, "status_code", None), int):
             return f"{status} {getattr(value, 'reason_phrase', '')}".rstrip()
     return value

@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import Mapping
 
+from django.conf import settings
 from django.core import signals
 from django.core.exceptions import DisallowedHost, SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
@@ -18,8 +19,11 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import LazyObject, empty
 
-from systemlog.conf import conf
+from systemlog import compat
+from systemlog.conf import NAME, conf
 from systemlog.correlation import current
+from systemlog.correlation.access_log import cut_path
+from systemlog.problems.repeats import repeats
 from systemlog.problems.response import correlation_id_of, instance_of
 from systemlog.problems.wrong_hosts import wrong_hosts
 
@@ -70,24 +74,35 @@ def report(
         if isinstance(exc, DisallowedHost):
             wrong_hosts.warn(request)
         return
+    user_id = user_id_of(request, exc)
+    if status < 500 and not _may_log(request, status, slug, user_id, level):
+        return
     (
         logging.getLogger(f"django.security.{type(exc).__name__}") if isinstance(exc, SuspiciousOperation) else logger
     ).log(
         level,
         "%s %s: %s",
         request.method,
-        instance_of(request),
+        cut_path(instance_of(request)),
         status,
         exc_info=exc if status >= 500 else None,
         extra={
             "action": ACTION,
             "status_code": status,
             "problem": slug,
-            "user_id": user_id_of(request, exc),
+            "user_id": user_id,
             "correlation_id": correlation_id_of(request),
             "request": request,
         },
     )
+
+
+def _may_log(request: HttpRequest, status: int, slug: str | None, user_id: str | None, level: int) -> bool:
+    """Whether this 4xx has a record of its own. In tests all have, unless the project's settings have the key."""
+    if compat.in_tests() and "PROBLEM_LOG_REPEATS" not in getattr(settings, NAME, {}):
+        return True
+    most = conf().PROBLEM_LOG_REPEATS
+    return repeats.may_log(request, status=status, slug=slug, user_id=user_id, level=level, most=most)
 
 
 def level_of(status: int, levels: Mapping[int, str]) -> int | None:
