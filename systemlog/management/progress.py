@@ -6,6 +6,8 @@ from types import TracebackType
 
 from django.core.management.base import OutputWrapper
 
+from systemlog.management.terminal import printable
+
 CLEAR = "\r\x1b[K"
 
 
@@ -19,7 +21,7 @@ class ProgressLine:
     def __call__(self, doing: str) -> None:
         """Show it."""
         if self.shown:
-            self.stream.write(CLEAR + doing, ending="")
+            self.stream.write(CLEAR + printable(doing), ending="")
             self.stream.flush()
 
     def __enter__(self) -> ProgressLine:

@@ -98,7 +98,7 @@ def test_the_manifest_tells_what_is_in_each_file(store: Store, tmp_path: Path) -
 def test_the_same_records_are_not_archived_twice_and_later_ones_beside_them(store: Store, tmp_path: Path) -> None:
     store(row(ago(40)))
     for _ in range(2):
-        assert run("archive_system_logs", "--before", "30d", "--to", str(tmp_path)).startswith("1 records")
+        assert run("archive_system_logs", "--before", "30d", "--to", str(tmp_path)).startswith("1 record")
     assert len(manifest(tmp_path)) == 1
     store(row(ago(40), "later"))
     run("archive_system_logs", "--before", "30d", "--to", str(tmp_path))
@@ -110,7 +110,7 @@ def test_a_policy_archives_what_it_names_and_only_that(store: Store, settings: A
     policies = [{"category": "audit", "keep": "30d", "archive": True}, {"keep": "30d"}]
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "RETENTION": policies, "ARCHIVE_DIR": str(tmp_path)}
     store(row(ago(40), "secret", category="audit"), row(ago(40), "noise"), row(ago(1), "young", category="audit"))
-    assert "1 records archived, 2 records deleted." in run("prune_system_logs")
+    assert "1 record archived, 2 records deleted." in run("prune_system_logs")
     assert [line["message"] for line in lines(tmp_path)] == ["secret"]
     assert messages() == {"young"}
 
@@ -182,7 +182,7 @@ def test_records_that_come_while_others_are_archived_are_in_the_archive_or_still
 @pytest.mark.parametrize("before", [f"{TODAY - 30 * DAYS:%Y-%m-%d}", f"{ago(30):%Y-%m-%dT%H:%M:%SZ}", "30d", "4w"])
 def test_before_is_an_age_a_date_or_a_time(store: Store, tmp_path: Path, before: str) -> None:
     store(row(ago(40)), row(ago(1)))
-    assert run("archive_system_logs", "--before", before, "--to", str(tmp_path)).startswith("1 records")
+    assert run("archive_system_logs", "--before", before, "--to", str(tmp_path)).startswith("1 record")
 
 
 @pytest.mark.parametrize("before", ["", "soon", "2026-13-01", f"{NOW + DAYS:%Y-%m-%d}"])

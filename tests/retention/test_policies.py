@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from systemlog.retention.policies import read_policies
 
+from systemlog.retention.policies import read_policies
 from systemlog.storage.expiry import Expiry, Policy, Verdict
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)

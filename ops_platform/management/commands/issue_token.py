@@ -7,15 +7,16 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 
 from ops_platform import tokens
+from systemlog.management.terminal import TerminalCommand, first_line
 
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     """Issues an API token to a service user and prints it, alone, on stdout."""
 
     help = (
@@ -47,8 +48,7 @@ class Command(BaseCommand):
                 "not active. Choose another name for the service."
             ) from None
         except Error as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise CommandError(f"The token was not issued, the database fails: {reason}") from None
+            raise CommandError(f"The token was not issued, the database fails: {first_line(error)}.") from None
         allowed = " and ".join(sorted(set(can)))
         self.stderr.write(f"{name} may {allowed} system logs. Its tokens of before, if any, stay valid.")
         self.stdout.write(token)

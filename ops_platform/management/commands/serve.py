@@ -9,17 +9,18 @@ import re
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import connections
 
 from ops_platform import startup, welcome
+from systemlog.management.terminal import TerminalCommand
 
 BIND = "127.0.0.1:8000"
 MAX_PORT = 65_535
 MAX_WAIT_S = 86_400
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     """Migrates, checks, and becomes gunicorn."""
 
     help = "Migrate every database (one server at a time), run the system checks, and serve under gunicorn."

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError
 
 from systemlog.conf import conf
 from systemlog.management.commands.prune_system_logs import REFUSALS
 from systemlog.management.progress import ProgressLine
+from systemlog.management.terminal import TerminalCommand, counted, first_line, not_empty, printable
 from systemlog.records.durations import parse_duration
 from systemlog.records.times import parse_timestamp
 from systemlog.retention.compression import SUFFIXES
@@ -20,7 +21,7 @@ from systemlog.retention.prune import ArchiveTo, archive_older, prune
 from systemlog.storage.expiry import Policy
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     """Archives; says on stdout how many records the archive got."""
 
     help = (
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--before", type=_instant, required=True, metavar="AGE|TIME", help="30d; 2026-10-01; 2026-10-01T12:00:00Z"
         )
-        parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="made if it does not exist")
+        parser.add_argument("--to", type=_directory, required=True, metavar="DIR", help="made if it does not exist")
         parser.add_argument("--compression", choices=list(SUFFIXES), default=None, help="default: ARCHIVE_COMPRESSION")
         parser.add_argument("--prune", action="store_true", help="delete what was archived and verified")
 
@@ -54,18 +55,24 @@ class Command(BaseCommand):
         except REFUSALS as error:
             raise CommandError(str(error)) from None
         except (OperationalError, InterfaceError) as error:
-            raise CommandError(f"The log database does not answer: {str(error).splitlines()[0]}") from None
+            raise CommandError(f"The log database does not answer: {first_line(error)}.") from None
         except OSError as error:
             raise CommandError(f"{options['to']} cannot be written: {error.strerror}. Nothing was deleted.") from None
         except KeyboardInterrupt:
             raise CommandError("Interrupted; run it again to go on.", returncode=130) from None
-        done = f"{outcome.archived} records older than {before:%Y-%m-%d %H:%M:%S} UTC are in {options['to']}"
+        archived = counted(outcome.archived, "record")
+        verb = "is" if outcome.archived == 1 else "are"
+        done = f"{archived} older than {before:%Y-%m-%d %H:%M:%S} UTC {verb} in {options['to']}"
         if options["prune"]:
             done += f", {outcome.deleted} deleted"
         if outcome.in_use:
             held = ", ".join(outcome.in_use)
             raise CommandError(f"{done}. Open transactions hold {held}: run it again when they have ended.")
-        self.stdout.write(f"{done}.")
+        self.stdout.write(f"{printable(done)}.")
+
+
+def _directory(text: str) -> Path:
+    return Path(not_empty(text))
 
 
 def _instant(text: str) -> datetime:

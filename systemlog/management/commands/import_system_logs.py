@@ -9,21 +9,28 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, cast
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError
 
 from systemlog.ingest.files import BrokenFile, Outcome, import_file
 from systemlog.ingest.validation import Refused
+from systemlog.management.terminal import TerminalCommand, counted, first_line, not_empty, printable
 from systemlog.retention.archive import NotInArchive, find_entry, read_manifest
 from systemlog.retention.compression import ZstandardIsMissing
 
 STDIN = "-"
+MAX_NAMED = 20
+"""As many bad lines a run names; of the others it says how many there are in each file."""
+
 PROGRESS_S = 5.0
 """How often a line tells of the progress where stderr is no terminal, such as in cron or a container."""
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     """Imports files; names each bad line on stderr, and counts them in the summary on stdout."""
+
+    _named = 0
+    """How many bad lines this run has named."""
 
     help = (
         "Store the records of NDJSON files, plain, gzip or Zstandard; a file that is imported again stores nothing "
@@ -33,10 +40,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """One or more files."""
-        parser.add_argument("files", nargs="+", metavar="FILE", help="an NDJSON file; an archive; - for standard input")
+        parser.add_argument(
+            "files", nargs="+", type=not_empty, metavar="FILE", help="an NDJSON file; an archive; - for standard input"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Import one file after the other; a file that cannot be read ends the command with an error."""
+        self._named = 0
         names: list[str] = []
         for name in options["files"]:
             if name != STDIN and not Path(name).exists():
@@ -47,6 +57,8 @@ class Command(BaseCommand):
 
     def _import(self, name: str, *, shown: bool) -> None:
         outcome = Outcome()
+        shown_name = printable(name)
+        unnamed = 0
         interactive = shown and self.stderr.isatty()
         told_at = time.monotonic()
 
@@ -54,13 +66,18 @@ class Command(BaseCommand):
             nonlocal outcome, told_at
             outcome = so_far
             if interactive:
-                self.stderr.write(f"\r{name}: {so_far.lines:,} lines", ending="")
+                self.stderr.write(f"\r{shown_name}: {so_far.lines:,} lines", ending="")
             elif shown and time.monotonic() - told_at >= PROGRESS_S:
                 told_at = time.monotonic()
-                self.stderr.write(f"{name}: {so_far.lines:,} lines so far")
+                self.stderr.write(f"{shown_name}: {so_far.lines:,} lines so far")
 
         def refuse(number: int, refused: Refused) -> None:
-            self.stderr.write(f"{name}:{number}: {refused}")
+            nonlocal unnamed
+            if self._named < MAX_NAMED:
+                self._named += 1
+                self.stderr.write(f"{shown_name}:{number}: {printable(str(refused))}")
+            else:
+                unnamed += 1
 
         try:
             if name == STDIN:
@@ -74,19 +91,24 @@ class Command(BaseCommand):
         except BrokenFile as error:
             raise CommandError(f"{name}: {error} {self._summary(outcome)}") from None
         except (OperationalError, InterfaceError) as error:
-            reason = str(error).splitlines()[0]
-            raise CommandError(f"The log database does not answer: {reason} {self._summary(outcome)}") from None
+            raise CommandError(
+                f"The log database does not answer: {first_line(error)}. {self._summary(outcome)}"
+            ) from None
         except OSError as error:
             raise CommandError(f"{name} cannot be read: {error.strerror}. {self._summary(outcome)}") from None
-        if interactive:
-            self.stderr.write("\r", ending="")
+        finally:
+            if interactive:
+                self.stderr.write("\r", ending="")
+            if unnamed:
+                lines = counted(unnamed, "more line") + (" was" if unnamed == 1 else " were")
+                self.stderr.write(f"{shown_name}: {lines} refused; the first {MAX_NAMED} are named.")
         if outcome.refused and outcome.refused == outcome.lines:
             raise CommandError(f"{name}: {self._summary(outcome)} No line of it is a record.")
-        self.stdout.write(f"{name}: {self._summary(outcome)}")
+        self.stdout.write(f"{shown_name}: {self._summary(outcome)}")
 
     def _summary(self, outcome: Outcome) -> str:
         return (
-            f"{outcome.lines} records read, {outcome.stored} stored, {outcome.repeated} stored before, "
+            f"{counted(outcome.lines, 'record')} read, {outcome.stored} stored, {outcome.repeated} stored before, "
             f"{outcome.refused} refused."
         )
 

@@ -11,16 +11,17 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from systemlog.journal import backends, directory
 from systemlog.landing import DatabaseDown, Lander, LandingService
+from systemlog.management.terminal import TerminalCommand, counted, first_line, printable
 
 STOP_S = 1.5
 """After SIGTERM it ends within so long, whatever the database does: what is not landed stays in the journal."""
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     """Lands until it is stopped, or once."""
 
     help = "Move accepted records from the journal into the database, until stopped by SIGTERM; each exactly once."
@@ -49,18 +50,20 @@ class Command(BaseCommand):
                 self._end = stopping.set
                 landed = Lander(folder).land_all(stopping=stopping.is_set)
                 if verbosity:
-                    self.stdout.write(f"{landed} records landed.")
+                    self.stdout.write(f"{counted(landed, 'record')} landed.")
             else:
                 service = LandingService()
                 self._end = service.stop
                 if verbosity:
-                    self.stdout.write(f"Landing what comes into {folder}.")
+                    self.stdout.write(f"Landing what comes into {printable(str(folder))}.")
                 self.stdout.flush()  # it runs on: a pipe would hold the line back
                 service.run()
         except directory.JournalUnusable as error:
             raise CommandError(str(error)) from None
         except DatabaseDown as error:
-            raise CommandError(f"The log database takes no records: {error}. They wait in {folder}.") from None
+            raise CommandError(
+                f"The log database takes no records: {first_line(error)}. They wait in {folder}."
+            ) from None
 
     @contextmanager
     def _ending_in_time(self) -> Iterator[None]:

@@ -8,11 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError
 
 from systemlog.conf import conf
 from systemlog.management.progress import ProgressLine
+from systemlog.management.terminal import TerminalCommand, counted, first_line, not_empty
 from systemlog.models import Level
 from systemlog.records.durations import parse_duration
 from systemlog.retention.archive import ArchiveFailed, NotInArchive
@@ -24,7 +25,7 @@ from systemlog.storage.expiry import Policy
 REFUSALS = (NoPolicy, NowhereToArchive, ClockLooksWrong, ArchiveFailed, NotInArchive, ZstandardIsMissing)
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     """Prunes; says on stdout how many records went, or with `--dry-run` would go, partition by partition."""
 
     help = (
@@ -39,7 +40,11 @@ class Command(BaseCommand):
             "--level", action="append", default=[], type=str.upper, choices=Level.values, help="only these; repeatable"
         )
         parser.add_argument(
-            "--category", action="append", default=[], help="only these; repeatable; 'web.*' for all that begin so"
+            "--category",
+            action="append",
+            default=[],
+            type=not_empty,
+            help="only these; repeatable; 'web.*' for all that begin so",
         )
         parser.add_argument("--dry-run", action="store_true", help="only say what would go, by partition")
         parser.add_argument("--trust-clock", action="store_true", help="prune though the clock looks wrong")
@@ -57,7 +62,7 @@ class Command(BaseCommand):
         except REFUSALS as error:
             raise CommandError(str(error)) from None
         except (OperationalError, InterfaceError) as error:
-            raise CommandError(f"The log database does not answer: {str(error).splitlines()[0]}") from None
+            raise CommandError(f"The log database does not answer: {first_line(error)}.") from None
         except OSError as error:
             raise CommandError(f"{conf().ARCHIVE_DIR} cannot be written: {error.strerror}. Prune again then.") from None
         except KeyboardInterrupt:
@@ -69,16 +74,16 @@ class Command(BaseCommand):
             total += step.expired
             span = f"{step.leaf.span.lower:%Y-%m-%d} to {step.leaf.span.upper:%Y-%m-%d}"
             self.stdout.write(f"{step.leaf.name}  {span}  {step.expired} of {step.rows}  {step.action.value}")
-        self.stdout.write(f"{total} records would be deleted.")
+        self.stdout.write(f"{counted(total, 'record')} would be deleted.")
 
     def _prune(self, policies: Sequence[Policy], *, trust_clock: bool, verbosity: int) -> None:
         directory = conf().ARCHIVE_DIR
         archive_to = ArchiveTo(Path(directory), conf().ARCHIVE_COMPRESSION) if directory else None
         with ProgressLine(self.stderr, quiet=verbosity == 0) as progress:
             outcome = prune(policies, archive_to=archive_to, trust_clock=trust_clock, progress=progress)
-        done = f"{outcome.deleted} records deleted."
+        done = f"{counted(outcome.deleted, 'record')} deleted."
         if outcome.archived:
-            done = f"{outcome.archived} records archived, {done}"
+            done = f"{counted(outcome.archived, 'record')} archived, {done}"
         if outcome.in_use:
             held = ", ".join(outcome.in_use)
             raise CommandError(f"{done} Open transactions hold {held}: prune again when they have ended.")

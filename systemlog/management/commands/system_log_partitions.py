@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError
 
+from systemlog.management.terminal import TerminalCommand, first_line
 from systemlog.storage import storage_of
 
 HEAD = ("PARTITION", "FROM", "TO", "ROWS", "BYTES", "STATE")
 NUMBERS = (3, 4)
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     """Prints a table, newest first."""
 
     help = "List the partitions of the system log: span, estimated rows, bytes with indexes, and state."
@@ -23,7 +24,7 @@ class Command(BaseCommand):
         try:
             reports = storage_of().leaves()
         except (OperationalError, InterfaceError) as error:
-            raise CommandError(f"The log database does not answer: {str(error).splitlines()[0]}") from None
+            raise CommandError(f"The log database does not answer: {first_line(error)}.") from None
         lines = [HEAD]
         for leaf, rows, size, state in reports:
             lower, upper = (f"{bound:%Y-%m-%dT%H:%M:%SZ}" for bound in leaf.span)

@@ -6,18 +6,19 @@ from argparse import ArgumentParser
 from itertools import groupby
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError
 
 from systemlog.journal import directory
 from systemlog.landing.quarantine import Quarantine, QuarantinedLine
+from systemlog.management.terminal import TerminalCommand, first_line, not_empty, printable
 from systemlog.records.copy_text import decode
 from systemlog.storage import storage_of
 
 SHOWN_CHARACTERS = 120
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     """Lists the quarantine; --replay stores what the database takes now, --discard gives up what is named."""
 
     help = "List the records that could not be stored, with the reasons; --replay tries again, --discard gives up."
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         ways.add_argument(
             "--discard",
             nargs="+",
+            type=not_empty,
             default=[],
             metavar="NAME",
             help="remove for good what the list names: SEGMENT:POSITION, SEGMENT (all its lines), or SEGMENT.segment",
@@ -57,10 +59,10 @@ class Command(BaseCommand):
         for path in quarantine.segments():
             if replay:
                 quarantine.release(path)
-                self.stdout.write(f"{path.name} is in the journal again.")
+                self.stdout.write(f"{printable(path.name)} is in the journal again.")
             else:
                 left += 1
-                self.stdout.write(f"{path.name}: a whole segment that this version could not read")
+                self.stdout.write(f"{printable(path.name)}: a whole segment that this version could not read")
         self.stdout.write(f"{stored} stored, {left} in quarantine." if replay else f"{left} in quarantine.")
 
     def _discard(self, quarantine: Quarantine, names: list[str]) -> None:
@@ -74,7 +76,7 @@ class Command(BaseCommand):
     def _show(self, line: QuarantinedLine) -> None:
         text = line.data.decode("utf-8", "replace")
         shown = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
-        self.stdout.write(f"{line.name}: {line.reason}\n    {shown}")
+        self.stdout.write(f"{printable(f'{line.name}: {line.reason}')}\n    {printable(shown)}")
 
     def _store(self, line: QuarantinedLine) -> bool:
         storage = storage_of()
@@ -84,6 +86,6 @@ class Command(BaseCommand):
             return False
         except (DatabaseError, InterfaceError) as error:
             if not storage.refuses_rows(error):
-                raise CommandError(f"The log database does not answer: {str(error).partition(chr(10))[0]}") from None
+                raise CommandError(f"The log database does not answer: {first_line(error)}.") from None
             return False
         return True

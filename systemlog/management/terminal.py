@@ -1,0 +1,56 @@
+"""Text from outside on a terminal: records, file names and errors of the database, without what a terminal obeys."""
+
+from __future__ import annotations
+
+import unicodedata
+from argparse import ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, SystemCheckError
+
+
+class TerminalCommand(BaseCommand):
+    """A command whose errors never carry a control character to the terminal, whatever they quote."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command; make the text of its `CommandError` printable."""
+        try:
+            return super().execute(*args, **options)
+        except SystemCheckError:
+            raise  # its lines are of the checks, not of a record
+        except CommandError as error:
+            error.args = (printable(str(error)),)
+            raise
+
+
+def printable(text: str) -> str:
+    r"""The text with each character that is not shown as itself written as its escape: `\x1b`, `\n`, `\u202e`.
+
+    These are control and format characters (direction overrides among them), separators of lines and paragraphs,
+    halves of surrogate pairs, and code points that are unassigned or private.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or unicodedata.category(char) == "Zs" else _escape(char) for char in text)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, printable and without its full stop; the name of its class if it has none."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return printable(lines[0].strip().removesuffix("."))
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 record`, `2 records`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def not_empty(text: str) -> str:
+    """For `type=` of an argument: the text, unless it is blank. Raises `ArgumentTypeError`."""
+    if not text.strip():
+        raise ArgumentTypeError("an empty text names nothing")
+    return text
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
