@@ -36,6 +36,11 @@ def at_least(minimum: float) -> Rule:
     return lambda value: None if value >= minimum else f"must be at least {minimum}"
 
 
+def a_part(value: float) -> str | None:
+    """A rule: the number is above 0, and 1 at most."""
+    return None if 0 < value <= 1 else "must be above 0, and 1 at most"
+
+
 def one_of(*choices: object) -> Rule:
     """A rule: the value is one of `choices`."""
     return lambda value: None if value in choices else "must be one of " + ", ".join(map(repr, choices))
@@ -102,6 +107,12 @@ class Settings:
         2**30,
         "Bytes that records may wait in: DEBUG is refused from 70 % on, INFO from 80, WARNING from 90, ERROR from 97.",
         at_least(2**20),
+    )
+    JOURNAL_WRITER_SHARE: float = option(
+        0.25,
+        "The part of `JOURNAL_MAX_BYTES` in which the records of one writer (`recorded_by`) may wait; its bulks beyond "
+        "that get 503. All writers together leave the last tenth to the process's own ERROR and CRITICAL.",
+        a_part,
     )
     JOURNAL_KEEP: float = option(
         900.0,

@@ -39,9 +39,10 @@ class RecordExists(ProblemException):
 
 
 class JournalFull(ProblemException):
-    """The server has no room to accept more records: its database did not take any for long, or its disk is full. The
-    member `accepted` counts the records of this request that were accepted before. Send the request again later:
-    records with an `id` are stored once.
+    """The server has no room to accept more records: its database did not take any for long, its disk is full, or what
+    this writer sent before fills the part of the room that one writer may have. The member `accepted` counts the
+    records of this request that were accepted before. Send the request again later: records with an `id` are stored
+    once.
     """
 
     slug = "journal-full"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from django.conf import settings
@@ -29,8 +31,11 @@ class Sink(Protocol):
     def append(self, level: int, line: bytes, /) -> bool:
         """Take one line of this level (0 is DEBUG); False if it was refused."""
 
-    def append_many(self, lines: Sequence[tuple[int, bytes]], /) -> int:
-        """Take lines with their levels, in order; gives how many: the first that is refused ends it."""
+    def append_many(self, lines: Sequence[tuple[int, bytes]], /, writer: str | None = None) -> int:
+        """Take lines with their levels, in order; gives how many: the first that is refused ends it.
+
+        `writer` is who sent them, if they are not the process's own.
+        """
 
     def close(self) -> None:
         """Let go of what it holds; what was taken stays taken."""
@@ -85,7 +90,14 @@ def has_written() -> bool:
 
 def accept_rows(rows: Sequence[Row]) -> int:
     """Take rows as they are, in order; gives how many: the first for which there is no room ends it."""
-    return sink().append_many([(LEVEL_NAMES.index(row.level), encode(row)) for row in rows])
+    taken = 0
+    for writer, group in groupby(rows, key=attrgetter("recorded_by")):
+        lines = [(LEVEL_NAMES.index(row.level), encode(row)) for row in group]
+        accepted = sink().append_many(lines, writer)
+        taken += accepted
+        if accepted < len(lines):
+            break
+    return taken
 
 
 def close() -> None:

@@ -19,7 +19,7 @@ from django.conf import settings
 
 from systemlog.conf import conf
 from systemlog.journal.framing import HEAD_BYTES, accepted_at
-from systemlog.journal.segments import CELLS, CELLS_OFFSET, SUFFIX, Cell
+from systemlog.journal.segments import CELLS, CELLS_OFFSET, SUFFIX, Cell, read_writer
 from systemlog.records.levels import LEVEL_NAMES
 
 LOCK = "lander.lock"
@@ -29,6 +29,9 @@ QUARANTINE = "quarantine"
 SEGMENT_BYTES = 2**24
 INODES_LEFT = 16
 
+
+_writers: dict[Path, str | None] = {}
+"""Whose records the segments hold in which something waits, as their headers say."""
 
 _seen_landed: dict[Path, tuple[int, int]] = {}
 """Size and time of change of the segments in which nothing waited when they were last looked at."""
@@ -133,11 +136,16 @@ def count_refused(folder: Path) -> tuple[int, ...]:
     return _sums(state.refused for state in _segment_states(folder))
 
 
-def waiting_bytes(folder: Path) -> int:
-    """How many bytes wait to be landed; files that were seen to be landed, and have not changed, are not opened."""
-    global _seen_landed  # noqa: PLW0603  (of the process; the writer asks each second, and may have kept thousands)
+def waiting_bytes(folder: Path) -> dict[str | None, int]:
+    """How many bytes wait to be landed, by writer; under None those of the processes themselves.
+
+    Files that were seen to be landed, and have not changed, are not opened.
+    """
+    # Of the process: writers ask each second, and may have kept thousands.
+    global _seen_landed, _writers
     landed: dict[Path, tuple[int, int]] = {}
-    total = 0
+    writers: dict[Path, str | None] = {}
+    totals: dict[str | None, int] = {}
     for path in segment_files(folder):
         with suppress(OSError):
             status = path.stat()
@@ -146,9 +154,10 @@ def waiting_bytes(folder: Path) -> int:
             if state is None or state.waiting_bytes == 0:
                 landed[path] = version
             else:
-                total += state.waiting_bytes
-    _seen_landed = landed
-    return total
+                writer = writers[path] = _writers[path] if path in _writers else _writer_of(path)
+                totals[writer] = totals.get(writer, 0) + state.waiting_bytes
+    _seen_landed, _writers = landed, writers
+    return totals
 
 
 def read_state() -> JournalState:
@@ -210,6 +219,12 @@ def _segment_state(path: Path) -> SegmentState | None:
     refused, reported = cells[Cell.REFUSED : Cell.REPORTED], cells[Cell.REPORTED :]
     untold = tuple(max(0, all_ - told) for all_, told in zip(refused, reported, strict=True))
     return SegmentState(path, size, max(0, size - cells[Cell.LANDED]), refused, untold)
+
+
+def _writer_of(path: Path) -> str | None:
+    """Whose records the segment holds. Raises `OSError`."""
+    with path.open("rb") as file:
+        return read_writer(file.read(CELLS_OFFSET))
 
 
 def _sums(counts: Iterable[tuple[int, ...]]) -> tuple[int, ...]:

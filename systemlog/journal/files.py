@@ -25,6 +25,18 @@ from systemlog.records.levels import LEVEL_NAMES
 CLOSES_AT = (0.70, 0.80, 0.90, 0.97, 1.0)
 """How full the journal is when a level is refused, from DEBUG to CRITICAL: what is grave finds room longest."""
 
+CLOSES_TO_WRITERS_AT = (0.70, 0.80, 0.90, 0.90, 0.90)
+"""The same for records that others send: the last tenth is the process's own, for its ERROR and CRITICAL."""
+
+MAX_WRITERS = 32
+"""So many writers each have segments of their own in a process; those beyond them share one's."""
+
+WRITER_IDLE_S = 60.0
+"""A writer that was silent for so long may have to give way to another."""
+
+OTHERS = ""
+"""The name, in segments, of the writers that have none of their own."""
+
 CHECK_S = 1.0
 """So often is it looked at how full the directory is; oftener where much is written."""
 
@@ -33,23 +45,35 @@ RETRY_S = 0.1
 
 
 class FilesJournal:
-    """This process's end of the journal of the settings in force."""
+    """This process's end of the journal of the settings in force: for its own records, or for those of one writer.
 
-    def __init__(self) -> None:
+    Each writer has segments of its own. So the directory alone tells what of each writer waits, whichever processes
+    took it, and none can take more than its share.
+    """
+
+    def __init__(self, writer: str | None = None) -> None:
         self._folder = Path()
         self._target = ""
         self._max_bytes = conf().JOURNAL_MAX_BYTES
-        self._segment_bytes = directory.segment_bytes()
+        self._writer = writer
+        self._share_bytes = int(self._max_bytes * (1.0 if writer is None else conf().JOURNAL_WRITER_SHARE))
+        closes_at = CLOSES_AT if writer is None else CLOSES_TO_WRITERS_AT
+        self._limits = [int(self._max_bytes * part) for part in closes_at]
+        # There is one that is not full for each writer in each process.
+        self._segment_bytes = directory.segment_bytes() // (1 if writer is None else 4)
         self._segment: Segment | None = None
         self._lock = threading.RLock()
         self._admits = 0
         """The lowest level that is taken."""
+        self._has_share = True
         self._allowance = 0
         """Bytes that may be written before the next look at the directory."""
         self._checked = float("-inf")
         self._retry_at = float("-inf")
         self._refused = [0] * len(LEVEL_NAMES)
         """Refused since the present segment began, or while there is none."""
+        self._writers: dict[str, FilesJournal] = {}
+        """Those of other writers, by name; the one that wrote last is the last."""
 
     def append(self, level: int, line: bytes) -> bool:
         """Take one line of this level (0 is DEBUG); False if it was refused."""
@@ -77,19 +101,45 @@ class FilesJournal:
         segment.torn = count
         return self._refuse(level)
 
-    def append_many(self, lines: Sequence[tuple[int, bytes]]) -> int:
-        """Take lines with their levels, in order; gives how many: the first that is refused ends it."""
+    def append_many(self, lines: Sequence[tuple[int, bytes]], writer: str | None = None) -> int:
+        """Take lines with their levels, in order; gives how many: the first that is refused ends it.
+
+        They are the process's own, or of the `writer` who sent them.
+        """
+        journal = self if writer is None else self._journal_of(writer)
         for taken, (level, line) in enumerate(lines):
-            if not self.append(level, line):
+            if not journal.append(level, line):
                 return taken
         return len(lines)
 
     def close(self) -> None:
-        """Have the disk hold what was written, and let go of the segment."""
+        """Have the disk hold what was written, and let go of the segments."""
         with self._lock:
             segment, self._segment = self._segment, None
+            writers, self._writers = self._writers, {}
         if segment is not None:
             os.fdatasync(segment.descriptor)
+        for journal in writers.values():
+            journal.close()
+
+    def _journal_of(self, writer: str) -> FilesJournal:
+        """The journal for a writer's records; beyond `MAX_WRITERS` that of all others."""
+        left: FilesJournal | None = None
+        with self._lock:
+            journal = self._writers.pop(writer, None)
+            if journal is None and len(self._writers) >= MAX_WRITERS:
+                silent = next(name for name in self._writers if name != OTHERS)
+                if time() - self._writers[silent]._checked > WRITER_IDLE_S:
+                    left = self._writers.pop(silent)
+                else:
+                    writer = OTHERS
+                    journal = self._writers.pop(OTHERS, None)
+            if journal is None:
+                journal = FilesJournal(writer)
+            self._writers[writer] = journal
+        if left is not None:
+            left.close()
+        return journal
 
     def _open(self) -> Segment | None:
         if monotonic() < self._retry_at or not self._target:
@@ -98,7 +148,7 @@ class FilesJournal:
             if self._segment is None:
                 try:
                     directory.make_folder(self._folder)
-                    segment = Segment(self._folder, self._target)
+                    segment = Segment(self._folder, self._target, self._writer)
                     self._tell_refused(segment)
                 except OSError as error:
                     self._fail(error)
@@ -112,7 +162,7 @@ class FilesJournal:
             if self._segment is not full:
                 return  # another thread did
             try:
-                self._segment = Segment(self._folder, self._target)
+                self._segment = Segment(self._folder, self._target, self._writer)
             except OSError:
                 return
             self._refused = [0] * len(LEVEL_NAMES)
@@ -143,9 +193,15 @@ class FilesJournal:
         if self._segment is not None and self._segment.is_unlinked:
             self._rescue(self._segment)
         waiting = directory.waiting_bytes(self._folder)
-        limits = [int(self._max_bytes * part) for part in CLOSES_AT]
-        self._admits = sum(waiting >= limit for limit in limits)
-        left = next((limit - waiting for limit in limits if limit > waiting), 0)
+        total = sum(waiting.values())
+        self._admits = sum(total >= limit for limit in self._limits)
+        left = next((limit - total for limit in self._limits if limit > total), 0)
+        if self._writer is not None:
+            left_of_share = self._share_bytes - waiting.get(self._writer, 0)
+            left = min(left, max(0, left_of_share))
+            self._has_share = left_of_share > 0
+            if not self._has_share:
+                self._admits = len(LEVEL_NAMES)
         # Other processes write too: each takes a part of what is left, and looks again.
         self._allowance = max(4096, left // 4)
 
@@ -172,7 +228,9 @@ class FilesJournal:
                     segment.count_refused(level, self._refused[level])
             except OSError as error:
                 complain(f"What the journal refuses cannot be counted on disk: {error.strerror}.")
-        if self._admits > level:
+        if not self._has_share:
+            complain(f"A writer has filled its share of the journal in {self._folder}: {self._writer!r} is refused.")
+        elif self._admits > level:
             complain(f"The journal in {self._folder} is full: records of {LEVEL_NAMES[level]} are refused.")
         return False
 

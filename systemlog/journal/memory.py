@@ -20,7 +20,7 @@ class MemorySink:
             self._kept.append(decode(line))
         return True
 
-    def append_many(self, lines: Sequence[tuple[int, bytes]]) -> int:
+    def append_many(self, lines: Sequence[tuple[int, bytes]], writer: str | None = None) -> int:
         """Take them all."""
         for level, line in lines:
             self.append(level, line)

@@ -55,8 +55,11 @@ class Segment:
 
     __slots__ = ("_cells", "descriptor", "id", "path", "size", "torn")
 
-    def __init__(self, folder: Path, target: str) -> None:
-        """Make a new one. Raises `OSError` where that cannot be: no room, no inode, no permission."""
+    def __init__(self, folder: Path, target: str, writer: str | None = None) -> None:
+        """Make a new one, for the process's own records or those of one `writer`.
+
+        Raises `OSError` where that cannot be: no room, no inode, no permission.
+        """
         self.id = uuid.uuid4()
         self.path = folder / f"{self.id}{SUFFIX}"
         self.size = HEADER_BYTES
@@ -68,7 +71,7 @@ class Segment:
         self.descriptor = os.open(hidden, flags, 0o600)
         try:
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            header = _header(self.id, target)
+            header = _header(self.id, target, writer)
             if os.write(self.descriptor, header) != len(header):
                 raise OSError(f"There is no room for a new segment in {folder}.")
             hidden.rename(self.path)
@@ -201,6 +204,15 @@ def read_header(data: bytes, path: Path) -> dict[str, Any]:
     return header
 
 
+def read_writer(data: bytes) -> str | None:
+    """Whose records a segment holds, by its header; None for those of processes themselves."""
+    try:
+        writer = json.loads(data.partition(b"\n")[0]).get("writer")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return writer if isinstance(writer, str) else None
+
+
 @contextmanager
 def _opened(path: Path, flags: int) -> Iterator[int]:
     descriptor = os.open(path, flags | os.O_CLOEXEC)
@@ -217,8 +229,10 @@ def _is_uuid(value: object) -> bool:
         return False
 
 
-def _header(segment: uuid.UUID, target: str) -> bytes:
+def _header(segment: uuid.UUID, target: str, writer: str | None) -> bytes:
     told = {"version": VERSION, "segment": str(segment), "target": target, "columns": COLUMNS}
+    if writer is not None:
+        told["writer"] = writer
     text = json.dumps(told).encode() + b"\n"
     cells = CELLS.pack(HEADER_BYTES, HEADER_BYTES, *[0] * (len(Cell) - 2 + 3 * (_LEVELS - 1)))
     return (text.ljust(CELLS_OFFSET) + cells).ljust(HEADER_BYTES, b"\0")

@@ -57,7 +57,7 @@ class DirectSink:
         """Store one line; False if the database did not take it."""
         return self.append_many([(level, line)]) == 1
 
-    def append_many(self, lines: Sequence[tuple[int, bytes]]) -> int:
+    def append_many(self, lines: Sequence[tuple[int, bytes]], writer: str | None = None) -> int:
         """Store all the lines, or none."""
         if self._storing == threading.get_ident():
             return 0  # storing a record has logged another, which would wait for the first

@@ -139,9 +139,9 @@ def test_as_it_fills_it_closes_level_by_level(
     fills = {}
     for level in levels:
         for _ in range(2000):
-            before = directory.waiting_bytes(folder)
+            before = sum(directory.waiting_bytes(folder).values())
             logger.log(logging.getLevelNamesMapping()[level], "x" * 1000)
-            if directory.waiting_bytes(folder) == before:
+            if sum(directory.waiting_bytes(folder).values()) == before:
                 fills[level] = before / 2**20
                 break
     assert list(fills) == list(levels)
