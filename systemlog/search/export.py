@@ -21,15 +21,13 @@ from systemlog.records.context_json import as_json
 from systemlog.records.fields import ALL_FIELDS
 from systemlog.search.pages import Position, Search, find_page
 from systemlog.search.rows import CONTEXT, as_rows
+from systemlog.search.spreadsheet import harmless, harmless_json
 
 PAGE_ROWS = 2000
 GZIP = 31
 """zlib's number for the gzip format."""
 
 FAST = 3
-FORMULA = "=+-@\t\r"
-"""What a spreadsheet would compute: such a cell of CSV gets an apostrophe before it (CWE-1236)."""
-
 Rows = list[Any]
 
 
@@ -64,10 +62,10 @@ def as_ndjson(pages: Iterable[Rows]) -> Iterator[bytes]:
 
 
 def as_csv(pages: Iterable[Rows]) -> Iterator[bytes]:
-    """A line of names, and a record a line, with its context as JSON."""
+    """A line of names, and a record a line, with its context as JSON; a spreadsheet computes nothing of it."""
     yield _csv_lines([ALL_FIELDS])
     for page in pages:
-        yield _csv_lines([_harmless(value) for value in _values(row)] for row in page)
+        yield _csv_lines(_cells(row) for row in page)
 
 
 def compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -91,11 +89,14 @@ def _values(row: Any) -> list[str | None]:
     return values
 
 
-def _harmless(value: str | None) -> str | None:
-    return f"'{value}" if value and value[0] in FORMULA else value
+def _cells(row: Any) -> list[str | None]:
+    values = _values(row)
+    cells = [harmless(value) for value in values]
+    cells[CONTEXT] = harmless_json(values[CONTEXT] or "")
+    return cells
 
 
 def _csv_lines(lines: Iterable[Iterable[str | None]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerows(lines)
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows(lines)
     return text.getvalue().encode()
