@@ -14,7 +14,10 @@ def main() -> None:
         raise SystemExit(
             "Django is not installed for this Python. `make run` sets up .venv; use .venv/bin/python manage.py."
         ) from error
+    from ops_platform.private_files import restrict_new_files
     from systemlog.landing.commands import command_run
+
+    restrict_new_files()
 
     with command_run():
         execute_from_command_line(sys.argv)

@@ -70,7 +70,7 @@ def watch() -> None:
         os.close(_watched[1])
         _watched = None
     with contextlib.suppress(OSError):  # a folder that cannot be made, or locks that the file system does not know
-        file.parent.mkdir(exist_ok=True)  # without its parents: a volume may not be mounted
+        file.parent.mkdir(mode=0o700, exist_ok=True)  # without its parents: a volume may not be mounted
         descriptor = os.open(file.parent, os.O_RDONLY)
         _watched = file.parent, descriptor
         with contextlib.suppress(BlockingIOError):

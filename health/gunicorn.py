@@ -53,7 +53,7 @@ def when_ready(server: Any) -> None:
         if file is None or not seconds:
             return end(number, frame)
         with contextlib.suppress(OSError):  # then it stops without having said so
-            file.parent.mkdir(exist_ok=True)
+            file.parent.mkdir(mode=0o700, exist_ok=True)
             file.touch()
         signal.signal(signal.SIGALRM, end)
         signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -15,19 +15,26 @@ class OpsPlatformConfig(AppConfig):
     name = "ops_platform"
 
     def ready(self) -> None:
-        """Register the checks, limit the waiting for PostgreSQL, share what workers share, make SQLite's directory."""
+        """Register the checks, limit the waiting for PostgreSQL, share what workers share, keep files private."""
         from ops_platform import (
             checks,  # noqa: F401  (importing registers them)
             deadlines,
+            private_files,
         )
         from ops_platform.logins import client_address
         from systemlog.problems.repeats import repeats
         from systemlog.problems.wrong_hosts import wrong_hosts
 
+        private_files.restrict_new_files()
         deadlines.install()
         repeats.address_of = client_address
         wrong_hosts.file = settings.VAR_DIR / "wrong-host"
-        files = [Path(str(database.get("NAME"))) for database in settings.DATABASES.values()]
+        files = [
+            Path(str(database.get("NAME")))
+            for database in settings.DATABASES.values()
+            if database["ENGINE"] == "django.db.backends.sqlite3"
+        ]
+        private_files.restrict_databases(files)
         if any(settings.VAR_DIR in file.parents for file in files):
             with contextlib.suppress(OSError):  # told by the check ops_platform.E006
                 settings.VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)

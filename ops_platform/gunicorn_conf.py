@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from health import gunicorn as health
-from ops_platform import environment
+from ops_platform import environment, private_files
 from ops_platform.worker import lose_no_sigterm
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ops_platform.settings")
 _environment, _ = environment.load()
 
+private_files.restrict_new_files()
 health.share(_environment.VAR_DIR / "metrics")
 
 wsgi_app = "ops_platform.wsgi:application"

@@ -104,7 +104,9 @@ def target_folder() -> Path:
 def make_folder(folder: Path) -> None:
     """Make the folder if it is missing. Raises `JournalUnusable` where it is no private directory of this user."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for missing in reversed([each for each in folder.parents if not each.exists()]):
+            missing.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would make them by the umask alone
+        folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.stat()
     except OSError as error:
         raise JournalUnusable(f"The journal's directory {folder} cannot be used: {error.strerror}.") from error

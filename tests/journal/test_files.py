@@ -304,3 +304,12 @@ def test_the_first_records_of_several_threads_are_all_taken(journal: Begin, monk
     for thread in threads:
         thread.join()
     assert taken == [True] * 5
+
+
+def test_every_directory_that_the_journal_makes_is_private_under_any_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        directory.make_folder(tmp_path / "var" / "journal" / "target")
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "var").rglob("*")] == [0o700, 0o700]
