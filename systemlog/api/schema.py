@@ -69,7 +69,7 @@ NEW_RECORD: dict[str, Any] = {
             "format": "uuid",
             "description": "Makes the request repeatable. Any version but 7 needs a `timestamp` beside it.",
         },
-        "correlation_id": _text_or_null("By default that of this request."),
+        "correlation_id": _text_or_null("By default that of this request; null for a record of a bulk."),
         "user_id": _text_or_null("Who did it."),
         "trace_id": _text_or_null("W3C trace id."),
         "subject": _text_or_null("What it is about: `app_label.model:pk`."),

@@ -208,7 +208,7 @@ class SystemLogViewSet(LogView, viewsets.GenericViewSet[SystemLog]):
         if isinstance(given, Malformed):
             raise BrokenBody(str(given), accepted=0)
         try:
-            row = _read(request, given)
+            row = _read(request, given, get_correlation_id())
         except Refused as refused:
             raise _invalid_body(refused) from None
         if getattr(request.auth, "remembered", False):  # nobody could ask whether it still holds
@@ -261,7 +261,7 @@ class _Bulk:
         try:
             for index, each in enumerate(given):
                 try:
-                    batch.append(_read(self.request, each))
+                    batch.append(_read(self.request, each, None))
                 except Refused as refused:
                     self._refuse(index, refused)
                 if len(batch) == BATCH_ROWS:
@@ -308,10 +308,10 @@ def read_cursor(query: QueryDict, apart: Sequence[str] = ()) -> tuple[str, Curso
         raise InvalidParameters({"cursor": "This is no cursor of this search."}) from None
 
 
-def _read(request: Request, given: object) -> Row:
+def _read(request: Request, given: object, correlation_id: str | None) -> Row:
     if isinstance(given, Malformed):
         raise Refused([FieldError(None, "malformed", str(given))])
-    return read_record(given, correlation_id=get_correlation_id(), recorded_by=request.user.get_username())
+    return read_record(given, correlation_id=correlation_id, recorded_by=request.user.get_username())
 
 
 def _store(row: Row) -> int:

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ from systemlog.journal.reentrancy import storing_records
 from systemlog.journal.segments import HEADER_BYTES, Cell, ForeignSegment, SegmentReader, lock_is_free, sync
 from systemlog.journal.stderr import complain
 from systemlog.landing.maintenance import Housekeeping
-from systemlog.landing.quarantine import Quarantine
+from systemlog.landing.quarantine import CONFLICT, Quarantine
 from systemlog.landing.stats import added, read_ledger, write_ledger
 from systemlog.records.copy_text import CATEGORY, decode
 from systemlog.records.levels import LEVEL_NAMES
 from systemlog.storage import Slice, Storage, storage_of
+from systemlog.storage.known import Conflict
 
 logger = logging.getLogger("systemlog.landing")
 
@@ -44,6 +46,10 @@ STUCK_S = 10.0
 """So long a segment waits whose next line can neither be stored nor set apart."""
 
 NONE = (0,) * len(LEVEL_NAMES)
+
+
+class NoRoom(Exception):
+    """Quarantine does not take a line just now."""
 
 
 class DatabaseDown(Exception):
@@ -74,6 +80,10 @@ class Lander:
         """Segments that wait for room in quarantine, until when."""
         self._apart: list[dict[str, Any]] = []
         """Where the lines stood that went into quarantine in this pass."""
+        self._conflicting: list[dict[str, Any]] = []
+        """The same, of those whose keys other records have."""
+        self._left_out: list[bytes] = []
+        """These lines, of the batch that is being landed."""
 
     def land_all(self, *, stopping: Callable[[], bool] = lambda: False) -> int:
         """Pass after pass until nothing waits; gives what `land_once` gives. Raises `DatabaseDown`."""
@@ -192,8 +202,12 @@ class Lander:
     def _land(self, slices: Sequence[Slice]) -> int:
         """Land the slices; of those the database refuses, find the line, and land the others."""
         storage = self._storage()
+        self._left_out = []
         try:
-            positions = storage.land(slices, HEADER_BYTES)
+            positions = storage.land(slices, HEADER_BYTES, self._set_conflicts_apart)
+        except NoRoom:
+            others = [slice_ for slice_ in slices if slice_.segment not in self._stuck]
+            return self._land(others) if others else 0
         except (DatabaseError, ValueError, LookupError) as error:
             if isinstance(error, DatabaseError) and not storage.refuses_rows(error):
                 raise
@@ -217,6 +231,8 @@ class Lander:
                 self._positions[slice_.segment] = position
                 done += max(1, len(slice_.lines))
                 self._landed = added(self._landed, count_levels(slice_.lines) if position == slice_.end else NONE)
+        left_out = count_levels(self._left_out)
+        self._landed = tuple(landed - out for landed, out in zip(self._landed, left_out, strict=True))
         return done
 
     def _note(self, slices: Sequence[Slice], seconds: float) -> None:
@@ -240,31 +256,60 @@ class Lander:
 
     def _set_line_apart(self, segment: uuid.UUID, position: int, reason: str, data: bytes) -> bool:
         """Put a line into quarantine; False if there is no room, and it and its segment wait."""
+        # What is said here of a refusal may be refused in turn: of that nothing is said.
+        said = data.split(b"\t", CATEGORY + 1)[CATEGORY : CATEGORY + 1] == [logger.name.encode()]
+        return self._set_apart_from(segment, reason, [(position, data)], [] if said else self._apart)
+
+    def _set_conflicts_apart(self, conflicts: Sequence[Conflict]) -> None:
+        """Put lines into quarantine whose keys other records have. Raises `NoRoom`, and their segments wait.
+
+        This is done before the other lines are committed: a crash in between has them set apart, which is found then.
+        """
+        waits = False
+        for slice_, group in groupby(conflicts, key=lambda conflict: conflict.slice):
+            starts = [slice_.start, *framing.ends_of(slice_.lines, slice_.start)]
+            lines = [(starts[number], slice_.lines[number]) for _, number in group]
+            self._left_out += [line for _, line in lines]
+            waits |= not self._set_apart_from(slice_.segment, CONFLICT, lines, self._conflicting)
+        if waits:
+            raise NoRoom
+
+    def _set_apart_from(
+        self, segment: uuid.UUID, reason: str, lines: Sequence[tuple[int, bytes]], told: list[dict[str, Any]]
+    ) -> bool:
+        """Put lines of a segment into quarantine, and count them; False if there is no room, and the segment waits."""
         try:
-            is_new = self._quarantine.add(segment, position, reason, data)
+            new = set(self._quarantine.add_many(segment, reason, lines))
         except OSError as error:
             self._stuck[segment] = time.monotonic() + STUCK_S
             complain(f"A record that cannot be stored waits, and others behind it: no quarantine. {error.strerror}.")
             return False
-        if not is_new:
-            return True
-        level = level_of(data)
-        ledger = read_ledger(self._folder)
-        counts = list(ledger.quarantined)
-        counts[-1 if level is None else level] += 1
-        write_ledger(self._folder, ledger._replace(quarantined=tuple(counts)))
-        # What is said here of a refusal may be refused in turn: of that nothing is said.
-        if data.split(b"\t", CATEGORY + 1)[CATEGORY : CATEGORY + 1] != [logger.name.encode()]:
-            self._apart.append({"segment": str(segment), "position": position})
+        if new:
+            ledger = read_ledger(self._folder)
+            counts = list(ledger.quarantined)
+            for position, data in lines:
+                if position in new:
+                    level = level_of(data)
+                    counts[-1 if level is None else level] += 1
+                    told.append({"segment": str(segment), "position": position})
+            write_ledger(self._folder, ledger._replace(quarantined=tuple(counts)))
         return True
 
     def _tell_apart(self) -> None:
         """One record of all lines that went into quarantine in this pass."""
         apart, self._apart = self._apart, []
+        conflicting, self._conflicting = self._conflicting, []
         if apart:
             logger.error(
                 "Records could not be stored, and are in quarantine: see `manage.py system_log_quarantine`.",
                 extra={"action": "landing.quarantined", "records": len(apart), **apart[0]},
+            )
+
+        if conflicting:
+            logger.warning(
+                "Records were not stored, because others have their ids and timestamps: they are in quarantine, see "
+                "`manage.py system_log_quarantine`.",
+                extra={"action": "landing.conflict", "records": len(conflicting), **conflicting[0]},
             )
 
     def _set_apart(self, path: Path, reason: str) -> None:

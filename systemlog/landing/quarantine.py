@@ -12,7 +12,7 @@ import logging
 import os
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ logger = logging.getLogger("systemlog.landing")
 
 LOCK = ".lock"
 TOLD_REASONS = 10
+CONFLICT = "another record of this id and timestamp is stored, with other values or by another writer"
 WHOLE = "a whole segment that could not be read"
 
 
@@ -56,13 +57,18 @@ class Quarantine:
 
     def add(self, segment: uuid.UUID, position: int, reason: str, data: bytes) -> bool:
         """Put a line in, and have the disk hold it. False if it is there already, from before a crash, say."""
+        return self.add_many(segment, reason, [(position, data)]) == [position]
+
+    def add_many(self, segment: uuid.UUID, reason: str, lines: Sequence[tuple[int, bytes]]) -> list[int]:
+        """Put lines in, by their positions, all or none. Gives the positions of those that were not there already."""
         file = self._file(str(segment))
-        entry = QuarantinedLine(str(segment), position, reason, data.decode("latin-1"))
-        text = json.dumps(entry._asdict()).encode() + b"\n"
         with self._locked():
             positions = self._positions(file)
-            if position in positions:
-                return False
+            new = [(position, data) for position, data in lines if position not in positions]
+            if not new:
+                return []
+            entries = (QuarantinedLine(str(segment), at, reason, data.decode("latin-1")) for at, data in new)
+            text = b"".join(json.dumps(entry._asdict()).encode() + b"\n" for entry in entries)
             descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 size = _cut_to_whole_entries(descriptor)
@@ -70,11 +76,11 @@ class Quarantine:
                     os.ftruncate(descriptor, size)
                     raise OSError(errno.ENOSPC, "There is no room for what goes into quarantine")
                 os.fsync(descriptor)
-                positions.add(position)
+                positions.update(position for position, _ in new)
                 self._seen = file, _identity(os.fstat(descriptor)), positions
             finally:
                 os.close(descriptor)
-        return True
+        return [position for position, _ in new]
 
     def add_segment(self, path: Path) -> None:
         """Move a whole segment in."""

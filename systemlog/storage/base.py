@@ -17,6 +17,7 @@ from systemlog.storage import rollup
 from systemlog.storage.calendar import Span
 from systemlog.storage.checkpoints import Checkpoints, Slice
 from systemlog.storage.expiry import Expiry
+from systemlog.storage.known import Known, SetApart, find, known_from
 from systemlog.storage.lookups import Lookup
 from systemlog.storage.steps import Clock, Leaf, LeafReport, Orders, Step
 
@@ -48,13 +49,22 @@ class Storage(ABC):
         """Have the statement fail that another thread waits for on this connection, if that may wait for ever."""
 
     @abstractmethod
-    def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
+    def land(self, slices: Sequence[Slice], start: int, set_apart: SetApart | None = None) -> dict[uuid.UUID, int]:
         """Store the slices' lines and move their segments' checkpoints, all in one transaction, or nothing.
 
         A slice is left out where the database has its segment at another position than the slice begins at, or another
         lander has it just now. A segment that is new to the database begins at byte `start`. A line whose key is there
-        already is skipped. Gives the positions that hold now; what is missing, another lander has.
+        already is skipped; those that say something else than the stored record are given to `set_apart`, before the
+        transaction ends. Gives the positions that hold now; what is missing, another lander has.
         """
+
+    def known(self, keys: Iterable[tuple[datetime, uuid.UUID]]) -> Known:
+        """The stored records that have one of these keys."""
+        adapt = self.connection.ops.adapt_datetimefield_value
+        native = self.connection.features.has_native_uuid_field
+        adapted = [(adapt(timestamp), record_id if native else record_id.hex) for timestamp, record_id in keys]
+        with self.connection.cursor() as cursor:
+            return known_from(find(self.connection, cursor, adapted))
 
     def checkpoints(self) -> Checkpoints:
         """How far the journal's segments are in this database."""

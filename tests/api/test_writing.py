@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from systemlog.journal import directory
 from systemlog.models import SystemLog
 
 pytestmark = pytest.mark.django_db
 
 URL = "/system/logs/"
 NDJSON = "application/x-ndjson"
+JSON = "application/json"
 Post = Callable[..., Any]
 
 
@@ -188,6 +190,25 @@ def test_repeated_ids_of_a_bulk_count_as_accepted_and_are_stored_once(post: Post
     for _ in range(2):
         assert post([*sent, *sent]).json()["accepted"] == 60
     assert SystemLog.objects.count() == 30
+
+
+def test_a_record_of_a_bulk_whose_key_another_writer_took_goes_to_quarantine(
+    post: Post, client_with: Callable[..., Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    key = {"id": str(uuid.uuid4()), "timestamp": "2020-01-01T00:00:00Z"}
+    assert client_with("add").post("/system/logs/", {**key, "message": "silenced"}, JSON).status_code == 201
+    answer = post([{**key, "message": "silenced"}, {"message": "other"}])
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 2)
+    assert SystemLog.objects.get(id=key["id"]).recorded_by == "add"
+    assert [record.levelname for record in caplog.records if record.name == "systemlog.landing"] == ["WARNING"]
+    assert directory.count_quarantined(directory.target_folder()) == 1
+
+
+def test_a_single_record_may_come_again_in_a_bulk(post: Post) -> None:
+    record = {"id": str(uuid.uuid4()), "timestamp": "2020-01-01T00:00:00Z", "message": "m", "context": {"n": 1.5e300}}
+    assert [post(record).status_code, post([record]).status_code] == [201, 202]
+    assert SystemLog.objects.get(id=record["id"]).correlation_id
+    assert directory.count_quarantined(directory.target_folder()) == 0
 
 
 @pytest.mark.parametrize(

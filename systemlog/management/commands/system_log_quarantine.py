@@ -12,7 +12,8 @@ from django.db import DatabaseError, InterfaceError
 from systemlog.journal import directory
 from systemlog.landing.quarantine import Quarantine, QuarantinedLine
 from systemlog.management.terminal import TerminalCommand, first_line, not_empty, printable
-from systemlog.records.copy_text import decode
+from systemlog.records.copy_text import decode, texts
+from systemlog.records.repetition import repeats
 from systemlog.storage import storage_of
 
 SHOWN_CHARACTERS = 120
@@ -81,7 +82,10 @@ class Command(TerminalCommand):
     def _store(self, line: QuarantinedLine) -> bool:
         storage = storage_of()
         try:
-            storage.insert([decode(line.data)])
+            row = decode(line.data)
+            if not storage.insert([row]):
+                (stored,) = storage.known([row[:2]]).values()
+                return repeats(stored, texts(line.data))
         except (ValueError, TypeError):
             return False
         except (DatabaseError, InterfaceError) as error:

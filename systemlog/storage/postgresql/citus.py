@@ -33,6 +33,7 @@ from systemlog.storage.calendar import Span
 from systemlog.storage.checkpoints import Slice
 from systemlog.storage.conditions import NOTHING, Condition, expired
 from systemlog.storage.expiry import Expiry
+from systemlog.storage.known import SetApart, find
 from systemlog.storage.lookups import Lookup
 from systemlog.storage.postgresql import partitions, rewrite
 from systemlog.storage.postgresql.errors import UNIQUE_VIOLATION, sqlstate_of
@@ -131,9 +132,9 @@ class CitusStorage(PostgreSQLStorage):
         """As on one PostgreSQL."""
         return self._despite_deadlocks(lambda: super(CitusStorage, self).insert(rows))
 
-    def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
+    def land(self, slices: Sequence[Slice], start: int, set_apart: SetApart | None = None) -> dict[uuid.UUID, int]:
         """As on one PostgreSQL."""
-        return self._despite_deadlocks(lambda: super(CitusStorage, self).land(slices, start))
+        return self._despite_deadlocks(lambda: super(CitusStorage, self).land(slices, start, set_apart))
 
     def spans(self) -> list[Span]:
         """All leaves: which of them hold a row, only the workers know."""
@@ -273,6 +274,15 @@ class CitusStorage(PostgreSQLStorage):
         _enter_days(cursor, instants(line for lines in blocks for line in lines))
         super()._copy_lines(cursor, blocks, skip_known=skip_known)
         self._count(cursor.fetchall() if skip_known else (counted_by(line) for lines in blocks for line in lines))
+
+    def _differing(self, cursor: CursorWrapper, slices: Sequence[Slice]) -> Iterable[Sequence[Any]]:
+        """All stored rows of the keys: a table of the coordinator alone is not joined with each row of the workers."""
+        keys = (line.split(b"\t", 2)[:2] for slice_ in slices for line in slice_.lines)
+        return find(
+            self.connection,
+            cursor,
+            ((datetime.fromisoformat(at.decode()), uuid.UUID(key.decode())) for at, key in keys),
+        )
 
     def _may_be_known(self, error: DatabaseError) -> bool:
         return sqlstate_of(error) in (UNIQUE_VIOLATION, REFUSED_COPY)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from django.db import DatabaseError, Error, IntegrityError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
@@ -27,6 +27,7 @@ from systemlog.storage.calendar import AHEAD, BEGINNING, END, Span, days_ahead, 
 from systemlog.storage.checkpoints import Slice
 from systemlog.storage.conditions import ALL, NOTHING, Condition, expired
 from systemlog.storage.expiry import Expiry, Verdict
+from systemlog.storage.known import SetApart, conflicts_among, known_from
 from systemlog.storage.lookups import Lookup
 from systemlog.storage.postgresql import lookup_functions, partitions, rewrite, sealing
 from systemlog.storage.postgresql.errors import (
@@ -64,6 +65,19 @@ STAGE_SQL = f"CREATE TEMPORARY TABLE IF NOT EXISTS {STAGE} (LIKE {TABLE}) ON COM
 UNSTAGE_SQL = (
     f"INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {STAGE} ON CONFLICT (timestamp, id) DO NOTHING"
 )
+# OFFSET 0 has each key looked up by itself, in its partition alone.
+DIFFERING_SQL = f"""
+    SELECT stored.* FROM {STAGE} staged CROSS JOIN LATERAL (
+        SELECT timestamp AT TIME ZONE 'UTC' AS timestamp, id, level, category, source, message, correlation_id, user_id,
+            context::text AS context, trace_id, subject, recorded_by
+        FROM {TABLE} WHERE timestamp = staged.timestamp AND id = staged.id OFFSET 0
+    ) stored
+    WHERE (staged.level, staged.category, staged.source, staged.message, staged.user_id, staged.context,
+            staged.trace_id, staged.subject, staged.recorded_by) IS DISTINCT FROM
+        (stored.level, stored.category, stored.source, stored.message, stored.user_id, stored.context::jsonb,
+            stored.trace_id, stored.subject, stored.recorded_by)
+        OR staged.correlation_id <> coalesce(stored.correlation_id, '')
+"""
 # What is landed leaves the journal: it must be safe then, also where the server's commits do not wait for its disk.
 WAIT_FOR_DISK_SQL = """
     SELECT set_config('synchronous_commit', 'local', true) WHERE current_setting('synchronous_commit') = 'off'
@@ -157,14 +171,14 @@ class PostgreSQLStorage(Storage):
             ):
                 own.shutdown(socket.SHUT_RDWR)
 
-    def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
+    def land(self, slices: Sequence[Slice], start: int, set_apart: SetApart | None = None) -> dict[uuid.UUID, int]:
         """COPY of the lines as they are; where a key is there already, once more through the staging table."""
         room = instants(line for slice_ in slices for line in slice_.lines)
         self.make_room(room)
         skip_known = False
         for attempt in range(3):
             try:
-                return self._land(slices, start, skip_known=skip_known)
+                return self._land(slices, start, set_apart, skip_known=skip_known)
             except DatabaseError as error:
                 if not skip_known and self._may_be_known(error):
                     skip_known = True
@@ -369,7 +383,9 @@ class PostgreSQLStorage(Storage):
             cursor.execute(self.unstage_sql)
             return int(cursor.rowcount)
 
-    def _land(self, slices: Sequence[Slice], start: int, *, skip_known: bool) -> dict[uuid.UUID, int]:
+    def _land(
+        self, slices: Sequence[Slice], start: int, set_apart: SetApart | None, *, skip_known: bool
+    ) -> dict[uuid.UUID, int]:
         checkpoints = self.checkpoints()
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             cursor.execute(WAIT_FOR_DISK_SQL)
@@ -377,6 +393,10 @@ class PostgreSQLStorage(Storage):
             chosen = [slice_ for slice_ in slices if positions.get(slice_.segment) == slice_.start]
             if any(slice_.lines for slice_ in chosen):
                 self._copy_lines(cursor, [slice_.lines for slice_ in chosen], skip_known=skip_known)
+                if skip_known and set_apart is not None:
+                    known = known_from(self._differing(cursor, chosen))
+                    if conflicts := conflicts_among(chosen, known):
+                        set_apart(conflicts)
             checkpoints.move(cursor, chosen)
         return positions | {slice_.segment: slice_.end for slice_ in chosen}
 
@@ -397,6 +417,11 @@ class PostgreSQLStorage(Storage):
                 copy.write(b"".join([line + b"\n" for line in lines]))
         if skip_known:
             cursor.execute(self.unstage_sql)
+
+    def _differing(self, cursor: CursorWrapper, slices: Sequence[Slice]) -> Iterable[Sequence[Any]]:
+        """The stored rows that differ from what the staging table has for their keys; perhaps others of its keys."""
+        cursor.execute(DIFFERING_SQL)
+        return cast("list[tuple[Any, ...]]", cursor.fetchall())
 
     def _may_be_known(self, error: DatabaseError) -> bool:
         """Whether a COPY may have been refused because a key of it is there already."""

@@ -27,6 +27,7 @@ from systemlog.storage.calendar import Span
 from systemlog.storage.checkpoints import CHECKPOINTS, Slice
 from systemlog.storage.conditions import Condition, expired
 from systemlog.storage.expiry import Expiry
+from systemlog.storage.known import SetApart, conflicts_among, find, known_from
 from systemlog.storage.steps import Action, Clock, Leaf, LeafReport, LeafState, Orders, Step
 
 PRUNE_BATCH = 2000
@@ -75,7 +76,7 @@ class SQLiteStorage(Storage):
     def break_off(self) -> None:
         """None waits for ever: the connection has a timeout."""
 
-    def land(self, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
+    def land(self, slices: Sequence[Slice], start: int, set_apart: SetApart | None = None) -> dict[uuid.UUID, int]:
         """One statement, executed for all lines, and the checkpoints, in one transaction."""
         checkpoints = self.checkpoints()
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
@@ -86,6 +87,10 @@ class SQLiteStorage(Storage):
             values = [values_of(line) for slice_ in chosen for line in slice_.lines]
             if values:
                 cursor.executemany(INSERT_SQL, values)
+                if set_apart is not None and cursor.rowcount < len(values):
+                    known = known_from(find(self.connection, cursor, ((value[0], value[1]) for value in values)))
+                    if conflicts := conflicts_among(chosen, known):
+                        set_apart(conflicts)
             checkpoints.move(cursor, chosen)
         return positions | {slice_.segment: slice_.end for slice_ in chosen}
 
