@@ -141,7 +141,9 @@ class Quarantine:
                 file.unlink(missing_ok=True)
                 return
             new = file.with_suffix(".new")
-            with new.open("w") as out:
+            new.unlink(missing_ok=True)  # of a run that was killed
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(new, flags, 0o600), "w") as out:
                 out.writelines(json.dumps(line._asdict()) + "\n" for line in kept)
                 out.flush()
                 os.fsync(out.fileno())

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from systemlog.retention.compression import SUFFIXES, broken_data_errors, reading, writing
+from systemlog.retention.private_files import NotPrivate, create, make_directory, open_lock
 
 MANIFEST = "manifest.json"
 LOCK = ".lock"
@@ -85,7 +86,7 @@ class Archive:
         part = self.directory / (leaf + PART)
         content = _Content(hashlib.sha256())
         try:
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            with create(part) as file:
                 with writing(file, self.compression) as packed:
                     for block in _gathered(blocks):
                         content.add(block)
@@ -134,8 +135,8 @@ class Archive:
         manifest = self.directory / MANIFEST
         part = manifest.with_suffix(PART)
         text = json.dumps({"format": FORMAT, "files": [asdict(entry) for entry in self.entries]}, indent=1)
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text + "\n")
+        with create(part) as file:
+            file.write(f"{text}\n".encode())
             file.flush()
             os.fsync(file.fileno())
         part.rename(manifest)
@@ -150,8 +151,12 @@ class Archive:
 @contextmanager
 def opened(directory: Path, compression: str, waiting: Callable[[], None]) -> Iterator[Archive]:
     """The archive in this directory, which is made if it is missing; `waiting` is called if another process has it."""
-    directory.mkdir(mode=0o700, exist_ok=True)  # without its parents: a volume may not be mounted
-    with (directory / LOCK).open("w") as lock:
+    try:
+        make_directory(directory)
+        lock_file = open_lock(directory / LOCK)
+    except NotPrivate as error:
+        raise ArchiveFailed(str(error)) from None
+    with lock_file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
