@@ -10,21 +10,27 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from systemlog.retention import signatures
 from systemlog.retention.compression import SUFFIXES, broken_data_errors, reading, writing
-from systemlog.retention.private_files import NotPrivate, create, make_directory, open_lock
+from systemlog.retention.private_files import NotPrivate, create, make_directory, open_lock, open_regular
 
 MANIFEST = "manifest.json"
 LOCK = ".lock"
 PART = ".part"
 FORMAT = "system_logs archive 1"
 BLOCK_BYTES = 2**20
+
+_plain_name = re.compile(r"[^./\\\x00][^/\\\x00]*")
+"""A file beside the manifest that is not hidden; no path."""
 
 
 class ArchiveFailed(Exception):
@@ -52,6 +58,21 @@ class Entry:
     content_sha256: str
     compression: str
     written_at: str
+    signature: str = ""
+
+    @property
+    def is_vouched_for(self) -> bool:
+        """Whether this installation wrote the file, and says so by a signature that is valid."""
+        return bool(self.signature) and signatures.is_valid(self._signed_fields(), self.signature)
+
+    def signed(self) -> Entry:
+        """The same entry, with a signature."""
+        return replace(self, signature=signatures.sign(self._signed_fields()))
+
+    def _signed_fields(self) -> dict[str, object]:
+        fields = asdict(self)
+        del fields["signature"]
+        return fields
 
 
 @dataclass(slots=True)
@@ -99,28 +120,37 @@ class Archive:
 
     def _keep(self, leaf: str, part: Path, content: _Content) -> Entry:
         digest = content.digest.hexdigest()
-        for entry in self.entries:
-            if entry.content_sha256 == digest and _is_whole(self.directory / entry.file, entry.rows, digest):
+        for number, entry in enumerate(self.entries):
+            if entry.content_sha256 != digest or not _is_whole(self.directory / entry.file, content.rows, digest):
+                continue
+            if entry.is_vouched_for:
                 return entry
+            # Its content was compared just now: from here on this process vouches for it.
+            self.entries[number] = self._entry(self.directory / entry.file, leaf, content, entry.compression)
+            self._write_manifest()
+            return self.entries[number]
         if not _is_whole(part, content.rows, digest):
             raise ArchiveFailed(f"{part} could not be read again as it was written. Nothing of {leaf} was deleted.")
         final = self._free_name(leaf)
         part.rename(final)
-        entry = Entry(
-            file=final.name,
+        entry = self._entry(final, leaf, content, self.compression)
+        self.entries.append(entry)
+        self._write_manifest()
+        return entry
+
+    def _entry(self, file: Path, leaf: str, content: _Content, compression: str) -> Entry:
+        return Entry(
+            file=file.name,
             leaf=leaf,
             rows=content.rows,
             since=json.loads(content.first)["timestamp"],
             until=json.loads(content.last.splitlines()[-1])["timestamp"],
-            bytes=final.stat().st_size,
-            sha256=sha256_of(final),
-            content_sha256=digest,
-            compression=self.compression,
+            bytes=file.stat().st_size,
+            sha256=_sha256_of(file),
+            content_sha256=content.digest.hexdigest(),
+            compression=compression,
             written_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        )
-        self.entries.append(entry)
-        self._write_manifest()
-        return entry
+        ).signed()
 
     def _free_name(self, leaf: str) -> Path:
         """Later records of the same leaf have a file of their own."""
@@ -168,46 +198,79 @@ def opened(directory: Path, compression: str, waiting: Callable[[], None]) -> It
 def read_manifest(directory: Path) -> list[Entry]:
     """What the manifest of a directory names; nothing where there is none. Raises `NotInArchive` for another kind."""
     manifest = directory / MANIFEST
-    if not manifest.exists():
-        return []
     try:
-        given = json.loads(manifest.read_text(encoding="utf-8"))
+        with open_regular(manifest) as file:
+            given = json.load(file)
         if given["format"] == FORMAT:
-            return [Entry(**entry) for entry in given["files"]]
-    except (ValueError, TypeError, KeyError):
+            return [_read_entry(entry) for entry in given["files"]]
+    except FileNotFoundError:
+        return []
+    except NotPrivate as error:
+        raise NotInArchive(str(error)) from None
+    except (ValueError, TypeError, KeyError, RecursionError):
         pass
     raise NotInArchive(f"{manifest} is no manifest that this version knows.")
 
 
-def find_entry(file: Path) -> Entry | None:
-    """What the manifest beside a file says of it, if anything. Raises `NotInArchive` if the file is another one."""
+def _read_entry(given: Mapping[str, object]) -> Entry:
+    """An entry, whose file is a plain name. Raises `TypeError`, `ValueError`."""
+    for field in fields(Entry):
+        expected = int if field.type == "int" else str
+        if not isinstance(given.get(field.name, ""), expected) and field.name in given:
+            raise TypeError(field.name)
+    entry = Entry(**given)  # type: ignore[arg-type]
+    if not _plain_name.fullmatch(entry.file):
+        raise ValueError(entry.file)
+    return entry
+
+
+@contextmanager
+def opened_file(file: Path) -> Iterator[tuple[BufferedReader, Entry | None]]:
+    """The file, open to be read, and what the manifest beside it says of it, if anything.
+
+    Raises `NotInArchive` where the manifest names the file, and it is a link, or another one.
+    """
+    entry = _named_beside(file)
+    if entry is None:
+        with file.open("rb") as opened:
+            yield opened, None
+        return
+    try:
+        reader = open_regular(file)
+    except NotPrivate as error:
+        raise NotInArchive(str(error)) from None
+    with reader:
+        if hashlib.file_digest(reader, "sha256").hexdigest() != entry.sha256:
+            raise NotInArchive(f"{file} is damaged, or was changed: its SHA-256 is not that of the manifest.")
+        reader.seek(0)  # the same descriptor: what was compared is what is read
+        yield reader, entry
+
+
+def _named_beside(file: Path) -> Entry | None:
     try:
         entries = read_manifest(file.parent)
     except NotInArchive:
         return None
-    for entry in entries:
-        if entry.file == file.name:
-            if sha256_of(file) != entry.sha256:
-                raise NotInArchive(f"{file} is damaged, or was changed: its SHA-256 is not that of the manifest.")
-            return entry
-    return None
+    return next((entry for entry in entries if entry.file == file.name), None)
 
 
-def sha256_of(file: Path) -> str:
+def _sha256_of(file: Path) -> str:
     """The digest of the file as it lies there."""
-    with file.open("rb") as opened_file:
-        return hashlib.file_digest(opened_file, "sha256").hexdigest()
+    with open_regular(file) as reader:
+        return hashlib.file_digest(reader, "sha256").hexdigest()
 
 
 def _is_whole(file: Path, rows: int, content_sha256: str) -> bool:
     content = hashlib.sha256()
     lines = 0
     try:
-        with file.open("rb") as raw:
+        with open_regular(file) as raw:
             unpacked: BinaryIO = reading(raw)
             while block := unpacked.read(BLOCK_BYTES):
                 content.update(block)
                 lines += block.count(b"\n")
+    except (FileNotFoundError, NotPrivate):
+        return False
     except broken_data_errors():
         return False
     return lines == rows and content.hexdigest() == content_sha256

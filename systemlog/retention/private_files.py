@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,3 +42,19 @@ def open_lock(file: Path) -> BinaryIO:
             raise NotPrivate(f"{file} is a link: remove it. Nothing was deleted.") from None
         raise
     return os.fdopen(descriptor, "r+b", buffering=0)
+
+
+def open_regular(file: Path) -> BufferedReader:
+    """The file, open to be read. Raises `NotPrivate` for a link, a directory, a pipe or a device; `OSError`."""
+    try:
+        # Not waiting: to open a pipe would, until somebody writes to it.
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NotPrivate(f"{file} is a link.") from None
+        raise
+    reader = os.fdopen(descriptor, "rb") if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    if reader is None:
+        os.close(descriptor)
+        raise NotPrivate(f"{file} is no regular file.")
+    return reader

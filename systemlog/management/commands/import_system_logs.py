@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError
 from systemlog.ingest.files import BrokenFile, Outcome, import_file
 from systemlog.ingest.validation import Refused
 from systemlog.management.terminal import TerminalCommand, counted, first_line, not_empty, printable
-from systemlog.retention.archive import NotInArchive, find_entry, read_manifest
+from systemlog.retention.archive import Entry, NotInArchive, opened_file, read_manifest
 from systemlog.retention.compression import ZstandardIsMissing
 
 STDIN = "-"
@@ -29,6 +29,7 @@ PROGRESS_S = 5.0
 class Command(TerminalCommand):
     """Imports files; names each bad line on stderr, and counts them in the summary on stdout."""
 
+    _unverified = False
     _named = 0
     """How many bad lines this run has named."""
 
@@ -43,10 +44,16 @@ class Command(TerminalCommand):
         parser.add_argument(
             "files", nargs="+", type=not_empty, metavar="FILE", help="an NDJSON file; an archive; - for standard input"
         )
+        parser.add_argument(
+            "--unverified",
+            action="store_true",
+            help="import files of an archive whose signature is not valid, by the rules for records from outside",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Import one file after the other; a file that cannot be read ends the command with an error."""
         self._named = 0
+        self._unverified = options["unverified"]
         names: list[str] = []
         for name in options["files"]:
             if name != STDIN and not Path(name).exists():
@@ -83,9 +90,9 @@ class Command(TerminalCommand):
             if name == STDIN:
                 import_file(cast(BufferedReader, sys.stdin.buffer), refuse=refuse, progress=progress)
             else:
-                of_archive = find_entry(Path(name)) is not None
-                with Path(name).open("rb") as file:
-                    import_file(file, refuse=refuse, progress=progress, of_archive=of_archive)
+                with opened_file(Path(name)) as (file, entry):
+                    vouched_for = entry is not None and self._is_vouched_for(name, entry)
+                    import_file(file, refuse=refuse, progress=progress, of_archive=vouched_for)
         except (NotInArchive, ZstandardIsMissing) as error:
             raise CommandError(str(error)) from None
         except BrokenFile as error:
@@ -105,6 +112,22 @@ class Command(TerminalCommand):
         if outcome.refused and outcome.refused == outcome.lines:
             raise CommandError(f"{name}: {self._summary(outcome)} No line of it is a record.")
         self.stdout.write(f"{shown_name}: {self._summary(outcome)}")
+
+    def _is_vouched_for(self, name: str, entry: Entry) -> bool:
+        """Whether the file is restored as it is; otherwise the rules for records from outside hold."""
+        if entry.is_vouched_for:
+            return True
+        if entry.signature and not self._unverified:
+            raise CommandError(
+                f"The signature of {name} is not valid: the manifest was changed, or signed with another SECRET_KEY. "
+                "Put that key into SECRET_KEY_FALLBACKS; or import the file with --unverified, by the rules for "
+                "records from outside."
+            )
+        kind = "is not valid" if entry.signature else "is missing"
+        self.stderr.write(
+            f"{printable(name)}: its signature in the manifest {kind}; imported by the rules for records from outside."
+        )
+        return False
 
     def _summary(self, outcome: Outcome) -> str:
         return (
