@@ -28,6 +28,10 @@ ANYWHERE = (
     r"\.atlasv1\.[A-Za-z0-9_=-]{40,}",  # Terraform; 14 characters stand before
     r"T3BlbkFJ[A-Za-z0-9_-]{15,}",  # OpenAI: the second half of every key
     r"AGE-SECRET-KEY-1[A-Z0-9]{50,}",
+    r"\$2[abxy]\$[0-9]{2}\$[A-Za-z0-9./]{50,}",  # hashes of passwords: bcrypt, Django's, Argon2, crypt
+    r"(?:pbkdf2_sha(?:1|256|512)|scrypt|bcrypt_sha256)\$[A-Za-z0-9$]+\$[A-Za-z0-9+/=.$]{20,}",
+    r"\$argon2i?d?\$v=[0-9]+\$[a-z0-9=,]+\$[A-Za-z0-9+/$]{20,}",
+    r"\$[156y]\$[A-Za-z0-9./=$,]{20,}",
     r"bedrock-api-key-[A-Za-z0-9+/=]{20,}",  # AWS
 )
 """So long or odd that it does not matter what stands before."""

@@ -8,10 +8,10 @@ No look-around (RE2 has none), and nothing fails after a long run, so that a bac
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from systemlog.redaction import issued
+from systemlog.redaction import issued, keys
 
 try:
     import re2
@@ -47,57 +47,73 @@ class Engine(NamedTuple):
     scan: Scan
 
 
+MOST_MEMORY = 32 * 2**20
+"""Bytes that RE2 may take for the states of a pattern; with its default of 8 MiB it makes states again and again."""
+
 Compile = Callable[[bytes], Engine]
-
-KEYS = "|".join(
-    (
-        r"pass(?:word|wd|phrase|code)s?",
-        r"secrets?",
-        r"token",
-        r"(?:access|api|auth|bearer|refresh)[_ -]?tokens",  # bare `tokens` counts the words of a language model
-        r"authori[sz]ation",
-        r"cookies?",
-        r"credentials?",
-        r"(?:access|account|api|encryption|master|private|secret|shared|signing)[_ .-]?keys?",
-        r"sess(?:ion)?[_-]?(?:id|key)",
-        r"csrf",
-        r"xsrf",
-        r"signature",
-    )
-)
-"""Names so telling that a key is sensitive if it ends in one: `csrfmiddlewaretoken`, `DB_PASSWORD`, `x-api-key`."""
-
-WORDS = ("pass", "pwd", "auth", "jwt", "otp", "cvv", "cvc")
-"""Names that end other words as well (`compass`): sensitive as the last word of a key (`db_pass`, `userPwd`)."""
 
 _ESCAPED = r"\\[bfnrt]|\\u[0-9A-Fa-f]{4}"
 _BEFORE_WORD = rf"(?:^|[^A-Za-z]|{_ESCAPED})"
 _BEFORE_NUMBER = rf"(?:^|[^0-9A-Za-z.]|{_ESCAPED})"
-_BEHIND_KEY = (
-    r"(?i:[_-]?(?:again|confirm(?:ation)?|hash|repeat|value))?[0-9]{0,2}"
-    r"(?:\\[nrt]|[ \t\r\n\"'\]\\])*"
-    r"(?:[:=]|%3[ADad]|\\u003[ADad])>?"
-)
 
 _ANYWHERE = "|".join(issued.ANYWHERE)
 _AS_A_WORD = "|".join(issued.AS_A_WORD)
 _BEFORE_ISSUED = rf"(?:^|[^0-9A-Za-z]|{_ESCAPED}|%[0-9A-Fa-f]{{2}})"
 
+_SPACE = r"(?:[ \t\r\n]|\\+[nrt])+"
+_BETWEEN = r"(?:\\*[ \t]|\\+t|%20|\+)+"
+_DIGITS_APART = r"(?: ?[-.] ?| {1,2}|\xc2\xa0|\xe2\x80[\x87\x89\xaf]|\\+u00[Aa]0|\\+u20(?:0[79]|2[Ff])|%20|\+)"
+_LINKS = keys.in_any_case(
+    *("activate", "activation", "confirm", "confirmation", "invitation", "invite", "magic", "recover", "recovery"),
+    *("reset", "unlock", "verification", "verify"),
+)
+_COLUMNS = r"(?:, *\"?[A-Za-z_]+\"?){0,3}\)=\("
+
 _KINDS = (
-    r"(?P<private_key>-----BEGIN[ A-Z0-9]{0,40}PRIVATE KEY)",
+    r"(?P<private_key>----[- ]BEGIN[ A-Z0-9]{0,40}PRIVATE KEY)",
+    r"(?P<putty>Private-Lines: ?[0-9])",
     rf"(?P<issued>{_ANYWHERE})",
     rf"{_BEFORE_ISSUED}(?P<issued_word>{_AS_A_WORD})",
     r"(?P<jwt>eyJ[A-Za-z0-9_.-]{15,})",
     r"(?P<url>:\\*/\\*/[^ \t\r\n/:@\"'<>]*:[^ \t\r\n/\"'<>]+@)",
-    r"(?P<bearer>(?i:bearer) +[A-Za-z0-9._~+/\\-]{8,}=*)",
-    r"(?P<basic>(?i:basic) +[A-Za-z0-9+/\\_-]{4,}=*)",
+    r"(?P<url_user>:\\*/\\*/[A-Za-z0-9_-]{20,}@)",
+    r"(?P<url_encoded>%(?:25)*3[Aa]%(?:25)*2[Ff]%(?:25)*2[Ff][^ \t\r\n\"'<>%&]*%(?:25)*3[Aa])",
+    r"(?P<encoded>(?:e(?:yAi|wo[gJi]|w0K)|W(?:3si|wog)|LS0tLS1CRUdJTi)[A-Za-z0-9+/_-]{15,})",
+    rf"(?P<bearer>(?i:bearer){_BETWEEN}[A-Za-z0-9._~+/\\-]{{8,}}=*)",
+    rf"(?P<basic>(?i:basic){_BETWEEN}[A-Za-z0-9+/\\_-]{{4,}}=*)",
+    r"(?:^|[?&; \t\n\"']|%26|\\n|\\u0026)(?:amp;)?(?P<query>(?:code|sig)(?:=|%3[Dd]))",
+    rf"(?P<link>(?:{_LINKS})(?i:[_-]?(?:account|code|email|link|login|password|token)){{0,2}}\\*/)",
     rf"{_BEFORE_NUMBER}(?P<card>[2-6][0-9]{{13,18}}"
-    r"|[2-6][0-9]{3}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{4}"
-    r"|3[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5})",
+    rf"|[2-6][0-9]{{3}}(?:{_DIGITS_APART}[0-9]{{4}}){{3}}"
+    rf"|3[0-9]{{3}}{_DIGITS_APART}[0-9]{{6}}{_DIGITS_APART}[0-9]{{4,5}})",
+    rf"{_BEFORE_WORD}(?P<command>(?:(?:mysql|mariadb)(?:-?(?:admin|dump|import|sh))?|sshpass|redis-cli|curl|smbclient"
+    r"|ldap(?:add|modify|passwd|search)|(?:docker|helm|oc|podman)(?: registry)? login"
+    r"|openssl|sqlcmd|mongo(?:sh|dump)?)[ \t]+)",
+    rf"(?P<netrc>(?:(?i:machine){_SPACE}[^ \t\r\n\\]+|default){_SPACE}(?i:login|user|account){_SPACE})",
+    r"(?P<sql>(?i:identified(?: +with +[a-z0-9_'\"]+)? +(?:by|as)|set +password +for) +)",
+    r"(?P<insert>(?i:insert +into +))",
+    r"(?P<parameters>(?i:args|params|parameters)[\"'\\]*[=:] *(?:\\*[\"'])?(?:[\[(]|\$1 ?=))",
+    r"(?P<option>--(?:[A-Za-z0-9]+-){0,3}(?i:pass(?:word|wd|phrase|code)?|pwd|token|secret|(?:access|api|private|secret)"
+    r"[_-]?key|credentials?|cookie|pin|otp)[ \t]+)",
+    r"(?P<told>(?i:pass(?:word|wd|phrase|code)|passwort|token|secret|pin)(?: +(?i:is|was|ist|to):? +| +\\*[\"']))",
 )
 
-_BY_FORM = 5
+
+def _as_words(words: Sequence[bytes]) -> bytes:
+    """A pattern of words that begin a key or stand in it behind a sign or as a hump."""
+    return (
+        _BEFORE_WORD.encode() + rb"(?:" + keys.in_any_case(*(word.decode() for word in words)).encode() + rb")"
+        + rb"|[a-z](?:" + rb"|".join(keys.humps(list(words))) + rb")"
+    )  # fmt: skip
+
+
+_WEAK = _as_words([word.encode() for word in keys.WEAK_WORDS])
+
+_BY_FORM = 8
 """So many of the first kinds are a secret wherever they stand."""
+
+_BESIDE = rf"(?:{keys.QUOTE}|\t|\\+t| *\||>|&gt;|\\+u003[Ee]|</|{_COLUMNS}|[ \t]+[A-Za-z:]+=\\*[\"'])"
+"""What stands behind a key whose value is in the next cell, in an element, or behind the next name."""
 
 _ESCAPED_LETTER = r"(?P<escape>\\u00(?:0[9ADad]|[2-7][0-9A-Fa-f]))"
 """A letter spelled as \\u0041 inside a JSON string: only reading that JSON shows what is there."""
@@ -108,17 +124,45 @@ def build_pattern(more_keys: Iterable[str] = (), *, escapes: bool = True) -> byt
 
     Without `escapes`, a letter that JSON escapes is no hit.
     """
-    words = [re.escape(word.encode()) for word in WORDS]
-    words += [rb"[_. -]?".join(re.escape(part.encode()) for part in _parts(name)) for name in more_keys if _parts(name)]
-    humps = [word[:1].upper() + word[1:] for word in words if word[:1].islower()]
-    keys = (
-        rf"(?i:{KEYS})".encode()
-        + rb"|" + _BEFORE_WORD.encode() + rb"(?i:" + rb"|".join(words) + rb")"
-        + rb"|[a-z](?:" + rb"|".join(humps) + rb")"
-    )  # fmt: skip
-    pair = rb"(?P<pair>(?:" + keys + rb")" + _BEHIND_KEY.encode() + rb")"
-    kinds = (*_KINDS, _ESCAPED_LETTER) if escapes else _KINDS
-    return b"|".join([*(kind.encode() for kind in kinds), pair])
+    named, behind, signed = build_keys(more_keys), keys.BEHIND.encode(), (keys.GAP + keys.SIGN).encode()
+    return b"|".join(
+        (
+            _kinds(escapes),
+            rb"(?P<pair>(?:" + named + rb")" + behind + signed + rb")",
+            rb"(?P<near>(?:" + named + rb")" + behind + rb")" + _BESIDE.encode(),
+            rb"(?P<weak>(?:" + _WEAK + rb")" + behind + signed + rb")",
+        )
+    )
+
+
+def build_search(more_keys: Iterable[str] = (), *, escapes: bool = True) -> bytes:
+    """A pattern that is found where `build_pattern`'s is, for a search: the keys stand in it once, and no group.
+
+    Which group hit costs RE2 50 ns a byte, where it begins nearly nothing.
+    """
+    named, behind, signed = build_keys(more_keys), keys.BEHIND.encode(), (keys.GAP + keys.SIGN).encode()
+    pattern = b"|".join(
+        (
+            _kinds(escapes),
+            rb"(?:" + named + rb")" + behind + rb"(?:" + signed + rb"|" + _BESIDE.encode() + rb")",
+            rb"(?:" + _WEAK + rb")" + behind + signed,
+        )
+    )
+    return without_groups(pattern)
+
+
+def _kinds(escapes: bool) -> bytes:
+    return "|".join((*_KINDS, _ESCAPED_LETTER) if escapes else _KINDS).encode()
+
+
+def build_keys(more_keys: Iterable[str] = ()) -> bytes:
+    """The pattern of what a sensitive key ends in."""
+    words = [re.escape(word.encode()) for word in keys.WORDS]
+    for name in more_keys:
+        if parts := keys.parts(name):
+            words.append(rb"[_. -]?".join(re.escape(part.encode()) for part in parts))
+    foreign = "|".join(map(keys.spelled, keys.FOREIGN))
+    return rf"{keys.KEYS}|{foreign}|".encode() + _as_words(words)
 
 
 def build_issued_pattern() -> bytes:
@@ -127,7 +171,7 @@ def build_issued_pattern() -> bytes:
 
 
 def without_groups(pattern: bytes) -> bytes:
-    """The same pattern for a search: which group hit costs RE2 50 ns a byte, where it begins nearly nothing."""
+    """The same pattern without names for its parts."""
     return re.sub(rb"\(\?P<\w+>", b"(?:", pattern)
 
 
@@ -135,6 +179,7 @@ def compile_re2(pattern: bytes) -> Engine:
     """For RE2, over bytes: 1-2 µs for a line, linear whatever the input."""
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
+    options.max_mem = MOST_MEMORY
     search = re2.compile(pattern, options).search
     alone = re2.Set.SearchSet(options)
     try:
@@ -153,7 +198,3 @@ def compile_re(pattern: bytes) -> Engine:
 
 
 compile_fastest: Compile = compile_re if re2 is None else compile_re2
-
-
-def _parts(name: str) -> list[str]:
-    return [part for part in re.split(r"[_. -]+", name) if part]

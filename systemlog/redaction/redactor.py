@@ -13,12 +13,15 @@ from django.core.exceptions import ImproperlyConfigured
 
 from systemlog.conf import conf
 from systemlog.redaction import spans
+from systemlog.redaction.judging import is_harmless, is_weakly_secret
+from systemlog.redaction.pairs import is_second
 from systemlog.redaction.patterns import (
     SHORT_BYTES,
     Compile,
     Engine,
     build_issued_pattern,
     build_pattern,
+    build_search,
     compile_fastest,
     without_groups,
 )
@@ -32,6 +35,14 @@ MOST_HITS = 1000
 places would take 20 ms or more; behind so many of them the rest goes unread."""
 
 REST_REDACTED = b"[redacted: the rest, behind 1000 places that look like secrets]"
+
+_NAMES = frozenset(
+    ("env", "field", "header", "id", "k", "key", "name", "option", "param", "parameter", "property", "setting")
+) | {"var", "variable"}
+_HOLDERS = frozenset(
+    ("content", "contents", "current", "data", "default", "secret", "string", "text", "v", "val", "value")
+)
+"""Keys of a dictionary that hold the name and the value of something else."""
 
 _MIN_CARD, _MAX_CARD = 10**13, 10**19
 
@@ -73,20 +84,21 @@ class Redactor:
         more_keys = tuple(more_keys)
         # An escaped letter says that JSON must be read. In a text that is none each would be a hit for nothing.
         pattern = build_pattern(more_keys, escapes=False)
-        self._compile(build_pattern(more_keys), pattern, compile_pattern)
+        self._compile(build_search(more_keys), build_search(more_keys, escapes=False), pattern, compile_pattern)
 
     @classmethod
     def of_issued(cls, compile_pattern: Compile = compile_fastest) -> Redactor:
         """One for `redact_issued`."""
         redactor = cls.__new__(cls)
         pattern = build_issued_pattern()
-        redactor._compile(pattern, pattern, compile_pattern)
+        search = without_groups(pattern)
+        redactor._compile(search, search, pattern, compile_pattern)
         return redactor
 
-    def _compile(self, nominating: bytes, pattern: bytes, compile_pattern: Compile) -> None:
-        self.engine = compile_pattern(without_groups(nominating))
+    def _compile(self, whole: bytes, pieces: bytes, pattern: bytes, compile_pattern: Compile) -> None:
+        self.engine = compile_pattern(whole)
         self._search = self.engine.search
-        self._search_pieces = compile_pattern(without_groups(pattern)).search
+        self._search_pieces = compile_pattern(pieces).search
         # Both engines take the leftmost hit and its first alternative: what RE2 finds here, `re` names there.
         self._classify = re.compile(pattern).match
 
@@ -120,15 +132,38 @@ class Redactor:
         redacted = self._pieces(data, turns)
         return text if redacted is data else redacted.decode("utf-8", "surrogatepass")
 
-    def _is_sensitive(self, key: str, turns: Iterator[int]) -> bool:
-        """Whether the value of `key` is a secret whatever it is."""
+    def _is_sensitive(self, key: str, value: object, turns: Iterator[int]) -> bool:
+        """Whether `value` is a secret because it is the value of `key`."""
         data = key.encode("utf-8", "surrogatepass") + b":"
+        text = _alone(value)
         position = 0
         while hit := self._next(data, position):
-            if hit.lastgroup == "pair" or next(turns, None) is None:
+            if next(turns, None) is None:
                 return True
+            if hit.lastgroup == "pair" and hit.end() == len(data):
+                return text is None or not is_harmless(text, data)
+            if hit.lastgroup == "weak" and hit.end() == len(data):
+                return text is not None and is_weakly_secret(hit[0], text)
             position = hit.end()
         return False
+
+    def _named_elsewhere(self, source: dict[Any, object], turns: Iterator[int]) -> str | None:
+        """The name that `{"name": "DB_PASSWORD", "value": …}` gives its value, if it is sensitive."""
+        for key, name in source.items():
+            if not isinstance(key, str) or type(name) is not str or key.lower() not in _NAMES:
+                continue
+            if self._is_sensitive(name, None, turns):
+                return name
+        return None
+
+    def _of_two(self, source: list[Any] | tuple[Any, ...], turns: Iterator[int]) -> bool:
+        """Whether the second of two texts is the secret that the first names: `["authorization", …]`."""
+        if len(source) != 2:
+            return False
+        key, value = source
+        if type(key) is not str or type(value) is not str or not self._is_sensitive(key, value, turns):
+            return False
+        return is_second(key.encode("utf-8", "surrogatepass"), value.encode("utf-8", "surrogatepass"))
 
     def _next(self, data: bytes, position: int) -> re.Match[bytes] | None:
         found = self._search_pieces(data, position)
@@ -136,14 +171,23 @@ class Redactor:
 
     def _pieces(self, data: bytes, turns: Iterator[int]) -> bytes:
         kept: list[bytes] = []
-        position = copied = 0
+        position = copied = unread = 0
         while hit := self._next(data, position):
             if next(turns, None) is None:
                 return b"".join([*kept, data[copied : hit.start()], REST_REDACTED])
             kind = hit.lastgroup or ""
             secret = spans.SPANS[kind](data, *hit.span(kind))
             position = hit.end()
-            if secret:
+            if (
+                secret is None
+                and kind in ("jwt", "encoded")
+                and hit.start(kind) >= unread
+                and next(turns, None) is not None
+            ):
+                unread, text = spans.decoded(data, hit.start(kind))
+                if self._pieces(text, turns) is not text:
+                    secret = hit.start(kind), unread
+            if secret and secret[0] >= copied:
                 kept += data[copied : secret[0]], spans.REDACTED
                 position = copied = secret[1]
         return b"".join([*kept, data[copied:]]) if kept else data
@@ -184,18 +228,37 @@ class Redactor:
         while todo:
             source, target = todo.pop()
             if isinstance(target, list):
-                target.extend(map(copy, source))
+                if self._of_two(source, turns):
+                    changed = changed or source[1] != REDACTED
+                    target.extend((copy(source[0]), REDACTED))
+                else:
+                    target.extend(map(copy, source))
                 continue
+            named = self._named_elsewhere(source, turns)
             for key, item in source.items():
                 name = copy(key)
                 if name in target:  # two keys that were secrets themselves
                     name = f"{name} #{len(target)}"
-                if isinstance(key, str) and _tells(item) and self._is_sensitive(key, turns):
+                if not isinstance(key, str) or not _tells(item):
+                    target[name] = copy(item)
+                    continue
+                of = named if named is not None and key.lower() in _HOLDERS else key
+                if self._is_sensitive(of, item, turns):
                     changed = changed or type(item) is not str or item != REDACTED
                     target[name] = REDACTED
                 else:
                     target[name] = copy(item)
         return result if changed else root
+
+
+def _alone(value: object) -> bytes | None:
+    """A value as text, or the only text of a list."""
+    if issubclass(type(value), list | tuple) and len(value) == 1:  # type: ignore[arg-type]  # it has a length
+        value = value[0]  # type: ignore[index]
+    kind = type(value)
+    if issubclass(kind, str):
+        return str.encode(value, "utf-8", "surrogatepass")  # type: ignore[arg-type]
+    return str(value).encode() if kind is int and -_MAX_CARD < value < _MAX_CARD else None  # type: ignore[operator]
 
 
 def _tells(value: object) -> bool:

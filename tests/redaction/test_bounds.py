@@ -14,14 +14,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from systemlog.redaction import Redactor, spans
+from systemlog.redaction import Redactor, addresses, commands, judging, pairs, quoted, spans
 from systemlog.redaction.patterns import Engine, compile_re2
 from systemlog.redaction.redactor import MOST_HITS
 from tests.redaction.corpus import lookalikes, secrets
+from tests.redaction.hard_lookalikes import hard_lookalikes
+from tests.redaction.hard_secrets import hard_secrets
 from tests.redaction.test_linear import UNITS
 
+COMMANDS = dict(commands._COMMANDS)
 LENGTH = 2048
-READINGS = 12
+READINGS = 24
 """How often a byte may be read on average. A text of hits is read by the search, by the classifier, by the patterns of
 its span and by what JSON is in it; were a value read again at each hit, a byte would be read a hundred times."""
 
@@ -63,6 +66,7 @@ class Counted:
         self.search = meter.search(pattern.search)
         self.match = meter.match(pattern.match)
         self.fullmatch = meter.match(pattern.fullmatch)
+        self.sub = pattern.sub
 
     def finditer(self, data: bytes, position: int = 0, *end: int) -> Iterator[re.Match[bytes]]:
         """As the pattern's, counted from hit to hit."""
@@ -76,9 +80,11 @@ class Counted:
 def readings(text: str, patch: pytest.MonkeyPatch) -> Meter:
     """What redacting `text` reads."""
     meter = Meter()
-    for name, pattern in list(vars(spans).items()):
-        if isinstance(pattern, re.Pattern):
-            patch.setattr(spans, name, Counted(pattern, meter))
+    for module in (addresses, commands, judging, pairs, quoted, spans):
+        for name, pattern in list(vars(module).items()):
+            if isinstance(pattern, re.Pattern):
+                patch.setattr(module, name, Counted(pattern, meter))
+    patch.setattr(commands, "_COMMANDS", {name: Counted(found, meter) for name, found in COMMANDS.items()})
 
     def compile_counted(pattern: bytes) -> Engine:
         engine = compile_re2(pattern)
@@ -101,6 +107,9 @@ def repeated(unit: str, length: int) -> str:
 
 
 CASES = {unit: unit for unit in UNITS} | {secret.kind: secret.text for secret in secrets()} | dict(lookalikes())
+CASES |= {f"hard {secret.kind}": secret.text for secret in hard_secrets()}
+CASES |= {f"cut {secret.kind}": secret.text[: len(secret.text) * 2 // 3] for secret in hard_secrets()}
+CASES |= {text: text for number, (_, text) in enumerate(hard_lookalikes()) if number % 9 == 0}
 
 
 @pytest.mark.parametrize("unit", CASES.values(), ids=CASES)

@@ -9,9 +9,13 @@ import pytest
 
 from systemlog.redaction import REDACTED, Redactor
 from tests.redaction.corpus import FORMS, ISSUED, Secret, lookalikes, secrets
+from tests.redaction.hard_lookalikes import hard_lookalikes
+from tests.redaction.hard_secrets import hard_secrets
 
 SECRETS = list(secrets())
-LOOKALIKES = list(lookalikes())
+HARD = list(hard_secrets())
+LOOKALIKES = [*lookalikes(), *hard_lookalikes()]
+KINDS = sorted({secret.kind for secret in HARD})
 
 
 def test_the_corpus_is_large_enough() -> None:
@@ -50,3 +54,32 @@ def test_lookalikes_stay(redactor: Redactor) -> None:
     touched = [(kind, text) for kind, text in LOOKALIKES if redactor.text(text) != text]
 
     assert len(touched) <= len(LOOKALIKES) / 100, touched
+
+
+def test_the_hard_corpus_is_large_enough() -> None:
+    assert len({secret.text for secret in HARD}) >= 400
+    assert len(KINDS) >= 25
+    assert len({text for _, text in hard_lookalikes()}) >= 400
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_a_hundred_hard_secrets_of_each_kind_at_most_five_leak(redactor: Redactor, kind: str) -> None:
+    cases = [case for case in HARD if case.kind == kind]
+    leaked = []
+    for case in cases:
+        redacted = redactor.text(case.text)
+        if REDACTED not in redacted or (case.secret and case.secret in redacted):
+            leaked.append((case.text, redacted))
+        assert redactor.text(redacted) == redacted
+
+    assert len(leaked) <= len(cases) / 20, leaked
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_scan_of_a_serialised_record_sees_what_is_redacted_of_it(redactor: Redactor, kind: str) -> None:
+    for case in HARD:
+        if case.kind == kind and redactor.text(case.text) != case.text:
+            context = {"request": [case.text, 1], "inner": json.dumps({"body": json.dumps([case.text])})}
+            assert redactor.hits(orjson.dumps(context)), case.text
+            assert redactor.hits(json.dumps(context).encode()), case.text
+            assert case.secret == "" or case.secret not in json.dumps(redactor.value(context))

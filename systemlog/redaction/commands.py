@@ -1,0 +1,141 @@
+"""Values in command lines, in statements of SQL with their parameters, and behind `password is`.
+
+Each function takes the text and the span of the hit, and gives the span of the secret, or None if there is none.
+"""
+
+from __future__ import annotations
+
+import re
+
+from systemlog.redaction import keys
+from systemlog.redaction.judging import is_harmless, looks_secret
+from systemlog.redaction.pairs import Span, value_at
+from systemlog.redaction.quoted import end_of_bracketed
+
+MOST_BEFORE = 400
+"""Bytes before the parameters of a statement in which its columns are looked for."""
+
+_WORDS_BETWEEN = rb"(?:[^ \t\r\n|;&]{1,80}[ \t]+){0,8}?"
+_VALUE = rb"\\*[\"']?([^ \t\r\n\"'\\]+)"
+_NAMED = rb"\\*[\"']?[^: \t\r\n\"'\\]{1,80}:([^ \t\r\n\"'\\]+)"
+_OPTIONS = {
+    "mysql": rb"-p" + _VALUE,
+    "mariadb": rb"-p" + _VALUE,
+    "sshpass": rb"-p ?" + _VALUE,
+    "redis-cli": rb"(?:-a|--pass) " + _VALUE,
+    "curl": rb"(?:-u ?|-U ?|--(?:proxy-)?user[ =])" + _NAMED,
+    "smbclient": rb"-U ?\\*[\"']?[^% \t\r\n\"']{1,80}%([^ \t\r\n\"'\\]+)",
+    "ldap": rb"-w ?" + _VALUE,
+    "docker": rb"-p ?" + _VALUE,
+    "helm": rb"-p ?" + _VALUE,
+    "oc": rb"-p ?" + _VALUE,
+    "podman": rb"-p ?" + _VALUE,
+    "openssl": rb"-pass(?:in|out)? \\*[\"']?pass:([^ \t\r\n\"'\\]+)",
+    "sqlcmd": rb"-P ?" + _VALUE,
+    "mongo": rb"-p ?" + _VALUE,
+}
+"""By the beginning of a command: its option for a password."""
+
+_COMMANDS = {name.encode(): re.compile(_WORDS_BETWEEN + option) for name, option in _OPTIONS.items()}
+
+_SPACE = rb"(?:[ \t\r\n]|\\+[nrt])+"
+_NETRC = re.compile(
+    rb"[^ \t\r\n\\]+"
+    + _SPACE
+    + rb"(?:account"
+    + _SPACE
+    + rb"[^ \t\r\n\\]+"
+    + _SPACE
+    + rb")?password"
+    + _SPACE
+    + rb"([^ \t\r\n\\]+)"
+)
+_ACCOUNT = re.compile(rb"[^=\r\n;]{1,80}= *")
+_QUOTED = re.compile(rb"\\*[\"']")
+
+_SENSITIVE = rf"(?i:(?:(?:{keys.KEYS})|(?:^|[^A-Za-z])(?:{'|'.join(keys.WORDS)})){keys.BEHIND})".encode()
+_COLUMN = re.compile(_SENSITIVE + rb"[\"'`\\\]]*\s*\Z")
+_INSERT = re.compile(rb"[^()\r\n;]{1,100}\(([^()]{1,800})\)\s*(?i:values)\s*\(")
+_LITERAL = re.compile(rb"\s*(?:'((?:[^']|'')*+)'|([^,()']++))\s*,?")
+_PLACED = re.compile(
+    _SENSITIVE + rb"[\"'`\\\]]*\s*(?:=|(?i:in)\s*\()\s*(?:%s|%\(|\?|\$[0-9]|:[a-z])"
+    rb"|(?i:insert +into)[^()]{1,100}\([^()]*?" + _SENSITIVE + rb"[\"'`\\\]]*\s*[,)][^()]*\)?\s*(?i:values)"
+)  # fmt: skip
+_NUMBERED = re.compile(rb"[^\r\n]+")
+_TOLD = re.compile(rb"([^ \t\r\n\"'\\<>(){}\[\]]{6,400})(?![^ \t\r\n\"'\\<>(){}\[\]])")
+
+
+def command(data: bytes, start: int, end: int) -> Span | None:
+    """The password that an option of a command line gives."""
+    name = data[start:end]
+    for beginning, pattern in _COMMANDS.items():
+        if name.startswith(beginning):
+            found = pattern.match(data, end)
+            return found.span(1) if found and not is_harmless(found[1], b"") else None
+    return None
+
+
+def netrc(data: bytes, start: int, end: int) -> Span | None:
+    """The password of a host in a `.netrc`."""
+    found = _NETRC.match(data, end)
+    return found.span(1) if found else None
+
+
+def sql(data: bytes, start: int, end: int) -> Span | None:
+    """The password behind `IDENTIFIED BY`, quoted or not."""
+    if data[start : start + 3].lower() == b"set":
+        account = _ACCOUNT.match(data, end)
+        return value_at(data, start, end, account.end()) if account else None
+    if _QUOTED.match(data, end):
+        return value_at(data, start, end, end)
+    word = _TOLD.match(data, end)
+    return word.span(1) if word and looks_secret(word[1]) else None
+
+
+def insert(data: bytes, start: int, end: int) -> Span | None:
+    """The values of an INSERT whose columns are sensitive: the one of a single column, else all of them."""
+    found = _INSERT.match(data, end)
+    if found is None:
+        return None
+    sensitive = [number for number, name in enumerate(found[1].split(b",")) if _COLUMN.search(name)]
+    if not sensitive:
+        return None
+    literals: list[re.Match[bytes]] = []
+    position = found.end()
+    while len(literals) <= sensitive[-1] and (literal := _LITERAL.match(data, position)):
+        literals.append(literal)
+        position = literal.end()
+    if len(literals) <= sensitive[-1]:
+        return None
+    first, last = literals[sensitive[0]], literals[sensitive[-1]]
+    begin, stop = first.span(first.lastindex or 0)[0], last.span(last.lastindex or 0)[1]
+    return (
+        None if is_harmless(data[begin:stop], b"", plain=True) or data[begin:stop].startswith(b"%s") else (begin, stop)
+    )
+
+
+def parameters(data: bytes, start: int, end: int) -> Span | None:
+    """The parameters of a statement in which a sensitive column has a placeholder."""
+    if not _PLACED.search(data, max(start - MOST_BEFORE, 0), start):
+        return None
+    if data[end - 1 : end] == b"=":
+        rest = _NUMBERED.match(data, end)
+        return rest.span() if rest else None
+    last = end_of_bracketed(data, end)
+    return None if data.startswith(b"[redacted]", end) or last - end < 2 else (end, max(last - 1, end))
+
+
+def told(data: bytes, start: int, end: int) -> Span | None:
+    """The password of a sentence: `password is …`, `password '…'`."""
+    if data[end - 1 : end] in b"\"'":
+        if not data[start : start + 4].lower().startswith(b"pass"):
+            return None
+        quote = end - 1
+        while data[quote - 1 : quote] == b"\\":
+            quote -= 1
+        span = value_at(data, start, quote, quote)
+        return span if span and b" " not in data[slice(*span)] else None
+    found = _TOLD.match(data, end)
+    if found is None or not looks_secret(value := found[1].rstrip(b".,;:!?)")):
+        return None
+    return (end, end + len(value)) if any(48 <= byte < 58 for byte in value) and not value.isdigit() else None
