@@ -87,7 +87,7 @@ class FacetsView(LogView):
         body: dict[str, Any] = {
             "field": field,
             "values": [{"value": value, "count": number} for value, number in shown],
-            "other": sum(number for _, number in others),
+            "other": found.other + sum(number for _, number in others),
             "approximate": found.approximate,
             "complete": found.searched_until is None,
             "searched_until": found.searched_until and represent_time(found.searched_until),

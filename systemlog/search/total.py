@@ -23,7 +23,7 @@ from systemlog.search.time_walk import END_OF_TIME, LONGEST_SLICE, START_OF_TIME
 from systemlog.storage import BudgetSpent, storage_of
 from systemlog.storage.calendar import Span
 from systemlog.storage.lookups import BinStart
-from systemlog.storage.rollup import HOUR, hour_of, whole_hours
+from systemlog.storage.rollup import HOUR, OTHER, hour_of, whole_hours
 
 MAX_COUNT = 10_000
 """A total is exact up to here."""
@@ -89,6 +89,8 @@ class Facets:
     """The values of a column with the number of their records, the most frequent first; else as in `Histogram`."""
 
     values: list[tuple[str, int]]
+    other: int
+    """The records whose values the roll-up has counted together."""
     searched_until: datetime | None
     approximate: bool
 
@@ -118,6 +120,8 @@ class Total:
                 self.records, self.exact = min(number, MAX_COUNT), number <= MAX_COUNT
                 return
         whole, edges = _hours_and_edges(self._search)
+        if whole:
+            edges = [*_hours_of_others(self._search, whole), *edges]
         counted = 0
         for hours in _parts_of(self._search, whole, newest) if whole else ():
             counted = max(0, _hours(self._search, hours).aggregate(total=Sum("count"))["total"] or 0)
@@ -176,8 +180,9 @@ def facets(search: Search, field: str) -> Facets:
     """How many records each value of `field` (level, category or source) has."""
     tally = _Tally(search, {}, {}, [field])
     tally.count_hours()
+    other = 0 if field == "level" else tally.counts.pop((OTHER,), 0)
     values = [(value, number) for (value,), number in tally.counts.items()]
-    return Facets(sorted(values, key=lambda each: (-each[1], each[0])), tally.searched_until, tally.approximate)
+    return Facets(sorted(values, key=lambda each: (-each[1], each[0])), other, tally.searched_until, tally.approximate)
 
 
 class _Tally:
@@ -278,7 +283,12 @@ class _Tally:
 
     def _in_hours(self, span: Span) -> Counter[Key]:
         hours = _hours(self.search, span).annotate(**self.of_hours).values_list(*self.key)
-        return Counter({tuple(key): number for *key, number in hours.annotate(number=Sum("count")) if number})
+        counted = Counter({tuple(key): number for *key, number in hours.annotate(number=Sum("count")) if number})
+        for hour in _hours_of_others(self.search, span):
+            if time.monotonic() > self.deadline:
+                raise BudgetSpent
+            counted.update(self._in_records(hour))
+        return counted
 
 
 def bin_start(instant: datetime, interval: timedelta) -> datetime:
@@ -293,7 +303,29 @@ def len_of(span: Span, interval: timedelta) -> int:
 
 def _hours(search: Search, span: Span) -> QuerySet[SystemLogRollup]:
     asked = cast(Q, search.rollup)
-    return SystemLogRollup.objects.using(search.records.db).filter(asked, hour__gte=span.lower, hour__lt=span.upper)
+    hours = SystemLogRollup.objects.using(search.records.db).filter(hour__gte=span.lower, hour__lt=span.upper)
+    if others := _hours_of_others(search, span):
+        hours = hours.exclude(hour__in=[other.lower for other in others])
+    return hours.filter(asked)
+
+
+def _hours_of_others(search: Search, span: Span) -> list[Span]:
+    """The hours in which the roll-up cannot tell what the filters ask for, since it has counted values together."""
+    if not _asks_for_values(cast(Q, search.rollup)):
+        return []
+    hours = SystemLogRollup.objects.using(search.records.db).filter(
+        category=OTHER, hour__gte=span.lower, hour__lt=span.upper
+    )
+    found = hours.order_by("-hour").values_list("hour", flat=True).distinct()
+    return [Span(hour, hour + HOUR) for hour in found]
+
+
+def _asks_for_values(asked: Q) -> bool:
+    return any(
+        _asks_for_values(child) if isinstance(child, Q) else str(child[0]).startswith(("category", "source"))
+        for child in asked.children
+        if isinstance(child, Q | tuple)
+    )
 
 
 def _parts_of(search: Search, whole: Span, newest: Sequence[Any]) -> Iterator[Span]:

@@ -4,12 +4,17 @@ The database itself keeps it, in the writer's own transaction, whoever writes: t
 and take away what was deleted. On PostgreSQL they only append rows, which are compacted later: a writer that changed
 rows would block every other one until its transaction ends. SQLite has one writer at a time, which changes the row.
 
+A writer chooses categories and sources. Of an hour, the most frequent `MAX_SOURCES` sources, and of each of them the
+most frequent `MAX_CATEGORIES` categories have rows of their own; the rest is counted as `OTHER`. Records keep theirs.
+
 Partitions that are dropped or put in place of others pass the triggers by: recount their span then.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -21,9 +26,14 @@ from systemlog.storage.calendar import Span
 ROLLUP = "system_log_rollup"
 HOUR = timedelta(hours=1)
 
+IDS_AT_ONCE = 900
 COMPACTED_AT_ONCE = 50_000
 WORTH_COMPACTING = 500
 """Fewer rows that are not compacted yet cost a reader less than compacting them each time costs the lander."""
+
+MAX_CATEGORIES = MAX_SOURCES = 300
+OTHER = "(other)"
+"""The category, or source and category, of what is counted together. Of a record that says so itself, too."""
 
 LOCK = "systemlog.rollup"
 LOCK_SQL = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
@@ -71,6 +81,20 @@ UNCOUNT_SQLITE = f"""
         UPDATE {ROLLUP} SET count = count - 1 WHERE {_SAME_SQLITE.format(row="OLD")};
     END
 """
+# What has no row of its own is counted with the others.
+_HOUR_SQLITE = """hour = substr(OLD."timestamp", 1, 13) || ':00:00' AND level = OLD."level" """
+UNCOUNT_OTHER_SQLITE = f"""
+    CREATE TRIGGER {TABLE}_uncounted AFTER DELETE ON {TABLE} BEGIN
+        UPDATE {ROLLUP} SET count = count - 1 WHERE id = coalesce(
+            (SELECT id FROM {ROLLUP} WHERE {_SAME_SQLITE.format(row="OLD")} AND count > 0),
+            (SELECT id FROM {ROLLUP}
+                WHERE {_HOUR_SQLITE} AND source = OLD."source" AND category = '{OTHER}' AND count > 0),
+            (SELECT id FROM {ROLLUP}
+                WHERE {_HOUR_SQLITE} AND source = '{OTHER}' AND category = '{OTHER}' AND count > 0),
+            (SELECT id FROM {ROLLUP} WHERE {_SAME_SQLITE.format(row="OLD")})
+        );
+    END
+"""
 
 # One statement each, so that it sees a row and its count, or neither.
 COMPACT_SQL = f"""
@@ -87,8 +111,38 @@ COMPACT_SQL = f"""
         SELECT hour, source, category, level, sum(count), FALSE FROM gone
         GROUP BY hour, source, category, level HAVING sum(count) <> 0
     )
-    SELECT count(*) FROM gone WHERE delta
+    SELECT count(*), array_agg(DISTINCT hour) FROM gone WHERE delta
 """
+# Rows of one hour that are to be counted together: those of sources, then those of categories, that are not among the
+# most frequent; and what was taken away from a value that is counted so.
+_CROWD_SQL = f"""
+    SELECT id, level, count, 'S' AS kind, source FROM (
+        SELECT id, level, count, source, dense_rank() OVER (ORDER BY of_source DESC, source) AS place FROM (
+            SELECT *, sum(count) OVER (PARTITION BY source) AS of_source FROM {ROLLUP}
+            WHERE hour = %s AND NOT delta AND source <> '{OTHER}'
+        ) summed
+    ) ranked WHERE place > {MAX_SOURCES}
+    UNION ALL
+    SELECT id, level, count, 'C', source FROM (
+        SELECT id, level, count, source, dense_rank() OVER (PARTITION BY source ORDER BY of_category DESC, category)
+            AS place
+        FROM (
+            SELECT *, sum(count) OVER (PARTITION BY source, category) AS of_category FROM {ROLLUP}
+            WHERE hour = %s AND NOT delta AND category <> '{OTHER}'
+        ) summed
+    ) ranked WHERE place > {MAX_CATEGORIES} OR count < 0
+"""
+CROWD_SQL = f"SELECT id, level, count, min(source), max(kind) FROM ({_CROWD_SQL}) them GROUP BY id, level, count"
+NUMBER_OF_HOUR_SQL = f"SELECT count(*) FROM {ROLLUP} WHERE hour = %s"
+NEWEST_ROWS = 10_000
+"""As many rows are looked at each time, which takes few milliseconds."""
+
+CROWDED_HOURS_SQL = f"""
+    WITH newest AS (SELECT * FROM {ROLLUP} WHERE id > (SELECT max(id) - {NEWEST_ROWS} FROM {ROLLUP}))
+    SELECT hour FROM newest GROUP BY hour HAVING count(DISTINCT source) > {MAX_SOURCES} + 1
+    UNION SELECT hour FROM newest GROUP BY hour, source HAVING count(DISTINCT category) > {MAX_CATEGORIES} + 1
+"""
+HOURS_SQL = f"SELECT DISTINCT hour FROM {ROLLUP} WHERE hour >= %s AND hour < %s"
 RECOUNT_POSTGRESQL = f"""
     WITH gone AS (DELETE FROM {ROLLUP} WHERE hour >= %s AND hour < %s)
     INSERT INTO {ROLLUP} (hour, source, category, level, count, delta)
@@ -116,7 +170,56 @@ def compact(connection: BaseDatabaseWrapper) -> int:
         if not cursor.fetchone()[0]:
             return 0
         cursor.execute(COMPACT_SQL)
-        return int(cursor.fetchone()[0])
+        went, hours = cursor.fetchone()
+        for hour in hours or ():
+            count_together(cursor, hour)
+        return int(went)
+
+
+def count_together(cursor: CursorWrapper, hour: Any) -> None:
+    """Count as `OTHER` what is not among the most frequent sources and categories of an hour, as the database has it.
+
+    In the caller's transaction, in which nobody else compacts or recounts.
+    """
+    cursor.execute(NUMBER_OF_HOUR_SQL, [hour])
+    if cursor.fetchone()[0] <= min(MAX_SOURCES, MAX_CATEGORIES):
+        return
+    cursor.execute(CROWD_SQL, [hour, hour])
+    sums: Counter[tuple[str, str]] = Counter()
+    gone = []
+    for row_id, level, count, source, kind in cursor.fetchall():
+        gone.append(row_id)
+        sums[OTHER if kind == "S" else source, level] += count
+    if not gone:
+        return
+    for start in range(0, len(gone), IDS_AT_ONCE):
+        some = gone[start : start + IDS_AT_ONCE]
+        cursor.execute(f"DELETE FROM {ROLLUP} WHERE id IN ({', '.join(['%s'] * len(some))})", some)
+    for (source, level), count in sums.items():
+        same = [hour, source, OTHER, level]
+        cursor.execute(
+            f"UPDATE {ROLLUP} SET count = count + %s"
+            f" WHERE hour = %s AND source = %s AND category = %s AND level = %s AND NOT delta",
+            [count, *same],
+        )
+        if not cursor.rowcount:
+            cursor.execute(
+                f"INSERT INTO {ROLLUP} (hour, source, category, level, count, delta) VALUES (%s, %s, %s, %s, %s, %s)",
+                [*same, count, False],
+            )
+
+
+def count_crowds_together(connection: BaseDatabaseWrapper) -> None:
+    """`count_together` for the hours that have many of the newest rows, on SQLite."""
+    with connection.cursor() as cursor:
+        cursor.execute(CROWDED_HOURS_SQL)
+        if not cursor.fetchall():
+            return
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {ROLLUP} SET count = count WHERE 0")  # the write lock first, as when landing
+        cursor.execute(CROWDED_HOURS_SQL)
+        for (hour,) in cursor.fetchall():
+            count_together(cursor, connection.ops.adapt_datetimefield_value(hour.replace(tzinfo=UTC)))
 
 
 def hold(cursor: CursorWrapper) -> None:
@@ -139,6 +242,10 @@ def recount(connection: BaseDatabaseWrapper, span: Span) -> None:
         else:
             cursor.execute(FORGET_SQLITE, bounds)
             cursor.execute(RECOUNT_SQLITE, bounds)
+        cursor.execute(HOURS_SQL, bounds)
+        for (hour,) in cursor.fetchall():
+            adapted = hour if hour.tzinfo else hour.replace(tzinfo=UTC)
+            count_together(cursor, connection.ops.adapt_datetimefield_value(adapted))
 
 
 def number_of(connection: BaseDatabaseWrapper, span: Span) -> int:

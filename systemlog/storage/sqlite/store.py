@@ -22,6 +22,7 @@ from systemlog.records.copy_text import texts
 from systemlog.records.ndjson import write_line
 from systemlog.records.row import COLUMNS, TABLE, Row, context_as_json
 from systemlog.records.times import represent_time
+from systemlog.storage import rollup
 from systemlog.storage.base import BudgetSpent, Storage
 from systemlog.storage.calendar import Span
 from systemlog.storage.checkpoints import CHECKPOINTS, Slice
@@ -124,7 +125,8 @@ class SQLiteStorage(Storage):
         return newest.replace(tzinfo=self.connection.timezone) + timedelta(microseconds=1)
 
     def compact_rollup(self) -> int:
-        """There is nothing to do: a writer changes the row of its hour."""
+        """A writer changes the row of its hour; too many rows of one hour are counted together."""
+        rollup.count_crowds_together(self.connection)
         return 0
 
     @contextmanager
