@@ -5,6 +5,9 @@ are inside at a time. Whoever comes when all places are taken waits, and waits n
 has last come in or gone out: so under load, where places become free all the time, nobody is refused, and when all
 hang, the queue drains at once.
 
+A request whose body is still to come holds its place for as long as its client takes to send. Such requests take three
+quarters of the places at most, so that slow ones keep no others out.
+
 Probes need no place: what they ask has a deadline, and asks nothing a second time while it hangs. A scrape is long, and
 holds a thread for as long as nobody reads it: there is one at a time. Who must be looked up, by a session or a user's
 token, asks the database without a deadline, and is a request as any other.
@@ -82,34 +85,58 @@ class Admission:
     def __init__(self, application: Application) -> None:
         self._application = application
         self._requests: Room | None = None
+        self._uploads: Room | None = None
         self._scrapes: Room | None = None
         self._probes: Mapping[str, Endpoint] = {}
 
     def limit(self, threads: int, patience_s: float = PATIENCE_S) -> None:
         """This process answers with so many threads."""
-        self._requests = Room(max(1, threads - RESERVED_THREADS), patience_s)
+        places = max(1, threads - RESERVED_THREADS)
+        self._requests = Room(places, patience_s)
+        self._uploads = Room(places - places // 4, patience_s)
         self._scrapes = Room(1, patience_s)
         self._probes = endpoints()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer, or refuse."""
-        room = self._room(environ)
-        if room is None:
+        rooms = self._rooms(environ)
+        if not rooms:
             return self._application(environ, start_response)
-        if not room.enter():
+        leave = _enter_all(rooms)
+        if leave is None:
             return _refuse(environ, start_response)
         try:
             response = self._application(environ, start_response)
         except BaseException:
-            room.leave()
+            leave()
             raise
-        return _accompany(response, room.leave, environ)
+        return _accompany(response, leave, environ)
 
-    def _room(self, environ: Environ) -> Room | None:
+    def _rooms(self, environ: Environ) -> list[Room]:
+        """What the request has to get into."""
         probe = self._probes.get(environ.get("PATH_INFO", ""))
-        if probe is None or (probe.knows_readers and needs_queries(UTF8WSGIRequest(environ))):
-            return self._requests
-        return self._scrapes if probe.asks is collecting else None
+        if probe is not None and not (probe.knows_readers and needs_queries(UTF8WSGIRequest(environ))):
+            return [self._scrapes] if self._scrapes and probe.asks is collecting else []
+        if self._requests is None or self._uploads is None:
+            return []
+        is_whole = getattr(environ.get("gunicorn.socket"), "is_whole", True)
+        return [self._requests] if is_whole else [self._uploads, self._requests]
+
+
+def _enter_all(rooms: list[Room]) -> Callable[[], None] | None:
+    """Take a place in each; gives what gives them back, None where one has none."""
+    taken: list[Room] = []
+
+    def leave() -> None:
+        for room in taken:
+            room.leave()
+
+    for room in rooms:
+        if not room.enter():
+            leave()
+            return None
+        taken.append(room)
+    return leave
 
 
 def _accompany(response: Any, leave: Callable[[], None], environ: Environ) -> Iterable[bytes]:

@@ -40,6 +40,22 @@ def takes_over_continue(request: Any) -> bool:
     return True
 
 
+def deferred() -> object:
+    """What a handler of gunicorn's threaded worker gives for a connection that is to wait without a thread.
+
+    gunicorn (26, 27) gives it itself for a connection that has sent nothing yet, and has no other way to say so. It is
+    imported late, for gunicorn reads WEB_CONCURRENCY when it is imported.
+    """
+    from gunicorn.workers.gthread import _DEFER
+
+    return _DEFER
+
+
+def read_ahead(connection: Any) -> bytes:
+    """What gunicorn (26, 27) has read of a connection behind its last request."""
+    return bytes(connection.parser.unreader.buf.getvalue()) if connection.parser is not None else b""
+
+
 def ignore_groups(user: Any) -> None:
     """Have `ModelBackend` find no permission of this user's groups; the object alone is changed.
 

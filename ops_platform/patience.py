@@ -1,0 +1,225 @@
+"""Connections that wait for their clients with patience, but not for ever: a client that is too slow holds a thread.
+
+While a thread waits for a client, to send or to read more, the client uses up its credit; each byte that arrives, or
+that the client takes, gives it back, up to where it began. So it does not matter how long a request takes, but whether
+it goes on. While nearly all threads of the worker are in use, less credit and a higher rate are asked for, because then
+each slow client keeps others out.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import select
+import socket
+import struct
+import termios
+import time
+from collections.abc import Callable
+from typing import IO, Any, Self
+
+GRACE_S = 10.0
+BYTES_PER_S = 1024
+"""Slower than this for `GRACE_S`, and the connection ends."""
+
+CROWDED_GRACE_S = 5.0
+CROWDED_BYTES_PER_S = 32 * 1024
+"""The same, while nearly all threads are in use."""
+
+HEAD_GRACE_S = 1.0
+"""In a crowded worker, for a head that is so long that it is waited for in a thread."""
+
+MAX_HEAD_BYTES = 64 * 1024
+
+POLL_S = 0.5
+"""So often it is looked at how far the client has come."""
+
+
+class Credit:
+    """How long a client may still be waited for."""
+
+    __slots__ = ("_bytes_per_s", "_grace_s", "left_s")
+
+    def __init__(self, grace_s: float, bytes_per_s: float) -> None:
+        self._grace_s = grace_s
+        self._bytes_per_s = bytes_per_s
+        self.left_s = grace_s
+
+    def note(self, waited_s: float, moved_bytes: int) -> None:
+        """Count what was waited, and what was moved since the last time."""
+        self.left_s = min(self._grace_s, self.left_s + moved_bytes / self._bytes_per_s) - waited_s
+
+
+class ClientTooSlow(ConnectionResetError):
+    """The client was waited for long enough. gunicorn takes it for a connection that the client has ended."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ECONNRESET, "The client is too slow.")
+
+
+class PatientSocket(socket.socket):
+    """A connection to a client, blocking as any other, whose `recv`, `sendall` and `sendfile` raise `ClientTooSlow`."""
+
+    _is_crowded: Callable[[], bool]
+
+    @classmethod
+    def take_over(cls, connection: socket.socket, is_crowded: Callable[[], bool]) -> Self:
+        """Make one of an open connection, whose object is of no use afterwards."""
+        timeout = connection.gettimeout()
+        patient = cls(connection.family, connection.type, connection.proto, fileno=connection.detach())
+        patient.settimeout(timeout)
+        patient._is_crowded = is_crowded
+        patient._sent_bytes = 0
+        patient._taken_bytes = 0
+        patient.begin()
+        return patient
+
+    _sent_bytes: int
+    _taken_bytes: int
+    """What the client had acknowledged when it was last looked at."""
+
+    def begin(self, crowded_grace_s: float = CROWDED_GRACE_S) -> None:
+        """Begin a request, or its next part: it has all the credit."""
+        self._usual = Credit(GRACE_S, BYTES_PER_S)
+        self._crowded = Credit(crowded_grace_s, CROWDED_BYTES_PER_S)
+        self.gave_up = False
+        self.is_left_unread = False
+        """Whether it gave up with something still to send."""
+
+    def has_whole_head(self, before: bytes = b"") -> bool:
+        """Whether the line and headers of the next request are all there, behind `before`, which was read already.
+
+        True also where nothing is gained by waiting: the client has ended, or the head is longer than `MAX_HEAD_BYTES`.
+        Where it is False, the connection does not become readable before there is more.
+        """
+        self.is_whole = False
+        try:
+            waiting = super().recv(MAX_HEAD_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            self.is_arriving = bool(before)
+            self.is_whole = _ends(before) and _is_whole(before)
+            return _ends(before)
+        except OSError:
+            return True
+        if not waiting or len(waiting) == MAX_HEAD_BYTES or _ends(before + waiting):
+            self.is_whole = _is_whole(before + waiting)
+            if self._wants_more:
+                self._wants_more = False
+                self.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+            return True
+        self.is_arriving = self._wants_more = True
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(waiting) + 1)
+        return False
+
+    is_whole = False
+    """Whether the body of the request was there with its head, as that of a short request usually is."""
+
+    is_arriving = False
+    """Whether a part of the head was there."""
+
+    _wants_more = False
+    """Whether the connection becomes readable by more than one byte alone."""
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        """As a socket's."""
+        if flags or self.gettimeout() is not None:
+            return super().recv(bufsize, flags)
+        while True:
+            try:
+                data = super().recv(bufsize, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                self._wait(select.POLLIN)
+            else:
+                self._note(0.0, len(data))
+                return data
+
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        """As a socket's."""
+        if flags or self.gettimeout() is not None:
+            super().sendall(data, flags)
+            return
+        with memoryview(data) as view, view.cast("B") as rest:
+            at = 0
+            while at < len(rest):
+                try:
+                    sent = super().send(rest[at:], socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    self._wait(select.POLLOUT)
+                else:
+                    self._sent_bytes += sent
+                    at += sent
+
+    def sendfile(self, file: IO[bytes], offset: int = 0, count: int | None = None) -> int:  # type: ignore[override]  # bytes alone
+        """As a socket's, of a regular file."""
+        total = 0
+        # For `os.sendfile` alone: Python's own timeout stays None.
+        os.set_blocking(self.fileno(), False)
+        try:
+            while count is None or total < count:
+                piece = 2**30 if count is None else count - total
+                try:
+                    sent = os.sendfile(self.fileno(), file.fileno(), offset + total, piece)
+                except BlockingIOError:
+                    self._wait(select.POLLOUT)
+                    continue
+                if sent == 0:
+                    break
+                self._sent_bytes += sent
+                total += sent
+        finally:
+            os.set_blocking(self.fileno(), True)
+        return total
+
+    def _wait(self, event: int) -> None:
+        """Return when the connection is ready. Raises `ClientTooSlow`."""
+        poll = select.poll()
+        poll.register(self.fileno(), event)
+        while not self.gave_up:
+            began = time.monotonic()
+            ready = poll.poll(POLL_S * 1000)
+            taken = self._sent_bytes - self._unsent_bytes()
+            self._note(time.monotonic() - began, max(0, taken - self._taken_bytes))
+            self._taken_bytes = taken
+            if ready:
+                return
+            self.gave_up = self._usual.left_s <= 0 or (self._crowded.left_s <= 0 and self._is_crowded())
+        self.is_left_unread = event == select.POLLOUT
+        raise ClientTooSlow
+
+    def _note(self, waited_s: float, moved_bytes: int) -> None:
+        self._usual.note(waited_s, moved_bytes)
+        self._crowded.note(waited_s, moved_bytes)
+
+    def _unsent_bytes(self) -> int:
+        """What was sent and the client has not acknowledged."""
+        try:
+            answer = fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, b"\0" * 4)
+        except OSError:
+            return 0
+        return int(struct.unpack("i", answer)[0])
+
+
+def _ends(head: bytes) -> bool:
+    return b"\r\n\r\n" in head.lstrip(b"\r\n")  # empty lines may stand before a request
+
+
+def _is_whole(request: bytes) -> bool:
+    head, _, body = request.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    if _chunked.search(head):
+        return body.endswith(b"0\r\n\r\n")
+    length = _length.search(head)
+    return length is None or len(body) >= int(length[1])
+
+
+_chunked = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_length = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})", re.IGNORECASE)
+
+
+def end_at_once(connection: socket.socket) -> None:
+    """Close the connection and throw away what it did not take, which the kernel would else keep for it."""
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    finally:
+        connection.close()
