@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import math
+import os
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -108,7 +109,8 @@ def _counts() -> Iterator[FileBasedCache]:
     """Open the counts, for one process at a time. Raises OSError on a disk that cannot be written."""
     directory = settings.VAR_DIR / "logins"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (directory / "lock").open("w") as lock:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(directory / "lock", flags, 0o600), "r+b", buffering=0) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield FileBasedCache(str(directory), {"TIMEOUT": WINDOW_S, "OPTIONS": {"MAX_ENTRIES": MAX_KEYS}})
 

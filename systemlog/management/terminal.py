@@ -6,11 +6,22 @@ import unicodedata
 from argparse import ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, SystemCheckError
+from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
 
 
 class TerminalCommand(BaseCommand):
     """A command whose errors never carry a control character to the terminal, whatever they quote."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        """The parser; what it says of wrong arguments, which may be names of files, is printable as well."""
+        parser = super().create_parser(prog_name, subcommand, **options)
+        refuse = parser.error
+
+        def error(message: str) -> None:
+            refuse(printable(message))
+
+        parser.error = error  # type: ignore[method-assign]  # Django names the parser's class itself
+        return parser
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command; make the text of its `CommandError` printable."""

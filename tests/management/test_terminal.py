@@ -157,3 +157,9 @@ def test_a_single_record_is_imported_in_the_singular(tmp_path: Path) -> None:
 def test_an_empty_argument_is_refused_by_its_name(arguments: list[str]) -> None:
     with pytest.raises(CommandError, match=r"^Error: argument [-A-Z|a-z]+: an empty text names nothing$"):
         run(*arguments)
+
+
+def test_an_argument_that_is_unknown_reaches_the_terminal_escaped(hostile: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        run("import_system_logs", "file", f"--x{hostile}")
+    assert str(caught.value).isprintable()
