@@ -104,12 +104,12 @@ class Side:
 
     def __init__(self, rows: int) -> None:
         from benchmarks.store import lines
-        from systemlog.storage import storage_of
+        from systemlog.storage import get_storage
 
-        self.storage = storage_of()
+        self.storage = get_storage()
         self.rows = rows
         self.now = datetime.now(UTC)
-        self.storage.make_room([self.now - timedelta(days=day) for day in range(31)])
+        self.storage.ensure_partitions([self.now - timedelta(days=day) for day in range(31)])
         self.lines = (f"{line.rstrip(chr(10))}\t\\N".encode() for line in lines(rows, self.now))
         self.segment, self.position = uuid.uuid4(), 0
         self.days_ahead = itertools.count(40, 40)
@@ -126,14 +126,14 @@ class Side:
 
     def sizes(self) -> dict[str, float]:
         """What a row takes on disk."""
-        from systemlog.storage.postgresql.partitions import read_leaves
+        from systemlog.storage.postgresql.partitions import read_partitions
 
         with self.storage.connection.cursor() as cursor:
-            for leaf in read_leaves(cursor):
-                cursor.execute(f"ANALYZE {leaf.name}")
-        reports = self.storage.leaves()
+            for partition in read_partitions(cursor):
+                cursor.execute(f"ANALYZE {partition.name}")
+        reports = self.storage.partitions()
         return {
-            "bytes of a row, without indexes": sum(report.leaf.size_bytes for report in reports) / self.rows,
+            "bytes of a row, without indexes": sum(report.partition.size_bytes for report in reports) / self.rows,
             "bytes of a row, with indexes": sum(report.total_bytes for report in reports) / self.rows,
         }
 
@@ -163,19 +163,19 @@ class Side:
             "one record stored": _timed(lambda: SystemLog.objects.create(message="m")),
         }
 
-    def make_a_leaf(self) -> dict[str, float]:
+    def make_a_partition(self) -> dict[str, float]:
         """On demand, for a time that has none."""
         day = self.now + timedelta(days=next(self.days_ahead))
-        return {"a leaf made": _timed(lambda: self.storage.make_room([day]))}
+        return {"a leaf made": _timed(lambda: self.storage.ensure_partitions([day]))}
 
     def seal(self) -> dict[str, float]:
         """What retention does once for each leaf that is over, and leaves ahead."""
 
-        def tend() -> None:
-            with self.storage.taking_turns(lambda: None):
-                self.storage.tend(lambda doing: None)
+        def maintain() -> None:
+            with self.storage.exclusive(lambda: None):
+                self.storage.maintain(lambda doing: None)
 
-        return {"30 leaves sealed, seconds": _timed(tend) / 1000}
+        return {"30 leaves sealed, seconds": _timed(maintain) / 1000}
 
     def prune(self) -> dict[str, float]:
         """10 of 30 days go, by dropping leaves."""

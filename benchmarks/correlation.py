@@ -51,7 +51,7 @@ VARIANTS: dict[str, tuple[list[str], dict[str, object]]] = {
     "no middleware": ([], {}),
     "the floor": ([FLOOR], {}),
     "systemlog": ([OURS], {}),
-    "systemlog, access record": ([OURS], {"ACCESS_RECORDS": True}),
+    "systemlog, access record": ([OURS], {"ACCESS_LOG": True}),
     "django-guid": (["django_guid.middleware.guid_middleware"], {}),
     "django-log-request-id": (["log_request_id.middleware.RequestIDMiddleware"], {}),
     "django-structlog": (["django_structlog.middlewares.RequestMiddleware"], {}),

@@ -41,7 +41,7 @@ PROMETHEUS = [
 CASES = {
     "live": (HEALTH, "/system-health/live", {}),
     "ready": (HEALTH, "/system-health/ready", {}),
-    "ready, nothing cached": (HEALTH, "/system-health/ready", {"CACHE": 0}),
+    "ready, nothing cached": (HEALTH, "/system-health/ready", {"CACHE_S": 0}),
     "django-health-check": ([], "/peer", {}),
     "measured": (HEALTH, "/bare", {}),
     "django-prometheus": (PROMETHEUS, "/bare", {}),

@@ -139,7 +139,7 @@ def rate_of_db_logger() -> dict[str, float]:
 def land(alias: str, folder: Path, rows: int, one_at_a_time: float) -> None:
     """Rows a second into the table."""
     from systemlog.landing import Lander
-    from systemlog.storage import storage_of
+    from systemlog.storage import get_storage
 
     table: dict[str, Callable[[list[bytes]], None]] = {"postgresql": copy, "sqlite": executemany}
     raw = table[alias]
@@ -153,7 +153,7 @@ def land(alias: str, folder: Path, rows: int, one_at_a_time: float) -> None:
         copied.append(rows / (time.perf_counter() - began))
         place = folder / f"{alias}-{turn}"
         write_segments(place, make_lines(rows))
-        lander = Lander(place, storage=lambda: storage_of(alias))
+        lander = Lander(place, storage=lambda: get_storage(alias))
         began = time.perf_counter()
         lander.land_all()
         landed.append(rows / (time.perf_counter() - began))
@@ -187,14 +187,14 @@ def executemany(lines: list[bytes]) -> None:
 
 def make_lines(count: int) -> list[bytes]:
     """Lines of records of the present, as the handler makes them."""
-    from systemlog.journal.backends import way
+    from systemlog.journal.backends import writer_config
     from systemlog.journal.handler import build_line, column
 
     requests = [column(str(uuid.uuid4())) for _ in range(count // 8 + 1)]
     nothing = column(None)
     return [
         build_line(
-            way(),
+            writer_config(),
             1 if number % 10 else 3,
             f"shop.part{number % 20}",
             f"charge {number} of order {number // 8} was taken from the customer's account",

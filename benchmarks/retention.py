@@ -100,11 +100,11 @@ def load(rows: int) -> None:
     """The same events in both tables."""
     from django.core.management import call_command
 
-    from systemlog.storage import storage_of
+    from systemlog.storage import get_storage
 
     call_command("migrate", verbosity=0)
     now = datetime.now(UTC)
-    storage_of().make_room([now - timedelta(days=day) for day in range(DAYS + 1)])
+    get_storage().ensure_partitions([now - timedelta(days=day) for day in range(DAYS + 1)])
     step = timedelta(days=DAYS) / rows
     execute(f"CREATE TABLE {PLAIN} (LIKE system_logs INCLUDING ALL)")
     for table in ("system_logs", PLAIN):

@@ -141,14 +141,14 @@ class Store:
         from django.core.management import call_command
         from django.db import connection
 
-        from systemlog.storage import storage_of
+        from systemlog.storage import get_storage
 
         with connection.cursor() as cursor:
             cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         call_command("migrate", verbosity=0, run_syncdb=True)
-        storage = storage_of()
+        storage = get_storage()
         end = datetime.now(UTC)
-        storage.make_room([end - timedelta(days=day) for day in range(DAYS + 1)])
+        storage.ensure_partitions([end - timedelta(days=day) for day in range(DAYS + 1)])
         started = time.perf_counter()
         with connection.cursor() as cursor:
             for batch in blocks(lines(self.rows, end), BATCH):
@@ -173,7 +173,7 @@ class Store:
         """The trigram indexes that retention builds on partitions whose time is over, if the database has pg_trgm."""
         from django.db import connection
 
-        from systemlog.storage.postgresql.partitions import read_leaves
+        from systemlog.storage.postgresql.partitions import read_partitions
 
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_trgm'")
@@ -181,9 +181,9 @@ class Store:
                 print("no pg_trgm: words are searched without an index")
                 return
             cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
-            for leaf in read_leaves(cursor):
-                if leaf.span.upper < datetime.now(UTC):
-                    cursor.execute(f"CREATE INDEX ON {leaf.name} USING gin (message gin_trgm_ops)")
+            for partition in read_partitions(cursor):
+                if partition.span.upper < datetime.now(UTC):
+                    cursor.execute(f"CREATE INDEX ON {partition.name} USING gin (message gin_trgm_ops)")
 
     # -- asking
 

@@ -36,7 +36,7 @@ def needs_queries(request: HttpRequest) -> bool:
 
 
 def may_see_details(request: HttpRequest) -> bool:
-    """Whether the request brings the token, or a user whom MAY_SEE lets; no database is asked that is down."""
+    """Whether the request brings the token, or a user whom CAN_SEE_DETAILS lets; no database is asked that is down."""
     if not needs_queries(request):
         return has_token(request)
     if has_token(request):
@@ -44,7 +44,7 @@ def may_see_details(request: HttpRequest) -> bool:
     if database_is_down():
         return False
     try:
-        return bool(import_string(conf().MAY_SEE)(request))
+        return bool(import_string(conf().CAN_SEE_DETAILS)(request))
     except Exception:
         logger.exception("Who may see details could not be told.", extra={"action": "health.access_failed"})
         return False

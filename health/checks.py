@@ -101,16 +101,16 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: object) 
 
 @register(Tags.compatibility)
 def check_may_see(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """health.E005: MAY_SEE names a function."""
+    """health.E005: CAN_SEE_DETAILS names a function."""
     try:
-        if callable(import_string(conf().MAY_SEE)):
+        if callable(import_string(conf().CAN_SEE_DETAILS)):
             return []
         wrong = "is not callable"
     except (ImportError, AttributeError, TypeError) as error:
         wrong = f"cannot be imported: {error}"
     return [
         Error(
-            f"{NAME}['MAY_SEE'], {conf().MAY_SEE!r}, {wrong}.",
+            f"{NAME}['CAN_SEE_DETAILS'], {conf().CAN_SEE_DETAILS!r}, {wrong}.",
             hint="Name a function that takes a request and returns True or False.",
             id="health.E005",
         )

@@ -70,19 +70,19 @@ class Settings:
     COLLECTORS: list[str] = option(
         list, "Dotted paths of functions that give metrics when they are asked for, as prometheus_client's families."
     )
-    DEADLINE: float = option(
+    DEADLINE_S: float = option(
         0.7,
         "Seconds within which all probes, or all collectors, must have answered; the kubelet waits for 1.",
         between(0.01, 60),
     )
-    CACHE: float = option(0.5, "Seconds for which the result of a probe or collector is good.", between(0, 60))
+    CACHE_S: float = option(0.5, "Seconds for which the result of a probe or collector is good.", between(0, 60))
     VERSION: str = option("", "The version of the service, for those who may see details.")
     TOKEN: str = option("", "A bearer token that shows details of the probes; empty: there is none.", _token_rule)
-    MAY_SEE: str = option(
+    CAN_SEE_DETAILS: str = option(
         "health.access.has_permission",
         "Dotted path of a function that takes a request and says whether its user may see details.",
     )
-    METRICS_NEED_TOKEN: bool = option(False, "Whether the metrics are only for those who may see details.")
+    METRICS_RESTRICTED: bool = option(False, "Whether the metrics are only for those who may see details.")
     DRAIN_FILE: str = option(
         "",
         "The file that says that this instance is draining. By default `draining` in $STATE_DIRECTORY, "

@@ -48,7 +48,7 @@ def endpoints() -> dict[str, Endpoint]:
         Endpoint(f"{root}/live", responses.live, asks=None, knows_readers=False),
         Endpoint(f"{root}/ready", responses.ready),
         Endpoint(f"{root}/startup", responses.startup),
-        Endpoint(f"{root}/metrics", responses.metrics, asks=collecting, guarded=conf().METRICS_NEED_TOKEN),
+        Endpoint(f"{root}/metrics", responses.metrics, asks=collecting, guarded=conf().METRICS_RESTRICTED),
     ):
         by_path[endpoint.route] = by_path[endpoint.route + "/"] = endpoint
     return by_path

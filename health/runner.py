@@ -27,14 +27,14 @@ from health.states import Result, State
 
 logger = logging.getLogger("health.probes")
 
-Flight = Future[None]
+Run = Future[None]
 """One run of a probe under way: done when its result is there."""
 
 MARGIN_S = 0.001
 """A waiter wakes this long after the deadline, never before it."""
 
 
-class Lane:
+class ProbeThread:
     """One probe, its thread and its latest result; `announce` is told each result, and whether its state is new."""
 
     def __init__(
@@ -50,21 +50,21 @@ class Lane:
         self._deadline_s = deadline_s
         self._cache_s = cache_s
         self._lock = threading.Lock()
-        self._orders: queue.SimpleQueue[Flight | None] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._flight: Flight | None = None
+        self._flight: Run | None = None
         self._started = 0.0
         self._latest: Result | None = None
         self._announced = State.PASS
 
-    def start(self, now: float) -> Flight | None:
+    def start(self, now: float) -> Run | None:
         """The run to wait for; None where the latest result is still good, or the run is overdue."""
         with self._lock:
             if self._flight is not None:
                 return None if self._overdue(now) else self._flight
             if self._latest is not None and now - self._latest.finished < self._cache_s:
                 return None
-            flight: Flight = Future()
+            flight: Run = Future()
             flight.set_running_or_notify_cancel()  # a waiter that goes away must not cancel it for the others
             self._flight, self._started = flight, now
             self._order(flight)
@@ -90,7 +90,7 @@ class Lane:
     def _overdue(self, now: float) -> bool:
         return now >= self._started + self._deadline_s
 
-    def _order(self, flight: Flight) -> None:
+    def _order(self, flight: Run) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=f"health {self.probe.name}", daemon=True)
             self._thread.start()
@@ -130,7 +130,7 @@ class Lane:
 class Runner:
     """All probes, or all collectors, of this process."""
 
-    def __init__(self, lanes: Sequence[Lane]) -> None:
+    def __init__(self, lanes: Sequence[ProbeThread]) -> None:
         self.lanes = lanes
 
     def refresh(self) -> None:
@@ -155,7 +155,7 @@ class Runner:
         for lane in self.lanes:
             lane.stop()
 
-    def _start(self) -> tuple[list[Flight], float]:
+    def _start(self) -> tuple[list[Run], float]:
         now = time.monotonic()
         flights, until = [], now
         for lane in self.lanes:
@@ -203,8 +203,8 @@ def _make(
 ) -> Runner:
     with _lock:
         if kind not in _made:
-            limits = {"deadline_s": conf().DEADLINE, "cache_s": conf().CACHE}
-            _made[kind] = Runner([Lane(probe, announce, **limits) for probe in configured()])
+            limits = {"deadline_s": conf().DEADLINE_S, "cache_s": conf().CACHE_S}
+            _made[kind] = Runner([ProbeThread(probe, announce, **limits) for probe in configured()])
         return _made[kind]
 
 

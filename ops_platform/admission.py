@@ -40,7 +40,7 @@ RESERVED_THREADS = 2
 """One for a scrape, one for the probes and for whoever waits or is refused."""
 
 
-class Room:
+class Limiter:
     """A number of places, and who waits for one."""
 
     def __init__(self, places: int, patience_s: float) -> None:
@@ -84,17 +84,17 @@ class Admission:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._requests: Room | None = None
-        self._uploads: Room | None = None
-        self._scrapes: Room | None = None
+        self._requests: Limiter | None = None
+        self._uploads: Limiter | None = None
+        self._scrapes: Limiter | None = None
         self._probes: Mapping[str, Endpoint] = {}
 
     def limit(self, threads: int, patience_s: float = PATIENCE_S) -> None:
         """This process answers with so many threads."""
         places = max(1, threads - RESERVED_THREADS)
-        self._requests = Room(places, patience_s)
-        self._uploads = Room(places - places // 4, patience_s)
-        self._scrapes = Room(1, patience_s)
+        self._requests = Limiter(places, patience_s)
+        self._uploads = Limiter(places - places // 4, patience_s)
+        self._scrapes = Limiter(1, patience_s)
         self._probes = endpoints()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -112,7 +112,7 @@ class Admission:
             raise
         return _accompany(response, leave, environ)
 
-    def _rooms(self, environ: Environ) -> list[Room]:
+    def _rooms(self, environ: Environ) -> list[Limiter]:
         """What the request has to get into."""
         probe = self._probes.get(environ.get("PATH_INFO", ""))
         if probe is not None and not (probe.knows_readers and needs_queries(UTF8WSGIRequest(environ))):
@@ -123,9 +123,9 @@ class Admission:
         return [self._requests] if is_whole else [self._uploads, self._requests]
 
 
-def _enter_all(rooms: list[Room]) -> Callable[[], None] | None:
+def _enter_all(rooms: list[Limiter]) -> Callable[[], None] | None:
     """Take a place in each; gives what gives them back, None where one has none."""
-    taken: list[Room] = []
+    taken: list[Limiter] = []
 
     def leave() -> None:
         for room in taken:

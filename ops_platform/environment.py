@@ -207,7 +207,7 @@ class Environment:
         "From whom an incoming `X-Request-ID` and trace are taken: `all`, `none`, or your proxies' addresses and "
         "networks, separated by commas (`unix` for a Unix socket).",
     )
-    ACCESS_RECORDS: bool = variable(switch, "off", "One record for each request, by the logger `systemlog.access`.")
+    ACCESS_LOG: bool = variable(switch, "off", "One record for each request, by the logger `systemlog.access`.")
     CSRF_TRUSTED_ORIGINS: list[str] = variable(
         origins,
         "",
@@ -252,7 +252,7 @@ class Environment:
         "",
         "A bearer token (16 characters or more) that sees the probes' details and, where they need one, the metrics.",
     )
-    METRICS_NEED_TOKEN: bool = variable(switch, "off", "The metrics are told only to who brings `HEALTH_TOKEN`.")
+    METRICS_RESTRICTED: bool = variable(switch, "off", "The metrics are told only to who brings `HEALTH_TOKEN`.")
     DRAIN_SECONDS: int = variable(
         at_least(0), "0", "So long it serves on after SIGTERM, while it says by its readiness that it will stop."
     )

@@ -117,7 +117,7 @@ SYSTEMLOG = {
     "RETENTION": [{"keep": ENV.SYSTEMLOG_RETENTION}] if ENV.SYSTEMLOG_RETENTION else [],
     "JOURNAL_DIR": str(ENV.SYSTEMLOG_JOURNAL_DIR or VAR_DIR / "journal"),
     "CORRELATION_TRUST": ENV.CORRELATION_TRUST,
-    "ACCESS_RECORDS": ENV.ACCESS_RECORDS,
+    "ACCESS_LOG": ENV.ACCESS_LOG,
     "PROBLEM_HTML_PATHS": ["admin:index"],
 }
 
@@ -129,13 +129,13 @@ HEALTH = {
             for name in DATABASES
         },
         "journal": {"PROBE": "systemlog.probes.journal", "CRITICAL": False},
-        "leaves": {"PROBE": "systemlog.probes.leaves_made_ahead", "CRITICAL": False},
+        "partitions": {"PROBE": "systemlog.probes.partitions_made_ahead", "CRITICAL": False},
         "disk": {"PROBE": "health.probes.DiskSpace", "OPTIONS": {"path": str(VAR_DIR)}, "CRITICAL": False},
     },
     "COLLECTORS": ["systemlog.probes.collect"],
     "DRAIN_FILE": str(VAR_DIR / "draining"),
     "DRAIN_SECONDS": ENV.DRAIN_SECONDS,
-    "METRICS_NEED_TOKEN": ENV.METRICS_NEED_TOKEN,
+    "METRICS_RESTRICTED": ENV.METRICS_RESTRICTED,
     "TOKEN": ENV.HEALTH_TOKEN,
     "VERSION": ENV.VERSION,
 }

@@ -114,7 +114,7 @@ class Settings:
         "that get 503. All writers together leave the last tenth to the process's own ERROR and CRITICAL.",
         a_part,
     )
-    JOURNAL_KEEP: float = option(
+    JOURNAL_KEEP_S: float = option(
         900.0,
         "Seconds for which a segment stays after it has landed: a database that a restore set back gets it again.",
         at_least(0),
@@ -131,7 +131,7 @@ class Settings:
     CITUS: bool = option(
         False, "The log database is the coordinator of a Citus cluster: the migration distributes the log over it."
     )
-    LEAF: str = option(
+    PARTITION: str = option(
         "day",
         "Span of one PostgreSQL partition of the present: `day`, `week` or `month`.",
         one_of("day", "week", "month"),
@@ -146,10 +146,10 @@ class Settings:
     ARCHIVE_COMPRESSION: str = option(
         "gzip", "How archives are compressed: `gzip`, or `zstd` (needs the extra `zstd`).", one_of("gzip", "zstd")
     )
-    SEARCH_BUDGET: float = option(
+    SEARCH_TIMEOUT_S: float = option(
         1.0, "Seconds that one search may take before it answers with what it has found.", at_least(0.01)
     )
-    EXPORT_BUDGET: float = option(
+    EXPORT_TIMEOUT_S: float = option(
         600.0, "Seconds that one export may take before it ends with a trailer that says so.", at_least(0.01)
     )
     MAX_BODY_BYTES: int = option(10 * 2**20, "Largest request body of a POST of logs, as sent.", at_least(1024))
@@ -200,7 +200,7 @@ class Settings:
     CORRELATION_SQL_COMMENTS: bool = option(
         False, "Put the correlation id and route into a comment of every SQL statement (sqlcommenter format)."
     )
-    ACCESS_RECORDS: bool = option(False, "Log one record for each request to the logger `systemlog.access`.")
+    ACCESS_LOG: bool = option(False, "Log one record for each request to the logger `systemlog.access`.")
     ACCESS_SLOW_S: float = option(
         1.0, "Seconds from which on a request is slow: it and errors get an access record whatever the rules say."
     )

@@ -13,7 +13,7 @@ from collections.abc import Callable
 _functions: list[Callable[[], None]] = []
 
 
-def begin_in_child(function: Callable[[], None]) -> Callable[[], None]:
+def run_after_fork(function: Callable[[], None]) -> Callable[[], None]:
     """Have the function called in each process that is forked off this one, at once; twice in a row does no harm."""
     _functions.append(function)
     return function

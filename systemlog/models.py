@@ -14,7 +14,7 @@ from django.utils import timezone
 from systemlog.records.context_json import ContextDecoder
 from systemlog.records.ids import EPOCH, mint_id, next_instant
 from systemlog.records.row import TABLE
-from systemlog.storage import storage_of
+from systemlog.storage import get_storage
 from systemlog.storage.checkpoints import CHECKPOINTS
 from systemlog.storage.defaults import MintedId, NowText
 from systemlog.storage.rollup import ROLLUP
@@ -66,8 +66,8 @@ class SystemLogQuerySet(models.QuerySet["SystemLog"]):
         records = list(objs)
         for record in records:
             record.settle()
-        storage = storage_of(self.db)
-        storage.make_room(record.timestamp for record in records)
+        storage = get_storage(self.db)
+        storage.ensure_partitions(record.timestamp for record in records)
         with storage.counting(record.counted_by for record in records):
             return super().bulk_create(records, *args, **kwargs)
 
@@ -131,8 +131,8 @@ class SystemLog(models.Model):
         if not raw and not self._state.adding:
             raise RecordsAreNeverChanged
         self.settle()
-        storage = storage_of(kwargs.get("using") or type(self).objects.db)
-        storage.make_room([self.timestamp])
+        storage = get_storage(kwargs.get("using") or type(self).objects.db)
+        storage.ensure_partitions([self.timestamp])
         with storage.counting([self.counted_by]):
             super().save_base(raw=raw, **kwargs)
 

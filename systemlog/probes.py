@@ -22,7 +22,7 @@ LATE_S = 30.0
 """A record that waits for longer than this is late: the database or the lander is not what it should be."""
 
 
-LEAVES_AHEAD = timedelta(days=1)
+PARTITIONS_AHEAD = timedelta(days=1)
 
 
 class JournalClosed(Exception):
@@ -42,21 +42,21 @@ def journal() -> str | None:
     return "; ".join(_warnings(state)) or None
 
 
-class LeafMissing(Exception):
+class PartitionMissing(Exception):
     """There is no partition for the records of now."""
 
 
-def leaves_made_ahead() -> str | None:
+def partitions_made_ahead() -> str | None:
     """A probe: None where there is a partition for now and for this time tomorrow, a text where tomorrow's is missing.
 
-    Whoever writes makes the missing one; plain SQL cannot. Raises `LeafMissing` where there is none for now.
+    Whoever writes makes the missing one; plain SQL cannot. Raises `PartitionMissing` where there is none for now.
     """
-    from systemlog.storage import storage_of
+    from systemlog.storage import get_storage
 
     now = datetime.now(UTC)
-    missing = storage_of().without_room([now, now + LEAVES_AHEAD])
+    missing = get_storage().missing_partitions([now, now + PARTITIONS_AHEAD])
     if now in missing:
-        raise LeafMissing("There is no partition for now: write a record, or run manage.py prune_system_logs.")
+        raise PartitionMissing("There is no partition for now: write a record, or run manage.py prune_system_logs.")
     return "The partition for tomorrow is missing: run manage.py prune_system_logs daily." if missing else None
 
 
@@ -70,8 +70,10 @@ def collect() -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "systemlog_journal_oldest_record_age_seconds", "How long the oldest record waits.", state.oldest_age_s
     )
-    yield GaugeMetricFamily("systemlog_landing_batch_records", "Records of the last batch.", ledger.batch_records)
-    yield GaugeMetricFamily("systemlog_landing_batch_duration_seconds", "Duration of the last batch.", ledger.batch_s)
+    yield GaugeMetricFamily("systemlog_landing_last_batch_records", "Records of the last batch.", ledger.batch_records)
+    yield GaugeMetricFamily(
+        "systemlog_landing_last_batch_duration_seconds", "Duration of the last batch.", ledger.batch_s
+    )
     accepted = added(ledger.accepted, count_accepted(folder))
     yield _by_level("systemlog_records_accepted", "Log records that the journal took.", LEVEL_NAMES, accepted)
     yield _by_level("systemlog_records_landed", "Log records landed.", LEVEL_NAMES, ledger.landed)

@@ -19,7 +19,7 @@ from systemlog.journal.handler import build_line, column
 from systemlog.journal.serialization import named
 from systemlog.records.copy_text import ID, decode
 from systemlog.records.levels import LEVEL_NAMES
-from systemlog.storage import storage_of
+from systemlog.storage import get_storage
 
 
 def record(
@@ -65,7 +65,7 @@ def record_atomically(
     if not transaction.get_connection(using).in_atomic_block:
         raise TransactionManagementError("record_atomically() must be called inside transaction.atomic().")
     row = decode(_line(category, message, level, subject, user, context))
-    storage_of(using).insert([row])
+    get_storage(using).insert([row])
     return row.id
 
 
@@ -83,4 +83,6 @@ def _line(category: str, message: str, level: str, subject: object, user: object
     if user is not None:
         user_id = _key_of(user)
     whose = column(correlation_id), column(user_id), column(trace_id), column(subject)
-    return build_line(backends.way(), LEVEL_NAMES.index(level), category, message or category, context, *whose)
+    return build_line(
+        backends.writer_config(), LEVEL_NAMES.index(level), category, message or category, context, *whose
+    )

@@ -39,7 +39,7 @@ def a_few_slices_a_page(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Itera
 
     How often anybody looks at the clock does not matter, nor how busy the real database is.
     """
-    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_BUDGET": 0.8}
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_TIMEOUT_S": 0.8}
     monkeypatch.setattr("systemlog.search.time_walk.SLICE_S", 10 * time_walk.SLICE_S)
     now = time.monotonic()
 

@@ -85,7 +85,7 @@ def configure(folder: Path, server: Server | None) -> None:
     settings.configure(
         DATABASES={"default": sqlite if server is None else database(server.url())},
         INSTALLED_APPS=["systemlog"],
-        SYSTEMLOG={"JOURNAL_DIR": str(folder / "journal"), "JOURNAL_KEEP": 0.0},
+        SYSTEMLOG={"JOURNAL_DIR": str(folder / "journal"), "JOURNAL_KEEP_S": 0.0},
         USE_TZ=True,
         LOGGING_CONFIG=None,
     )

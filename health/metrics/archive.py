@@ -74,7 +74,7 @@ def read_archive(directory: Path) -> Archive:
         return Archive()
 
 
-def bury_the_dead(directory: Path) -> None:
+def merge_dead_processes(directory: Path) -> None:
     """Put the numbers of dead processes into the archive, unless another process is at it.
 
     Raises `OSError` when the archive cannot be written: the files then stay, and count as before.

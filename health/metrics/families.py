@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
-from health.metrics.archive import bury_the_dead, number_files, read_archive
+from health.metrics.archive import merge_dead_processes, number_files, read_archive
 from health.metrics.multiprocess import private_numbers, settle, shared_directory
 from health.metrics.numbers import Numbers, fold, forget_layouts, read_numbers
 
@@ -40,7 +40,7 @@ def families() -> Iterable[Metric]:
     if directory is None:
         return REGISTRY.collect()
     try:
-        bury_the_dead(directory)
+        merge_dead_processes(directory)
     except OSError as error:  # no directory, or no room in it: what is there is read all the same
         logger.debug("The numbers of dead processes stay where they are.", extra={"error": error.strerror})
     settle()

@@ -30,7 +30,7 @@ from prometheus_client.mmap_dict import mmap_key
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 OWNER = "HEALTH_METRICS_OWNER"
 BEGAN = "HEALTH_METRICS_BEGAN"
-LOCK = "lock"
+FOLDER_LOCK = "lock"
 
 CHUNK_BYTES = 2**16
 HEADER_BYTES = 8
@@ -61,7 +61,7 @@ def share(directory: Path | str) -> None:
     with contextlib.suppress(OSError):  # then each process keeps its numbers to itself
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in directory.glob("run-*"):
-            if is_abandoned(left / LOCK):
+            if is_abandoned(left / FOLDER_LOCK):
                 shutil.rmtree(left, ignore_errors=True)
         _make_run(run)
     os.environ |= {DIRECTORY: str(run), OWNER: str(os.getpid()), BEGAN: str(time.monotonic())}
@@ -269,7 +269,7 @@ def place_of(value: object) -> Place:
 def _make_run(run: Path) -> None:
     hidden = run.with_name(f".{run.name}")
     hidden.mkdir(mode=0o700)
-    descriptor = os.open(hidden / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(hidden / FOLDER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the last worker has ended: it stays open
     hidden.rename(run)
 

@@ -43,7 +43,7 @@ class ExportView(LogView):
         operation_id="system_logs_export",
         summary="Export records, newest first",
         description="As many as there are, compressed where `Accept-Encoding` takes gzip. An export that runs out of "
-        'its time (`EXPORT_BUDGET`) ends with a trailer: in NDJSON a line `{"complete": false, "rows": …, '
+        'its time (`EXPORT_TIMEOUT_S`) ends with a trailer: in NDJSON a line `{"complete": false, "rows": …, '
         '"next": …}`, in CSV a line that begins with `# incomplete`; `next` is the URL of the rest. One that fails '
         "is cut off: the body then lacks its end.",
         parameters=EXPORT_PARAMETERS,

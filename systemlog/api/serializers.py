@@ -102,7 +102,7 @@ class FacetsSerializer(CountSerializer):
     other = serializers.IntegerField(help_text="How many records have a value that is not named here.")
 
 
-class FieldErrorSerializer(serializers.Serializer[Any]):
+class RecordErrorSerializer(serializers.Serializer[Any]):
     """What is wrong with one field."""
 
     detail = serializers.CharField()
@@ -114,7 +114,7 @@ class RefusedRecordSerializer(serializers.Serializer[Any]):
     """A record of a bulk that was not stored, by its place in the body, counted from 0."""
 
     index = serializers.IntegerField()
-    errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]  # REST framework's own `errors` is a property
+    errors = RecordErrorSerializer(many=True)  # type: ignore[assignment]  # REST framework's own `errors` is a property
     errors_omitted = serializers.IntegerField(required=False, help_text="How many further errors there are.")
 
 

@@ -33,7 +33,7 @@ from systemlog.api.serializers import (
     RecordSerializer,
 )
 from systemlog.correlation import get_correlation_id
-from systemlog.ingest.validation import FieldError, Refused, read_record
+from systemlog.ingest.validation import InvalidRecord, RecordError, read_record
 from systemlog.journal import accept_rows
 from systemlog.models import SystemLog
 from systemlog.problems import InvalidBody, InvalidParameters, Place, json_pointer
@@ -47,7 +47,7 @@ from systemlog.search.pages import Page, Position, find_page, find_record
 from systemlog.search.parameters import read_search
 from systemlog.search.rows import all_rows, represent, represent_row
 from systemlog.search.total import Total, count
-from systemlog.storage import Row, storage_of
+from systemlog.storage import Row, get_storage
 
 BATCH_ROWS = 2000
 MAX_REFUSED = 100
@@ -209,7 +209,7 @@ class SystemLogViewSet(LogView, viewsets.GenericViewSet[SystemLog]):
             raise BrokenBody(str(given), accepted=0)
         try:
             row = _read(request, given, get_correlation_id())
-        except Refused as refused:
+        except InvalidRecord as refused:
             raise _invalid_body(refused) from None
         if getattr(request.auth, "remembered", False):  # nobody could ask whether it still holds
             raise LogStoreUnavailable(headers={"Retry-After": RETRY_AFTER_S}, accepted=0)
@@ -262,7 +262,7 @@ class _Bulk:
             for index, each in enumerate(given):
                 try:
                     batch.append(_read(self.request, each, None))
-                except Refused as refused:
+                except InvalidRecord as refused:
                     self._refuse(index, refused)
                 if len(batch) == BATCH_ROWS:
                     yield batch
@@ -274,7 +274,7 @@ class _Bulk:
         if batch:
             yield batch
 
-    def _refuse(self, index: int, refused: Refused) -> None:
+    def _refuse(self, index: int, refused: InvalidRecord) -> None:
         self.rejected += 1
         if self.rejected > MAX_BAD_RECORDS:
             raise bodies.BodyBroken(f"More than {MAX_BAD_RECORDS} records are bad; what follows was not read.")
@@ -310,18 +310,18 @@ def read_cursor(query: QueryDict, apart: Sequence[str] = ()) -> tuple[str, Curso
 
 def _read(request: Request, given: object, correlation_id: str | None) -> Row:
     if isinstance(given, Malformed):
-        raise Refused([FieldError(None, "malformed", str(given))])
+        raise InvalidRecord([RecordError(None, "malformed", str(given))])
     return read_record(given, correlation_id=correlation_id, recorded_by=request.user.get_username())
 
 
 def _store(row: Row) -> int:
     try:
-        return storage_of().insert([row])
+        return get_storage().insert([row])
     except (OperationalError, InterfaceError) as error:
         raise LogStoreUnavailable(headers={"Retry-After": RETRY_AFTER_S}, accepted=0) from error
 
 
-def _invalid_body(refused: Refused) -> InvalidBody:
+def _invalid_body(refused: InvalidRecord) -> InvalidBody:
     places = [
         Place(() if error.field is None else (error.field,), ErrorDetail(error.detail, code=error.code))
         for error in refused.errors

@@ -1,6 +1,6 @@
 """One record for each request, when it is over: who asked for what, what came of it, and what the view adds.
 
-Goes to the logger `systemlog.access` and knows no log store. The settings `ACCESS_RECORDS`, `ACCESS_SLOW_S` and
+Goes to the logger `systemlog.access` and knows no log store. The settings `ACCESS_LOG`, `ACCESS_SLOW_S` and
 `ACCESS_RULES` say which requests get one.
 """
 

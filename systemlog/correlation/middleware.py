@@ -70,7 +70,7 @@ class CorrelationMiddleware:
             _finish(correlation, request, response)
             return response
         except asyncio.CancelledError:
-            if conf().ACCESS_RECORDS:
+            if conf().ACCESS_LOG:
                 _record(correlation, request, access_log.CLIENT_CLOSED_REQUEST, 0, completed=False)
             raise
         finally:
@@ -117,7 +117,7 @@ def _finish(correlation: Correlation, request: HttpRequest, response: HttpRespon
     stored["x-request-id"] = (HEADER, correlation.correlation_id)
     if "access-control-allow-origin" in stored or "access-control-expose-headers" in stored:
         _expose(response)
-    recorded = conf().ACCESS_RECORDS
+    recorded = conf().ACCESS_LOG
     if response.streaming and streaming.runs_code(response):
         streaming.accompany(response, correlation, _recorder(correlation, request, response) if recorded else None)
     elif recorded:

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from functools import partial
 from io import BufferedReader
 
-from systemlog.ingest.validation import FieldError, Refused, read_record
+from systemlog.ingest.validation import InvalidRecord, RecordError, read_record
 from systemlog.records.ids import derive_id
 from systemlog.records.ndjson import read_line
 from systemlog.records.strict_json import Malformed, read_json
 from systemlog.retention.compression import broken_data_errors, reading
-from systemlog.storage import Row, storage_of
+from systemlog.storage import Row, get_storage
 
 BATCH_ROWS = 5000
 MAX_LINE_BYTES = 2**20
@@ -50,7 +50,7 @@ class Outcome:
 def import_file(
     file: BufferedReader,
     *,
-    refuse: Callable[[int, Refused], None],
+    refuse: Callable[[int, InvalidRecord], None],
     progress: Callable[[Outcome], None] = lambda outcome: None,
     of_archive: bool = False,
 ) -> Outcome:
@@ -64,7 +64,7 @@ def import_file(
     batch: list[Row] = []
 
     def store() -> None:
-        stored = storage_of().insert(batch) if batch else 0
+        stored = get_storage().insert(batch) if batch else 0
         outcome.stored += stored
         outcome.repeated += len(batch) - stored
         batch.clear()
@@ -75,7 +75,7 @@ def import_file(
         for number, line in _lines(file, MAX_LINE_BYTES if not of_archive else sys.maxsize - 1):
             try:
                 batch.append(_restore(line) if of_archive else _read(line, seen))
-            except Refused as refused:
+            except InvalidRecord as refused:
                 outcome.refused += 1
                 refuse(number, refused)
             if len(batch) == BATCH_ROWS:
@@ -89,11 +89,11 @@ def import_file(
 
 def _read(line: bytes | None, seen: Counter[int]) -> Row:
     if line is None:
-        raise Refused([FieldError(None, "max_length", f"This line has more than {MAX_LINE_BYTES} bytes.")])
+        raise InvalidRecord([RecordError(None, "max_length", f"This line has more than {MAX_LINE_BYTES} bytes.")])
     try:
         given = read_json(line.decode("utf-8", "surrogateescape"))
     except Malformed:
-        raise Refused([FieldError(None, "malformed", "This line is no JSON, or is nested too deep.")]) from None
+        raise InvalidRecord([RecordError(None, "malformed", "This line is no JSON, or is nested too deep.")]) from None
     if isinstance(given, dict) and "id" in given:
         return read_record(given, archived=True)
     digest = hashlib.sha256(line).digest()
@@ -107,7 +107,7 @@ def _restore(line: bytes | None) -> Row:
     try:
         return read_line(line or b"")
     except (ValueError, TypeError) as error:
-        raise Refused([FieldError(None, "malformed", "This is no line of an archive.")]) from error
+        raise InvalidRecord([RecordError(None, "malformed", "This is no line of an archive.")]) from error
 
 
 def _lines(file: BufferedReader, limit: int) -> Iterator[tuple[int, bytes | None]]:

@@ -22,7 +22,7 @@ from systemlog.records.fields import (
     unstorable,
 )
 from systemlog.records.ids import EPOCH, instant_of, mint_id, next_instant, parse_id
-from systemlog.records.levels import LEVEL_NAMES, level_of
+from systemlog.records.levels import LEVEL_NAMES, parse_level
 from systemlog.records.row import Row
 from systemlog.records.times import parse_timestamp
 from systemlog.redaction import redact_issued, redact_text, redact_value
@@ -37,7 +37,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 """So far ahead of ours may another host's clock be."""
 
 
-class FieldError(NamedTuple):
+class RecordError(NamedTuple):
     """One thing wrong with a record: the field (None for the record itself), a code for programs, a text for people."""
 
     field: str | None
@@ -45,10 +45,10 @@ class FieldError(NamedTuple):
     detail: str
 
 
-class Refused(Exception):
+class InvalidRecord(Exception):
     """The object is no record; `errors` says why, and repeats no value. `omitted` counts those beyond the limit."""
 
-    def __init__(self, errors: list[FieldError], omitted: int = 0) -> None:
+    def __init__(self, errors: list[RecordError], omitted: int = 0) -> None:
         named = ("record" if error.field is None else error.field for error in errors)
         super().__init__("; ".join(f"{name}: {error.detail}" for name, error in zip(named, errors, strict=True)))
         self.errors = errors
@@ -69,7 +69,7 @@ def read_record(
     has none from its instant. An `archived` record says itself who recorded it, and when: now is not its time.
     """
     if not isinstance(given, dict):
-        raise Refused([FieldError(None, "invalid", "A record must be a JSON object.")])
+        raise InvalidRecord([RecordError(None, "invalid", "A record must be a JSON object.")])
     reader = _Reader(given)
     known = ALL_FIELDS if archived else FIELDS
     reader.refuse_unknown(known)
@@ -85,7 +85,7 @@ def read_record(
         recorded_by = reader.text("recorded_by", nullable=True)
     timestamp, record_id = reader.key(make_id, timestamp_required=archived)
     if reader.errors:
-        raise Refused(reader.errors, reader.omitted)
+        raise InvalidRecord(reader.errors, reader.omitted)
     return Row(
         timestamp=timestamp,
         id=record_id,
@@ -111,12 +111,12 @@ class _Reader:
 
     def __init__(self, given: Mapping[str, object]) -> None:
         self.given = given
-        self.errors: list[FieldError] = []
+        self.errors: list[RecordError] = []
         self.omitted = 0
 
     def refuse(self, field: str, code: str, detail: str) -> None:
         if len(self.errors) < MAX_ERRORS:
-            self.errors.append(FieldError(field, code, detail))
+            self.errors.append(RecordError(field, code, detail))
         else:
             self.omitted += 1
 
@@ -162,7 +162,7 @@ class _Reader:
 
     def level(self) -> str:
         value = self.given.get("level", "INFO")
-        if isinstance(value, str) and (level := level_of(value)):
+        if isinstance(value, str) and (level := parse_level(value)):
             return level
         self.refuse("level", "invalid_choice", "This must be one of " + ", ".join(LEVEL_NAMES) + ".")
         return ""

@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 
 from systemlog import compat
 from systemlog.conf import NAME, conf
-from systemlog.forking import begin_in_child
+from systemlog.forking import run_after_fork
 from systemlog.journal.files import FilesJournal
 from systemlog.records.copy_text import encode, escape_text
 from systemlog.records.levels import LEVEL_NAMES
@@ -41,7 +41,7 @@ class Sink(Protocol):
         """Let go of what it holds; what was taken stays taken."""
 
 
-class Way(NamedTuple):
+class WriterConfig(NamedTuple):
     """What the settings mean for a record: all that the hot path needs, looked up once."""
 
     sink: Sink
@@ -59,7 +59,7 @@ SINKS = {
 """Dotted paths of the sinks: `direct` stores records, so its module is above the journal."""
 
 _lock = threading.RLock()
-_way: Way | None = None
+_config: WriterConfig | None = None
 _override: Sink | None = None
 
 
@@ -73,19 +73,19 @@ def kind() -> str:
     return conf().JOURNAL
 
 
-def way() -> Way:
+def writer_config() -> WriterConfig:
     """The way of a record by the settings in force."""
-    return _way or _find()
+    return _config or _find()
 
 
 def sink() -> Sink:
     """The sink of the settings in force."""
-    return way().sink
+    return writer_config().sink
 
 
 def has_written() -> bool:
     """Whether this process has a sink: something was logged."""
-    return _way is not None
+    return _config is not None
 
 
 def accept_rows(rows: Sequence[Row]) -> int:
@@ -102,9 +102,9 @@ def accept_rows(rows: Sequence[Row]) -> int:
 
 def close() -> None:
     """Let go of the sink; the next record makes another."""
-    global _way
+    global _config
     with _lock:
-        left, _way = _way, None
+        left, _config = _config, None
     if left is not None:
         left.sink.close()
 
@@ -122,17 +122,19 @@ def begin_tests(**_: object) -> None:
 
     Django sends no signal when it sets up tests; the first connection to the tests' database comes soon afterwards.
     """
-    if compat.in_tests() and _way is not None and isinstance(_way.sink, FilesJournal) and kind() != "files":
+    if compat.in_tests() and _config is not None and isinstance(_config.sink, FilesJournal) and kind() != "files":
         close()
 
 
-def _find() -> Way:
-    global _way  # noqa: PLW0603  (of the process)
+def _find() -> WriterConfig:
+    global _config  # noqa: PLW0603  (of the process)
     with _lock:
-        if _way is None:
+        if _config is None:
             name = conf().SOURCE or socket.gethostname()[:MAX_SOURCE_CHARACTERS]
-            _way = Way(_override or import_string(SINKS[kind()])(), escape_text(redact_issued(name)), *engine())
-        return _way
+            _config = WriterConfig(
+                _override or import_string(SINKS[kind()])(), escape_text(redact_issued(name)), *engine()
+            )
+        return _config
 
 
 def _find_anew(*, setting: str, **_: object) -> None:
@@ -144,8 +146,8 @@ def _find_anew(*, setting: str, **_: object) -> None:
 setting_changed.connect(_find_anew)
 
 
-@begin_in_child
+@run_after_fork
 def _begin_anew() -> None:
     # The segment stays the parent's: this process's descriptor of it is closed, and its lock not let go of.
-    global _way, _lock
-    _way, _lock = None, threading.RLock()
+    global _config, _lock
+    _config, _lock = None, threading.RLock()

@@ -14,24 +14,24 @@ from pathlib import Path
 
 from systemlog.journal import framing
 from systemlog.journal.directory import segment_files
-from systemlog.journal.segments import Cell, ForeignSegment, SegmentReader
+from systemlog.journal.segments import Cell, SegmentReader, UnreadableSegment
 from systemlog.records.copy_text import LEVEL_OFFSET
 from systemlog.records.levels import LEVEL_NAMES
 
-LOCK = "counting.lock"
+COUNTS_LOCK = "counting.lock"
 READ_BYTES = 2**21
 INITIALS = {ord(name[0]): index for index, name in enumerate(LEVEL_NAMES)}
 """The index of a level by its first letter."""
 
 
-def level_of(line: bytes) -> int | None:
+def level_index_of_line(line: bytes) -> int | None:
     """The index of a line's level; None of what is no line of a record."""
     return INITIALS.get(line[LEVEL_OFFSET]) if len(line) > LEVEL_OFFSET else None
 
 
 def count_levels(lines: Iterable[bytes]) -> tuple[int, ...]:
     """Per level, how many of the lines there are."""
-    counts = Counter(map(level_of, lines))
+    counts = Counter(map(level_index_of_line, lines))
     return tuple(counts[level] for level in range(len(LEVEL_NAMES)))
 
 
@@ -39,7 +39,7 @@ def count_accepted(folder: Path) -> tuple[int, ...]:
     """Per level, how many records the segments that are there hold."""
     counts = [0] * len(LEVEL_NAMES)
     for path in segment_files(folder):
-        with suppress(OSError, ForeignSegment):
+        with suppress(OSError, UnreadableSegment):
             for level, count in enumerate(count_segment(SegmentReader(path))):
                 counts[level] += count
     return tuple(counts)
@@ -47,7 +47,7 @@ def count_accepted(folder: Path) -> tuple[int, ...]:
 
 def count_segment(segment: SegmentReader) -> tuple[int, ...]:
     """Per level, how many records the segment holds."""
-    lock = os.open(segment.path.parent / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(segment.path.parent / COUNTS_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         cells = segment.cells()

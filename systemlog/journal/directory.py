@@ -22,7 +22,7 @@ from systemlog.journal.framing import HEAD_BYTES, accepted_at
 from systemlog.journal.segments import CELLS, CELLS_OFFSET, SUFFIX, Cell, read_writer
 from systemlog.records.levels import LEVEL_NAMES
 
-LOCK = "lander.lock"
+LANDER_LOCK = "lander.lock"
 QUARANTINE = "quarantine"
 
 
@@ -48,7 +48,7 @@ class SegmentState(NamedTuple):
     bytes: int
     waiting_bytes: int
     refused: tuple[int, ...]
-    untold: tuple[int, ...]
+    unreported: tuple[int, ...]
     """Those of which no record tells yet."""
 
 
@@ -174,7 +174,7 @@ def read_state() -> JournalState:
         waiting_bytes=sum(state.waiting_bytes for state in states),
         max_bytes=conf().JOURNAL_MAX_BYTES,
         oldest_age_s=max((_age_s(state) for state in waiting), default=0.0),
-        refused=dict(zip(LEVEL_NAMES, _sums(state.untold for state in states), strict=True)),
+        refused=dict(zip(LEVEL_NAMES, _sums(state.unreported for state in states), strict=True)),
         foreign=[path.name for path in segment_files(folder) if path not in readable],
         quarantined=count_quarantined(folder),
     )
@@ -219,8 +219,8 @@ def _segment_state(path: Path) -> SegmentState | None:
         return None
     cells = CELLS.unpack(data)
     refused, reported = cells[Cell.REFUSED : Cell.REPORTED], cells[Cell.REPORTED :]
-    untold = tuple(max(0, all_ - told) for all_, told in zip(refused, reported, strict=True))
-    return SegmentState(path, size, max(0, size - cells[Cell.LANDED]), refused, untold)
+    unreported = tuple(max(0, all_ - told) for all_, told in zip(refused, reported, strict=True))
+    return SegmentState(path, size, max(0, size - cells[Cell.LANDED]), refused, unreported)
 
 
 def _writer_of(path: Path) -> str | None:

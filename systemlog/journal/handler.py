@@ -17,11 +17,11 @@ from orjson import dumps
 
 from systemlog.correlation import current_ids
 from systemlog.journal import backends, reentrancy
-from systemlog.journal.serialization import MAX_BYTES, NUL, clean, described, dump, in_words, named, storable
+from systemlog.journal.serialization import MAX_BYTES, NUL, clean, dump, in_words, json_default, named, storable
 from systemlog.journal.stderr import complain
 from systemlog.journal.structlog_events import is_event, take_event
 from systemlog.records.copy_text import NULL, escape, escape_text
-from systemlog.records.ids import next_key
+from systemlog.records.ids import new_key_bytes
 from systemlog.records.levels import LEVEL_NAMES
 from systemlog.redaction import SHORT_BYTES, redact_issued, redact_text, redact_value
 
@@ -76,21 +76,21 @@ class SystemLogHandler(logging.Handler):
         if reentrancy.threads and reentrancy.is_refused(record.name):
             return
         try:
-            way = backends.way()
+            config = backends.writer_config()
             severity = record.levelno
-            level = _levels[severity] if severity in _levels else level_of(severity)
-            way.sink.append(level, _line(record, level, way))
+            level = _levels[severity] if severity in _levels else level_index(severity)
+            config.sink.append(level, _line(record, level, config))
         except Exception as error:  # noqa: BLE001  (the application goes on, whatever it logs)
             complain(f"A record of the logger {record.name} could not be taken: {type(error).__name__}.")
 
 
-def level_of(severity: int) -> int:
+def level_index(severity: int) -> int:
     """The index in `LEVEL_NAMES` of logging's number: a level between two is the lower of them."""
     return min(max(severity // 10 - 1, 0), len(LEVEL_NAMES) - 1)
 
 
 def build_line(
-    way: backends.Way,
+    config: backends.WriterConfig,
     level: int,
     category: str,
     text: str,
@@ -109,22 +109,22 @@ def build_line(
     plain = text.isprintable() and "\\" not in text and len(text) <= PLAIN_CHARACTERS
     message = text.encode() if plain else _message_bytes(text)
     try:
-        told = dumps(context, described)
+        told = dumps(context, json_default)
     except (TypeError, ValueError, RecursionError):
         told = NUL
     if b"\\" in told or len(told) > MAX_BYTES:  # what JSON or PostgreSQL cannot hold would be escaped
         told = storable(context, told)
     data = message + b"\t" + told
-    if (way.scan if len(data) <= SHORT_BYTES else way.search)(data):
+    if (config.scan if len(data) <= SHORT_BYTES else config.search)(data):
         plain = False
         message = redact_text(message.decode()).encode()
         told = dump(redact_value(json.loads(told)))
     return b"\t".join(
         (
-            next_key(created),
+            new_key_bytes(created),
             LEVELS[level],
             _category(category),
-            way.source,
+            config.source,
             message if plain else escape(message),
             correlation_id,
             user_id,
@@ -169,7 +169,7 @@ def _message_bytes(text: str) -> bytes:
     return f"{kept}… [{len(data) - MAX_MESSAGE_BYTES} bytes cut]".encode()
 
 
-def _line(record: logging.LogRecord, level: int, way: backends.Way) -> bytes:
+def _line(record: logging.LogRecord, level: int, config: backends.WriterConfig) -> bytes:
     known = record.__dict__
     context: dict[str, Any] = {}
     given = current_ids()
@@ -203,7 +203,7 @@ def _line(record: logging.LogRecord, level: int, way: backends.Way) -> bytes:
         except Exception as error:  # noqa: BLE001  (a format that does not fit, anybody's __str__)
             context |= {"arguments": args, "format_error": type(error).__name__}
     if type(text) is not str:
-        text = described(text)
+        text = json_default(text)
     if exc_info or record.exc_text:
         with reentrancy.ForeignCode():
             context["exception"] = _exception(exc_info, record.exc_text)
@@ -211,7 +211,7 @@ def _line(record: logging.LogRecord, level: int, way: backends.Way) -> bytes:
         context["stack"] = record.stack_info
     name = record.name if type(record.name) is str else named(record.name)
     created = record.created if type(record.created) is float else _seconds(record.created)
-    return build_line(way, level, name, str(text), context, correlation_id, user_id, trace_id, subject, created)
+    return build_line(config, level, name, str(text), context, correlation_id, user_id, trace_id, subject, created)
 
 
 def _extras(known: dict[str, Any]) -> dict[str, Any]:

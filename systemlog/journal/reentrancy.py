@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import get_ident
 
-from systemlog.forking import begin_in_child
+from systemlog.forking import run_after_fork
 
 MAX_NESTED = 3
 STORING = -1
@@ -61,7 +61,7 @@ def _put_back(before: int) -> None:
         threads.pop(get_ident(), None)  # a process that was forked here forgot it
 
 
-@begin_in_child
+@run_after_fork
 def _begin_anew() -> None:
     # Of the parent's threads one alone goes on here; another may get the number of one that does not.
     threads.clear()

@@ -46,7 +46,7 @@ class Cell(IntEnum):
 CELLS = struct.Struct(f"<{Cell.REPORTED + _LEVELS}Q")
 
 
-class ForeignSegment(Exception):
+class UnreadableSegment(Exception):
     """The file is no segment that this version reads; the text says why."""
 
 
@@ -114,7 +114,7 @@ class SegmentReader:
     __slots__ = ("_final_size", "_finished", "_told", "id", "path", "target")
 
     def __init__(self, path: Path) -> None:
-        """Read the header. Raises `ForeignSegment` where this version cannot read it, `OSError` where it is gone."""
+        """Read the header. Raises `UnreadableSegment` where this version cannot read it, `OSError` where it is gone."""
         self.path = path
         self._finished = False
         self._final_size: int | None = None
@@ -165,9 +165,9 @@ class SegmentReader:
         finished = self._finished
         cells = self.cells()
         refused, reported = cells[Cell.REFUSED : Cell.REPORTED], cells[Cell.REPORTED :]
-        untold = tuple(max(0, all_ - told) for all_, told in zip(refused, reported, strict=True))
-        self._told = finished and not any(untold)
-        return untold
+        unreported = tuple(max(0, all_ - told) for all_, told in zip(refused, reported, strict=True))
+        self._told = finished and not any(unreported)
+        return unreported
 
     def set_reported(self) -> None:
         """Note that a record tells of all that was refused so far."""
@@ -191,16 +191,16 @@ def lock_is_free(path: Path) -> bool:
 
 
 def read_header(data: bytes, path: Path) -> dict[str, Any]:
-    """What the header says. Raises `ForeignSegment` for one that this version cannot read."""
+    """What the header says. Raises `UnreadableSegment` for one that this version cannot read."""
     try:
         header = dict(json.loads(data.partition(b"\n")[0]))
         version = header["version"]
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise ForeignSegment(f"{path.name} has no header of a segment") from None
+        raise UnreadableSegment(f"{path.name} has no header of a segment") from None
     if version != VERSION or header.get("columns") != list(COLUMNS):
-        raise ForeignSegment(f"{path.name} is of version {version}, this software reads version {VERSION}")
+        raise UnreadableSegment(f"{path.name} is of version {version}, this software reads version {VERSION}")
     if len(data) < HEADER_BYTES or not _is_uuid(header.get("segment")) or "target" not in header:
-        raise ForeignSegment(f"{path.name} has no whole header")
+        raise UnreadableSegment(f"{path.name} has no whole header")
     return header
 
 

@@ -58,13 +58,13 @@ def storable(value: dict[str, Any], data: bytes) -> bytes:
     return _shortened(value)
 
 
-def described(value: object) -> object:
+def json_default(value: object) -> object:
     """In place of an object that JSON does not have: what tells it best. For orjson's `default`; never raises."""
     with reentrancy.ForeignCode():
-        return _described(value, type(value))
+        return _json_default(value, type(value))
 
 
-def _described(value: Any, kind: type) -> object:  # noqa: PLR0911  (one for each kind)
+def _json_default(value: Any, kind: type) -> object:  # noqa: PLR0911  (one for each kind)
     try:
         if "_wrapped" in getattr(value, "__dict__", ()):  # Django's lazy object; not looked into if it would be loaded
             inner = value.__dict__["_wrapped"]
@@ -88,9 +88,9 @@ def _described(value: Any, kind: type) -> object:  # noqa: PLR0911  (one for eac
 
 def named(value: object) -> str:
     """Any value as one text, as it is described; never raises, and asks no database."""
-    told = described(value)
+    told = json_default(value)
     if type(told) is not str:  # what a lazy object holds, or a container
-        told = described(told)
+        told = json_default(told)
     return told if type(told) is str else f"<{type(value).__name__}>"
 
 
@@ -161,14 +161,14 @@ def _plain(value: Any, depth: int, above: frozenset[int], cut: int) -> Any:  # n
         return listed if len(shown) == len(each) else [*listed, f"… {len(each) - len(shown)} more"]
     try:
         # datetime, UUID, dataclass, enum: as the fast way has them.
-        read = orjson.loads(orjson.dumps(value, default=described))
+        read = orjson.loads(orjson.dumps(value, default=json_default))
     except (TypeError, ValueError, RecursionError):
         read = f"<{kind.__name__}>"
     return _plain(read, depth, above, cut)
 
 
 def _key(key: object, cut: int) -> str:
-    text = key if isinstance(key, str) else str(described(key) if not isinstance(key, int | float | None) else key)
+    text = key if isinstance(key, str) else str(json_default(key) if not isinstance(key, int | float | None) else key)
     return clean(text)[: cut or None]
 
 

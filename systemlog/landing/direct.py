@@ -20,7 +20,7 @@ from systemlog.journal.reentrancy import storing_records
 from systemlog.journal.stderr import complain
 from systemlog.records.copy_text import decode
 from systemlog.records.row import Row
-from systemlog.storage import Storage, storage_of
+from systemlog.storage import Storage, get_storage
 
 PATIENCE_S = 5.0
 COMMIT_S = 1.0
@@ -148,7 +148,7 @@ class _Job:
         """Store the records, unless the caller has given them up; never raises."""
         try:
             with around:
-                self._storage = storage_of()
+                self._storage = get_storage()
                 for attempt in range(1, ATTEMPTS + 1):
                     try:
                         self._attempt(self._storage)

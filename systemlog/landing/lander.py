@@ -18,16 +18,16 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError
 
 from systemlog.journal import directory, framing
-from systemlog.journal.counts import count_levels, level_of
+from systemlog.journal.counts import count_levels, level_index_of_line
 from systemlog.journal.reentrancy import storing_records
-from systemlog.journal.segments import HEADER_BYTES, Cell, ForeignSegment, SegmentReader, lock_is_free, sync
+from systemlog.journal.segments import HEADER_BYTES, Cell, SegmentReader, UnreadableSegment, lock_is_free, sync
 from systemlog.journal.stderr import complain
 from systemlog.landing.maintenance import Housekeeping
 from systemlog.landing.quarantine import CONFLICT, Quarantine
 from systemlog.landing.stats import added, read_ledger, write_ledger
 from systemlog.records.copy_text import CATEGORY, decode
 from systemlog.records.levels import LEVEL_NAMES
-from systemlog.storage import Slice, Storage, storage_of
+from systemlog.storage import Slice, Storage, get_storage
 from systemlog.storage.known import Conflict
 
 logger = logging.getLogger("systemlog.landing")
@@ -60,7 +60,7 @@ class Lander:
     """Lands what is in `folder`. Made by whoever may land: the thread of a server, or a command."""
 
     def __init__(
-        self, folder: Path, *, batch_lines: int = BATCH_LINES, storage: Callable[[], Storage] = storage_of
+        self, folder: Path, *, batch_lines: int = BATCH_LINES, storage: Callable[[], Storage] = get_storage
     ) -> None:
         self._folder = folder
         self._batch_lines = batch_lines
@@ -140,8 +140,8 @@ class Lander:
             if path not in self._segments and path not in self._foreign:
                 try:
                     self._segments[path] = SegmentReader(path)
-                except ForeignSegment as error:
-                    self._set_apart(path, str(error))
+                except UnreadableSegment as error:
+                    self._quarantine_segment(path, str(error))
                 except FileNotFoundError:
                     continue
                 except PermissionError:  # another user's; the probe tells of it
@@ -289,7 +289,7 @@ class Lander:
             counts = list(ledger.quarantined)
             for position, data in lines:
                 if position in new:
-                    level = level_of(data)
+                    level = level_index_of_line(data)
                     counts[-1 if level is None else level] += 1
                     told.append({"segment": str(segment), "position": position})
             write_ledger(self._folder, ledger._replace(quarantined=tuple(counts)))
@@ -312,7 +312,7 @@ class Lander:
                 extra={"action": "landing.conflict", "records": len(conflicting), **conflicting[0]},
             )
 
-    def _set_apart(self, path: Path, reason: str) -> None:
+    def _quarantine_segment(self, path: Path, reason: str) -> None:
         """A whole segment that cannot be read; one that is written to just now is left to its writer's software."""
         with suppress(FileNotFoundError):
             if not lock_is_free(path):

@@ -7,11 +7,11 @@ import os
 import weakref
 from pathlib import Path
 
-from systemlog.forking import begin_in_child
+from systemlog.forking import run_after_fork
 from systemlog.journal import directory
 
 
-class Election:
+class LanderLock:
     """The lock that one lander of a folder holds; the kernel lets go of it when the process ends, however it ends."""
 
     def __init__(self, folder: Path) -> None:
@@ -23,7 +23,7 @@ class Election:
         """Whether this is the lander now. Raises `JournalUnusable` where there can be no folder."""
         if self._descriptor is None:
             directory.make_folder(self._folder)
-            descriptor = os.open(self._folder / directory.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._folder / directory.LANDER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -39,10 +39,10 @@ class Election:
             self._descriptor = None
 
 
-_elections: weakref.WeakSet[Election] = weakref.WeakSet()
+_elections: weakref.WeakSet[LanderLock] = weakref.WeakSet()
 
 
-@begin_in_child
+@run_after_fork
 def _begin_anew() -> None:
     # A forked process has its parent's descriptor, and would hold the lock for as long as it lives.
     for election in list(_elections):

@@ -34,7 +34,7 @@ class Housekeeping:
         self._folder = folder
         self._storage = storage
         self._kept_at = float("-inf")
-        self._untold = (0,) * len(LEVEL_NAMES)
+        self._unreported = (0,) * len(LEVEL_NAMES)
         """What segments refused that are gone, and no record tells of yet."""
 
     def keep(self, segments: Sequence[SegmentReader], positions: Mapping[uuid.UUID, int]) -> list[SegmentReader]:
@@ -57,7 +57,7 @@ class Housekeeping:
     def _tell_refused(self, segments: Sequence[SegmentReader]) -> None:
         """When the journal is open again, a record tells what it refused."""
         refused = [(segment, segment.refused()) for segment in segments]
-        total = [sum(counts) for counts in zip(self._untold, *(counts for _, counts in refused), strict=True)]
+        total = [sum(counts) for counts in zip(self._unreported, *(counts for _, counts in refused), strict=True)]
         if not any(total) or directory.read_state().fill >= CLOSES_AT[0] or directory.is_crowded(self._folder):
             return
         by_level = {name: count for name, count in zip(LEVEL_NAMES, total, strict=True) if count}
@@ -68,7 +68,7 @@ class Housekeeping:
         for segment, counts in refused:
             if any(counts):
                 segment.set_reported()
-        self._untold = (0,) * len(LEVEL_NAMES)
+        self._unreported = (0,) * len(LEVEL_NAMES)
 
     def _remove_landed(
         self, segments: Sequence[SegmentReader], positions: Mapping[uuid.UUID, int]
@@ -85,7 +85,7 @@ class Housekeeping:
         crowded = bool(landed) and directory.is_crowded(self._folder)
         for segment in landed:
             with suppress(FileNotFoundError):
-                young = now - segment.path.stat().st_mtime < conf().JOURNAL_KEEP
+                young = now - segment.path.stat().st_mtime < conf().JOURNAL_KEEP_S
                 if young and held <= most and not crowded:
                     continue
                 held -= segment.size
@@ -111,5 +111,5 @@ class Housekeeping:
                 refused=added(ledger.refused, segment.cells()[Cell.REFUSED : Cell.REPORTED]),
             ),
         )
-        self._untold = added(self._untold, segment.refused())
+        self._unreported = added(self._unreported, segment.refused())
         segment.path.unlink()

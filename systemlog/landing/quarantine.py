@@ -22,7 +22,7 @@ from systemlog.journal.segments import SUFFIX
 
 logger = logging.getLogger("systemlog.landing")
 
-LOCK = ".lock"
+QUARANTINE_LOCK = ".lock"
 TOLD_REASONS = 10
 CONFLICT = "another record of this id and timestamp is stored, with other values or by another writer"
 WHOLE = "a whole segment that could not be read"
@@ -153,7 +153,7 @@ class Quarantine:
     def _locked(self) -> Iterator[None]:
         """One at a time: a lander puts in while an operator takes out."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self._folder / QUARANTINE_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield

@@ -19,7 +19,7 @@ from systemlog.journal import directory
 from systemlog.journal.directory import JournalUnusable
 from systemlog.journal.stderr import complain
 from systemlog.landing.lander import BATCH_LINES, DatabaseDown, Lander
-from systemlog.landing.lock import Election
+from systemlog.landing.lock import LanderLock
 
 logger = logging.getLogger("systemlog.landing")
 
@@ -62,7 +62,7 @@ class LandingService:
             except JournalUnusable as error:
                 complain(f"Nothing can be landed. {error}")
                 return  # the settings of a process do not change
-            election = Election(folder)
+            election = LanderLock(folder)
             try:
                 if election.win():
                     self._serve(folder)

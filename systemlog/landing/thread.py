@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 
 from systemlog import compat
 from systemlog.conf import conf
-from systemlog.forking import begin_in_child
+from systemlog.forking import run_after_fork
 from systemlog.journal import backends, directory
 from systemlog.journal.stderr import complain
 from systemlog.landing.lander import Lander
-from systemlog.landing.lock import Election
+from systemlog.landing.lock import LanderLock
 from systemlog.landing.service import THREAD_BATCH_LINES, THREAD_SHARE, LandingService
 
 END_S = 1.5
@@ -71,7 +71,7 @@ def landing_at_end() -> Iterator[None]:
 def _land_rest() -> None:
     with suppress(Exception):  # no database, say: the next lander has it
         folder = directory.target_folder()
-        election = Election(folder)
+        election = LanderLock(folder)
         if election.win():
             Lander(folder).land_all()
             election.step_down()
@@ -83,7 +83,7 @@ def _threads_are_off() -> bool:
     return uwsgi is not None and not (options.get("enable-threads") or options.get("threads"))
 
 
-@begin_in_child
+@run_after_fork
 def _begin_anew() -> None:
     global _asked, _service, _thread
     _asked, _service, _thread = False, None, None

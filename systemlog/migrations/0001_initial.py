@@ -15,7 +15,7 @@ import systemlog.storage.defaults
 from systemlog.conf import conf
 from systemlog.storage.calendar import days_ahead
 from systemlog.storage.operations import CreatePartitionedModel, VendorSQL
-from systemlog.storage.postgresql.partitions import make_leaf
+from systemlog.storage.postgresql.partitions import create_partition
 
 REFUSE_CHANGES_POSTGRESQL = """
     CREATE FUNCTION system_logs_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -63,12 +63,12 @@ REFUSE_OTHER_SHAPES_SQLITE = """
 """
 
 
-def make_first_leaves(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
+def make_first_partitions(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Make room for what is inserted now, by plain SQL too; what is older gets its leaf when it comes."""
     if schema_editor.connection.vendor == "postgresql" and not schema_editor.collect_sql:
         with schema_editor.connection.cursor() as cursor:
-            for day in days_ahead(datetime.now(UTC), conf().LEAF):
-                make_leaf(cursor, day)
+            for day in days_ahead(datetime.now(UTC), conf().PARTITION):
+                create_partition(cursor, day)
 
 
 class Migration(migrations.Migration):
@@ -176,5 +176,5 @@ class Migration(migrations.Migration):
         VendorSQL("postgresql", [REFUSE_CHANGES_POSTGRESQL], [ALLOW_CHANGES_POSTGRESQL]),
         VendorSQL("sqlite", [REFUSE_CHANGES_SQLITE], ["DROP TRIGGER system_logs_never_changed"]),
         VendorSQL("sqlite", [REFUSE_OTHER_SHAPES_SQLITE], ["DROP TRIGGER system_logs_one_shape"]),
-        migrations.RunPython(make_first_leaves, migrations.RunPython.noop),
+        migrations.RunPython(make_first_partitions, migrations.RunPython.noop),
     ]

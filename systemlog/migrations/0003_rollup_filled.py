@@ -10,13 +10,13 @@ from typing import Any
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from systemlog.storage import storage_of
+from systemlog.storage import get_storage
 
 
 def count_what_is_there(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Recount every span that may have records."""
     if not schema_editor.collect_sql:
-        storage = storage_of(schema_editor.connection.alias)
+        storage = get_storage(schema_editor.connection.alias)
         for span in storage.spans():
             storage.recount_rollup(span)
 

@@ -69,7 +69,7 @@ def report(
     status = response.status_code
     if status >= 500 and exc is not None and not signalled:
         _send_signal(request, exc)
-    level = logging.ERROR if status >= 500 else level_of(status, conf().PROBLEM_LOG_LEVELS)
+    level = logging.ERROR if status >= 500 else configured_level(status, conf().PROBLEM_LOG_LEVELS)
     if level is None:
         if isinstance(exc, DisallowedHost):
             wrong_hosts.warn(request)
@@ -105,7 +105,7 @@ def _may_log(request: HttpRequest, status: int, slug: str | None, user_id: str |
     return repeats.may_log(request, status=status, slug=slug, user_id=user_id, level=level, most=most)
 
 
-def level_of(status: int, levels: Mapping[int, str]) -> int | None:
+def configured_level(status: int, levels: Mapping[int, str]) -> int | None:
     """The level at which a 4xx is logged; None if it is not."""
     name = levels.get(status)
     return None if name is None else logging.getLevelNamesMapping()[name]

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from django.http import HttpRequest
 
 from systemlog.correlation.context import carried
-from systemlog.forking import begin_in_child
+from systemlog.forking import run_after_fork
 
 logger = logging.getLogger("django.request")
 
@@ -94,7 +94,7 @@ class Repeats:
                 self._timer = None
         _tell_apart(over)
 
-    def begin_in_child(self) -> None:
+    def run_after_fork(self) -> None:
         """Count anew in a forked process: what its parent counted, its parent tells."""
         self._counts, self._timer, self._lock = {}, None, threading.Lock()
 
@@ -166,4 +166,4 @@ repeats = Repeats()
 """Those of this process."""
 
 atexit.register(repeats.tell_all)
-begin_in_child(repeats.begin_in_child)
+run_after_fork(repeats.run_after_fork)

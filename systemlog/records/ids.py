@@ -18,7 +18,7 @@ from binascii import hexlify
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from systemlog.forking import begin_in_child
+from systemlog.forking import run_after_fork
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _uuid = re.compile("[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -77,7 +77,7 @@ def instant_of(record_id: uuid.UUID) -> datetime | None:
         return None
 
 
-def next_key(created: float | None = None) -> bytes:
+def new_key_bytes(created: float | None = None) -> bytes:
     """The key of a record of now, as its line begins: the timestamp, a tab, the id; the least that writing it takes.
 
     The same clock as `next_instant`, without its lock: two threads may get the same microsecond. A counter, which
@@ -120,7 +120,7 @@ def _assemble(instant: datetime, low_bits: int) -> uuid.UUID:
     )
 
 
-@begin_in_child
+@run_after_fork
 def _begin_anew() -> None:
     # Another thread may have held the lock when this process was forked; and its counter is its parent's.
     global _clock, _counter

@@ -5,7 +5,7 @@ from __future__ import annotations
 LEVEL_NAMES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
-def level_of(text: str) -> str | None:
+def parse_level(text: str) -> str | None:
     """The level that a text names, in any case; None if it names none."""
     level = text.upper()
     return level if text.isascii() and level in LEVEL_NAMES else None

@@ -24,7 +24,7 @@ from systemlog.retention.compression import SUFFIXES, broken_data_errors, readin
 from systemlog.retention.private_files import NotPrivate, create, make_directory, open_lock, open_regular
 
 MANIFEST = "manifest.json"
-LOCK = ".lock"
+ARCHIVE_LOCK = ".lock"
 PART = ".part"
 FORMAT = "system_logs archive 1"
 BLOCK_BYTES = 2**20
@@ -49,7 +49,7 @@ class Entry:
     """
 
     file: str
-    leaf: str
+    partition: str
     rows: int
     since: str
     until: str
@@ -99,12 +99,12 @@ class Archive:
         self.compression = compression
         self.entries = read_manifest(directory)
 
-    def write(self, leaf: str, blocks: Iterable[bytes]) -> Entry | None:
+    def write(self, partition: str, blocks: Iterable[bytes]) -> Entry | None:
         """Archive lines of a leaf, in blocks that end with a line, and verify that they can be read again.
 
         Gives None if there is no line. Raises `ArchiveFailed`, `OSError`.
         """
-        part = self.directory / (leaf + PART)
+        part = self.directory / (partition + PART)
         content = _Content(hashlib.sha256())
         try:
             with create(part) as file:
@@ -114,11 +114,11 @@ class Archive:
                         packed.write(block)
                 file.flush()
                 os.fsync(file.fileno())
-            return self._keep(leaf, part, content) if content.rows else None
+            return self._keep(partition, part, content) if content.rows else None
         finally:
             part.unlink(missing_ok=True)
 
-    def _keep(self, leaf: str, part: Path, content: _Content) -> Entry:
+    def _keep(self, partition: str, part: Path, content: _Content) -> Entry:
         digest = content.digest.hexdigest()
         for number, entry in enumerate(self.entries):
             if entry.content_sha256 != digest or not _is_whole(self.directory / entry.file, content.rows, digest):
@@ -126,22 +126,24 @@ class Archive:
             if entry.is_vouched_for:
                 return entry
             # Its content was compared just now: from here on this process vouches for it.
-            self.entries[number] = self._entry(self.directory / entry.file, leaf, content, entry.compression)
+            self.entries[number] = self._entry(self.directory / entry.file, partition, content, entry.compression)
             self._write_manifest()
             return self.entries[number]
         if not _is_whole(part, content.rows, digest):
-            raise ArchiveFailed(f"{part} could not be read again as it was written. Nothing of {leaf} was deleted.")
-        final = self._free_name(leaf)
+            raise ArchiveFailed(
+                f"{part} could not be read again as it was written. Nothing of {partition} was deleted."
+            )
+        final = self._free_name(partition)
         part.rename(final)
-        entry = self._entry(final, leaf, content, self.compression)
+        entry = self._entry(final, partition, content, self.compression)
         self.entries.append(entry)
         self._write_manifest()
         return entry
 
-    def _entry(self, file: Path, leaf: str, content: _Content, compression: str) -> Entry:
+    def _entry(self, file: Path, partition: str, content: _Content, compression: str) -> Entry:
         return Entry(
             file=file.name,
-            leaf=leaf,
+            partition=partition,
             rows=content.rows,
             since=json.loads(content.first)["timestamp"],
             until=json.loads(content.last.splitlines()[-1])["timestamp"],
@@ -152,13 +154,13 @@ class Archive:
             written_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         ).signed()
 
-    def _free_name(self, leaf: str) -> Path:
+    def _free_name(self, partition: str) -> Path:
         """Later records of the same leaf have a file of their own."""
         known = {entry.file for entry in self.entries}
-        number, name = 1, f"{leaf}.ndjson{SUFFIXES[self.compression]}"
+        number, name = 1, f"{partition}.ndjson{SUFFIXES[self.compression]}"
         while name in known:
             number += 1
-            name = f"{leaf}.{number}.ndjson{SUFFIXES[self.compression]}"
+            name = f"{partition}.{number}.ndjson{SUFFIXES[self.compression]}"
         return self.directory / name
 
     def _write_manifest(self) -> None:
@@ -183,7 +185,7 @@ def opened(directory: Path, compression: str, waiting: Callable[[], None]) -> It
     """The archive in this directory, which is made if it is missing; `waiting` is called if another process has it."""
     try:
         make_directory(directory)
-        lock_file = open_lock(directory / LOCK)
+        lock_file = open_lock(directory / ARCHIVE_LOCK)
     except NotPrivate as error:
         raise ArchiveFailed(str(error)) from None
     with lock_file as lock:

@@ -19,9 +19,9 @@ from systemlog.models import SystemLog
 from systemlog.records.ids import mint_id, next_instant
 from systemlog.retention import archive
 from systemlog.retention.compression import GZIP
-from systemlog.storage import LeafInUse, Row, Storage, storage_of
+from systemlog.storage import PartitionInUse, Row, Storage, get_storage
 from systemlog.storage.expiry import Expiry, Policy, Verdict
-from systemlog.storage.steps import Leaf, LeafState, Orders, Step
+from systemlog.storage.steps import Orders, Partition, PartitionState, Step
 
 CATEGORY = "systemlog.retention"
 """The category of the records that tell what was pruned."""
@@ -69,9 +69,9 @@ class ArchiveTo:
 def plan(policies: Sequence[Policy], *, now: datetime | None = None) -> Iterator[Step]:
     """What `prune` would do with each leaf of which something goes, oldest first. Raises `NoPolicy`."""
     expiry = _expiry(policies, now)
-    storage = storage_of()
-    for leaf in _touched(storage, expiry):
-        step = storage.plan(leaf, expiry)
+    storage = get_storage()
+    for partition in _touched(storage, expiry):
+        step = storage.plan(partition, expiry)
         if step.expired or step.rows == 0:
             yield step
 
@@ -93,26 +93,26 @@ def prune(
     archives = any(policy.archive for policy in policies)
     if archives and archive_to is None:
         raise NowhereToArchive
-    storage = storage_of()
+    storage = get_storage()
     if not trust_clock:
         check_clock(storage, expiry.now)
     outcome = Outcome()
     with ExitStack() as stack:
         waiting = lambda: progress("waiting for another run to end")  # noqa: E731  (a sentence, not a function)
         try:
-            stack.enter_context(storage.taking_turns(waiting))
-        except LeafInUse as error:
+            stack.enter_context(storage.exclusive(waiting))
+        except PartitionInUse as error:
             outcome.in_use.append(error.name)
             return outcome
         store = None
         if archives and archive_to:
             opened = archive.opened(archive_to.directory, archive_to.compression, waiting)
             store = stack.enter_context(opened)
-        for leaf in _touched(storage, expiry):
-            _prune_leaf(storage, leaf, expiry, store, outcome, progress)
+        for partition in _touched(storage, expiry):
+            _prune_partition(storage, partition, expiry, store, outcome, progress)
         try:
-            storage.tend(progress)
-        except LeafInUse as error:
+            storage.maintain(progress)
+        except PartitionInUse as error:
             outcome.in_use.append(error.name)
     return outcome
 
@@ -122,19 +122,19 @@ def archive_older(
 ) -> Outcome:
     """Archive the records older than `before`, a file for each leaf; none is deleted. Raises `ArchiveFailed`."""
     expiry = Expiry((Policy(keep=timedelta(0), archive=True),), before)
-    storage = storage_of()
+    storage = get_storage()
     outcome = Outcome()
     waiting = lambda: progress("waiting for another run to end")  # noqa: E731  (a sentence, not a function)
     with ExitStack() as stack:
         try:
-            stack.enter_context(storage.taking_turns(waiting))  # nobody replaces a leaf while it is read
-        except LeafInUse as error:
+            stack.enter_context(storage.exclusive(waiting))  # nobody replaces a leaf while it is read
+        except PartitionInUse as error:
             outcome.in_use.append(error.name)
             return outcome
         store = stack.enter_context(archive.opened(archive_to.directory, archive_to.compression, waiting))
-        for leaf in _touched(storage, expiry):
-            progress(f"archiving {leaf.name}")
-            storage.archive(leaf, expiry, _writer(store, outcome))
+        for partition in _touched(storage, expiry):
+            progress(f"archiving {partition.name}")
+            storage.archive(partition, expiry, _writer(store, outcome))
     return outcome
 
 
@@ -157,25 +157,25 @@ def check_clock(storage: Storage, now: datetime) -> None:
     )
 
 
-def _prune_leaf(
+def _prune_partition(
     storage: Storage,
-    leaf: Leaf,
+    partition: Partition,
     expiry: Expiry,
     store: archive.Archive | None,
     outcome: Outcome,
     progress: Callable[[str], None],
 ) -> None:
-    progress(f"reading {leaf.name}")
-    step = storage.plan(leaf, expiry)
+    progress(f"reading {partition.name}")
+    step = storage.plan(partition, expiry)
     before = outcome.deleted
     orders = Orders(
         archive=_writer(store, outcome) if store else None,
-        note=lambda rows: _note(leaf, step, rows, expiry),
+        note=lambda rows: _note(partition, step, rows, expiry),
         progress=lambda rows: progress(f"{before + rows:,} records deleted"),
     )
     try:
-        outcome.deleted += storage.carry_out(step, expiry, orders)
-    except LeafInUse as error:
+        outcome.deleted += storage.execute(step, expiry, orders)
+    except PartitionInUse as error:
         outcome.in_use.append(error.name)
 
 
@@ -185,29 +185,29 @@ def _expiry(policies: Sequence[Policy], now: datetime | None) -> Expiry:
     return Expiry(tuple(policies), now or datetime.now(UTC))
 
 
-def _touched(storage: Storage, expiry: Expiry) -> list[Leaf]:
+def _touched(storage: Storage, expiry: Expiry) -> list[Partition]:
     """The leaves of which something may go, oldest first."""
-    there = [report.leaf for report in storage.leaves() if report.state is not LeafState.DETACHING]
-    return [leaf for leaf in reversed(there) if expiry.verdict(*leaf.span) is not Verdict.NOTHING]
+    there = [report.partition for report in storage.partitions() if report.state is not PartitionState.DETACHING]
+    return [partition for partition in reversed(there) if expiry.verdict(*partition.span) is not Verdict.NOTHING]
 
 
-def _writer(store: archive.Archive, outcome: Outcome) -> Callable[[Leaf, Iterator[bytes]], None]:
-    def write(leaf: Leaf, blocks: Iterator[bytes]) -> None:
-        entry = store.write(leaf.name, blocks)
+def _writer(store: archive.Archive, outcome: Outcome) -> Callable[[Partition, Iterator[bytes]], None]:
+    def write(partition: Partition, blocks: Iterator[bytes]) -> None:
+        entry = store.write(partition.name, blocks)
         outcome.archived += entry.rows if entry else 0
 
     return write
 
 
-def _note(leaf: Leaf, step: Step, rows: int, expiry: Expiry) -> Row:
+def _note(partition: Partition, step: Step, rows: int, expiry: Expiry) -> Row:
     """The record of what went; it is stored in the transaction in which it goes."""
     instant = next_instant()
     context = {
         "action": "pruned",
         "rows": rows,
-        "leaf": leaf.name,
-        "since": leaf.span.lower.isoformat(),
-        "until": leaf.span.upper.isoformat(),
+        "partition": partition.name,
+        "since": partition.span.lower.isoformat(),
+        "until": partition.span.upper.isoformat(),
         "by": step.action.value,
         "policies": [
             {
@@ -219,7 +219,7 @@ def _note(leaf: Leaf, step: Step, rows: int, expiry: Expiry) -> Row:
             for policy in expiry.policies
         ],
     }
-    message = f"Pruned {rows} records of {leaf.name}"
+    message = f"Pruned {rows} records of {partition.name}"
     correlation_id, trace_id, user_id = current_ids()
     source = conf().SOURCE or socket.gethostname()
     return Row(

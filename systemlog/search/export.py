@@ -32,7 +32,7 @@ Rows = list[Any]
 
 
 class Export:
-    """The records of a search beyond `after`, page by page, for as long as `EXPORT_BUDGET` lets it.
+    """The records of a search beyond `after`, page by page, for as long as `EXPORT_TIMEOUT_S` lets it.
 
     Afterwards `rows` counts them, and `rest` is where to go on, None where nothing is left.
     """
@@ -44,7 +44,7 @@ class Export:
 
     def pages(self) -> Iterator[Rows]:
         """The pages; an empty one where a second went by without a record."""
-        deadline = time.monotonic() + conf().EXPORT_BUDGET
+        deadline = time.monotonic() + conf().EXPORT_TIMEOUT_S
         slice_ = None
         while True:
             page = find_page(self.search, limit=PAGE_ROWS, after=self.rest, first_slice=slice_)

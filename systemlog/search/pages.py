@@ -35,7 +35,7 @@ from systemlog.search.time_walk import (
     slices_down,
     slices_up,
 )
-from systemlog.storage import BudgetSpent, Storage, storage_of
+from systemlog.storage import BudgetSpent, Storage, get_storage
 from systemlog.storage.calendar import Span
 from systemlog.storage.lookups import By, KeyCompared, Lookup
 
@@ -83,7 +83,7 @@ class Search:
         return inside(self.records, Span(lower, upper))
 
 
-class Allowance:
+class TimeBudget:
     """The budget of one search, as it is spent statement by statement."""
 
     def __init__(self, allow: Callable[[float], None], seconds: float) -> None:
@@ -137,7 +137,7 @@ def find_page(
     If it is full, `then` is called with its records in the same transaction, and may go on with a budget of its own:
     each statement less is a round trip less.
     """
-    storage = storage_of(search.records.db)
+    storage = get_storage(search.records.db)
     found: list[Any] = []
 
     def wanted() -> int:
@@ -162,7 +162,7 @@ def find_page(
     done: Span | None = None
     characters = 0
     with suppress(BudgetSpent), storage.budget() as allow:
-        allowance = Allowance(allow, conf().SEARCH_BUDGET)
+        allowance = TimeBudget(allow, conf().SEARCH_TIMEOUT_S)
         if backwards or first_slice:
             search = replace(search, lookup=None)
         for part, piece in _parts(storage, search, records, walk, after, wanted):
@@ -193,7 +193,7 @@ def find_record(record_id: uuid.UUID) -> SystemLog | None:
     they are asked only for an id that another clock made.
     """
     records = SystemLog.objects.filter(id=record_id).order_by("-timestamp")
-    found = storage_of(records.db).look_up(records, Lookup(By.ID, str(record_id)), most=1)
+    found = get_storage(records.db).look_up(records, Lookup(By.ID, str(record_id)), most=1)
     if found is not None:
         try:
             return found.first()
@@ -222,11 +222,11 @@ def inside(records: QuerySet[SystemLog, Any], span: Span) -> QuerySet[SystemLog,
     which takes longer than all the rest of a short query. Where a partition has no end, it stays: plain SQL can store
     there what Python has no date for.
     """
-    leaves = storage_of(records.db).leaf_spans()  # newest first
+    partitions = get_storage(records.db).partition_spans()  # newest first
     bounds = {}
-    if span.lower > START_OF_TIME or not leaves or leaves[-1].lower == START_OF_TIME:
+    if span.lower > START_OF_TIME or not partitions or partitions[-1].lower == START_OF_TIME:
         bounds["timestamp__gte"] = span.lower
-    if span.upper < END_OF_TIME or not leaves or leaves[0].upper == END_OF_TIME:
+    if span.upper < END_OF_TIME or not partitions or partitions[0].upper == END_OF_TIME:
         bounds["timestamp__lt"] = span.upper
     return records.filter(**bounds)
 
@@ -268,12 +268,12 @@ def _few(
     """
     if wanted is not None:
         return storage.look_up(records, lookup, wanted)
-    number = storage.number_of(lookup, FEW + 1)
+    number = storage.count_up_to(lookup, FEW + 1)
     # Some more, for what has come since.
     return storage.look_up(records, lookup, 2 * FEW) if number is not None and number <= FEW else None
 
 
-def _fetched(records: QuerySet[SystemLog, Any], count: int, allowance: Allowance) -> Iterator[Any]:
+def _fetched(records: QuerySet[SystemLog, Any], count: int, allowance: TimeBudget) -> Iterator[Any]:
     """Up to `count` records, never many in memory that nobody has weighed."""
     if count <= CHUNK_ROWS:
         yield from records

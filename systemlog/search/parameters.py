@@ -24,7 +24,7 @@ from systemlog.models import Level, SystemLog
 from systemlog.problems import InvalidParameters
 from systemlog.records.durations import parse_duration
 from systemlog.records.fields import MAX_CONTEXT_DEPTH, unstorable
-from systemlog.records.levels import level_of
+from systemlog.records.levels import parse_level
 from systemlog.records.strict_json import Malformed, read_json
 from systemlog.records.times import parse_timestamp
 from systemlog.search.pages import Search
@@ -51,7 +51,7 @@ class LevelsField(forms.MultipleChoiceField):
 
     def to_python(self, value: Any) -> list[str]:
         """Upper case, as they are stored."""
-        return [level_of(level) or level for level in super().to_python(value)]
+        return [parse_level(level) or level for level in super().to_python(value)]
 
 
 class LevelField(django_filters.fields.ChoiceField):  # type: ignore[misc]  # the library is untyped
@@ -60,7 +60,7 @@ class LevelField(django_filters.fields.ChoiceField):  # type: ignore[misc]  # th
     def to_python(self, value: Any) -> str:
         """Upper case, as it is stored."""
         text = str(super().to_python(value))
-        return level_of(text) or text
+        return parse_level(text) or text
 
 
 class TextsField(forms.MultipleChoiceField):

@@ -27,7 +27,7 @@ SLICE_S = 0.1
 """So long a slice should take: what is lost when a budget ends in it is a small part of the budget."""
 
 MOST_GROWTH = 32
-LEAVES_OF_A_SLICE = 40
+PARTITIONS_OF_A_SLICE = 40
 """A query locks each partition that it may touch, with all its indexes: a month of days, and those made ahead."""
 
 MARGIN = 1.5
@@ -49,27 +49,27 @@ def slices_down(
     `missing` says how many times as many records as were found are still looked for.
     """
     top, floor = until or END_OF_TIME, since or START_OF_TIME
-    leaves = storage.leaf_spans()
+    partitions = storage.partition_spans()
     # What lies in the future goes with the first slice of the present.
     start = began_at = min(top, datetime.now(UTC))
     short = inf
     while True:
         bottom = max(floor, start - step if start - START_OF_TIME > step else START_OF_TIME)
-        touched = [leaf for leaf in leaves if leaf.lower < top and leaf.upper > bottom]
-        if len(touched) > LEAVES_OF_A_SLICE:
-            bottom = max(bottom, touched[LEAVES_OF_A_SLICE - 1].lower)
-        elif leaves and not touched:
+        touched = [partition for partition in partitions if partition.lower < top and partition.upper > bottom]
+        if len(touched) > PARTITIONS_OF_A_SLICE:
+            bottom = max(bottom, touched[PARTITIONS_OF_A_SLICE - 1].lower)
+        elif partitions and not touched:
             # Nothing as far as the next partition.
-            bottom = max(floor, next((leaf.upper for leaf in leaves if leaf.upper <= top), floor))
-        if leaves and leaves[-1].lower >= bottom:
+            bottom = max(floor, next((partition.upper for partition in partitions if partition.upper <= top), floor))
+        if partitions and partitions[-1].lower >= bottom:
             bottom = floor  # there is no older partition
-        elif not leaves and bottom > floor:
+        elif not partitions and bottom > floor:
             bottom = max(floor, storage.empty_down_to(bottom))
         began = time.monotonic()
         yield Span(bottom, top)
         if bottom <= floor:
             return
-        if touched or not leaves:
+        if touched or not partitions:
             step = _grown(step, time.monotonic() - began)
             before, short = short, missing()
             if short < before:
@@ -80,12 +80,12 @@ def slices_down(
 def slices_up(storage: Storage, since: datetime | None, until: datetime | None, step: timedelta) -> Iterator[Span]:
     """From `since` (or the oldest) on to `until` (or the newest)."""
     bottom, ceiling = since or START_OF_TIME, until or END_OF_TIME
-    leaves = storage.leaf_spans()[::-1]
+    partitions = storage.partition_spans()[::-1]
     while bottom < ceiling:
         top = min(ceiling, bottom + step if END_OF_TIME - bottom > step else END_OF_TIME)
-        touched = [leaf for leaf in leaves if leaf.lower < top and leaf.upper > bottom]
-        if len(touched) > LEAVES_OF_A_SLICE:
-            top = min(top, touched[LEAVES_OF_A_SLICE - 1].upper)
+        touched = [partition for partition in partitions if partition.lower < top and partition.upper > bottom]
+        if len(touched) > PARTITIONS_OF_A_SLICE:
+            top = min(top, touched[PARTITIONS_OF_A_SLICE - 1].upper)
         began = time.monotonic()
         yield Span(bottom, top)
         bottom, step = top, _grown(step, time.monotonic() - began)

@@ -18,9 +18,9 @@ from django.db.models import Count, Min, Q, QuerySet, Sum
 
 from systemlog.conf import conf
 from systemlog.models import SystemLogRollup
-from systemlog.search.pages import Allowance, Search, position_of
+from systemlog.search.pages import Search, TimeBudget, position_of
 from systemlog.search.time_walk import END_OF_TIME, LONGEST_SLICE, START_OF_TIME, slices_down
-from systemlog.storage import BudgetSpent, storage_of
+from systemlog.storage import BudgetSpent, get_storage
 from systemlog.storage.calendar import Span
 from systemlog.storage.lookups import BinStart
 from systemlog.storage.rollup import HOUR, OTHER, hour_of, whole_hours
@@ -115,7 +115,7 @@ class Total:
         allow(BOUNDED_BUDGET_S if bounded else COUNT_BUDGET_S)
         if self._search.lookup and self._search.selective and self._search.alone:
             lookup = self._search.lookup._replace(since=self._search.since, until=self._search.until)
-            number = storage_of(self._search.records.db).number_of(lookup, MAX_COUNT + 1)
+            number = get_storage(self._search.records.db).count_up_to(lookup, MAX_COUNT + 1)
             if number is not None:
                 self.records, self.exact = min(number, MAX_COUNT), number <= MAX_COUNT
                 return
@@ -138,7 +138,7 @@ class Total:
 def count(search: Search) -> tuple[int, bool]:
     """The `Total` in a transaction of its own, and whether it is exact."""
     total = Total(search)
-    with suppress(BudgetSpent), storage_of(search.records.db).budget() as allow:
+    with suppress(BudgetSpent), get_storage(search.records.db).budget() as allow:
         total.count((), allow)
     return total.records, total.exact
 
@@ -191,7 +191,7 @@ class _Tally:
     def __init__(self, search: Search, of_records: Expressions, of_hours: Expressions, key: list[str]) -> None:
         self.search = search
         self.of_records, self.of_hours, self.key = of_records, of_hours, key
-        self.deadline = time.monotonic() + conf().SEARCH_BUDGET
+        self.deadline = time.monotonic() + conf().SEARCH_TIMEOUT_S
         self.counts: Counter[Key] = Counter()
         self.searched_until: datetime | None = None
         self.approximate = False
@@ -245,7 +245,7 @@ class _Tally:
         reached = until or END_OF_TIME
         try:
             with self._budget() as allowance:
-                for piece in slices_down(storage_of(self.search.records.db), since, until, step):
+                for piece in slices_down(get_storage(self.search.records.db), since, until, step):
                     allowance.check()
                     self.counts.update(count(piece))
                     reached = piece.lower
@@ -270,12 +270,12 @@ class _Tally:
         self.approximate = True
 
     @contextmanager
-    def _budget(self) -> Iterator[Allowance]:
+    def _budget(self) -> Iterator[TimeBudget]:
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise BudgetSpent
-        with storage_of(self.search.records.db).budget() as allow:
-            yield Allowance(allow, left)
+        with get_storage(self.search.records.db).budget() as allow:
+            yield TimeBudget(allow, left)
 
     def _in_records(self, span: Span) -> Counter[Key]:
         records = self.search.within(span).order_by().annotate(**self.of_records).values_list(*self.key)
@@ -340,8 +340,8 @@ def _reached(search: Search, whole: Span, newest: Sequence[Any]) -> datetime | N
     """The hour that MAX_COUNT records should reach back to, if they go on as the newest do; None beyond all hours."""
     if not newest:
         return None  # Nor is anything asked of the table here, which somebody may have locked.
-    leaves = storage_of(search.records.db).leaf_spans()
-    start = max(whole.lower, leaves[-1].lower) if leaves else whole.lower
+    partitions = get_storage(search.records.db).partition_spans()
+    start = max(whole.lower, partitions[-1].lower) if partitions else whole.lower
     first, last = (position_of(record).timestamp for record in (newest[0], newest[-1]))
     upper = min(whole.upper, first)
     share = MARGIN * MAX_COUNT / len(newest)

@@ -3,7 +3,7 @@
 from systemlog.records.row import Row
 from systemlog.storage.base import BudgetSpent, Storage
 from systemlog.storage.checkpoints import Slice
-from systemlog.storage.choice import storage_of
-from systemlog.storage.steps import LeafInUse
+from systemlog.storage.choice import get_storage
+from systemlog.storage.steps import PartitionInUse
 
-__all__ = ["BudgetSpent", "LeafInUse", "Row", "Slice", "Storage", "storage_of"]
+__all__ = ["BudgetSpent", "PartitionInUse", "Row", "Slice", "Storage", "get_storage"]

@@ -19,7 +19,7 @@ from systemlog.storage.checkpoints import Checkpoints, Slice
 from systemlog.storage.expiry import Expiry
 from systemlog.storage.known import Known, SetApart, find, known_from
 from systemlog.storage.lookups import Lookup
-from systemlog.storage.steps import Clock, Leaf, LeafReport, Orders, Step
+from systemlog.storage.steps import Clock, Orders, Partition, PartitionReport, Step
 
 
 class BudgetSpent(Exception):
@@ -33,12 +33,12 @@ class Storage(ABC):
         self.connection = connection
 
     @abstractmethod
-    def make_room(self, instants: Iterable[datetime]) -> None:
+    def ensure_partitions(self, instants: Iterable[datetime]) -> None:
         """Make sure that records of these instants can be inserted, without touching the caller's transaction."""
 
     @abstractmethod
-    def without_room(self, instants: Iterable[datetime]) -> list[datetime]:
-        """Which of these instants no record could be inserted at, until `make_room`."""
+    def missing_partitions(self, instants: Iterable[datetime]) -> list[datetime]:
+        """Which of these instants no record could be inserted at, until `ensure_partitions`."""
 
     @abstractmethod
     def insert(self, rows: Sequence[Row]) -> int:
@@ -79,7 +79,7 @@ class Storage(ABC):
         """Where in time records may be, newest first; outside there is none."""
 
     @abstractmethod
-    def leaf_spans(self) -> list[Span]:
+    def partition_spans(self) -> list[Span]:
         """The partitions' parts of time, newest first, as they were within the last minute; none where there are none.
 
         For dividing work alone: a partition may be missing here, or be gone.
@@ -95,7 +95,7 @@ class Storage(ABC):
         """
         return None
 
-    def number_of(self, lookup: Lookup, most: int) -> int | None:
+    def count_up_to(self, lookup: Lookup, most: int) -> int | None:
         """How many records the lookup finds, counted up to `most`; None where a plain count would be as fast."""
         return None
 
@@ -124,7 +124,7 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def leaves(self) -> list[LeafReport]:
+    def partitions(self) -> list[PartitionReport]:
         """The leaves of the table, newest first; on SQLite the table itself is one, if it has records."""
 
     @abstractmethod
@@ -132,30 +132,32 @@ class Storage(ABC):
         """What the database knows of the time."""
 
     @abstractmethod
-    def taking_turns(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+    def exclusive(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
         """A block that only one process is in; `waiting` is called if another one is. Needed by all of the below.
 
-        Finishes at the start what an interrupted one left. Raises `LeafInUse`.
+        Finishes at the start what an interrupted one left. Raises `PartitionInUse`.
         """
 
     @abstractmethod
-    def plan(self, leaf: Leaf, expiry: Expiry) -> Step:
+    def plan(self, partition: Partition, expiry: Expiry) -> Step:
         """What is to be done with a leaf of which, by time alone, something may expire. Changes nothing."""
 
     @abstractmethod
-    def carry_out(self, step: Step, expiry: Expiry, orders: Orders) -> int:
-        """Do it; gives how many rows went. Raises `LeafInUse`; then, or interrupted, a later run goes on.
+    def execute(self, step: Step, expiry: Expiry, orders: Orders) -> int:
+        """Do it; gives how many rows went. Raises `PartitionInUse`; then, or interrupted, a later run goes on.
 
         No insert waits longer than 100 ms meanwhile, and none is lost.
         """
 
     @abstractmethod
-    def archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
+    def archive(
+        self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None]
+    ) -> None:
         """Give `write` the rows of a leaf that are to be archived, as `Orders.archive` takes them; none goes."""
 
     @abstractmethod
-    def tend(self, progress: Callable[[str], None]) -> None:
+    def maintain(self, progress: Callable[[str], None]) -> None:
         """Make leaves ahead, merge old ones while there are too many, seal those whose span is over.
 
-        `progress` is told what comes next. Raises `LeafInUse`.
+        `progress` is told what comes next. Raises `PartitionInUse`.
         """

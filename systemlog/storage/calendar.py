@@ -1,6 +1,6 @@
 """Spans of time: which one a leaf of the table covers, and which leaves are made one. Pure rules, no database.
 
-The younger, the finer: the present has leaves of a day (or a week, or a month, by `SYSTEMLOG["LEAF"]`), what is
+The younger, the finer: the present has leaves of a day (or a week, or a month, by `SYSTEMLOG["PARTITION"]`), what is
 older than 35 days when its leaf is made gets a month, beyond two years a year, beyond ten years a decade. So the
 number of leaves stays below 100 whatever timestamps arrive: every unpruned query locks every leaf and each of its
 indexes, and 150 leaves were seen to exhaust PostgreSQL's lock table.
@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 AHEAD = {"day": timedelta(days=7), "week": timedelta(days=21), "month": timedelta(days=62)}
-"""How far ahead of now leaves are made, by the setting LEAF."""
+"""How far ahead of now leaves are made, by the setting PARTITION."""
 
 MONTHS_AFTER = timedelta(days=35)
 YEARS_AFTER = timedelta(days=2 * 365)
@@ -36,7 +36,7 @@ FIRST_DECADE = datetime(1970, 1, 1, tzinfo=UTC)
 class Grain(IntEnum):
     """How long a span is, in rising order."""
 
-    LEAF = 0
+    PARTITION = 0
     MONTH = 1
     YEAR = 2
     DECADE = 3
@@ -59,14 +59,14 @@ class Span(NamedTuple):
         return isinstance(instant, datetime) and self.lower <= instant and (instant < self.upper or self.upper == END)
 
 
-def span_for(instant: datetime, *, now: datetime, leaf: str, taken: Collection[Span]) -> Span:
+def span_for(instant: datetime, *, now: datetime, partition: str, taken: Collection[Span]) -> Span:
     """The span of the leaf to make for `instant`: by its distance from now, clipped to the gap between its neighbours.
 
     `leaf` is "day", "week" or "month"; `taken` are the spans of the leaves that exist, none of which holds `instant`.
     """
     instant = instant.astimezone(UTC)
-    crowded = next((grain for count, grain in CROWDED if len(taken) >= count), Grain.LEAF)
-    grain = max(_grain(instant, now, leaf), crowded)
+    crowded = next((grain for count, grain in CROWDED if len(taken) >= count), Grain.PARTITION)
+    grain = max(_grain(instant, now, partition), crowded)
     if crowded is Grain.GAP:
         cell = Span(BEGINNING, END)
     elif grain is Grain.GAP and instant < FIRST_DECADE:
@@ -74,7 +74,7 @@ def span_for(instant: datetime, *, now: datetime, leaf: str, taken: Collection[S
     elif grain is Grain.GAP:
         cell = Span(datetime((now + DECADES_AFTER).year, 1, 1, tzinfo=UTC), END)
     else:
-        cell = _cell(instant, grain, leaf)
+        cell = _cell(instant, grain, partition)
     return _clipped(cell, instant, taken)
 
 
@@ -96,9 +96,9 @@ def mergeable(spans: Sequence[Span], *, now: datetime) -> Span | None:
     return None
 
 
-def days_ahead(now: datetime, leaf: str) -> list[datetime]:
+def days_ahead(now: datetime, partition: str) -> list[datetime]:
     """Instants that need a leaf now: of today and of each of the days ahead."""
-    return [now + timedelta(days=day) for day in range(AHEAD[leaf].days + 1)]
+    return [now + timedelta(days=day) for day in range(AHEAD[partition].days + 1)]
 
 
 def _shortest_neighbours(ordered: list[Span]) -> list[Span]:
@@ -107,7 +107,7 @@ def _shortest_neighbours(ordered: list[Span]) -> list[Span]:
     return min(windows, key=lambda window: window[-1].upper - window[0].lower)
 
 
-def _grain(instant: datetime, now: datetime, leaf: str) -> Grain:
+def _grain(instant: datetime, now: datetime, partition: str) -> Grain:
     age = now - instant
     if instant < FIRST_DECADE or -age > DECADES_AFTER:
         return Grain.GAP
@@ -115,21 +115,21 @@ def _grain(instant: datetime, now: datetime, leaf: str) -> Grain:
         return Grain.DECADE
     if age > YEARS_AFTER or -age > YEARS_AHEAD:
         return Grain.YEAR
-    if age > MONTHS_AFTER or -age > AHEAD[leaf] + timedelta(days=1):
+    if age > MONTHS_AFTER or -age > AHEAD[partition] + timedelta(days=1):
         return Grain.MONTH
-    return Grain.LEAF
+    return Grain.PARTITION
 
 
-def _cell(instant: datetime, grain: Grain, leaf: str) -> Span:
+def _cell(instant: datetime, grain: Grain, partition: str) -> Span:
     if grain is Grain.DECADE:
         return _years(instant.year - instant.year % 10, 10)
     if grain is Grain.YEAR:
         return _years(instant.year, 1)
-    if grain is Grain.MONTH or leaf == "month":
+    if grain is Grain.MONTH or partition == "month":
         return _month(instant)
     midnight = instant.replace(hour=0, minute=0, second=0, microsecond=0)
-    lower = midnight - timedelta(days=midnight.weekday()) if leaf == "week" else midnight
-    return Span(lower, lower + timedelta(days=7 if leaf == "week" else 1))
+    lower = midnight - timedelta(days=midnight.weekday()) if partition == "week" else midnight
+    return Span(lower, lower + timedelta(days=7 if partition == "week" else 1))
 
 
 def _clipped(cell: Span, instant: datetime, taken: Collection[Span]) -> Span:

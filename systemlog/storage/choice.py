@@ -13,7 +13,7 @@ from systemlog.storage.sqlite.store import SQLiteStorage
 STORAGES: dict[str, type[Storage]] = {"postgresql": PostgreSQLStorage, "sqlite": SQLiteStorage}
 
 
-def storage_of(alias: str | None = None) -> Storage:
+def get_storage(alias: str | None = None) -> Storage:
     """The storage on this alias' connection; by default of `SYSTEMLOG["DATABASE"]`.
 
     Raises `NotSupportedError` for another vendor than PostgreSQL and SQLite.

@@ -248,7 +248,7 @@ def recount(connection: BaseDatabaseWrapper, span: Span) -> None:
             count_together(cursor, connection.ops.adapt_datetimefield_value(adapted))
 
 
-def number_of(connection: BaseDatabaseWrapper, span: Span) -> int:
+def count_up_to(connection: BaseDatabaseWrapper, span: Span) -> int:
     """How many records of the span have been counted, in time that does not grow with their number.
 
     0 says nothing: no record, one that nobody has counted, or a span that does not begin and end with an hour.

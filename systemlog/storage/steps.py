@@ -11,7 +11,7 @@ from systemlog.records.row import Row
 from systemlog.storage.calendar import Span
 
 
-class Leaf(NamedTuple):
+class Partition(NamedTuple):
     """One partition: its table's name, its span, and the bytes of its rows (0: it never had one).
 
     SQLite's table is one leaf, from its oldest record to its newest.
@@ -22,7 +22,7 @@ class Leaf(NamedTuple):
     size_bytes: int
 
 
-class LeafState(Enum):
+class PartitionState(Enum):
     """Where in its life a leaf is."""
 
     AHEAD = "ahead"
@@ -44,13 +44,13 @@ class LeafState(Enum):
     """Somebody's DETACH CONCURRENTLY was cancelled. Whoever makes or prunes leaves finishes it."""
 
 
-class LeafReport(NamedTuple):
+class PartitionReport(NamedTuple):
     """What `system_log_partitions` tells of a leaf: `rows` is an estimate, `total_bytes` has its indexes in it."""
 
-    leaf: Leaf
+    partition: Partition
     rows: int
     total_bytes: int
-    state: LeafState
+    state: PartitionState
 
 
 class Action(Enum):
@@ -65,7 +65,7 @@ class Action(Enum):
 class Step(NamedTuple):
     """What is to be done with a leaf: `expired` of its `rows` go."""
 
-    leaf: Leaf
+    partition: Partition
     action: Action
     rows: int
     expired: int
@@ -79,7 +79,7 @@ class Orders(NamedTuple):
     transaction. `progress` is told the rows so far.
     """
 
-    archive: Callable[[Leaf, Iterator[bytes]], None] | None
+    archive: Callable[[Partition, Iterator[bytes]], None] | None
     note: Callable[[int], Row]
     progress: Callable[[int], None]
 
@@ -91,7 +91,7 @@ class Clock(NamedTuple):
     in_use: datetime | None
 
 
-class LeafInUse(Exception):
+class PartitionInUse(Exception):
     """Open transactions held the partition all the time, a backup say. Nothing of it went; prune again later."""
 
     def __init__(self, name: str) -> None:

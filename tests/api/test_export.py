@@ -20,7 +20,7 @@ from systemlog.api.export import takes_gzip
 from systemlog.conf import conf
 from systemlog.models import SystemLog
 from systemlog.search import export, pages
-from systemlog.storage import Row, storage_of
+from systemlog.storage import Row, get_storage
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ NOW = datetime.now(UTC)
 def fill(count: int, **columns: Any) -> None:
     instants = [NOW - timedelta(seconds=number) for number in range(count)]
     blank = Row(NOW, uuid.uuid4(), "INFO", "c", "", "m", None, None, {}, None, None, None)._replace(**columns)
-    storage_of().insert(
+    get_storage().insert(
         [
             blank._replace(timestamp=at, id=uuid.uuid4(), message=f"{blank.message}{number}")
             for number, at in enumerate(instants)
@@ -120,7 +120,7 @@ def test_where_the_time_is_over_a_trailer_says_where_to_go_on(
     monkeypatch.setattr(export, "PAGE_ROWS", 10)
     fill(35)
     whole = read(client, f"format={form}&since=-1h").splitlines()
-    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "EXPORT_BUDGET": 0.0}
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "EXPORT_TIMEOUT_S": 0.0}
     query, found = f"format={form}&since=-1h", []
     for _ in range(4):
         *lines, last = read(client, query).splitlines()

@@ -16,7 +16,7 @@ from django.test import Client
 from systemlog.api import bodies
 from systemlog.conf import conf
 from systemlog.search import pages
-from systemlog.storage import Row, storage_of
+from systemlog.storage import Row, get_storage
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +29,7 @@ def store(count: int, **columns: Any) -> None:
     rows = [
         blank._replace(id=uuid.uuid4(), timestamp=NOW - timedelta(seconds=n))._replace(**columns) for n in range(count)
     ]
-    storage_of().insert(rows)
+    get_storage().insert(rows)
 
 
 def insert(**columns: str) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from systemlog.models import SystemLog
 from systemlog.search.cursors import BadCursor, Cursor
 from systemlog.search.pages import Position
-from systemlog.storage import Row, storage_of
+from systemlog.storage import Row, get_storage
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def store(*records: dict[str, Any]) -> None:
         timestamp = columns.get("timestamp", NOW - timedelta(seconds=number))
         blank = Row(timestamp, uuid.uuid4(), "INFO", "general", "", "m", None, None, {}, None, None, None)
         rows.append(blank._replace(**columns))
-    storage_of().insert(rows)
+    get_storage().insert(rows)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from systemlog.storage import Row, storage_of
+from systemlog.storage import Row, get_storage
 
 LIST = "/admin/systemlog/systemlog/"
 NOW = datetime.now(UTC).replace(microsecond=123_456)
@@ -75,7 +75,7 @@ def store(*records: dict[str, Any]) -> list[Row]:
         timestamp = columns.get("timestamp", NOW - timedelta(seconds=number))
         blank = Row(timestamp, uuid.uuid4(), "INFO", "general", "", "m", None, None, {}, None, None, None)
         rows.append(blank._replace(**columns))
-    storage_of().insert(rows)
+    get_storage().insert(rows)
     return rows
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from systemlog.console import model_admin
 from systemlog.search import time_walk
-from systemlog.storage import storage_of
+from systemlog.storage import get_storage
 
 from .conftest import LIST, NOW, messages_of, page_of, queries, store
 
@@ -248,7 +248,7 @@ def test_the_number_of_queries_does_not_grow_with_the_table(client: Client, monk
     monkeypatch.setattr(time_walk, "SLICE_S", 1000)  # as if every statement were quick
 
     def statements_of(query: str) -> int:
-        storage_of().leaf_spans()  # read once a minute
+        get_storage().partition_spans()  # read once a minute
         with queries() as statements:
             assert client.get(f"{LIST}?{query}").status_code == 200
         return len(statements)

@@ -14,7 +14,7 @@ SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 SECRET_KEY = "of-the-tests"
 ALLOWED_HOSTS = ["127.0.0.1", "testserver"]  # the latter for requests inside the process
 USE_TZ = True
-SYSTEMLOG = {"ACCESS_RECORDS": True}
+SYSTEMLOG = {"ACCESS_LOG": True}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

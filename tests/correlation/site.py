@@ -71,7 +71,7 @@ def through_a_pool(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"carried": carried, "bare": bare})
 
 
-async def leaves_a_task(request: HttpRequest) -> HttpResponse:
+async def partitions_a_task(request: HttpRequest) -> HttpResponse:
     name = request.GET["name"]
     released[name] = asyncio.Event()
 
@@ -246,7 +246,7 @@ urlpatterns = [
     path("async-seen", async_seen),
     path("through-threads", through_threads),
     path("through-a-pool", through_a_pool),
-    path("leaves-a-task", leaves_a_task),
+    path("leaves-a-task", partitions_a_task),
     path("releases-a-task", releases_a_task),
     path("nests", nests),
     path("async-nests", async_nests),

@@ -24,7 +24,7 @@ def configure(settings: Settings) -> Callable[..., None]:
     """Switch the access records on, with other settings."""
 
     def configure(**others: Any) -> None:
-        settings.SYSTEMLOG = {**settings.SYSTEMLOG, "ACCESS_RECORDS": True, **others}
+        settings.SYSTEMLOG = {**settings.SYSTEMLOG, "ACCESS_LOG": True, **others}
 
     configure()
     return configure

@@ -14,22 +14,22 @@ def test_a_project_without_the_setting_has_the_defaults_until_it_sets_it(setting
     del settings.SYSTEMLOG
     assert conf() == conf() == Settings()
 
-    settings.SYSTEMLOG = {"ACCESS_RECORDS": True}
-    assert conf().ACCESS_RECORDS
+    settings.SYSTEMLOG = {"ACCESS_LOG": True}
+    assert conf().ACCESS_LOG
 
 
 def test_an_override_counts_as_long_as_it_lasts() -> None:
     before = conf()
-    with override_settings(SYSTEMLOG={"ACCESS_RECORDS": True}):
-        assert conf().ACCESS_RECORDS
+    with override_settings(SYSTEMLOG={"ACCESS_LOG": True}):
+        assert conf().ACCESS_LOG
         with override_settings(SYSTEMLOG={}):
-            assert not conf().ACCESS_RECORDS
-        assert conf().ACCESS_RECORDS
+            assert not conf().ACCESS_LOG
+        assert conf().ACCESS_LOG
     assert conf() == before
 
 
 def test_a_dictionary_put_there_by_hand_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     conf()
-    monkeypatch.setattr(django_settings, "SYSTEMLOG", {"ACCESS_RECORDS": True})
+    monkeypatch.setattr(django_settings, "SYSTEMLOG", {"ACCESS_LOG": True})
 
-    assert conf().ACCESS_RECORDS
+    assert conf().ACCESS_LOG

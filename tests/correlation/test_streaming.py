@@ -156,7 +156,7 @@ def test_an_async_body_that_is_let_go_of_ends_with_its_id(logged: Recorder, sett
         while not logged.of("systemlog.access"):  # the event loop has the generators closed
             await asyncio.sleep(0)
 
-    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "ACCESS_RECORDS": True}
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "ACCESS_LOG": True}
     asyncio.run(asyncio.wait_for(ask_and_leave(), TIMEOUT_S))
 
     assert [record.current_id for record in logged.of("let go")] == ["given"]
@@ -171,7 +171,7 @@ def test_a_server_that_never_closes_leaves_nothing_behind(logged: Recorder, sett
         finally:
             logging.getLogger("let go").info("the body is over")
 
-    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "ACCESS_RECORDS": True}
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "ACCESS_LOG": True}
     middleware = CorrelationMiddleware(lambda request: StreamingHttpResponse(chunks()))
     response = middleware(RequestFactory().get("/", headers=GIVEN))
     next(iter(response))

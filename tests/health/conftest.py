@@ -42,7 +42,7 @@ def nothing_cached(settings: Settings) -> None:
 
 @pytest.fixture
 def probes(settings: Settings) -> Probes:
-    """Configure these probes: `probes(database="health.probes.Database", HEALTH={"CACHE": 0})`."""
+    """Configure these probes: `probes(database="health.probes.Database", HEALTH={"CACHE_S": 0})`."""
 
     def configure(HEALTH: dict[str, Any] | None = None, **probes: object) -> None:  # noqa: N803  (the setting's name)
         settings.HEALTH = {**(HEALTH or {}), "PROBES": probes}
@@ -75,7 +75,7 @@ def add_database(django_db_blocker: DjangoDbBlocker, probes: Probes) -> Iterator
         entry |= {"USER": "postgres"} | settings
         connections.settings[alias] = connections.configure_settings({"default": {}, alias: entry})[alias]
         added.append(alias)
-        probes(database={"PROBE": "health.probes.Database", "OPTIONS": {"alias": alias}}, HEALTH={"CACHE": 0})
+        probes(database={"PROBE": "health.probes.Database", "OPTIONS": {"alias": alias}}, HEALTH={"CACHE_S": 0})
         return alias
 
     with django_db_blocker.unblock():

@@ -43,7 +43,7 @@ urlpatterns = [path("has-begun", has_begun), path("release", release)]
 if not settings.configured:
     settings.configure(
         ALLOWED_HOSTS=["127.0.0.1"],
-        HEALTH={"PROBES": {"hangs": "tests.health.hanging.hangs"}, "DEADLINE": 30},
+        HEALTH={"PROBES": {"hangs": "tests.health.hanging.hangs"}, "DEADLINE_S": 30},
         INSTALLED_APPS=["health"],
         MIDDLEWARE=["health.middleware.HealthMiddleware", "tests.health.hanging.SyncOnly"],
         ROOT_URLCONF="tests.health.hanging",

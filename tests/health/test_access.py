@@ -88,7 +88,7 @@ def test_nobody_is_looked_up_in_a_database_that_is_down(
     client: Client, add_database: AddDatabase, refusing_port: int, settings: Settings
 ) -> None:
     add_database("refusing", host="127.0.0.1", port=refusing_port)
-    settings.HEALTH = {**settings.HEALTH, "MAY_SEE": "tests.health.doubtful.fails"}
+    settings.HEALTH = {**settings.HEALTH, "CAN_SEE_DETAILS": "tests.health.doubtful.fails"}
     client.cookies[settings.SESSION_COOKIE_NAME] = "some-session"
 
     response = client.get("/system-health/ready")
@@ -98,7 +98,7 @@ def test_nobody_is_looked_up_in_a_database_that_is_down(
 
 
 def test_a_function_that_cannot_tell_who_may_see_tells_nothing(client: Client, settings: Settings) -> None:
-    settings.HEALTH = {**settings.HEALTH, "MAY_SEE": "tests.health.doubtful.fails"}
+    settings.HEALTH = {**settings.HEALTH, "CAN_SEE_DETAILS": "tests.health.doubtful.fails"}
     client.cookies[settings.SESSION_COOKIE_NAME] = "some-session"
 
     response = client.get("/system-health")
@@ -108,7 +108,7 @@ def test_a_function_that_cannot_tell_who_may_see_tells_nothing(client: Client, s
 
 
 def test_the_metrics_can_demand_the_token(stranger: Client, settings: Settings) -> None:
-    settings.HEALTH = {**settings.HEALTH, "METRICS_NEED_TOKEN": True}
+    settings.HEALTH = {**settings.HEALTH, "METRICS_RESTRICTED": True}
     client = Client(headers={"Host": "10.244.1.7:8000"})
 
     refused = client.get("/system-health/metrics")

@@ -105,7 +105,7 @@ def test_a_check_with_wrong_parameters_is_named_at_start_up() -> None:
 @pytest.mark.django_db
 def test_they_are_configured_by_their_dotted_paths(stranger: Client, settings: Settings, tmp_path: Path) -> None:
     settings.HEALTH = {
-        "DEADLINE": 5,
+        "DEADLINE_S": 5,
         "PROBES": {
             "cache": "health.probes.Cache",
             "disk": {

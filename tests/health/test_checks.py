@@ -27,9 +27,9 @@ def test_the_platform_itself_has_nothing_to_complain_of() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"DEADLIN": 1}, "'DEADLINE'"),
-        ({"DEADLINE": "1"}, "float"),
-        ({"DEADLINE": 0}, "between"),
+        ({"DEADLIN": 1}, "'DEADLINE_S'"),
+        ({"DEADLINE_S": "1"}, "float"),
+        ({"DEADLINE_S": 0}, "between"),
         ({"PATH": "health/"}, "slash"),
         ({"PROBES": ["health.probes.Database"]}, "dict"),
         ({"TOKEN": "short"}, "16"),
@@ -90,7 +90,7 @@ def test_a_middleware_that_could_refuse_a_probe_is_named(settings: Settings) -> 
 
 
 def test_a_function_that_is_not_there_is_named(settings: Settings) -> None:
-    settings.HEALTH = {"MAY_SEE": "nowhere.at_all"}
+    settings.HEALTH = {"CAN_SEE_DETAILS": "nowhere.at_all"}
 
     assert ids() == ["health.E005"]
 

@@ -94,7 +94,7 @@ def test_gauges_and_counters_of_a_function_are_told(stranger: Client, settings: 
 
 
 def test_scrapes_one_after_another_ask_a_function_once(stranger: Client, settings: Settings) -> None:
-    configure(settings, "collect", CACHE=60)
+    configure(settings, "collect", CACHE_S=60)
 
     for _ in range(3):
         assert told(stranger)["queue_bytes"] == 4096
@@ -124,7 +124,7 @@ def test_one_that_is_broken_costs_its_own_metrics_and_not_the_scrape(
 
 
 def test_one_that_hangs_costs_one_deadline_and_one_thread(stranger: Client, settings: Settings) -> None:
-    configure(settings, "hangs", "collect", DEADLINE=0.4, CACHE=0)
+    configure(settings, "hangs", "collect", DEADLINE_S=0.4, CACHE_S=0)
     told(stranger)
 
     for _ in range(10):
@@ -140,7 +140,7 @@ def test_one_that_hangs_costs_one_deadline_and_one_thread(stranger: Client, sett
 
 def test_one_that_hangs_does_not_stall_the_event_loop(settings: Settings) -> None:
     settings.MIDDLEWARE = ["health.middleware.HealthMiddleware"]
-    configure(settings, "hangs", DEADLINE=30)
+    configure(settings, "hangs", DEADLINE_S=30)
 
     async def ask() -> list[int]:
         waiting = asyncio.create_task(AsyncClient().get("/system-health/metrics"))

@@ -141,7 +141,7 @@ def test_log_records_are_counted_by_level(api: Client) -> None:
 
 def test_database_connections_are_counted_by_alias(api: Client, probes: Probes, transactional_db: None) -> None:
     before = sample(api, "django_db_connections_opened_total", alias="default")
-    probes(database="health.probes.Database", HEALTH={"CACHE": 0})
+    probes(database="health.probes.Database", HEALTH={"CACHE_S": 0})
 
     api.get("/system-health/ready")
 

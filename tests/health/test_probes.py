@@ -59,7 +59,7 @@ def test_a_failure_that_is_not_critical_is_a_warning(stranger: Client, probes: P
 
 
 def test_a_probe_that_would_end_the_process_fails_at_once(stranger: Client, probes: Probes) -> None:
-    probes(exits=DOUBTFUL + "exits", HEALTH={"CACHE": 0, "DEADLINE": 5})
+    probes(exits=DOUBTFUL + "exits", HEALTH={"CACHE_S": 0, "DEADLINE_S": 5})
     began = time.monotonic()
 
     assert [status(stranger), status(stranger)] == [503, 503]
@@ -80,7 +80,7 @@ def test_a_path_to_nothing_fails_the_probe_and_not_the_request(stranger: Client,
 
 
 def test_a_hundred_requests_at_once_run_a_probe_once(probes: Probes) -> None:
-    probes(slow=DOUBTFUL + "takes_a_moment", HEALTH={"CACHE": 60, "DEADLINE": 5})
+    probes(slow=DOUBTFUL + "takes_a_moment", HEALTH={"CACHE_S": 60, "DEADLINE_S": 5})
 
     with ThreadPoolExecutor(100) as pool:
         statuses = list(pool.map(lambda _: status(Client()), range(100)))
@@ -90,7 +90,7 @@ def test_a_hundred_requests_at_once_run_a_probe_once(probes: Probes) -> None:
 
 
 def test_a_result_is_good_for_a_moment(stranger: Client, probes: Probes) -> None:
-    probes(passes=DOUBTFUL + "passes", HEALTH={"CACHE": 60})
+    probes(passes=DOUBTFUL + "passes", HEALTH={"CACHE_S": 60})
 
     for _ in range(3):
         status(stranger)
@@ -108,7 +108,7 @@ def test_liveness_and_metrics_run_no_probe(stranger: Client, probes: Probes) -> 
 
 def test_a_probe_that_hangs_costs_one_deadline_and_one_thread(stranger: Client, probes: Probes) -> None:
     deadline_s, requests = 0.4, 20
-    probes(stuck=DOUBTFUL + "hangs", HEALTH={"DEADLINE": deadline_s, "CACHE": 0})
+    probes(stuck=DOUBTFUL + "hangs", HEALTH={"DEADLINE_S": deadline_s, "CACHE_S": 0})
 
     began = time.monotonic()
     statuses = [status(stranger) for _ in range(requests)]
@@ -120,7 +120,7 @@ def test_a_probe_that_hangs_costs_one_deadline_and_one_thread(stranger: Client, 
 
 
 def test_a_probe_that_has_hung_is_believed_when_it_answers_in_time_again(stranger: Client, probes: Probes) -> None:
-    probes(hangs=DOUBTFUL + "hangs", HEALTH={"DEADLINE": 0.1, "CACHE": 0})
+    probes(hangs=DOUBTFUL + "hangs", HEALTH={"DEADLINE_S": 0.1, "CACHE_S": 0})
     assert status(stranger) == 503
 
     doubtful.release.set()
@@ -129,7 +129,7 @@ def test_a_probe_that_has_hung_is_believed_when_it_answers_in_time_again(strange
 
 
 def test_probes_that_hang_do_not_add_up(stranger: Client, probes: Probes) -> None:
-    probes(HEALTH={"DEADLINE": 0.5}, **{f"hangs-{number}": DOUBTFUL + "hangs" for number in range(5)})
+    probes(HEALTH={"DEADLINE_S": 0.5}, **{f"hangs-{number}": DOUBTFUL + "hangs" for number in range(5)})
     status(stranger, "/live")
 
     began = time.monotonic()
@@ -141,7 +141,7 @@ def test_probes_that_hang_do_not_add_up(stranger: Client, probes: Probes) -> Non
 def test_a_probe_that_hangs_does_not_stall_the_event_loop(probes: Probes, settings: Settings) -> None:
     # Below a middleware that is sync only, Django would run the whole chain in one thread, and not on the loop.
     settings.MIDDLEWARE = ["health.middleware.HealthMiddleware"]
-    probes(hangs=DOUBTFUL + "hangs", HEALTH={"DEADLINE": 30})
+    probes(hangs=DOUBTFUL + "hangs", HEALTH={"DEADLINE_S": 30})
 
     async def ask() -> list[int]:
         waiting = asyncio.create_task(AsyncClient().get("/system-health/ready"))
@@ -157,7 +157,7 @@ def test_a_probe_that_hangs_does_not_stall_the_event_loop(probes: Probes, settin
 
 
 def test_a_client_that_goes_away_takes_nothing_from_the_others(probes: Probes) -> None:
-    probes(slow=DOUBTFUL + "takes_a_moment", HEALTH={"DEADLINE": 5})
+    probes(slow=DOUBTFUL + "takes_a_moment", HEALTH={"DEADLINE_S": 5})
 
     async def ask() -> int:
         impatient = asyncio.create_task(AsyncClient().get("/system-health/ready"))
@@ -172,7 +172,7 @@ def test_a_client_that_goes_away_takes_nothing_from_the_others(probes: Probes) -
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_process_runs_its_own_probes(stranger: Client, probes: Probes) -> None:
-    probes(passes=DOUBTFUL + "passes", HEALTH={"CACHE": 60})
+    probes(passes=DOUBTFUL + "passes", HEALTH={"CACHE_S": 60})
     assert status(stranger) == 200
 
     child = os.fork()
@@ -186,12 +186,12 @@ def test_a_forked_process_runs_its_own_probes(stranger: Client, probes: Probes) 
 def test_start_up_is_not_over_while_something_is_missing_and_then_for_good(
     stranger: Client, probes: Probes, fresh_start: None
 ) -> None:
-    probes(billing=DOUBTFUL + "fails", HEALTH={"CACHE": 0})
+    probes(billing=DOUBTFUL + "fails", HEALTH={"CACHE_S": 0})
     assert status(stranger, "/startup") == 503
 
-    probes(billing=DOUBTFUL + "passes", HEALTH={"CACHE": 0})
+    probes(billing=DOUBTFUL + "passes", HEALTH={"CACHE_S": 0})
     assert status(stranger, "/startup") == 200
 
-    probes(billing=DOUBTFUL + "fails", HEALTH={"CACHE": 0})
+    probes(billing=DOUBTFUL + "fails", HEALTH={"CACHE_S": 0})
     assert status(stranger, "/startup") == 200
     assert status(stranger) == 503

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from systemlog.records.ids import EPOCH, derive_id, instant_of, mint_id, next_instant, next_key
+from systemlog.records.ids import EPOCH, derive_id, instant_of, mint_id, new_key_bytes, next_instant
 
 instants = st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001  (the zone is beside it)
 
@@ -56,7 +56,7 @@ def read_key(key: bytes) -> tuple[datetime, uuid.UUID]:
 
 def test_a_key_of_now_is_an_instant_and_its_id() -> None:
     before = datetime.now(UTC)
-    instant, id_ = read_key(next_key())
+    instant, id_ = read_key(new_key_bytes())
     assert before <= instant <= datetime.now(UTC)
     assert instant_of(id_) == instant
     assert id_.variant == uuid.RFC_4122
@@ -64,7 +64,7 @@ def test_a_key_of_now_is_an_instant_and_its_id() -> None:
 
 def test_keys_of_threads_are_all_different_and_each_threads_ascend() -> None:
     with ThreadPoolExecutor(4) as threads:
-        taken = list(threads.map(lambda _: [next_key() for _ in range(5000)], range(4)))
+        taken = list(threads.map(lambda _: [new_key_bytes() for _ in range(5000)], range(4)))
     for keys in taken:
         assert keys == sorted(keys)
     assert len({key.split(b"\t")[1] for keys in taken for key in keys}) == 20_000
@@ -73,10 +73,10 @@ def test_keys_of_threads_are_all_different_and_each_threads_ascend() -> None:
 def test_a_forked_process_counts_its_ids_from_elsewhere() -> None:
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
-        os.write(writing, next_key())
+        os.write(writing, new_key_bytes())
         os._exit(0)
     os.waitpid(child, 0)
-    ours, theirs = (read_key(key)[1].int & 2**62 - 1 for key in (next_key(), os.read(reading, 200)))
+    ours, theirs = (read_key(key)[1].int & 2**62 - 1 for key in (new_key_bytes(), os.read(reading, 200)))
     assert abs(ours - theirs) > 1000
     os.close(reading)
     os.close(writing)

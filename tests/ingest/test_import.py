@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from systemlog.models import SystemLog
-from systemlog.storage import storage_of
+from systemlog.storage import get_storage
 
 pytestmark = pytest.mark.django_db
 
@@ -118,4 +118,4 @@ def test_the_hole_of_a_truncated_file_is_passed_over(file: Path, nuls: int) -> N
 
 
 def test_storing_no_rows_asks_nothing_of_the_database() -> None:
-    assert storage_of().insert([]) == 0
+    assert get_storage().insert([]) == 0

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from systemlog.ingest.validation import Refused, read_record
+from systemlog.ingest.validation import InvalidRecord, read_record
 from systemlog.records.ids import instant_of, mint_id
 from systemlog.records.row import context_as_json
 from systemlog.records.strict_json import Malformed, read_json
@@ -27,7 +27,7 @@ for _ in range(20):
 
 
 def refusal(given: object) -> list[tuple[str, str]]:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(InvalidRecord) as caught:
         read_record(given)
     return [(error.field, error.code) for error in caught.value.errors]
 
@@ -89,7 +89,7 @@ def test_what_is_no_record_is_refused_by_field_and_code(given: object, errors: l
 
 
 def test_a_refusal_repeats_no_value_and_not_every_unknown_field() -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(InvalidRecord) as caught:
         read_record({"message": "m", "level": "hunter2", **{f"{'x' * 500}{n}": "hunter2" for n in range(1000)}})
     assert "hunter2" not in str(caught.value)
     assert len(str(caught.value)) < 4000
@@ -153,7 +153,7 @@ def test_the_correlation_id_of_a_record_wins_and_null_means_none() -> None:
 def test_an_archived_record_says_who_recorded_it_and_when() -> None:
     row = read_record({"message": "m", "timestamp": "2003-08-06T09:52:50Z", "recorded_by": "ops"}, archived=True)
     assert row.recorded_by == "ops"
-    with pytest.raises(Refused, match="timestamp: This field is required"):
+    with pytest.raises(InvalidRecord, match="timestamp: This field is required"):
         read_record({"message": "m"}, archived=True)
 
 
@@ -172,7 +172,7 @@ fields = st.sampled_from(
 def test_any_object_is_a_storable_row_or_refused(given: dict[str, Any]) -> None:
     try:
         row = read_record(given)
-    except Refused:
+    except InvalidRecord:
         return
     assert isinstance(row, Row)
     text = context_as_json(row.context) + row.message + row.category + (row.user_id or "")

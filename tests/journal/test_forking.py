@@ -14,8 +14,8 @@ FORK_LIKE_UWSGI = """
 import ctypes, os, sys, types
 uwsgi = sys.modules["uwsgi"] = types.ModuleType("uwsgi")
 {decorators}
-from systemlog.records.ids import next_key
-half = lambda: int(next_key()[-16:], 16)
+from systemlog.records.ids import new_key_bytes
+half = lambda: int(new_key_bytes()[-16:], 16)
 parents = half()
 child = ctypes.PyDLL(None).fork()
 if child == 0:

@@ -18,7 +18,7 @@ from systemlog.landing import Lander
 from systemlog.landing.quarantine import Quarantine
 from systemlog.landing.stats import read_ledger
 from systemlog.models import Checkpoint, SystemLog
-from systemlog.storage import Row, storage_of
+from systemlog.storage import Row, get_storage
 from tests.landing.conftest import execute, row, stored, write
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +53,7 @@ def test_a_record_that_differs_from_the_stored_one_goes_to_quarantine_with_a_war
     folder: Path, lander: Lander, caplog: pytest.LogCaptureFixture, changed: dict[str, Any]
 ) -> None:
     first = row("first")
-    storage_of().insert([first])
+    get_storage().insert([first])
     write(folder, [row("before"), first._replace(**changed), row("after")])
     with caplog.at_level(logging.WARNING, "systemlog.landing"):
         lander.land_once()
@@ -76,7 +76,7 @@ def test_a_repetition_is_passed_by(
     folder: Path, lander: Lander, caplog: pytest.LogCaptureFixture, changed: dict[str, Any]
 ) -> None:
     first = row("first")
-    storage_of().insert([first])
+    get_storage().insert([first])
     write(folder, [first._replace(**changed), row("after")])
     lander.land_all()
     assert (stored(), quarantined(folder), caplog.records) == (["first", "after"], [], [])
@@ -103,7 +103,7 @@ def test_conflicts_for_which_quarantine_has_no_room_hold_up_their_own_segment_al
     folder: Path, lander: Lander, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = row("first")
-    storage_of().insert([first])
+    get_storage().insert([first])
     write(folder, [row("held up"), first._replace(message="second")])
     write(folder, [row("free")])
     quarantine = folder / "quarantine"
@@ -117,7 +117,7 @@ def test_conflicts_for_which_quarantine_has_no_room_hold_up_their_own_segment_al
 
 def test_a_conflict_stays_in_quarantine_until_the_stored_record_is_gone(folder: Path, lander: Lander) -> None:
     first = row("first")
-    storage_of().insert([first])
+    get_storage().insert([first])
     write(folder, [first._replace(message="second")])
     lander.land_all()
 
@@ -141,7 +141,7 @@ def test_thousands_of_conflicts_are_set_apart_by_one_write(
     folder: Path, lander: Lander, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [row("first") for _ in range(2000)]
-    storage_of().insert(rows)
+    get_storage().insert(rows)
     writes: list[int] = []
     add_many: Callable[..., list[int]] = Quarantine.add_many
 

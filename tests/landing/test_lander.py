@@ -277,10 +277,10 @@ def test_a_landed_segment_stays_while_its_writer_lives_and_for_its_time(
     lander.land_all()
     assert path.exists(), "its writer lives"
     del segment
-    journal(JOURNAL_KEEP=time.time() + 1000)
+    journal(JOURNAL_KEEP_S=time.time() + 1000)
     lander.land_all()
     assert path.exists(), "it is kept"
-    journal(JOURNAL_KEEP=900)
+    journal(JOURNAL_KEEP_S=900)
     lander.land_all()
     assert not path.exists()
     assert Checkpoint.objects.count() == 0
@@ -317,7 +317,7 @@ def test_counts_stay_when_segments_go(journal: Callable[..., Path], folder: Path
     write(folder, [row("1"), row("2", level="ERROR")])
     gc.collect()
     assert (counts()["systemlog_records_accepted"], counts()["systemlog_records_landed"]) == (2, 0)
-    journal(JOURNAL_KEEP=0)
+    journal(JOURNAL_KEEP_S=0)
     lander.land_all()
     lander.land_all()
     assert not directory.segment_files(folder)
@@ -401,7 +401,7 @@ def test_a_small_disk_that_the_journal_filled_takes_records_again_when_they_are_
 def test_what_a_segment_refused_that_is_gone_is_told(
     journal: Callable[..., Path], folder: Path, lander: Lander, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal(JOURNAL_KEEP=0)
+    journal(JOURNAL_KEEP_S=0)
     segment = write(folder, [row("1")])
     segment.count_refused(1, 40)
     del segment

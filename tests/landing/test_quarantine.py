@@ -246,7 +246,7 @@ def test_an_entry_that_the_disk_damaged_does_not_spoil_the_next(folder: Path) ->
 def test_landers_that_remove_at_once_do_no_harm(
     journal: Callable[..., Path], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal(JOURNAL_KEEP=0)
+    journal(JOURNAL_KEEP_S=0)
     write(folder, [row("1")])
     gc.collect()
     one, other = Lander(folder), Lander(folder)

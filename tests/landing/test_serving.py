@@ -19,7 +19,7 @@ import pytest
 
 from systemlog.journal import directory
 from systemlog.landing import Lander
-from systemlog.landing.lock import Election
+from systemlog.landing.lock import LanderLock
 from systemlog.landing.service import LandingService
 from tests.health.conftest import eventually
 from tests.landing.conftest import row, stored, write
@@ -91,11 +91,11 @@ def test_a_directory_that_cannot_be_used_is_told_once_a_minute(
     monkeypatch.setattr("systemlog.journal.stderr._told", float("-inf"))
     failures = threading.Semaphore(0)
 
-    def win(self: Election) -> bool:
+    def win(self: LanderLock) -> bool:
         failures.release()
         raise directory.JournalUnusable("The journal's directory cannot be used.")
 
-    monkeypatch.setattr(Election, "win", win)
+    monkeypatch.setattr(LanderLock, "win", win)
     serving(lambda: 0)
     for _ in range(5):
         assert failures.acquire(timeout=5)
@@ -104,7 +104,7 @@ def test_a_directory_that_cannot_be_used_is_told_once_a_minute(
 
 
 def test_a_forked_process_does_not_keep_the_election_of_its_parent(folder: Path) -> None:
-    election = Election(folder)
+    election = LanderLock(folder)
     assert election.win()
     reading, writing = os.pipe()
     there, arrived = os.pipe()
@@ -118,7 +118,7 @@ def test_a_forked_process_does_not_keep_the_election_of_its_parent(folder: Path)
         assert election._descriptor is not None
         os.close(election._descriptor)  # as the kernel does when the parent ends
         election._descriptor = None
-        other = Election(folder)
+        other = LanderLock(folder)
         assert other.win()
         other.step_down()
     finally:
@@ -179,7 +179,7 @@ def test_the_command_ends_within_two_seconds_while_another_holds_the_databases_l
     other.execute("BEGIN IMMEDIATE")
     with subprocess.Popen([*run, "land"], stderr=subprocess.PIPE, text=True) as process:
         try:
-            assert eventually(lambda: any(map(is_taken, (tmp_path / "journal").glob(f"*/{directory.LOCK}"))))
+            assert eventually(lambda: any(map(is_taken, (tmp_path / "journal").glob(f"*/{directory.LANDER_LOCK}"))))
             told = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0

@@ -6,7 +6,7 @@ from wsgiref.util import FileWrapper, setup_testing_defaults
 
 import pytest
 
-from ops_platform.admission import Admission, Room
+from ops_platform.admission import Admission, Limiter
 
 SOON_S = 10
 
@@ -217,7 +217,7 @@ def test_nobody_is_refused_where_no_limit_is_known(application):
 
 
 def test_who_waits_gets_the_place_that_becomes_free():
-    room = Room(1, patience_s=SOON_S)
+    room = Limiter(1, patience_s=SOON_S)
     room.enter()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(room.enter)
@@ -226,7 +226,7 @@ def test_who_waits_gets_the_place_that_becomes_free():
 
 
 def test_after_one_waited_in_vain_the_next_is_refused_at_once():
-    room = Room(1, patience_s=0.01)
+    room = Limiter(1, patience_s=0.01)
     room.enter()
     assert room.enter() is False
     room.leave()
@@ -235,7 +235,7 @@ def test_after_one_waited_in_vain_the_next_is_refused_at_once():
 
 
 def test_a_crowd_waits_as_long_as_somebody_moves():
-    room = Room(2, patience_s=SOON_S)
+    room = Limiter(2, patience_s=SOON_S)
 
     def come_and_go():
         entered = room.enter()

@@ -13,7 +13,7 @@ from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from systemlog.problems.handling.request_bodies import let_body_in
+from systemlog.problems.handling.request_bodies import wrap_body
 
 
 class Source(io.BytesIO):
@@ -43,7 +43,7 @@ def request_with(source: Any, content_type: str = "application/json", **headers:
         **{"wsgi.input": source, "wsgi.input_terminated": True, **headers},
     )
     request = WSGIRequest(environ)
-    let_body_in(request)
+    wrap_body(request)
     return request
 
 
@@ -124,7 +124,7 @@ def request_of(length: int, source: Any) -> WSGIRequest:
         REQUEST_METHOD="POST", CONTENT_TYPE="application/json", CONTENT_LENGTH=str(length), **{"wsgi.input": source}
     )
     request = WSGIRequest(environ)
-    let_body_in(request)
+    wrap_body(request)
     return request
 
 

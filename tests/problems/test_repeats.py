@@ -151,7 +151,7 @@ def test_any_number_of_clients_is_counted_in_bounded_memory(
 def test_a_long_path_is_cut_in_what_is_recorded_and_whole_in_the_answer(
     client: Client, settings: Any, system_log_records: list[Any], character: str
 ) -> None:
-    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "PROBLEM_LOG_LEVELS": {404: "WARNING"}, "ACCESS_RECORDS": True}
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "PROBLEM_LOG_LEVELS": {404: "WARNING"}, "ACCESS_LOG": True}
     response = client.get("/missing/" + character * 2000)
     assert len(response.json()["instance"]) > 2000
     assert {row.category for row in system_log_records} == {"django.request", "systemlog.access"}

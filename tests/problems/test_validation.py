@@ -91,7 +91,9 @@ def test_errors_is_never_empty(detail: Any) -> None:
 
 keys = st.text(max_size=5) | st.integers(0, 9)
 details = st.recursive(
-    st.just("no"), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3), max_leaves=20
+    st.just("no"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
+    max_leaves=20,
 )
 
 

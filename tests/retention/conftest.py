@@ -14,7 +14,7 @@ from django.db import connections
 
 from systemlog.conf import conf
 from systemlog.models import SystemLog
-from systemlog.storage import Row, storage_of
+from systemlog.storage import Row, get_storage
 from systemlog.storage.postgresql import store as postgresql_store
 
 NOW = datetime.now(UTC)
@@ -44,9 +44,9 @@ def run(command: str, *arguments: str) -> str:
     return out.getvalue()
 
 
-def leaves_of_today() -> dict[str, Any]:
+def partitions_of_today() -> dict[str, Any]:
     """The leaves by name."""
-    return {report.leaf.name: report for report in storage_of().leaves()}
+    return {report.partition.name: report for report in get_storage().partitions()}
 
 
 def sql(statement: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -59,25 +59,25 @@ def sql(statement: str, *values: Any) -> list[tuple[Any, ...]]:
 @pytest.fixture
 def store(transactional_db: None) -> Callable[..., None]:
     """Stores rows."""
-    return lambda *rows: storage_of().insert(rows) and None
+    return lambda *rows: get_storage().insert(rows) and None
 
 
-def _drop_leaves(names: Iterable[str]) -> None:
+def _drop_partitions(names: Iterable[str]) -> None:
     for name in names:
         sql(f"DROP TABLE {name}")
     postgresql_store._remembered.clear()
 
 
 @pytest.fixture
-def fresh_leaves(transactional_db: None) -> Iterator[None]:
+def fresh_partitions(transactional_db: None) -> Iterator[None]:
     """Whatever leaves a test makes or drops, the next one has those of the present alone."""
     if connections[conf().DATABASE].vendor != "postgresql":
         yield
         return
-    before = {name: report.leaf.span for name, report in leaves_of_today().items()}
+    before = {name: report.partition.span for name, report in partitions_of_today().items()}
     present = {name for name, span in before.items() if span.upper > NOW}
-    _drop_leaves(before.keys() - present)  # other tests made them, on fixed days that lie in this week by chance
+    _drop_partitions(before.keys() - present)  # other tests made them, on fixed days that lie in this week by chance
     yield
-    _drop_leaves(leaves_of_today().keys() - present)
-    for name in present - leaves_of_today().keys():
-        storage_of().make_room([before[name].lower])
+    _drop_partitions(partitions_of_today().keys() - present)
+    for name in present - partitions_of_today().keys():
+        get_storage().ensure_partitions([before[name].lower])

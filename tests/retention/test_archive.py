@@ -22,11 +22,11 @@ from systemlog.conf import conf
 from systemlog.models import SystemLog
 from systemlog.retention import archive
 from systemlog.retention.prune import ArchiveTo, prune
-from systemlog.storage import storage_of
+from systemlog.storage import get_storage
 from systemlog.storage.expiry import Policy
 from tests.retention.conftest import NOW, TODAY, ago, messages, row, run, sql
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_leaves")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_partitions")]
 
 Store = Callable[..., None]
 DAYS = timedelta(days=1)
@@ -66,7 +66,7 @@ def test_what_is_pruned_and_restored_is_the_same_bit_for_bit(store: Store, tmp_p
     on_postgresql = connections[conf().DATABASE].vendor == "postgresql"
     for literal in ('{"big": 12345678901234567890123, "small": 1.10, "e": 1E+2}', '{\n "spaced": [ 1,\n2 ] }'):
         chosen = row(ago(41), literal).id
-        moment = storage_of().connection.ops.adapt_datetimefield_value(ago(41))
+        moment = get_storage().connection.ops.adapt_datetimefield_value(ago(41))
         plain = f"INSERT INTO system_logs ({columns}) VALUES (%s, %s, '', %s, 'r', '')"
         sql(plain, chosen if on_postgresql else chosen.hex, moment, literal)
     before = [tuple(str(value).replace("\n", " ") for value in each) for each in everything()]
@@ -160,7 +160,7 @@ def test_records_that_come_while_others_are_archived_are_in_the_archive_or_still
     def write() -> None:
         try:
             while not stop.is_set():
-                storage_of().insert([row(ago(40), f"late {len(written)}")])
+                get_storage().insert([row(ago(40), f"late {len(written)}")])
                 written.append(f"late {len(written)}")
         finally:
             connections.close_all()

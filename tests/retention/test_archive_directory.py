@@ -12,7 +12,7 @@ from django.core.management import CommandError
 
 from tests.retention.conftest import ago, messages, row, run
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_leaves")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_partitions")]
 
 Store = Callable[..., None]
 

@@ -16,7 +16,7 @@ from django.core.management import CommandError
 from systemlog.models import SystemLog
 from tests.retention.conftest import ago, messages, row, run
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_leaves")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_partitions")]
 
 Store = Callable[..., None]
 SECRET = "password=hunter2-hunter2"
@@ -112,7 +112,7 @@ def test_without_a_signature_the_rules_of_any_import_hold(cold: Path, record: di
     assert not SystemLog.objects.exclude(category="systemlog.retention").exists()
 
 
-@pytest.mark.parametrize("member", ["rows", "leaf", "since", "sha256", "written_at"])
+@pytest.mark.parametrize("member", ["rows", "partition", "since", "sha256", "written_at"])
 def test_a_changed_entry_is_refused(cold: Path, member: str) -> None:
     if member == "sha256":
         forge(cold, {"message": "m", "timestamp": TIME})
@@ -169,7 +169,7 @@ def test_archiving_again_vouches_for_nothing_that_lay_there(store: Store, cold: 
 
 def test_a_file_whose_content_was_compared_again_is_signed(store: Store, cold: Path) -> None:
     manifest = read(cold)
-    manifest["files"][0] |= {"signature": "0" * 64, "leaf": "changed", "rows": 99}
+    manifest["files"][0] |= {"signature": "0" * 64, "partition": "changed", "rows": 99}
     write(cold, manifest)
     store(row(ago(40), SECRET))
     run("archive_system_logs", "--before", "30d", "--to", str(cold), "--prune")

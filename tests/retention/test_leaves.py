@@ -14,20 +14,20 @@ from django.db import connections
 
 from systemlog.conf import conf
 from systemlog.models import SystemLog
-from systemlog.probes import LeafMissing, leaves_made_ahead
+from systemlog.probes import PartitionMissing, partitions_made_ahead
 from systemlog.retention.prune import prune
 from systemlog.storage.calendar import Span
 from systemlog.storage.expiry import Policy
 from systemlog.storage.postgresql import sealing
 from systemlog.storage.postgresql import store as postgresql_store
-from systemlog.storage.steps import LeafState
-from tests.retention.conftest import NOW, TODAY, ago, leaves_of_today, messages, row, run, sql
+from systemlog.storage.steps import PartitionState
+from tests.retention.conftest import NOW, TODAY, ago, messages, partitions_of_today, row, run, sql
 from tests.support.databases import on_citus
 
 pytestmark = [
     pytest.mark.skipif("connections[conf().DATABASE].vendor != 'postgresql'", reason="only PostgreSQL has leaves"),
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("fresh_leaves"),
+    pytest.mark.usefixtures("fresh_partitions"),
 ]
 
 Store = Callable[..., None]
@@ -36,11 +36,11 @@ KEEP_ALL = [Policy(keep=None)]
 
 
 def spans() -> list[Span]:
-    return sorted(report.leaf.span for report in leaves_of_today().values())
+    return sorted(report.partition.span for report in partitions_of_today().values())
 
 
-def state_at(instant: datetime) -> LeafState:
-    (state,) = {report.state for report in leaves_of_today().values() if instant in report.leaf.span}
+def state_at(instant: datetime) -> PartitionState:
+    (state,) = {report.state for report in partitions_of_today().values() if instant in report.partition.span}
     return state
 
 
@@ -56,7 +56,7 @@ def test_any_timestamps_find_room_in_fewer_than_a_hundred_leaves(store: Store) -
 
 
 def test_leaves_are_made_a_week_ahead_by_whoever_writes_and_by_pruning(store: Store) -> None:
-    ahead = [name for name, report in leaves_of_today().items() if report.state is LeafState.AHEAD]
+    ahead = [name for name, report in partitions_of_today().items() if report.state is PartitionState.AHEAD]
     for name in ahead:
         sql(f"DROP TABLE {name}")
     postgresql_store._remembered.clear()
@@ -67,7 +67,7 @@ def test_leaves_are_made_a_week_ahead_by_whoever_writes_and_by_pruning(store: St
 
 
 def test_nobody_waits_for_a_leaf_ahead(store: Store) -> None:
-    last = max(leaves_of_today().values(), key=lambda report: report.leaf.span).leaf.name
+    last = max(partitions_of_today().values(), key=lambda report: report.partition.span).partition.name
     sql(f"DROP TABLE {last}")
     postgresql_store._remembered.clear()
     other = connections[conf().DATABASE].copy()
@@ -85,15 +85,15 @@ def test_nobody_waits_for_a_leaf_ahead(store: Store) -> None:
 
 def test_the_probe_tells_of_a_missing_leaf(store: Store) -> None:
     prune(KEEP_ALL)
-    assert leaves_made_ahead() is None
-    for name, report in leaves_of_today().items():
-        if report.state is LeafState.AHEAD:
+    assert partitions_made_ahead() is None
+    for name, report in partitions_of_today().items():
+        if report.state is PartitionState.AHEAD:
             sql(f"DROP TABLE {name}")
-    assert "for tomorrow is missing" in str(leaves_made_ahead())
-    for name in leaves_of_today():
+    assert "for tomorrow is missing" in str(partitions_made_ahead())
+    for name in partitions_of_today():
         sql(f"DROP TABLE {name}")
-    with pytest.raises(LeafMissing, match="prune_system_logs"):
-        leaves_made_ahead()
+    with pytest.raises(PartitionMissing, match="prune_system_logs"):
+        partitions_made_ahead()
 
 
 def detach_and_be_cancelled(name: str) -> None:
@@ -113,9 +113,9 @@ def detach_and_be_cancelled(name: str) -> None:
 @pytest.mark.parametrize("how", ["insert", "bulk", "save", "prune"])
 def test_a_wedged_detach_is_finished_by_whoever_needs_the_leaf(store: Store, how: str) -> None:
     store(row(ago(40), "before"))
-    (name,) = [name for name, report in leaves_of_today().items() if ago(40) in report.leaf.span]
+    (name,) = [name for name, report in partitions_of_today().items() if ago(40) in report.partition.span]
     detach_and_be_cancelled(name)
-    assert state_at(ago(40)) is LeafState.DETACHING
+    assert state_at(ago(40)) is PartitionState.DETACHING
     if how == "prune":
         prune(KEEP_ALL)
     if how == "save":
@@ -125,7 +125,7 @@ def test_a_wedged_detach_is_finished_by_whoever_needs_the_leaf(store: Store, how
     else:
         store(row(ago(40), "after"))
     assert messages() == {"after"}
-    assert state_at(ago(40)) is not LeafState.DETACHING
+    assert state_at(ago(40)) is not PartitionState.DETACHING
     assert sql(f"SELECT message FROM {name}") == [("before",)]  # whoever wanted it detached has it
     sql(f"DROP TABLE {name}")
 
@@ -154,10 +154,10 @@ def test_the_oldest_leaves_are_merged_where_there_are_many(store: Store, monkeyp
 
 def test_a_leaf_is_sealed_when_its_span_is_over(store: Store) -> None:
     store(row(ago(3), "a needle"), row(NOW))
-    assert state_at(ago(3)) is LeafState.OPEN
+    assert state_at(ago(3)) is PartitionState.OPEN
     prune(KEEP_ALL)
-    assert state_at(ago(3)) is LeafState.SEALED
-    assert state_at(NOW) is LeafState.LIVE
+    assert state_at(ago(3)) is PartitionState.SEALED
+    assert state_at(NOW) is PartitionState.LIVE
     store(row(ago(3), "late"))
     assert messages() == {"a needle", "late", "m"}
 
@@ -169,7 +169,7 @@ def test_messages_of_sealed_leaves_are_indexed_by_trigrams_where_the_database_ca
     prune(KEEP_ALL)
     sql("CREATE EXTENSION pg_trgm")
     try:
-        (name,) = [name for name, report in leaves_of_today().items() if ago(3) in report.leaf.span]
+        (name,) = [name for name, report in partitions_of_today().items() if ago(3) in report.partition.span]
         index = f"{sealing.TRIGRAM}{sql('SELECT %s::regclass::oid', name)[0][0]}"
         sql(f"CREATE INDEX {index} ON {name} USING gin (message gin_trgm_ops)")
         # As a build that was interrupted leaves it.
@@ -185,16 +185,16 @@ def test_messages_of_sealed_leaves_are_indexed_by_trigrams_where_the_database_ca
 def test_the_length_of_leaves_can_be_changed_on_a_live_table(
     store: Store, settings: Any, before: str, after: str
 ) -> None:
-    def set_leaf(leaf: str) -> None:
-        settings.SYSTEMLOG = {**settings.SYSTEMLOG, "LEAF": leaf}
+    def set_partition(partition: str) -> None:
+        settings.SYSTEMLOG = {**settings.SYSTEMLOG, "PARTITION": partition}
 
-    for name in leaves_of_today():
+    for name in partitions_of_today():
         sql(f"DROP TABLE {name}")
     postgresql_store._remembered.clear()
-    set_leaf(before)
+    set_partition(before)
     store(row(NOW, "before"))
     prune(KEEP_ALL)
-    set_leaf(after)
+    set_partition(after)
     store(row(NOW, "between"))
     prune(KEEP_ALL)
     store(row(NOW, "after"), *(row(NOW + day * DAYS, f"{day}") for day in range(70)))
@@ -208,12 +208,12 @@ def test_the_length_of_leaves_can_be_changed_on_a_live_table(
 def test_the_command_lists_every_leaf(store: Store) -> None:
     store(*(row(ago(3), f"{n}") for n in range(50)))
     prune(KEEP_ALL)
-    head, *leaves, total = (line.split() for line in run("system_log_partitions").splitlines())
+    head, *partitions, total = (line.split() for line in run("system_log_partitions").splitlines())
     assert head == ["PARTITION", "FROM", "TO", "ROWS", "BYTES", "STATE"]
-    assert len(leaves) == len(spans())
-    assert total[:3] == [str(len(leaves)), "in", "all"]
-    (line,) = [line for line in leaves if line[1] == f"{ago(3):%Y-%m-%dT00:00:00Z}"]
+    assert len(partitions) == len(spans())
+    assert total[:3] == [str(len(partitions)), "in", "all"]
+    (line,) = [line for line in partitions if line[1] == f"{ago(3):%Y-%m-%dT00:00:00Z}"]
     assert line[3] == "50"
     assert int(line[4]) > 8192
     assert line[5] == "sealed"
-    assert {line[5] for line in leaves} == {"sealed", "live", "ahead"}
+    assert {line[5] for line in partitions} == {"sealed", "live", "ahead"}

@@ -18,13 +18,13 @@ from django.db import connections
 from systemlog.conf import conf
 from systemlog.models import SystemLog
 from systemlog.retention.prune import prune
-from systemlog.storage import storage_of
+from systemlog.storage import get_storage
 from systemlog.storage.expiry import Policy
-from systemlog.storage.steps import LeafState
-from tests.retention.conftest import NOW, ago, leaves_of_today, messages, row, run, sql
+from systemlog.storage.steps import PartitionState
+from tests.retention.conftest import NOW, ago, messages, partitions_of_today, row, run, sql
 from tests.support.databases import on_citus
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_leaves")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_partitions")]
 rewrites = pytest.mark.skipif(on_citus(), reason="on a cluster the rows of a mixed partition are deleted")
 only_postgresql = pytest.mark.skipif(
     "connections[conf().DATABASE].vendor != 'postgresql'", reason="only PostgreSQL has leaves"
@@ -175,14 +175,14 @@ def test_what_is_written_while_a_leaf_is_rewritten_is_in_it_after(store: Store) 
     def write() -> None:
         while not stop.is_set():
             message = f"late {len(written)}"
-            storage_of().insert([row(ago(40), message, category="audit"), row(NOW, f"now {len(written)}")])
+            get_storage().insert([row(ago(40), message, category="audit"), row(NOW, f"now {len(written)}")])
             written.append(message)
 
     def prune_often() -> None:
         try:
             for _ in range(4):
                 prune(MIXED)
-                storage_of().insert([each for each in mixed() if each.message in GONE])
+                get_storage().insert([each for each in mixed() if each.message in GONE])
             prune(MIXED)
         finally:
             stop.set()
@@ -255,10 +255,10 @@ def test_a_process_killed_before_it_puts_the_copy_in_place_loses_nothing(store: 
             process.kill()
     store(row(ago(40), "late", category="audit"))
     assert messages() == KEPT | GONE | {"late"}
-    assert LeafState.REPLACED in {report.state for report in leaves_of_today().values()}
+    assert PartitionState.REPLACED in {report.state for report in partitions_of_today().values()}
     prune(MIXED)
     assert messages() == KEPT | {"late"}
-    assert LeafState.REPLACED not in {report.state for report in leaves_of_today().values()}
+    assert PartitionState.REPLACED not in {report.state for report in partitions_of_today().values()}
 
 
 @only_postgresql
@@ -267,18 +267,18 @@ def test_a_mixed_leaf_shrinks_to_what_stays(store: Store) -> None:
     store(
         *(row(ago(5), f"{n} {'x' * 500}", category="web") for n in range(2000)), row(ago(5), "stays", "ERROR", "audit")
     )
-    (name,) = [name for name, report in leaves_of_today().items() if ago(5) in report.leaf.span]
-    before = leaves_of_today()[name].total_bytes
+    (name,) = [name for name, report in partitions_of_today().items() if ago(5) in report.partition.span]
+    before = partitions_of_today()[name].total_bytes
     prune([Policy(categories=("audit",), keep=None), Policy(keep=2 * DAYS)])
     assert messages() == {"stays"}
-    assert leaves_of_today()[name].total_bytes < before / 5
+    assert partitions_of_today()[name].total_bytes < before / 5
 
 
 @only_postgresql
 def test_a_leaf_that_is_over_and_wholly_past_is_dropped(store: Store) -> None:
     store(row(ago(40)), row(ago(1)))
     prune([Policy(keep=30 * DAYS)])
-    assert not any(ago(40) in report.leaf.span for report in leaves_of_today().values())
+    assert not any(ago(40) in report.partition.span for report in partitions_of_today().values())
     store(row(ago(40), "comes again"))
     assert messages() == {"m", "comes again"}
 

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from systemlog.conf import conf
 from systemlog.models import SystemLog
-from systemlog.storage import Row, storage_of
+from systemlog.storage import Row, get_storage
 
 NOW = datetime.now(UTC)
 
@@ -37,7 +37,7 @@ def logs(transactional_db: None) -> None:
         timestamp = NOW - timedelta(days=day, minutes=5)
         level, category = "ERROR" if day % 10 == 0 else "INFO", "audit" if day % 5 == 0 else "web"
         rows.append(Row(timestamp, uuid.uuid4(), level, category, "", "m", None, None, {}, None, None, None))
-    storage_of().insert(rows)
+    get_storage().insert(rows)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_an_age_is_a_number_and_a_unit(age: str) -> None:
 
 @pytest.mark.skipif("connections[conf().DATABASE].vendor != 'postgresql'", reason="only PostgreSQL has leaves")
 def test_whole_leaves_are_dropped(logs: None) -> None:
-    from systemlog.storage.postgresql.partitions import read_leaves
+    from systemlog.storage.postgresql.partitions import read_partitions
 
     run("--older-than", "30d")
     with connections[conf().DATABASE].cursor() as cursor:
-        assert all(leaf.span.upper > NOW - timedelta(days=31 + 31) for leaf in read_leaves(cursor))
+        assert all(partition.span.upper > NOW - timedelta(days=31 + 31) for partition in read_partitions(cursor))

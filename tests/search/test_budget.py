@@ -20,7 +20,7 @@ from systemlog.models import SystemLog
 from systemlog.records.ids import instant_of, mint_id
 from systemlog.search.pages import Search, find_page
 from systemlog.search.total import count, facets
-from systemlog.storage import BudgetSpent, storage_of
+from systemlog.storage import BudgetSpent, get_storage
 from systemlog.storage.postgresql import store
 from tests.support.databases import on_citus
 
@@ -43,7 +43,7 @@ def limits() -> list[Any]:
 
 
 def overspend() -> None:
-    with storage_of().budget() as allow, connections[conf().DATABASE].cursor() as cursor:
+    with get_storage().budget() as allow, connections[conf().DATABASE].cursor() as cursor:
         allow(0.01)
         cursor.execute("SELECT pg_sleep(5)")
 
@@ -69,7 +69,7 @@ def table_locked(name: str) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def one_record(settings: Any) -> None:
     SystemLog.objects.create(message="m")
-    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_BUDGET": 30.0}
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_TIMEOUT_S": 30.0}
 
 
 def test_a_search_leaves_no_limit_in_the_connection() -> None:
@@ -84,7 +84,7 @@ def test_a_search_leaves_no_limit_in_the_connection() -> None:
 
 def test_a_budget_that_ends_inside_the_driver_is_spent_as_well() -> None:
     def overspend_in_the_driver() -> None:
-        with storage_of().budget() as allow:
+        with get_storage().budget() as allow:
             allow(0.01)
             # As where Django closes a cursor of the server's, and does not make the driver's error its own.
             connections[conf().DATABASE].connection.execute("SELECT pg_sleep(5)")
@@ -111,12 +111,12 @@ def test_a_search_within_a_transaction_gives_it_its_own_limits_back() -> None:
 def test_a_locked_table_is_an_incomplete_answer_and_no_error(
     settings: Any, monkeypatch: pytest.MonkeyPatch, seen_for_s: int
 ) -> None:
-    storage_of().leaf_spans()
+    get_storage().partition_spans()
     monkeypatch.setattr(store, "SEEN_FOR_S", seen_for_s)
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     unhurried = settings.SYSTEMLOG
-    settings.SYSTEMLOG = {**unhurried, "SEARCH_BUDGET": 0.2}
+    settings.SYSTEMLOG = {**unhurried, "SEARCH_TIMEOUT_S": 0.2}
     with everything_locked():
         started = time.monotonic()
         page = client.get("/system/logs/?category=general")
@@ -152,7 +152,7 @@ def test_a_page_and_its_total_are_one_transaction_of_few_statements() -> None:
 
 def test_a_record_at_the_end_of_time_hides_no_others() -> None:
     with connections[conf().DATABASE].cursor() as cursor:
-        storage_of().make_room([datetime.max.replace(tzinfo=UTC)])
+        get_storage().ensure_partitions([datetime.max.replace(tzinfo=UTC)])
         cursor.execute("INSERT INTO system_logs (timestamp, message) VALUES ('infinity', 'no date of Python')")
     assert [record.message for record in find_page(EVERYTHING, limit=5).items] == ["m"]
 
@@ -161,7 +161,7 @@ def test_no_filter_finds_a_record_that_no_date_of_python_can_tell() -> None:
     """Nor fails for it; it would have no place that a cursor could name."""
     own = {"user_id": "u", "correlation_id": "c", "level": "CRITICAL", "category": "far"}
     far = {uuid.uuid4(): text for text in ("infinity", "-infinity", "12000-01-01")}
-    storage_of().make_room([datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+    get_storage().ensure_partitions([datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
     with connections[conf().DATABASE].cursor() as cursor:
         cursor.executemany(
             f"INSERT INTO system_logs (id, timestamp, message, {', '.join(own)}) VALUES (%s, %s, '', %s, %s, %s, %s)",
@@ -181,8 +181,8 @@ def test_no_filter_finds_a_record_that_no_date_of_python_can_tell() -> None:
 @pytest.mark.skipif(on_citus(), reason="on a cluster no function looks records up: each query locks all shards")
 def test_a_lookup_does_not_wait_for_a_partition_that_is_locked() -> None:
     """By its id a record is found all the same; a page says that it is not complete."""
-    storage_of().make_room([datetime(2001, 1, 1, tzinfo=UTC)])
-    old = min(storage_of().leaves(), key=lambda report: report.leaf.span.lower).leaf
+    get_storage().ensure_partitions([datetime(2001, 1, 1, tzinfo=UTC)])
+    old = min(get_storage().partitions(), key=lambda report: report.partition.span.lower).partition
     record_id = mint_id(datetime.now(UTC))
     SystemLog.objects.bulk_create([SystemLog(id=record_id, timestamp=instant_of(record_id), correlation_id="c")])
     client = Client()

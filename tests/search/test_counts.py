@@ -20,7 +20,7 @@ from systemlog.search import total
 from systemlog.search.pages import Search
 from systemlog.search.parameters import read_search
 from systemlog.search.total import TooManyBuckets, bin_start, count, facets, histogram
-from systemlog.storage import Row, storage_of
+from systemlog.storage import Row, get_storage
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ def logs() -> list[Row]:
         )
         for number, instant in enumerate(instants)
     ]
-    storage_of().insert(rows)
+    get_storage().insert(rows)
     return rows
 
 
@@ -98,7 +98,7 @@ def chosen(rows: list[Row], filters: str, times: str) -> list[Row]:
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     monkeypatch.setattr(total, "COUNT_BUDGET_S", 30)
-    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_BUDGET": 30.0}
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_TIMEOUT_S": 30.0}
 
 
 def test_counts_are_those_of_the_table(logs: list[Row]) -> None:
@@ -200,7 +200,7 @@ def test_what_cannot_be_estimated_says_how_far_it_was_counted(logs: list[Row], m
 @pytest.mark.parametrize("until", ["", "&until=9000-01-01T00:00:00Z"], ids=["without until", "until the future"])
 def test_a_histogram_ends_at_the_present(until: str) -> None:
     now = datetime.now(UTC)
-    storage_of().insert([row_at(now), row_at(now + timedelta(minutes=50))])
+    get_storage().insert([row_at(now), row_at(now + timedelta(minutes=50))])
     search = read_search(QueryDict(f"since=-15m{until}"), known=PARAMETERS, now=now)
     found = histogram(search, timedelta(seconds=1))
     assert now - timedelta(minutes=15, seconds=1) < found.buckets[0].start <= now - timedelta(minutes=15)
@@ -211,9 +211,9 @@ def test_a_histogram_ends_at_the_present(until: str) -> None:
 @pytest.mark.parametrize("query", ["", "q=m"])
 @pytest.mark.usefixtures("a_few_slices_a_page")
 def test_a_budget_that_is_spent_leaves_the_newest_part(settings: Any, query: str) -> None:
-    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_BUDGET": 0.8}
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_TIMEOUT_S": 0.8}
     now = datetime.now(UTC)
-    storage_of().insert([row_at(now - timedelta(days=30 * number)) for number in range(60)])
+    get_storage().insert([row_at(now - timedelta(days=30 * number)) for number in range(60)])
     found = histogram(read_search(QueryDict(query), known=PARAMETERS, now=now), timedelta(days=30))
     assert found.searched_until
     assert found.buckets[-1].start <= now

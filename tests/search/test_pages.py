@@ -21,7 +21,7 @@ from systemlog.search.pages import Page, Position, Search, find_page, find_recor
 from systemlog.search.parameters import read_search
 from systemlog.search.time_walk import END_OF_TIME, FIRST_SLICE, START_OF_TIME, slices_down
 from systemlog.search.total import count
-from systemlog.storage import Row, storage_of
+from systemlog.storage import Row, get_storage
 from systemlog.storage.lookups import By, ContextHolds, HasTerm, Lookup
 from systemlog.storage.postgresql import lookup_functions
 
@@ -36,7 +36,7 @@ def fill(instants: list[datetime], **columns: Any) -> list[Row]:
         Row(instant, uuid.uuid4(), "INFO", "c", "", f"m{n}", None, None, {}, None, None, None)._replace(**columns)
         for n, instant in enumerate(instants)
     ]
-    storage_of().insert(rows)
+    get_storage().insert(rows)
     return sorted(rows, key=lambda row: row[:2], reverse=True)
 
 
@@ -126,7 +126,7 @@ def test_a_search_that_runs_out_of_its_budget_says_how_far_it_came_and_goes_on(
 
 
 def test_the_database_itself_stops_a_statement_that_takes_too_long(settings: Any) -> None:
-    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_BUDGET": 0.01}
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_TIMEOUT_S": 0.01}
     fill([NOW - timedelta(milliseconds=n) for n in range(20_000)], message="x" * 500, context={"a": {"b": "c" * 200}})
     slow = SystemLog.objects.filter(*(HasTerm("message", f"y{n}Ä") for n in range(30)))
     page = find_page(Search(slow), limit=5, first_slice=timedelta(days=1))
@@ -262,7 +262,7 @@ def test_years_without_a_record_are_no_work() -> None:
     old = datetime(1999, 1, 1, tzinfo=UTC)
     SystemLog.objects.bulk_create([SystemLog(message="m", timestamp=at) for at in (old, datetime.now(UTC))])
     just_after = old + timedelta(microseconds=1)
-    assert list(slices_down(storage_of(), None, None, FIRST_SLICE)) == [
+    assert list(slices_down(get_storage(), None, None, FIRST_SLICE)) == [
         (just_after, END_OF_TIME),
         (START_OF_TIME, just_after),
     ]
@@ -285,7 +285,7 @@ def test_years_without_a_record_are_no_work() -> None:
     ],
 )
 def test_a_value_is_found_however_its_json_is_written(stored: str, wanted: dict[str, Any]) -> None:
-    storage_of().make_room([datetime(2026, 1, 1, tzinfo=UTC)])
+    get_storage().ensure_partitions([datetime(2026, 1, 1, tzinfo=UTC)])
     with connections[conf().DATABASE].cursor() as cursor:
         cursor.execute(
             "INSERT INTO system_logs (id, timestamp, message, context) VALUES (%s, %s, 'm', %s)",

@@ -19,7 +19,7 @@ from django.test import Client
 from systemlog.conf import conf
 from systemlog.models import SystemLog
 from systemlog.search import time_walk
-from systemlog.storage import storage_of
+from systemlog.storage import get_storage
 from systemlog.storage.lookups import By
 from systemlog.storage.postgresql import lookup_functions
 from tests.support.databases import on_citus
@@ -32,7 +32,7 @@ pytestmark = [
 
 URL = "/system/logs/"
 DAYS = 5
-SMALL_LEAF = 1000
+SMALL_PARTITION = 1000
 """Rows; a day of the test has 5,760."""
 
 NOW = datetime.now(UTC)
@@ -54,7 +54,7 @@ def rows(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """A record every 15 seconds for five days."""
     with django_db_blocker.unblock():
         if connection.vendor == "postgresql":
-            storage_of().make_room([NOW - timedelta(days=day) for day in range(DAYS + 1)])
+            get_storage().ensure_partitions([NOW - timedelta(days=day) for day in range(DAYS + 1)])
             with connections[conf().DATABASE].cursor() as cursor:
                 cursor.execute(FILL_SQL, [NOW, DAYS * 5760])
                 cursor.execute("VACUUM (ANALYZE) system_logs")
@@ -96,7 +96,7 @@ class Plan:
         return {"_".join(name.removesuffix("_idx").split("_")[4:]) for name in names}
 
     @property
-    def leaves(self) -> set[str]:
+    def partitions(self) -> set[str]:
         """The partitions of the present and the past that were read."""
         today = f"system_logs_{NOW:%Y%m%d}"
         read = (node for node in self.nodes if "Relation Name" in node and node["Actual Loops"])
@@ -115,10 +115,10 @@ class Plan:
         for node in self.nodes:
             if node["Node Type"] == "Seq Scan":
                 # A partition of a few pages, or of none, is best read as a whole.
-                assert node["Actual Rows"] + node.get("Rows Removed by Filter", 0) < SMALL_LEAF, self.text
+                assert node["Actual Rows"] + node.get("Rows Removed by Filter", 0) < SMALL_PARTITION, self.text
             if node["Node Type"] == "Sort":
                 (sorted_,) = node["Plans"]
-                assert sorted_["Actual Rows"] * sorted_["Actual Loops"] <= max(limit + 1, SMALL_LEAF), self.text
+                assert sorted_["Actual Rows"] * sorted_["Actual Loops"] <= max(limit + 1, SMALL_PARTITION), self.text
 
 
 def prepared(function: str, by: str) -> str:
@@ -197,12 +197,12 @@ def test_a_page_is_found_by_its_index(client: Client, query: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "leaves"),
+    ("query", "partitions"),
     [("limit=50", 2), ("since=-3d&until=-50h", 2), ("level=ERROR&since=-26h", 3), ("user_id=u77&since=-26h", 3)],
 )
-def test_only_the_partitions_of_its_time_are_read(client: Client, query: str, leaves: int) -> None:
+def test_only_the_partitions_of_its_time_are_read(client: Client, query: str, partitions: int) -> None:
     for plan in plans(client, f"{URL}?{query}"):
-        assert len(plan.leaves) <= leaves, plan.text
+        assert len(plan.partitions) <= partitions, plan.text
 
 
 def test_deep_pages_are_found_as_the_first_one_is_both_ways(client: Client) -> None:
@@ -212,13 +212,13 @@ def test_deep_pages_are_found_as_the_first_one_is_both_ways(client: Client) -> N
         for plan in plans(client, deep):
             plan.check(limit=100)
             assert plan.indexes <= {"pkey"}
-            assert len(plan.leaves) <= 2
+            assert len(plan.partitions) <= 2
         deep = page["next"]
     back = client.get(deep).json()["previous"]
     for plan in plans(client, back):
         plan.check(limit=100)
         assert plan.indexes <= {"pkey"}
-        assert len(plan.leaves) <= 2
+        assert len(plan.partitions) <= 2
 
 
 def test_a_record_is_found_by_its_id(client: Client) -> None:
@@ -235,16 +235,16 @@ def test_a_page_by_an_index_takes_few_statements(client: Client, monkeypatch: py
 
 
 def test_the_partitions_of_a_query_are_a_few_dozen_at_most(client: Client) -> None:
-    storage_of().make_room([NOW - timedelta(days=31 * month) for month in range(2, 24)])
+    get_storage().ensure_partitions([NOW - timedelta(days=31 * month) for month in range(2, 24)])
     for query in ("level=ERROR&category=none", "source=none", "q=nothing"):
         for plan in plans(client, f"{URL}?{query}"):
             scanned = {node["Relation Name"] for node in plan.nodes if "Relation Name" in node}
-            assert len(scanned) <= time_walk.LEAVES_OF_A_SLICE, query
+            assert len(scanned) <= time_walk.PARTITIONS_OF_A_SLICE, query
 
 
 def test_a_function_that_keeps_its_plan_asks_one_index_of_each_partition(client: Client) -> None:
-    storage_of().make_room([NOW - timedelta(days=31 * month) for month in range(2, 24)])
+    get_storage().ensure_partitions([NOW - timedelta(days=31 * month) for month in range(2, 24)])
     for query in ("user_id=nobody", "correlation_id=nothing", "category=none", "level=CRITICAL&category=none"):
         *_, plan = plans(client, f"{URL}?{query}")
         scans = [node["Index Name"] for node in plan.nodes if "Index Name" in node]
-        assert DAYS < len(scans) <= len(storage_of().leaf_spans())
+        assert DAYS < len(scans) <= len(get_storage().partition_spans())

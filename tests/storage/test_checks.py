@@ -49,12 +49,12 @@ def test_a_sqlite_file_shared_with_the_project_is_warned_of(settings: Any, monke
 @pytest.mark.parametrize(
     ("keys", "identifier", "text"),
     [
-        ({"LAEF": "day"}, "systemlog.E002", "Did you mean 'LEAF'?"),
-        ({"leaf": "day"}, "systemlog.E002", "Did you mean 'LEAF'?"),
+        ({"PARTITON": "day"}, "systemlog.E002", "Did you mean 'PARTITION'?"),
+        ({"partition": "day"}, "systemlog.E002", "Did you mean 'PARTITION'?"),
         ({"GARBAGE": 1}, "systemlog.E002", "Remove it."),
-        ({"LEAF": "hour"}, "systemlog.E002", "must be one of 'day', 'week', 'month'"),
-        ({"SEARCH_BUDGET": "1"}, "systemlog.E002", "must be of type float"),
-        ({"SEARCH_BUDGET": 0}, "systemlog.E002", "must be at least 0.01"),
+        ({"PARTITION": "hour"}, "systemlog.E002", "must be one of 'day', 'week', 'month'"),
+        ({"SEARCH_TIMEOUT_S": "1"}, "systemlog.E002", "must be of type float"),
+        ({"SEARCH_TIMEOUT_S": 0}, "systemlog.E002", "must be at least 0.01"),
         ({"MAX_BODY_BYTES": True}, "systemlog.E002", "must be of type int"),
         ({"DATABASE": "nowhere"}, "systemlog.E003", "'nowhere', which DATABASES does not have"),
         ({"JOURNAL_DIR": "relative"}, "systemlog.E005", "no absolute path"),

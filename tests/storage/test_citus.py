@@ -19,10 +19,10 @@ from django.db import IntegrityError, connections, transaction
 from systemlog.conf import conf
 from systemlog.models import SystemLog, SystemLogRollup
 from systemlog.records.copy_text import encode
-from systemlog.storage import Row, Slice, storage_of
+from systemlog.storage import Row, Slice, get_storage
 from systemlog.storage.calendar import BEGINNING, FIRST_DECADE, Span
 from systemlog.storage.postgresql import citus
-from systemlog.storage.postgresql.partitions import read_leaves
+from systemlog.storage.postgresql.partitions import read_partitions
 from tests.support.databases import on_citus
 
 on_a_cluster = pytest.mark.skipif(not on_citus(), reason="needs a Citus cluster: -m citus with CITUS_DATABASE_URL")
@@ -55,7 +55,7 @@ def undistributed(transactional_db: None) -> Iterator[None]:
 @on_a_cluster
 @pytest.mark.django_db(transaction=True)
 def test_records_lie_on_every_worker() -> None:
-    storage_of().insert(rows(100))
+    get_storage().insert(rows(100))
     counts = ask(
         "SELECT nodeport, sum(result::int) FROM run_command_on_shards('system_logs', 'SELECT count(*) FROM %%s')"
         " JOIN pg_dist_shard_placement USING (shardid) GROUP BY nodeport"
@@ -69,9 +69,9 @@ def test_records_lie_on_every_worker() -> None:
 @pytest.mark.django_db
 def test_what_the_app_stores_is_counted_once() -> None:
     many = rows(50)
-    storage_of().insert(many[:5])
-    storage_of().insert(many)
-    storage_of().insert(many)
+    get_storage().insert(many[:5])
+    get_storage().insert(many)
+    get_storage().insert(many)
     SystemLog.objects.create(message="m", timestamp=YEARS_AGO, category="created")
     SystemLog.objects.bulk_create([SystemLog(message="m", timestamp=YEARS_AGO, category="bulk") for _ in "abc"])
     counts: Counter[str] = Counter()
@@ -85,10 +85,10 @@ def test_what_the_app_stores_is_counted_once() -> None:
 def test_lines_of_the_journal_land_once_with_their_counts() -> None:
     lines = [encode(row) for row in rows(40)]
     segment, other = uuid.uuid4(), uuid.uuid4()
-    assert storage_of().land([Slice(segment, 0, 100, lines[:10])], 0) == {segment: 100}
+    assert get_storage().land([Slice(segment, 0, 100, lines[:10])], 0) == {segment: 100}
     # A lost checkpoint: ten of these are there. Then the same slice again, which another lander has landed.
-    assert storage_of().land([Slice(other, 0, 200, lines)], 0) == {other: 200}
-    assert storage_of().land([Slice(segment, 0, 100, lines[:10])], 0) == {segment: 100}
+    assert get_storage().land([Slice(other, 0, 200, lines)], 0) == {other: 200}
+    assert get_storage().land([Slice(segment, 0, 100, lines[:10])], 0) == {segment: 100}
     assert SystemLog.objects.count() == 40
     assert sum(SystemLogRollup.objects.values_list("count", flat=True)) == 40
 
@@ -97,7 +97,7 @@ def test_lines_of_the_journal_land_once_with_their_counts() -> None:
 @pytest.mark.django_db
 def test_a_record_is_looked_up_by_id_in_one_shard() -> None:
     (row,) = rows(1)
-    storage_of().insert([row])
+    get_storage().insert([row])
     plan = json.loads(SystemLog.objects.filter(id=row.id).order_by("-timestamp")[:1].explain(format="json"))
     assert plan[0]["Plan"]["Distributed Query"]["Job"]["Task Count"] == 1
 
@@ -110,7 +110,7 @@ def test_writers_of_the_same_keys_store_them_once() -> None:
 
     def write() -> None:
         try:
-            stored.append(storage_of().insert(same))
+            stored.append(get_storage().insert(same))
         finally:
             connections.close_all()
 
@@ -126,22 +126,24 @@ def test_writers_of_the_same_keys_store_them_once() -> None:
 @on_a_cluster
 @pytest.mark.django_db(transaction=True)
 def test_a_pruned_leaf_is_gone_on_the_workers() -> None:
-    storage_of().insert(rows(50))
+    get_storage().insert(rows(50))
     call_command("prune_system_logs", "--older-than", "800w", verbosity=0)
     with connections[conf().DATABASE].cursor() as cursor:
-        assert not any(YEARS_AGO in leaf.span for leaf in read_leaves(cursor))
+        assert not any(YEARS_AGO in partition.span for partition in read_partitions(cursor))
     tables = "SELECT count(*) FROM pg_class WHERE relname ~ '^system_logs_(20000101_20100101|old)_[0-9]+'"
     assert {count for (count,) in ask("SELECT result FROM run_command_on_workers(%s)", tables)} == {"0"}
 
 
 @on_a_cluster
 def test_records_and_their_guard_survive_the_way_to_the_cluster_and_back(undistributed: None) -> None:
-    storage_of().insert(rows(30))
+    get_storage().insert(rows(30))
     stored = set(SystemLog.objects.values_list("timestamp", "id"))
-    for way in ("migrate to the cluster", "migrate back"):
-        call_command("migrate", "systemlog", *(["0003_rollup_filled"] if way == "migrate back" else []), verbosity=0)
+    for direction in ("migrate to the cluster", "migrate back"):
+        call_command(
+            "migrate", "systemlog", *(["0003_rollup_filled"] if direction == "migrate back" else []), verbosity=0
+        )
         with connections[conf().DATABASE].cursor() as cursor:
-            assert citus.is_distributed(cursor) is (way == "migrate to the cluster")
+            assert citus.is_distributed(cursor) is (direction == "migrate to the cluster")
         assert set(SystemLog.objects.values_list("timestamp", "id")) == stored
         with pytest.raises(IntegrityError), transaction.atomic(using=conf().DATABASE):
             ask("UPDATE system_logs SET message = 'x' RETURNING 1")

@@ -14,7 +14,7 @@ from systemlog.conf import conf
 from systemlog.models import SystemLog, SystemLogRollup
 from systemlog.records.ids import mint_id
 from systemlog.retention.prune import prune
-from systemlog.storage import Row, rollup, storage_of
+from systemlog.storage import Row, get_storage, rollup
 from systemlog.storage.calendar import Span
 from systemlog.storage.expiry import Policy
 from tests.support.databases import on_citus
@@ -48,7 +48,7 @@ def there() -> Counter[Key]:
 
 @pytest.mark.skipif(on_citus(), reason="a cluster counts what comes through the app: see test_citus.py")
 def test_every_way_of_writing_is_counted_and_what_is_there_before_is_not() -> None:
-    storage = storage_of()
+    storage = get_storage()
     many = rows(50, level="ERROR")
     storage.insert(many)
     storage.insert([*many[:30], *rows(30, NOW - timedelta(days=40), category="old")])
@@ -64,15 +64,15 @@ def test_every_way_of_writing_is_counted_and_what_is_there_before_is_not() -> No
 
 def test_a_transaction_that_is_rolled_back_counts_nothing() -> None:
     with transaction.atomic(using=conf().DATABASE):
-        storage_of().insert(rows(30))
+        get_storage().insert(rows(30))
         transaction.set_rollback(True, using=conf().DATABASE)
     assert counted() == Counter()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_what_is_pruned_counts_no_more() -> None:
-    storage_of().insert([row for day in range(100) for row in rows(3, NOW - timedelta(days=day), level="DEBUG")])
-    storage_of().insert(rows(200))
+    get_storage().insert([row for day in range(100) for row in rows(3, NOW - timedelta(days=day), level="DEBUG")])
+    get_storage().insert(rows(200))
     call_command("prune_system_logs", "--older-than", "60d", verbosity=0)
     call_command("prune_system_logs", "--older-than", "20d", "--level", "DEBUG", verbosity=0)
     assert there().total() < 300
@@ -80,20 +80,20 @@ def test_what_is_pruned_counts_no_more() -> None:
 
 
 def test_recounting_mends_what_is_wrong_within_the_span_and_touches_nothing_else() -> None:
-    storage_of().insert([row for day in range(10) for row in rows(2, NOW - timedelta(days=day))])
+    get_storage().insert([row for day in range(10) for row in rows(2, NOW - timedelta(days=day))])
     truth = there()
     SystemLogRollup.objects.all()._raw_delete(conf().DATABASE)
-    storage_of().recount_rollup(Span(NOW - timedelta(days=5), NOW + timedelta(days=1)))
-    storage_of().recount_rollup(Span(NOW - timedelta(days=5), NOW + timedelta(days=1)))
+    get_storage().recount_rollup(Span(NOW - timedelta(days=5), NOW + timedelta(days=1)))
+    get_storage().recount_rollup(Span(NOW - timedelta(days=5), NOW + timedelta(days=1)))
     first = rollup.hour_of(NOW - timedelta(days=5))
     assert counted() == Counter({key: count for key, count in truth.items() if key[0] >= first})
-    storage_of().recount_rollup(Span(NOW - timedelta(days=20), NOW))
+    get_storage().recount_rollup(Span(NOW - timedelta(days=20), NOW))
     assert counted() == truth
 
 
 @only_postgresql
 def test_compacting_leaves_one_row_for_each_hour_and_the_same_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    storage = storage_of()
+    storage = get_storage()
     for row in rows(60):
         storage.insert([row])
     assert storage.compact_rollup() == 0  # not worth it
@@ -117,8 +117,8 @@ def test_writers_compaction_recounts_and_pruning_at_once_lose_no_count(monkeypat
 
     def write(source: str) -> None:
         for number in range(25):
-            storage_of().insert(rows(2 + number % 30, NOW - timedelta(seconds=number), source=source))
-            storage_of().insert(rows(2, old - timedelta(seconds=number), source=source))
+            get_storage().insert(rows(2 + number % 30, NOW - timedelta(seconds=number), source=source))
+            get_storage().insert(rows(2, old - timedelta(seconds=number), source=source))
 
     def until_written(action: object) -> None:
         while not written.is_set():
@@ -132,11 +132,11 @@ def test_writers_compaction_recounts_and_pruning_at_once_lose_no_count(monkeypat
         finally:
             connections.close_all()
 
-    storage_of().make_room([NOW, old])
+    get_storage().ensure_partitions([NOW, old])
     span = Span(NOW - timedelta(days=1), NOW + timedelta(days=1))
     besides = [
-        lambda: storage_of().compact_rollup(),
-        lambda: storage_of().recount_rollup(span),
+        lambda: get_storage().compact_rollup(),
+        lambda: get_storage().recount_rollup(span),
         lambda: prune([Policy(keep=timedelta(days=5))]),
     ]
     writers = [threading.Thread(target=guarded, args=(write, source)) for source in "ab"]
@@ -162,9 +162,9 @@ def test_compaction_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
             rollup.hold(cursor)
             with connection.cursor() as ours:
                 ours.execute("SET LOCAL statement_timeout = '2s'")
-            storage_of().insert(rows(30))
-            assert storage_of().compact_rollup() == 0
+            get_storage().insert(rows(30))
+            assert get_storage().compact_rollup() == 0
             cursor.execute("ROLLBACK")
-            assert storage_of().compact_rollup() > 0
+            assert get_storage().compact_rollup() > 0
     finally:
         other.close()

@@ -13,7 +13,7 @@ from django.test import Client
 from systemlog.conf import conf
 from systemlog.models import SystemLogRollup
 from systemlog.records.ids import mint_id
-from systemlog.storage import Row, rollup, storage_of
+from systemlog.storage import Row, get_storage, rollup
 from systemlog.storage.calendar import Span
 from tests.support.databases import on_citus
 
@@ -33,7 +33,7 @@ def rows(count: int, **columns: Callable[[int], str]) -> list[Row]:
 
 
 def compact() -> None:
-    while storage_of().compact_rollup():
+    while get_storage().compact_rollup():
         pass
 
 
@@ -48,7 +48,7 @@ def ask(admin_user: User) -> Callable[..., Any]:
 def field(request: pytest.FixtureRequest) -> str:
     """A flood of different values in a column, beside 50 records of a value that others want to see."""
     field: str = request.param
-    storage_of().insert([*rows(50), *rows(MANY, **{field: lambda number: f"flood-{number}"})])
+    get_storage().insert([*rows(50), *rows(MANY, **{field: lambda number: f"flood-{number}"})])
     compact()
     return field
 
@@ -78,7 +78,7 @@ def test_a_record_keeps_its_value_and_is_found_and_counted(field: str, ask: Call
 
 def test_a_flood_that_goes_on_is_counted_right(field: str, ask: Callable[..., Any]) -> None:
     for _ in range(2):
-        storage_of().insert(rows(MANY, **{field: lambda number: f"flood-{number}"}))
+        get_storage().insert(rows(MANY, **{field: lambda number: f"flood-{number}"}))
         compact()
     assert sum(hour.count for hour in SystemLogRollup.objects.all()) == 3 * MANY + 50
     assert SystemLogRollup.objects.count() <= 310
@@ -94,6 +94,6 @@ def test_what_is_deleted_is_taken_away_from_the_others(field: str) -> None:
 
 
 def test_a_recount_counts_together_what_is_many(field: str) -> None:
-    storage_of().recount_rollup(Span(HOUR, HOUR + timedelta(hours=1)))
+    get_storage().recount_rollup(Span(HOUR, HOUR + timedelta(hours=1)))
     assert SystemLogRollup.objects.count() <= 310
     assert sum(hour.count for hour in SystemLogRollup.objects.all()) == MANY + 50

@@ -14,9 +14,9 @@ from systemlog.conf import conf
 from systemlog.models import RecordsAreNeverChanged, SystemLog
 from systemlog.records.ids import instant_of, mint_id
 from systemlog.retention.prune import prune
-from systemlog.storage import Row, storage_of
+from systemlog.storage import Row, get_storage
 from systemlog.storage.expiry import Policy
-from systemlog.storage.postgresql.partitions import read_leaves
+from systemlog.storage.postgresql.partitions import read_partitions
 
 pytestmark = pytest.mark.django_db
 
@@ -76,7 +76,7 @@ def test_records_are_never_changed() -> None:
 
 def test_a_row_whose_key_is_there_is_skipped_one_or_many() -> None:
     rows = [row(LONG_AGO + timedelta(seconds=n)) for n in range(50)]
-    storage = storage_of()
+    storage = get_storage()
     assert storage.insert(rows[:1]) == 1
     assert storage.insert(rows[:1]) == 0
     assert storage.insert(rows[:5]) == 4
@@ -87,12 +87,12 @@ def test_a_row_whose_key_is_there_is_skipped_one_or_many() -> None:
 
 def test_one_id_may_stand_at_several_times() -> None:
     chosen = uuid.uuid4()
-    assert storage_of().insert([row(LONG_AGO, chosen), row(LONG_AGO + timedelta(days=9000), chosen)]) == 2
+    assert get_storage().insert([row(LONG_AGO, chosen), row(LONG_AGO + timedelta(days=9000), chosen)]) == 2
 
 
 def test_every_text_that_the_rules_let_through_is_stored_as_it_is() -> None:
     texts = ["tab\tnewline\nbackslash\\", "\\N", "\\.", "quote\"'", "ünï 😀 \u2028", "\x01\x7f"]
-    storage_of().insert([row(LONG_AGO + timedelta(seconds=n), message=text) for n, text in enumerate(texts * 5)])
+    get_storage().insert([row(LONG_AGO + timedelta(seconds=n), message=text) for n, text in enumerate(texts * 5)])
     assert set(SystemLog.objects.values_list("message", flat=True)) == set(texts)
 
 
@@ -104,7 +104,7 @@ def test_many_writers_of_one_missing_leaf_make_it_once_beside_an_open_reader() -
 
     def write() -> None:
         try:
-            storage_of().insert([row(day + timedelta(seconds=n)) for n in range(100)])
+            get_storage().insert([row(day + timedelta(seconds=n)) for n in range(100)])
         except Exception as error:  # noqa: BLE001  (told by the assertion below)
             errors.append(error)
         finally:
@@ -120,7 +120,7 @@ def test_many_writers_of_one_missing_leaf_make_it_once_beside_an_open_reader() -
     assert not errors
     assert SystemLog.objects.count() == 600
     with connection.cursor() as cursor:
-        assert sum(day in leaf.span for leaf in read_leaves(cursor)) == 1
+        assert sum(day in partition.span for partition in read_partitions(cursor)) == 1
 
 
 def test_a_timestamp_is_whatever_django_takes_for_one() -> None:
@@ -154,7 +154,7 @@ def test_writers_and_pruners_of_the_same_leaves_do_not_break_each_other() -> Non
             connections.close_all()
 
     def write(number: int) -> None:
-        storage_of().insert([row(LONG_AGO - timedelta(days=4000 * (number % 2), seconds=n)) for n in range(30)])
+        get_storage().insert([row(LONG_AGO - timedelta(days=4000 * (number % 2), seconds=n)) for n in range(30)])
 
     threads = [threading.Thread(target=repeat, args=(write,)) for _ in range(2)]
     threads += [threading.Thread(target=repeat, args=(lambda _: prune([policy]),)) for _ in range(3)]

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError
 
 from systemlog.ingest.files import BrokenFile, Outcome, import_file
-from systemlog.ingest.validation import Refused
+from systemlog.ingest.validation import InvalidRecord
 from systemlog.management.terminal import TerminalCommand, counted, first_line, not_empty, printable
 from systemlog.retention.archive import Entry, NotInArchive, opened_file, read_manifest
 from systemlog.retention.compression import ZstandardIsMissing
@@ -78,7 +78,7 @@ class Command(TerminalCommand):
                 told_at = time.monotonic()
                 self.stderr.write(f"{shown_name}: {so_far.lines:,} lines so far")
 
-        def refuse(number: int, refused: Refused) -> None:
+        def refuse(number: int, refused: InvalidRecord) -> None:
             nonlocal unnamed
             if self._named < MAX_NAMED:
                 self._named += 1

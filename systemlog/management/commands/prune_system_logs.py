@@ -72,8 +72,8 @@ class Command(TerminalCommand):
         total = 0
         for step in plan(policies):
             total += step.expired
-            span = f"{step.leaf.span.lower:%Y-%m-%d} to {step.leaf.span.upper:%Y-%m-%d}"
-            self.stdout.write(f"{step.leaf.name}  {span}  {step.expired} of {step.rows}  {step.action.value}")
+            span = f"{step.partition.span.lower:%Y-%m-%d} to {step.partition.span.upper:%Y-%m-%d}"
+            self.stdout.write(f"{step.partition.name}  {span}  {step.expired} of {step.rows}  {step.action.value}")
         self.stdout.write(f"{counted(total, 'record')} would be deleted.")
 
     def _prune(self, policies: Sequence[Policy], *, trust_clock: bool, verbosity: int) -> None:

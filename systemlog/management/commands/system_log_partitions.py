@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError
 
 from systemlog.management.terminal import TerminalCommand, first_line
-from systemlog.storage import storage_of
+from systemlog.storage import get_storage
 
 HEAD = ("PARTITION", "FROM", "TO", "ROWS", "BYTES", "STATE")
 NUMBERS = (3, 4)
@@ -22,13 +22,13 @@ class Command(TerminalCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """A line for each partition, and their sum."""
         try:
-            reports = storage_of().leaves()
+            reports = get_storage().partitions()
         except (OperationalError, InterfaceError) as error:
             raise CommandError(f"The log database does not answer: {first_line(error)}.") from None
         lines = [HEAD]
-        for leaf, rows, size, state in reports:
-            lower, upper = (f"{bound:%Y-%m-%dT%H:%M:%SZ}" for bound in leaf.span)
-            lines.append((leaf.name, lower, upper, str(rows), str(size), state.value))
+        for partition, rows, size, state in reports:
+            lower, upper = (f"{bound:%Y-%m-%dT%H:%M:%SZ}" for bound in partition.span)
+            lines.append((partition.name, lower, upper, str(rows), str(size), state.value))
         rows_in_all = sum(report.rows for report in reports)
         bytes_in_all = sum(report.total_bytes for report in reports)
         lines.append((f"{len(reports)} in all", "", "", str(rows_in_all), str(bytes_in_all), ""))

@@ -14,7 +14,7 @@ from systemlog.landing.quarantine import Quarantine, QuarantinedLine
 from systemlog.management.terminal import TerminalCommand, first_line, not_empty, printable
 from systemlog.records.copy_text import decode, texts
 from systemlog.records.repetition import repeats
-from systemlog.storage import storage_of
+from systemlog.storage import get_storage
 
 SHOWN_CHARACTERS = 120
 
@@ -80,7 +80,7 @@ class Command(TerminalCommand):
         self.stdout.write(f"{printable(f'{line.name}: {line.reason}')}\n    {printable(shown)}")
 
     def _store(self, line: QuarantinedLine) -> bool:
-        storage = storage_of()
+        storage = get_storage()
         try:
             row = decode(line.data)
             if not storage.insert([row]):

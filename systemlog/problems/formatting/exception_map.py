@@ -50,13 +50,13 @@ def validation_detail(exc: django.ValidationError) -> dict[str, list[drf.ErrorDe
     """DRF's form of Django's own ValidationError, without the values that its messages would repeat."""
     if hasattr(exc, "error_dict"):
         return {
-            api_settings.NON_FIELD_ERRORS_KEY if name == django.NON_FIELD_ERRORS else name: _leaves(errors)
+            api_settings.NON_FIELD_ERRORS_KEY if name == django.NON_FIELD_ERRORS else name: _partitions(errors)
             for name, errors in exc.error_dict.items()
         }
-    return _leaves(exc.error_list)
+    return _partitions(exc.error_list)
 
 
-def _leaves(errors: list[django.ValidationError]) -> list[drf.ErrorDetail]:
+def _partitions(errors: list[django.ValidationError]) -> list[drf.ErrorDetail]:
     return [drf.ErrorDetail(safe_message(error), code=error.code or "invalid") for error in errors]
 
 

@@ -45,7 +45,7 @@ def answer(request: HttpRequest, exc: BaseException, *, signalled: bool = False)
         return _answer_failure(request, failure)
 
 
-def complete(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def fill_empty_response(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """An error response that a view or middleware returned, with a problem as its body if it had none of its own."""
     if isinstance(response, ProblemResponse):
         try:

@@ -10,9 +10,9 @@ from django.http.response import HttpResponseBase
 
 from systemlog.problems.error_log import ON_OUR_ROAD
 from systemlog.problems.formatting.exception_map import slash_missing
-from systemlog.problems.handling.fallback import answer, complete, slash_is_missing
+from systemlog.problems.handling.fallback import answer, fill_empty_response, slash_is_missing
 from systemlog.problems.handling.hooks import open_road
-from systemlog.problems.handling.request_bodies import let_body_in
+from systemlog.problems.handling.request_bodies import wrap_body
 from systemlog.problems.handling.streams import watch
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
@@ -34,7 +34,7 @@ class ProblemMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer the request."""
         setattr(request, ON_OUR_ROAD, True)
-        let_body_in(request)
+        wrap_body(request)
         if self._is_async:
             return self._call_async(request)
         try:
@@ -58,7 +58,7 @@ class ProblemMiddleware:
             if slash_is_missing(request, response):
                 response = answer(request, slash_missing())
             if response.status_code >= 400:
-                response = complete(request, response)
+                response = fill_empty_response(request, response)
         if response.streaming:
             watch(request, response)
         setattr(request, ON_OUR_ROAD, False)

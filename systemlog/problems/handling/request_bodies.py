@@ -22,7 +22,7 @@ PIECE_BYTES = 64 * 1024
 BROKE_OFF = "The body broke off."
 
 
-def let_body_in(request: HttpRequest) -> None:
+def wrap_body(request: HttpRequest) -> None:
     """Give a body of unknown length a way in, and one of known length an end. Costs two lookups where there is none."""
     meta = request.META
     if "HTTP_TRANSFER_ENCODING" not in meta:

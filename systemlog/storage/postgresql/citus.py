@@ -48,7 +48,7 @@ from systemlog.storage.postgresql.store import (
     insertion,
 )
 from systemlog.storage.rollup import ROLLUP, hour_of
-from systemlog.storage.steps import Action, Leaf, LeafInUse, LeafReport, Orders, Step
+from systemlog.storage.steps import Action, Orders, Partition, PartitionInUse, PartitionReport, Step
 
 DISTRIBUTED_BY: Mapping[str, str | None] = {TABLE: "id", ROLLUP: None}
 """The tables that are distributed, and by which column; None: as one shard."""
@@ -83,11 +83,11 @@ NODES_SQL = f"""
 
 BATCH_SQL = f"""
     SELECT min(timestamp), max(timestamp) FROM (
-        SELECT timestamp FROM {{leaf}} WHERE {{condition}} ORDER BY timestamp LIMIT {DELETE_BATCH}
+        SELECT timestamp FROM {{partition}} WHERE {{condition}} ORDER BY timestamp LIMIT {DELETE_BATCH}
     ) batch
 """
 DELETE_SQL = f"""
-    DELETE FROM {{leaf}} WHERE timestamp <= %s AND {{condition}}
+    DELETE FROM {{partition}} WHERE timestamp <= %s AND {{condition}}
     RETURNING {COLUMN_LIST.replace("context", "context::text")}
 """
 
@@ -138,13 +138,13 @@ class CitusStorage(PostgreSQLStorage):
 
     def spans(self) -> list[Span]:
         """All leaves: which of them hold a row, only the workers know."""
-        return [leaf.span for leaf in self._leaves()]
+        return [partition.span for partition in self._partitions()]
 
     def look_up(self, records: QuerySet[Any, Any], lookup: Lookup, most: int) -> QuerySet[Any, Any] | None:
         """None: the nodes plan for their shards each time."""
         return None
 
-    def number_of(self, lookup: Lookup, most: int) -> int | None:
+    def count_up_to(self, lookup: Lookup, most: int) -> int | None:
         """None, for the same reason."""
         return None
 
@@ -168,78 +168,82 @@ class CitusStorage(PostgreSQLStorage):
             cursor.execute(f"DELETE FROM {ROLLUP} WHERE hour >= %s AND hour < %s", bounds)
             self._put([(*row, "f") for row in counted])
 
-    def leaves(self) -> list[LeafReport]:
+    def partitions(self) -> list[PartitionReport]:
         """As the nodes tell of their shards."""
         known: dict[str, Counter[str]] = {}
         with self.connection.cursor() as cursor:
-            reports = partitions.report_leaves(cursor)
+            reports = partitions.report_partitions(cursor)
             cursor.execute(NODES_SQL)
             for success, answer in cursor.fetchall():
                 if not success:
                     raise OperationalError(f"A node of the cluster could not be asked for its shards: {answer}")
                 for name, rows, size, total in json.loads(answer):
                     known.setdefault(name, Counter()).update(rows=rows, size=size, total=total)
-        return [_with_sizes(report, known.get(report.leaf.name, Counter())) for report in reports]
+        return [_with_sizes(report, known.get(report.partition.name, Counter())) for report in reports]
 
     @contextmanager
-    def taking_turns(self, waiting: Callable[[], None]) -> Iterator[None]:
+    def exclusive(self, waiting: Callable[[], None]) -> Iterator[None]:
         """As on one PostgreSQL; what is waited for on a worker is not waited for longer either."""
         with self.connection.cursor() as cursor:
             cursor.execute("SET citus.propagate_set_commands = 'local'")
         try:
-            with super().taking_turns(waiting):
+            with super().exclusive(waiting):
                 self._move_late()
                 yield
         finally:
             with suppress(DatabaseError), self.connection.cursor() as cursor:  # what ended the block matters more
                 cursor.execute("RESET citus.propagate_set_commands")
 
-    def plan(self, leaf: Leaf, expiry: Expiry) -> Step:
+    def plan(self, partition: Partition, expiry: Expiry) -> Step:
         """Drop a leaf all of whose span is past; of another one, delete."""
-        step = super().plan(leaf, expiry)
+        step = super().plan(partition, expiry)
         return step._replace(action=Action.DELETE) if step.action is Action.REPLACE else step
 
-    def carry_out(self, step: Step, expiry: Expiry, orders: Orders) -> int:
+    def execute(self, step: Step, expiry: Expiry, orders: Orders) -> int:
         """Drop, or delete. Records to be archived are deleted while they are read, in one transaction: one that comes
         meanwhile is neither archived nor deleted.
         """
-        leaf, archive = step.leaf, orders.archive
-        if archive is None or not step.rows or not expiry.archives(leaf.span.lower):
-            went = super().carry_out(step, expiry, orders)
+        partition, archive = step.partition, orders.archive
+        if archive is None or not step.rows or not expiry.archives(partition.span.lower):
+            went = super().execute(step, expiry, orders)
         else:
-            went = self._archive_and_delete(leaf, expiry, orders, archive)
-        if step.rows == went and step.action is not Action.NOTHING and self._settled(leaf, expiry):
-            self._drop_empty(leaf)
+            went = self._archive_and_delete(partition, expiry, orders, archive)
+        if step.rows == went and step.action is not Action.NOTHING and self._settled(partition, expiry):
+            self._drop_empty(partition)
         return went
 
     def _archive_and_delete(
-        self, leaf: Leaf, expiry: Expiry, orders: Orders, archive: Callable[[Leaf, Iterator[bytes]], None]
+        self,
+        partition: Partition,
+        expiry: Expiry,
+        orders: Orders,
+        archive: Callable[[Partition, Iterator[bytes]], None],
     ) -> int:
-        self.make_room([datetime.now(UTC)])  # for the note
+        self.ensure_partitions([datetime.now(UTC)])  # for the note
         gone, archived = (expired(expiry, _same, archived_only=only) for only in (False, True))
         went = 0
 
         def blocks() -> Iterator[bytes]:
             nonlocal went
-            while batch := self._delete_batch(leaf, archived):
+            while batch := self._delete_batch(partition, archived):
                 went += len(batch)
                 yield b"".join(write_line(row._asdict()) for row in sorted(batch, key=lambda row: row[:2]))
                 orders.progress(went)
 
         with transaction.atomic(using=self.connection.alias):
-            archive(leaf, blocks())
+            archive(partition, blocks())
             if went:
                 self._insert([orders.note(went)])
         unarchived = Condition(f"{gone.sql} AND NOT {archived.sql}", [*gone.values, *archived.values])
-        return went + self._delete(leaf, unarchived, orders)
+        return went + self._delete(partition, unarchived, orders)
 
-    def _drop_empty(self, leaf: Leaf) -> None:
-        if leaf.name not in {there.name for there in self._leaves()}:
+    def _drop_empty(self, partition: Partition) -> None:
+        if partition.name not in {there.name for there in self._partitions()}:
             return
         with self.connection.cursor() as cursor:
-            cursor.execute(f"VACUUM {leaf.name}")  # or the look whether it is empty takes long, under a lock
-        with suppress(LeafInUse):  # an empty leaf does no harm, and the next run sees it again
-            rewrite.drop_if_empty(self.connection, leaf)
+            cursor.execute(f"VACUUM {partition.name}")  # or the look whether it is empty takes long, under a lock
+        with suppress(PartitionInUse):  # an empty leaf does no harm, and the next run sees it again
+            rewrite.drop_if_empty(self.connection, partition)
             rewrite.clear(self.connection, self.recount_rollup)
 
     def _insert(self, rows: Sequence[Row]) -> int:
@@ -287,11 +291,11 @@ class CitusStorage(PostgreSQLStorage):
     def _may_be_known(self, error: DatabaseError) -> bool:
         return sqlstate_of(error) in (UNIQUE_VIOLATION, REFUSED_COPY)
 
-    def _delete(self, leaf: Leaf, condition: Condition, orders: Orders) -> int:
+    def _delete(self, partition: Partition, condition: Condition, orders: Orders) -> int:
         deleted = 0
         while True:
             with transaction.atomic(using=self.connection.alias):
-                gone = len(self._delete_batch(leaf, condition))
+                gone = len(self._delete_batch(partition, condition))
                 if gone:
                     self._insert([orders.note(gone)])
             deleted += gone
@@ -299,25 +303,27 @@ class CitusStorage(PostgreSQLStorage):
                 return deleted
             orders.progress(deleted)
 
-    def _delete_batch(self, leaf: Leaf, condition: Condition) -> list[Row]:
+    def _delete_batch(self, partition: Partition, condition: Condition) -> list[Row]:
         """Delete the oldest rows, and count them; gives them, with their contexts as they are stored."""
         with self.connection.cursor() as cursor:
-            cursor.execute(BATCH_SQL.format(leaf=leaf.name, condition=condition.sql), condition.values)
+            cursor.execute(BATCH_SQL.format(partition=partition.name, condition=condition.sql), condition.values)
             first, last = cursor.fetchone()
             if first is None:
                 return []
             cursor.execute(DAYS_SQL.format(shared="_shared"), [ROLLUP, _days(first, last)])
-            cursor.execute(DELETE_SQL.format(leaf=leaf.name, condition=condition.sql), [last, *condition.values])
+            cursor.execute(
+                DELETE_SQL.format(partition=partition.name, condition=condition.sql), [last, *condition.values]
+            )
             batch = [Row(*row)._replace(context=JSONText(row[CONTEXT])) for row in cursor.fetchall()]
         self._count(((row.timestamp, row.source, row.category, row.level) for row in batch), -1)
         return batch
 
-    def _merge(self, old: Sequence[Leaf], span: Span) -> None:
+    def _merge(self, old: Sequence[Partition], span: Span) -> None:
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             partitions.create_table(cursor, rewrite.NEW, span)
             cursor.execute(f"SELECT create_distributed_table('{rewrite.NEW}', 'id', colocate_with := '{TABLE}')")
-            for leaf in old:
-                cursor.execute(rewrite.COPY_SQL.format(leaf=leaf.name, gone=NOTHING))
+            for partition in old:
+                cursor.execute(rewrite.COPY_SQL.format(partition=partition.name, gone=NOTHING))
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             rewrite.lock(self.connection, cursor, old)
             rewrite.take_out(cursor, old, MERGED)
@@ -412,9 +418,9 @@ def _is_distributed(cursor: CursorWrapper, table: str) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-def _with_sizes(report: LeafReport, sizes: Mapping[str, float]) -> LeafReport:
-    leaf = report.leaf._replace(size_bytes=int(sizes["size"]))
-    return report._replace(leaf=leaf, rows=round(sizes["rows"]), total_bytes=int(sizes["total"]))
+def _with_sizes(report: PartitionReport, sizes: Mapping[str, float]) -> PartitionReport:
+    partition = report.partition._replace(size_bytes=int(sizes["size"]))
+    return report._replace(partition=partition, rows=round(sizes["rows"]), total_bytes=int(sizes["total"]))
 
 
 def _enter_days(cursor: CursorWrapper, timestamps: Iterable[datetime]) -> None:

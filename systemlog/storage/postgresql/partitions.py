@@ -15,13 +15,13 @@ from django.db.backends.utils import CursorWrapper
 from systemlog.conf import conf
 from systemlog.records.row import TABLE
 from systemlog.storage.calendar import BEGINNING, END, Span, span_for
-from systemlog.storage.steps import Leaf, LeafReport, LeafState
+from systemlog.storage.steps import Partition, PartitionReport, PartitionState
 
-LOCK = "systemlog.leaves"
+PARTITIONS_LOCK = "systemlog.partitions"
 
 LOCK_SQL = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
-LEAVES_SQL = """
+PARTITIONS_SQL = """
     SELECT leaf.oid::regclass::text, pg_get_expr(leaf.relpartbound, leaf.oid), pg_relation_size(leaf.oid)
     FROM pg_inherits JOIN pg_class leaf ON leaf.oid = pg_inherits.inhrelid
     WHERE pg_inherits.inhparent = to_regclass(%s) AND leaf.relpartbound IS NOT NULL AND inhdetachpending = %s
@@ -51,49 +51,49 @@ SPAN_CHECK = "span_of_the_leaf"
 BOUNDS = re.compile(r"FROM \((?:'([^']+)'|MINVALUE)\) TO \((?:'([^']+)'|MAXVALUE)\)")
 
 
-def read_leaves(cursor: CursorWrapper) -> list[Leaf]:
+def read_partitions(cursor: CursorWrapper) -> list[Partition]:
     """The leaves that are attached now, newest first; not one whose DETACH is pending, which takes no more rows."""
     return _read(cursor, detaching=False)
 
 
-def read_detaching(cursor: CursorWrapper) -> list[Leaf]:
+def read_detaching(cursor: CursorWrapper) -> list[Partition]:
     """The leaves that a cancelled DETACH CONCURRENTLY left: no row finds room in their span until it is finished."""
     return _read(cursor, detaching=True)
 
 
-def finish_detaching(cursor: CursorWrapper, leaf: Leaf) -> None:
+def finish_detaching(cursor: CursorWrapper, partition: Partition) -> None:
     """Finish it; waits for transactions that still see the leaf. Its table stays, for whoever wanted it detached."""
-    cursor.execute(f"ALTER TABLE {TABLE} DETACH PARTITION {leaf.name} FINALIZE")
+    cursor.execute(f"ALTER TABLE {TABLE} DETACH PARTITION {partition.name} FINALIZE")
 
 
-def report_leaves(cursor: CursorWrapper) -> list[LeafReport]:
+def report_partitions(cursor: CursorWrapper) -> list[PartitionReport]:
     """The same with what is known of each, newest first; those whose DETACH is pending too."""
     cursor.execute(REPORT_SQL, [LATE_TRIGGER, TABLE])
     now = datetime.now(UTC)
     reports = []
     for name, bounds, size, total, rows, pending, comment, replaced in cursor.fetchall():
         if bounds:
-            leaf = Leaf(name, _parse_bounds(bounds), size)
-            state = _state(leaf.span, now, pending=pending, sealed=comment == SEALED, replaced=replaced)
-            reports.append(LeafReport(leaf, round(rows), total, state))
-    return sorted(reports, key=lambda report: report.leaf.span, reverse=True)
+            partition = Partition(name, _parse_bounds(bounds), size)
+            state = _state(partition.span, now, pending=pending, sealed=comment == SEALED, replaced=replaced)
+            reports.append(PartitionReport(partition, round(rows), total, state))
+    return sorted(reports, key=lambda report: report.partition.span, reverse=True)
 
 
-def make_leaf(cursor: CursorWrapper, instant: datetime) -> list[Span]:
+def create_partition(cursor: CursorWrapper, instant: datetime) -> list[Span]:
     """Make the leaf that `instant` needs, if it is not there; gives the spans of all leaves.
 
     Call it in a transaction of its own: it holds the advisory lock, and the new leaf, until the commit.
     """
-    cursor.execute(LOCK_SQL, [LOCK])
-    spans = [leaf.span for leaf in read_leaves(cursor)]
+    cursor.execute(LOCK_SQL, [PARTITIONS_LOCK])
+    spans = [partition.span for partition in read_partitions(cursor)]
     if not any(instant in span for span in spans):
         taken = list(spans)
-        for leaf in read_detaching(cursor):
-            if instant in leaf.span:
-                finish_detaching(cursor, leaf)
+        for partition in read_detaching(cursor):
+            if instant in partition.span:
+                finish_detaching(cursor, partition)
             else:
-                taken.append(leaf.span)
-        span = span_for(instant, now=datetime.now(UTC), leaf=conf().LEAF, taken=taken)
+                taken.append(partition.span)
+        span = span_for(instant, now=datetime.now(UTC), partition=conf().PARTITION, taken=taken)
         name = free_name(cursor, span)
         cursor.execute(f"CREATE TABLE {name} (LIKE {TABLE} INCLUDING ALL)")
         attach(cursor, name, span, filled=False)
@@ -132,23 +132,23 @@ def free_name(cursor: CursorWrapper, span: Span) -> str:
         name = f"{plain}_{number}"
 
 
-def _read(cursor: CursorWrapper, *, detaching: bool) -> list[Leaf]:
-    cursor.execute(LEAVES_SQL, [TABLE, detaching])
+def _read(cursor: CursorWrapper, *, detaching: bool) -> list[Partition]:
+    cursor.execute(PARTITIONS_SQL, [TABLE, detaching])
     # The bounds of a leaf that another session drops just now are NULL.
-    leaves = [Leaf(name, _parse_bounds(bounds), size) for name, bounds, size in cursor.fetchall() if bounds]
-    return sorted(leaves, key=lambda leaf: leaf.span, reverse=True)
+    partitions = [Partition(name, _parse_bounds(bounds), size) for name, bounds, size in cursor.fetchall() if bounds]
+    return sorted(partitions, key=lambda partition: partition.span, reverse=True)
 
 
-def _state(span: Span, now: datetime, *, pending: bool, sealed: bool, replaced: bool) -> LeafState:
+def _state(span: Span, now: datetime, *, pending: bool, sealed: bool, replaced: bool) -> PartitionState:
     if pending:
-        return LeafState.DETACHING
+        return PartitionState.DETACHING
     if replaced:
-        return LeafState.REPLACED
+        return PartitionState.REPLACED
     if span.lower > now:
-        return LeafState.AHEAD
+        return PartitionState.AHEAD
     if now in span:
-        return LeafState.LIVE
-    return LeafState.SEALED if sealed else LeafState.OPEN
+        return PartitionState.LIVE
+    return PartitionState.SEALED if sealed else PartitionState.OPEN
 
 
 def _parse_bounds(text: str) -> Span:

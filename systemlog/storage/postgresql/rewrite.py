@@ -6,7 +6,7 @@ lock never lasts as long as reading a leaf does. It is asked for again and again
 makes all inserts wait behind.
 
 A run that is interrupted leaves tables of fixed names, and the trigger, which `clear()` removes. Whoever calls this
-holds the lock of retention (`PostgreSQLStorage.taking_turns`).
+holds the lock of retention (`PostgreSQLStorage.exclusive`).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from systemlog.storage.calendar import BEGINNING, END, MICROSECOND, Span
 from systemlog.storage.conditions import NOTHING, Condition
 from systemlog.storage.postgresql import partitions
 from systemlog.storage.postgresql.errors import LOCK_NOT_AVAILABLE, sqlstate_of
-from systemlog.storage.postgresql.partitions import LATE_TRIGGER, LOCK, LOCK_SQL
-from systemlog.storage.steps import Leaf, LeafInUse
+from systemlog.storage.postgresql.partitions import LATE_TRIGGER, LOCK_SQL, PARTITIONS_LOCK
+from systemlog.storage.steps import Partition, PartitionInUse
 
 NEW = f"{TABLE}_new"
 LATE = f"{TABLE}_late"
@@ -55,10 +55,10 @@ FUNCTION_SQL = f"""
 """
 # Rows that a logical replica applies come late too, hence ALWAYS.
 TRIGGER_SQL = f"""
-    CREATE TRIGGER {LATE_TRIGGER} AFTER INSERT OR DELETE ON {{leaf}} FOR EACH ROW EXECUTE FUNCTION {LATE}();
-    ALTER TABLE {{leaf}} ENABLE ALWAYS TRIGGER {LATE_TRIGGER}
+    CREATE TRIGGER {LATE_TRIGGER} AFTER INSERT OR DELETE ON {{partition}} FOR EACH ROW EXECUTE FUNCTION {LATE}();
+    ALTER TABLE {{partition}} ENABLE ALWAYS TRIGGER {LATE_TRIGGER}
 """
-COPY_SQL = f"INSERT INTO {NEW} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {{leaf}} WHERE NOT {{gone}}"
+COPY_SQL = f"INSERT INTO {NEW} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {{partition}} WHERE NOT {{gone}}"
 
 # A row that was committed between the trigger and the copy's snapshot is in both.
 CATCH_UP_SQL = f"""
@@ -70,26 +70,26 @@ TAKEN_OUT_SQL = """
 """
 
 
-def drop(connection: BaseDatabaseWrapper, leaf: Leaf, finish: Callable[[CursorWrapper], None]) -> None:
-    """Take a leaf out, with all its rows; `finish` is called in the same transaction. Raises `LeafInUse`."""
+def drop(connection: BaseDatabaseWrapper, partition: Partition, finish: Callable[[CursorWrapper], None]) -> None:
+    """Take a leaf out, with all its rows; `finish` is called in the same transaction. Raises `PartitionInUse`."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         finish(cursor)
-        lock(connection, cursor, [leaf])
-        take_out(cursor, [leaf])
+        lock(connection, cursor, [partition])
+        take_out(cursor, [partition])
 
 
-def drop_if_empty(connection: BaseDatabaseWrapper, leaf: Leaf) -> None:
-    """Take a leaf out if it has no rows. Raises `LeafInUse`."""
+def drop_if_empty(connection: BaseDatabaseWrapper, partition: Partition) -> None:
+    """Take a leaf out if it has no rows. Raises `PartitionInUse`."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        lock(connection, cursor, [leaf])
-        cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {leaf.name})")
+        lock(connection, cursor, [partition])
+        cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {partition.name})")
         if not cursor.fetchone()[0]:
-            take_out(cursor, [leaf])
+            take_out(cursor, [partition])
 
 
 def replace(
     connection: BaseDatabaseWrapper,
-    old: Sequence[Leaf],
+    old: Sequence[Partition],
     span: Span,
     gone: Condition,
     *,
@@ -101,7 +101,7 @@ def replace(
 
     `before_copy` is called with the snapshot of the copy, `finish` with the number of rows that went, in the
     transaction that puts it in place. Without rows it is left out unless `keep_empty`. Gives the rows that went. Raises
-    `LeafInUse`.
+    `PartitionInUse`.
     """
     try:
         made = _prepare(connection, old, span)
@@ -127,7 +127,7 @@ def replace(
 def clear(connection: BaseDatabaseWrapper, recount: Callable[[Span], None]) -> None:
     """Remove what is left of a run, interrupted or not: its helpers, and the tables that were taken out.
 
-    `recount` is told the span of the rows of each of these before it goes. Raises `LeafInUse`.
+    `recount` is told the span of the rows of each of these before it goes. Raises `PartitionInUse`.
     """
     _remove_helpers(connection)
     with connection.cursor() as cursor:
@@ -140,7 +140,7 @@ def clear(connection: BaseDatabaseWrapper, recount: Callable[[Span], None]) -> N
             cursor.execute(f"DROP TABLE {name}")
 
 
-def _prepare(connection: BaseDatabaseWrapper, old: Sequence[Leaf], span: Span) -> int | None:
+def _prepare(connection: BaseDatabaseWrapper, old: Sequence[Partition], span: Span) -> int | None:
     """Make the table of the copy and the one for late rows, and have these kept from now on; gives the first's oid."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         partitions.create_table(cursor, NEW, span)
@@ -149,25 +149,28 @@ def _prepare(connection: BaseDatabaseWrapper, old: Sequence[Leaf], span: Span) -
         _hold_vacuum_off(cursor, old)
         cursor.execute("SET LOCAL synchronous_commit = off")
         # Inserts into these leaves wait behind this lock, and those that are not committed keep it waiting.
-        _try(connection, cursor, old, [f"{leaf.name} IN SHARE ROW EXCLUSIVE MODE" for leaf in old])
-        for leaf in old:
-            cursor.execute(TRIGGER_SQL.format(leaf=leaf.name))
+        _try(connection, cursor, old, [f"{partition.name} IN SHARE ROW EXCLUSIVE MODE" for partition in old])
+        for partition in old:
+            cursor.execute(TRIGGER_SQL.format(partition=partition.name))
         return _oid(cursor, NEW)
 
 
 def _copy(
-    connection: BaseDatabaseWrapper, old: Sequence[Leaf], gone: Condition, before_copy: Callable[[CursorWrapper], None]
+    connection: BaseDatabaseWrapper,
+    old: Sequence[Partition],
+    gone: Condition,
+    before_copy: Callable[[CursorWrapper], None],
 ) -> int:
     """Copy what stays, under one snapshot; gives how many rows of it go."""
     went = 0
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         before_copy(cursor)
-        for leaf in old:
+        for partition in old:
             if gone.sql != NOTHING:
-                cursor.execute(f"SELECT count(*) FROM {leaf.name} WHERE {gone.sql}", gone.values)
+                cursor.execute(f"SELECT count(*) FROM {partition.name} WHERE {gone.sql}", gone.values)
                 went += cursor.fetchone()[0]
-            cursor.execute(COPY_SQL.format(leaf=leaf.name, gone=gone.sql), gone.values)
+            cursor.execute(COPY_SQL.format(partition=partition.name, gone=gone.sql), gone.values)
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE {NEW}")
     return went
@@ -182,32 +185,32 @@ def _catch_up(connection: BaseDatabaseWrapper) -> None:
                 return
 
 
-def lock(connection: BaseDatabaseWrapper, cursor: CursorWrapper, old: Sequence[Leaf]) -> None:
-    """Have the table and these leaves for this transaction alone. Raises `LeafInUse`."""
+def lock(connection: BaseDatabaseWrapper, cursor: CursorWrapper, old: Sequence[Partition]) -> None:
+    """Have the table and these leaves for this transaction alone. Raises `PartitionInUse`."""
     _hold_vacuum_off(cursor, old)
     # The commit need not wait for the disk under the lock: where it is lost, the old leaves are still there. What drops
     # them later waits, and whatever came before is safe then too.
     cursor.execute("SET LOCAL synchronous_commit = off")
-    modes = [f"{name} IN ACCESS EXCLUSIVE MODE" for name in (f"ONLY {TABLE}", *(leaf.name for leaf in old))]
+    modes = [f"{name} IN ACCESS EXCLUSIVE MODE" for name in (f"ONLY {TABLE}", *(partition.name for partition in old))]
     _try(connection, cursor, old, modes, and_makers=True)
 
 
-def _hold_vacuum_off(cursor: CursorWrapper, old: Sequence[Leaf]) -> None:
+def _hold_vacuum_off(cursor: CursorWrapper, old: Sequence[Partition]) -> None:
     """Until the end of the transaction: autovacuum makes way for none who wait for 40 ms only."""
     cursor.execute(f"SET LOCAL lock_timeout = '{VACUUM_GIVES_WAY_S}s'")
-    for leaf in old:
+    for partition in old:
         try:
-            cursor.execute(f"LOCK TABLE {leaf.name} IN SHARE UPDATE EXCLUSIVE MODE")
+            cursor.execute(f"LOCK TABLE {partition.name} IN SHARE UPDATE EXCLUSIVE MODE")
         except OperationalError as error:
             if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
-                raise LeafInUse(leaf.name) from error
+                raise PartitionInUse(partition.name) from error
             raise
 
 
 def _try(
     connection: BaseDatabaseWrapper,
     cursor: CursorWrapper,
-    old: Sequence[Leaf],
+    old: Sequence[Partition],
     modes: Sequence[str],
     *,
     and_makers: bool = False,
@@ -219,31 +222,31 @@ def _try(
             with transaction.atomic(using=connection.alias):  # a failed try lets go of what it got
                 cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_MS}ms'")
                 if and_makers:
-                    cursor.execute(LOCK_SQL, [LOCK])
+                    cursor.execute(LOCK_SQL, [PARTITIONS_LOCK])
                 for number, mode in enumerate(modes):
                     cursor.execute(f"LOCK TABLE {mode}{' NOWAIT' if number else ''}")
                 return
         except OperationalError as error:
             if sqlstate_of(error) != LOCK_NOT_AVAILABLE:
                 raise
-    raise LeafInUse(", ".join(leaf.name for leaf in old))
+    raise PartitionInUse(", ".join(partition.name for partition in old))
 
 
-def take_out(cursor: CursorWrapper, old: Sequence[Leaf], prefix: str = OLD) -> None:
+def take_out(cursor: CursorWrapper, old: Sequence[Partition], prefix: str = OLD) -> None:
     """Detach these leaves, and name their tables by the prefix."""
     # Dropped later: the files of a large table are not removed under the lock.
-    for leaf in old:
-        cursor.execute(f"ALTER TABLE {TABLE} DETACH PARTITION {leaf.name}")
-        cursor.execute(f"ALTER TABLE {leaf.name} RENAME TO {prefix}{_oid(cursor, leaf.name)}")
+    for partition in old:
+        cursor.execute(f"ALTER TABLE {TABLE} DETACH PARTITION {partition.name}")
+        cursor.execute(f"ALTER TABLE {partition.name} RENAME TO {prefix}{_oid(cursor, partition.name)}")
 
 
 def _remove_helpers(connection: BaseDatabaseWrapper) -> None:
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = %s", [LATE_TRIGGER])
-        watched = [Leaf(name, Span(BEGINNING, END), 0) for (name,) in cursor.fetchall()]
+        watched = [Partition(name, Span(BEGINNING, END), 0) for (name,) in cursor.fetchall()]
         if watched:
             _hold_vacuum_off(cursor, watched)
-            _try(connection, cursor, watched, [f"{leaf.name} IN ACCESS EXCLUSIVE MODE" for leaf in watched])
+            _try(connection, cursor, watched, [f"{partition.name} IN ACCESS EXCLUSIVE MODE" for partition in watched])
         cursor.execute(f"DROP FUNCTION IF EXISTS {LATE}() CASCADE")
         cursor.execute(f"DROP TABLE IF EXISTS {LATE}, {NEW}")
 

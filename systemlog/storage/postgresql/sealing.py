@@ -10,7 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from systemlog.records.row import TABLE
 from systemlog.storage.calendar import Span
 from systemlog.storage.postgresql.partitions import SEALED
-from systemlog.storage.steps import Leaf
+from systemlog.storage.steps import Partition
 
 SEALED_AFTER = timedelta(hours=1)
 """So long after the end of its span: most late records are in then."""
@@ -30,9 +30,9 @@ UNSEALED_SQL = f"""
 """
 
 
-def unsealed(connection: BaseDatabaseWrapper, there: list[Leaf]) -> list[tuple[Leaf, bool, str | None]]:
+def unsealed(connection: BaseDatabaseWrapper, there: list[Partition]) -> list[tuple[Partition, bool, str | None]]:
     """The leaves with something to do, oldest first, each with whether it is to be sealed, and the index to build."""
-    over = {leaf.name: leaf for leaf in there if leaf.span.upper < datetime.now(UTC) - SEALED_AFTER}
+    over = {partition.name: partition for partition in there if partition.span.upper < datetime.now(UTC) - SEALED_AFTER}
     with connection.cursor() as cursor:
         cursor.execute(UNSEALED_SQL, [list(over)])
         found = [
@@ -44,15 +44,20 @@ def unsealed(connection: BaseDatabaseWrapper, there: list[Leaf]) -> list[tuple[L
 
 
 def seal(
-    connection: BaseDatabaseWrapper, leaf: Leaf, recount: Callable[[Span], None], *, index: str | None, mark: bool
+    connection: BaseDatabaseWrapper,
+    partition: Partition,
+    recount: Callable[[Span], None],
+    *,
+    index: str | None,
+    mark: bool,
 ) -> None:
     """Index the messages by trigrams if the database has pg_trgm, count the roll-up anew, tidy up for the planner."""
     with connection.cursor() as cursor:
         if index:
             # One that was interrupted is there, and invalid.
             cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")
-            cursor.execute(f"CREATE INDEX CONCURRENTLY {index} ON {leaf.name} USING gin (message gin_trgm_ops)")
+            cursor.execute(f"CREATE INDEX CONCURRENTLY {index} ON {partition.name} USING gin (message gin_trgm_ops)")
         if mark:
-            recount(leaf.span)
-            cursor.execute(f"VACUUM (ANALYZE) {leaf.name}")
-            cursor.execute(f"COMMENT ON TABLE {leaf.name} IS '{SEALED}'")
+            recount(partition.span)
+            cursor.execute(f"VACUUM (ANALYZE) {partition.name}")
+            cursor.execute(f"COMMENT ON TABLE {partition.name} IS '{SEALED}'")

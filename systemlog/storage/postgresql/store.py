@@ -37,7 +37,7 @@ from systemlog.storage.postgresql.errors import (
     UNIQUE_VIOLATION,
     sqlstate_of,
 )
-from systemlog.storage.steps import Action, Clock, Leaf, LeafInUse, LeafReport, Orders, Step
+from systemlog.storage.steps import Action, Clock, Orders, Partition, PartitionInUse, PartitionReport, Step
 
 COPY_FROM_ROWS = 20
 """As many rows go by COPY; fewer are faster as one INSERT."""
@@ -86,10 +86,10 @@ LINES_SQL = """
     SELECT row_to_json(line) FROM (
         SELECT id, to_char(timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS timestamp, level, category,
             message, correlation_id, user_id, trace_id, source, subject, recorded_by, context
-        FROM {leaf} WHERE {condition} ORDER BY {leaf}.timestamp, id
+        FROM {partition} WHERE {condition} ORDER BY {partition}.timestamp, id
     ) line
 """
-DOOMED_SQL = f"SELECT ctid FROM {{leaf}} WHERE ctid > %s AND {{condition}} LIMIT {DELETE_BATCH}"
+DOOMED_SQL = f"SELECT ctid FROM {{partition}} WHERE ctid > %s AND {{condition}} LIMIT {DELETE_BATCH}"
 
 # By the table and not by the leaf, so that its triggers notice; the span spares it all other leaves.
 DELETE_SQL = f"""
@@ -115,7 +115,7 @@ class PostgreSQLStorage(Storage):
 
     unstage_sql, lines_sql = UNSTAGE_SQL, LINES_SQL
 
-    def make_room(self, instants: Iterable[datetime]) -> None:
+    def ensure_partitions(self, instants: Iterable[datetime]) -> None:
         """Make the leaves that are missing, each in a transaction of its own, on a connection of its own.
 
         Whoever writes now also makes the last of the leaves ahead, or one of them if several are missing.
@@ -125,27 +125,27 @@ class PostgreSQLStorage(Storage):
         known = _remembered.get(self._database(), [])
         unknown = _outside(wanted, [span for span in known if _stays(span, now)])
         writes_now = bool(wanted) and wanted[-1] > now - SETTLED
-        if not unknown and not (writes_now and _outside([now + AHEAD[conf().LEAF]], known)):
+        if not unknown and not (writes_now and _outside([now + AHEAD[conf().PARTITION]], known)):
             return
-        known = [leaf.span for leaf in self._leaves()]
+        known = [partition.span for partition in self._partitions()]
         if missing := _outside(unknown, known):
             known = self._make(missing)
-        if writes_now and (ahead := _outside(days_ahead(now, conf().LEAF), known)):
+        if writes_now and (ahead := _outside(days_ahead(now, conf().PARTITION), known)):
             # Who writes does not need it yet, and neither waits nor fails for it; the next one tries again.
             with suppress(OperationalError):
                 known = self._make(ahead[:1], patience="50ms")
         _remembered[self._database()] = known
 
-    def without_room(self, instants: Iterable[datetime]) -> list[datetime]:
+    def missing_partitions(self, instants: Iterable[datetime]) -> list[datetime]:
         """Those without a leaf."""
-        return _outside(instants, [leaf.span for leaf in self._leaves()])
+        return _outside(instants, [partition.span for partition in self._partitions()])
 
     def insert(self, rows: Sequence[Row]) -> int:
         """COPY; where a key is there already, once more through a staging table that skips it."""
         if not rows:
             return 0
         rows = sorted(rows, key=lambda row: row[:2])  # in one order, so that two writers of the same keys queue
-        self.make_room({row.timestamp for row in rows})
+        self.ensure_partitions({row.timestamp for row in rows})
         for attempt in (1, 2):
             try:
                 return self._insert(rows)
@@ -156,7 +156,7 @@ class PostgreSQLStorage(Storage):
                 _remembered.pop(self._database(), None)
                 if attempt == 2 or self.connection.in_atomic_block:
                     raise
-                self.make_room({row.timestamp for row in rows})
+                self.ensure_partitions({row.timestamp for row in rows})
         raise AssertionError("unreachable")
 
     def break_off(self) -> None:
@@ -174,7 +174,7 @@ class PostgreSQLStorage(Storage):
     def land(self, slices: Sequence[Slice], start: int, set_apart: SetApart | None = None) -> dict[uuid.UUID, int]:
         """COPY of the lines as they are; where a key is there already, once more through the staging table."""
         room = instants(line for slice_ in slices for line in slice_.lines)
-        self.make_room(room)
+        self.ensure_partitions(room)
         skip_known = False
         for attempt in range(3):
             try:
@@ -182,10 +182,10 @@ class PostgreSQLStorage(Storage):
             except DatabaseError as error:
                 if not skip_known and self._may_be_known(error):
                     skip_known = True
-                elif sqlstate_of(error) == CHECK_VIOLATION and _is_leafless(error) and attempt < 2:
+                elif sqlstate_of(error) == CHECK_VIOLATION and _lacks_partition(error) and attempt < 2:
                     # A leaf that this process remembered was dropped since.
                     _remembered.pop(self._database(), None)
-                    self.make_room(room)
+                    self.ensure_partitions(room)
                 else:
                     raise
         raise AssertionError("unreachable")
@@ -197,14 +197,14 @@ class PostgreSQLStorage(Storage):
     def spans(self) -> list[Span]:
         """The leaves that ever held a row."""
         with self.connection.cursor() as cursor:
-            return [leaf.span for leaf in partitions.read_leaves(cursor) if leaf.size_bytes]
+            return [partition.span for partition in partitions.read_partitions(cursor) if partition.size_bytes]
 
-    def leaf_spans(self) -> list[Span]:
+    def partition_spans(self) -> list[Span]:
         """As this process has read them last, if that is not long ago."""
         read_at, spans = _seen.get(self._database(), (-float("inf"), []))
         if time.monotonic() - read_at > SEEN_FOR_S:
             with self.connection.cursor() as cursor:
-                spans = [leaf.span for leaf in partitions.read_leaves(cursor)]
+                spans = [partition.span for partition in partitions.read_partitions(cursor)]
             _seen[self._database()] = time.monotonic(), spans
         return spans
 
@@ -215,7 +215,7 @@ class PostgreSQLStorage(Storage):
         found.query.alias_map[alias] = lookup_functions.RecordsOf(alias, _arguments(lookup, most))
         return found
 
-    def number_of(self, lookup: Lookup, most: int) -> int | None:
+    def count_up_to(self, lookup: Lookup, most: int) -> int | None:
         """By another."""
         with self.connection.cursor() as cursor:
             cursor.execute(lookup_functions.NUMBER_SQL, _arguments(lookup, most))
@@ -244,21 +244,21 @@ class PostgreSQLStorage(Storage):
                 raise BudgetSpent from error
             raise
 
-    def leaves(self) -> list[LeafReport]:
+    def partitions(self) -> list[PartitionReport]:
         """The partitions, those with a pending DETACH too."""
         with self.connection.cursor() as cursor:
-            return partitions.report_leaves(cursor)
+            return partitions.report_partitions(cursor)
 
     def clock(self) -> Clock:
         """The server's clock; and leaves are made some days ahead of the last use."""
         with self.connection.cursor() as cursor:
             cursor.execute("SELECT clock_timestamp()")
             now = cursor.fetchone()[0]
-            made = [leaf.span.lower for leaf in partitions.read_leaves(cursor)]
+            made = [partition.span.lower for partition in partitions.read_partitions(cursor)]
         return Clock(now, max(made, default=None))
 
     @contextmanager
-    def taking_turns(self, waiting: Callable[[], None]) -> Iterator[None]:
+    def exclusive(self, waiting: Callable[[], None]) -> Iterator[None]:
         """An advisory lock, in a transaction of another connection: this one's are short."""
         if self.connection.in_atomic_block:
             raise TransactionManagementError("Retention has transactions of its own, and cannot run inside another.")
@@ -277,81 +277,87 @@ class PostgreSQLStorage(Storage):
         finally:
             own.close()
 
-    def plan(self, leaf: Leaf, expiry: Expiry) -> Step:
+    def plan(self, partition: Partition, expiry: Expiry) -> Step:
         """Drop a leaf all of whose span is past. Of another one, write what stays anew if it is the smaller part."""
-        past = expiry.verdict(*leaf.span) is Verdict.ALL
-        if past and self._settled(leaf, expiry) and (rows := rollup.number_of(self.connection, leaf.span)):
-            return Step(leaf, Action.DROP, rows, rows)
+        past = expiry.verdict(*partition.span) is Verdict.ALL
+        if past and self._settled(partition, expiry) and (rows := rollup.count_up_to(self.connection, partition.span)):
+            return Step(partition, Action.DROP, rows, rows)
         # Of a leaf that is past, an index tells how many rows go: there is no need to look at each.
         condition = Condition(ALL, []) if past else expired(expiry, _same)
         with self.connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT count(*), count(*) FILTER (WHERE {condition.sql}) FROM {leaf.name}", condition.values
+                f"SELECT count(*), count(*) FILTER (WHERE {condition.sql}) FROM {partition.name}", condition.values
             )
             rows, gone = cursor.fetchone()
-        if past and self._settled(leaf, expiry):
-            return Step(leaf, Action.DROP, rows, gone)
+        if past and self._settled(partition, expiry):
+            return Step(partition, Action.DROP, rows, gone)
         if not gone:
-            return Step(leaf, Action.NOTHING, rows, 0)
+            return Step(partition, Action.NOTHING, rows, 0)
         # Rows may come while others are archived, which only a leaf that is written anew keeps.
-        anew = gone * 2 >= rows or expiry.archives(leaf.span.lower)
-        return Step(leaf, Action.REPLACE if anew else Action.DELETE, rows, gone)
+        anew = gone * 2 >= rows or expiry.archives(partition.span.lower)
+        return Step(partition, Action.REPLACE if anew else Action.DELETE, rows, gone)
 
-    def carry_out(self, step: Step, expiry: Expiry, orders: Orders) -> int:
+    def execute(self, step: Step, expiry: Expiry, orders: Orders) -> int:
         """Drop, write anew, or delete."""
-        leaf = step.leaf
-        archive = orders.archive if step.rows and expiry.archives(leaf.span.lower) else None
+        partition = step.partition
+        archive = orders.archive if step.rows and expiry.archives(partition.span.lower) else None
 
         def finish(cursor: CursorWrapper, rows: int) -> None:
             if rows:
                 self._insert([orders.note(rows)])
 
-        self.make_room([datetime.now(UTC)])  # for the note
+        self.ensure_partitions([datetime.now(UTC)])  # for the note
         went = step.expired
         if step.action is Action.NOTHING:
             return 0
         if step.action is Action.DELETE:
-            return self._delete(leaf, expired(expiry, _same), orders)
+            return self._delete(partition, expired(expiry, _same), orders)
         if step.action is Action.DROP and archive is None:
-            rewrite.drop(self.connection, leaf, lambda cursor: finish(cursor, went))
+            rewrite.drop(self.connection, partition, lambda cursor: finish(cursor, went))
         else:
             went = rewrite.replace(
                 self.connection,
-                [leaf],
-                leaf.span,
+                [partition],
+                partition.span,
                 expired(expiry, _same),
-                before_copy=lambda cursor: self._archive(leaf, expiry, archive) if archive else None,
+                before_copy=lambda cursor: self._archive(partition, expiry, archive) if archive else None,
                 finish=finish,
-                keep_empty=not self._settled(leaf, expiry),
+                keep_empty=not self._settled(partition, expiry),
             )
         rewrite.clear(self.connection, self.recount_rollup)
         orders.progress(went)
         return went
 
-    def archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
+    def archive(
+        self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None]
+    ) -> None:
         """In one statement, and so under one snapshot."""
         with transaction.atomic(using=self.connection.alias):
-            self._archive(leaf, expiry, write)
+            self._archive(partition, expiry, write)
 
-    def tend(self, progress: Callable[[str], None]) -> None:
+    def maintain(self, progress: Callable[[str], None]) -> None:
         """Leaves ahead first: they are what writers need."""
         now = datetime.now(UTC)
         self._drop_longer_ahead(now)
         try:
-            self._make(days_ahead(now, conf().LEAF))
+            self._make(days_ahead(now, conf().PARTITION))
         except OperationalError as error:
             if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
-                raise LeafInUse(TABLE) from error
+                raise PartitionInUse(TABLE) from error
             raise
-        while (span := mergeable([leaf.span for leaf in self._leaves()], now=now)) is not None:
-            old = [leaf for leaf in self._leaves() if span.lower <= leaf.span.lower and leaf.span.upper <= span.upper]
+        while (span := mergeable([partition.span for partition in self._partitions()], now=now)) is not None:
+            old = [
+                partition
+                for partition in self._partitions()
+                if span.lower <= partition.span.lower and partition.span.upper <= span.upper
+            ]
             progress(f"merging {len(old)} partitions into one from {span.lower:%Y-%m-%d} to {span.upper:%Y-%m-%d}")
             self._merge(old, span)
-        for leaf, mark, index in sealing.unsealed(self.connection, self._leaves()):
-            progress(f"sealing {leaf.name}")
-            sealing.seal(self.connection, leaf, self.recount_rollup, index=index, mark=mark)
+        for partition, mark, index in sealing.unsealed(self.connection, self._partitions()):
+            progress(f"sealing {partition.name}")
+            sealing.seal(self.connection, partition, self.recount_rollup, index=index, mark=mark)
 
-    def _merge(self, old: Sequence[Leaf], span: Span) -> None:
+    def _merge(self, old: Sequence[Partition], span: Span) -> None:
         rewrite.replace(
             self.connection,
             old,
@@ -430,61 +436,65 @@ class PostgreSQLStorage(Storage):
     def _finish_detaching(self) -> None:
         with self.connection.cursor() as cursor:
             detaching = partitions.read_detaching(cursor)
-        for leaf in detaching:
+        for partition in detaching:
             try:
                 with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
                     cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
-                    partitions.finish_detaching(cursor, leaf)
+                    partitions.finish_detaching(cursor, partition)
             except OperationalError as error:
                 if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
-                    raise LeafInUse(leaf.name) from error
+                    raise PartitionInUse(partition.name) from error
                 raise
 
-    def _archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
+    def _archive(
+        self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None]
+    ) -> None:
         from psycopg import ClientCursor  # a project on SQLite has no driver of PostgreSQL
 
         condition = expired(expiry, _same, archived_only=True)
-        query = self.lines_sql.format(leaf=leaf.name, condition=condition.sql)
+        query = self.lines_sql.format(partition=partition.name, condition=condition.sql)
         with (
             self.connection.wrap_database_errors,
             ClientCursor(self.connection.connection) as cursor,  # COPY takes no parameters on the server's side
             cursor.copy(f"COPY ({query}) TO STDOUT", condition.values) as copy,
         ):
-            write(leaf, _lines_of(copy))
+            write(partition, _lines_of(copy))
 
     def _drop_longer_ahead(self, now: datetime) -> None:
-        """Drop empty leaves ahead that are longer than they would be made today: the setting LEAF was changed."""
-        there = self._leaves()
-        for leaf in there:
-            others = [other.span for other in there if other is not leaf]
-            if leaf.span.lower > now + REMEMBERED_AHEAD and not leaf.size_bytes:
-                wanted = span_for(leaf.span.lower, now=now, leaf=conf().LEAF, taken=others)
-                if wanted.upper < leaf.span.upper:
-                    rewrite.drop_if_empty(self.connection, leaf)
+        """Drop empty leaves ahead that are longer than they would be made today: the setting PARTITION was changed."""
+        there = self._partitions()
+        for partition in there:
+            others = [other.span for other in there if other is not partition]
+            if partition.span.lower > now + REMEMBERED_AHEAD and not partition.size_bytes:
+                wanted = span_for(partition.span.lower, now=now, partition=conf().PARTITION, taken=others)
+                if wanted.upper < partition.span.upper:
+                    rewrite.drop_if_empty(self.connection, partition)
                     rewrite.clear(self.connection, lambda span: None)
 
-    def _delete(self, leaf: Leaf, condition: Condition, orders: Orders) -> int:
+    def _delete(self, partition: Partition, condition: Condition, orders: Orders) -> int:
         deleted, last = 0, "(0,0)"
         while True:
             with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-                cursor.execute(DOOMED_SQL.format(leaf=leaf.name, condition=condition.sql), [last, *condition.values])
+                cursor.execute(
+                    DOOMED_SQL.format(partition=partition.name, condition=condition.sql), [last, *condition.values]
+                )
                 doomed = [place for (place,) in cursor.fetchall()]
                 if not doomed:
                     return deleted
                 last = doomed[-1]
-                cursor.execute(DELETE_SQL.format(condition=condition.sql), [*leaf.span, doomed, *condition.values])
+                cursor.execute(DELETE_SQL.format(condition=condition.sql), [*partition.span, doomed, *condition.values])
                 gone = int(cursor.rowcount)
                 deleted += gone
                 if gone:
                     self._insert([orders.note(gone)])
             orders.progress(deleted)
 
-    def _settled(self, leaf: Leaf, expiry: Expiry) -> bool:
-        return leaf.span.upper <= expiry.now - SETTLED
+    def _settled(self, partition: Partition, expiry: Expiry) -> bool:
+        return partition.span.upper <= expiry.now - SETTLED
 
-    def _leaves(self) -> list[Leaf]:
+    def _partitions(self) -> list[Partition]:
         with self.connection.cursor() as cursor:
-            return partitions.read_leaves(cursor)
+            return partitions.read_partitions(cursor)
 
     def _make(self, instants: Iterable[datetime], patience: str = PATIENCE) -> list[Span]:
         spans: list[Span] = []
@@ -495,7 +505,7 @@ class PostgreSQLStorage(Storage):
                 if _outside([instant], spans):
                     with own.wrap_database_errors, _transaction(own) as cursor:
                         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [patience])
-                        spans = partitions.make_leaf(cursor, instant)
+                        spans = partitions.create_partition(cursor, instant)
             return spans
         finally:
             own.close()
@@ -565,6 +575,6 @@ def _same(instant: datetime) -> datetime:
     return instant
 
 
-def _is_leafless(error: Exception) -> bool:
+def _lacks_partition(error: Exception) -> bool:
     """Whether it is the partitioned table that says no, for lack of a leaf; a CHECK of somebody's has a name."""
     return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) is None

@@ -29,7 +29,7 @@ from systemlog.storage.checkpoints import CHECKPOINTS, Slice
 from systemlog.storage.conditions import Condition, expired
 from systemlog.storage.expiry import Expiry
 from systemlog.storage.known import SetApart, conflicts_among, find, known_from
-from systemlog.storage.steps import Action, Clock, Leaf, LeafReport, LeafState, Orders, Step
+from systemlog.storage.steps import Action, Clock, Orders, Partition, PartitionReport, PartitionState, Step
 
 PRUNE_BATCH = 2000
 PRUNE_PAUSE_S = 0.01
@@ -57,10 +57,10 @@ MAX_ROWID = 2**63 - 1
 class SQLiteStorage(Storage):
     """The plain table."""
 
-    def make_room(self, instants: Iterable[datetime]) -> None:
+    def ensure_partitions(self, instants: Iterable[datetime]) -> None:
         """There always is."""
 
-    def without_room(self, instants: Iterable[datetime]) -> list[datetime]:
+    def missing_partitions(self, instants: Iterable[datetime]) -> list[datetime]:
         """None."""
         return []
 
@@ -111,7 +111,7 @@ class SQLiteStorage(Storage):
         zone = self.connection.timezone
         return [Span(oldest.replace(tzinfo=zone), newest.replace(tzinfo=zone) + timedelta(microseconds=1))]
 
-    def leaf_spans(self) -> list[Span]:
+    def partition_spans(self) -> list[Span]:
         """None: it is one table."""
         return []
 
@@ -150,7 +150,7 @@ class SQLiteStorage(Storage):
         finally:
             raw.set_progress_handler(None, 0)
 
-    def leaves(self) -> list[LeafReport]:
+    def partitions(self) -> list[PartitionReport]:
         """The table; its rows as their numbers have it, its bytes those of the file."""
         spans = self.spans()
         if not spans:
@@ -158,7 +158,7 @@ class SQLiteStorage(Storage):
         with self.connection.cursor() as cursor:
             cursor.execute(f"SELECT max(rowid) - min(rowid) + 1, {BYTES_SQL} FROM {TABLE}")
             rows, size = cursor.fetchone()
-        return [LeafReport(Leaf(TABLE, spans[0], size), rows, size, LeafState.LIVE)]
+        return [PartitionReport(Partition(TABLE, spans[0], size), rows, size, PartitionState.LIVE)]
 
     def clock(self) -> Clock:
         """The host's clock is the database's; a file tells when it was last written to."""
@@ -169,28 +169,28 @@ class SQLiteStorage(Storage):
         return Clock(datetime.now(UTC), in_use)
 
     @contextmanager
-    def taking_turns(self, waiting: Callable[[], None]) -> Iterator[None]:
+    def exclusive(self, waiting: Callable[[], None]) -> Iterator[None]:
         """Nobody has to wait: each batch is a transaction."""
         yield
 
-    def plan(self, leaf: Leaf, expiry: Expiry) -> Step:
+    def plan(self, partition: Partition, expiry: Expiry) -> Step:
         """Delete, if anything goes."""
         condition = expired(expiry, self._adapt)
         with self.connection.cursor() as cursor:
             cursor.execute(f"SELECT count(*), total({condition.sql}) FROM {TABLE}", condition.values)
             rows, gone = cursor.fetchone()
-        return Step(leaf, Action.DELETE if gone else Action.NOTHING, rows, int(gone))
+        return Step(partition, Action.DELETE if gone else Action.NOTHING, rows, int(gone))
 
-    def carry_out(self, step: Step, expiry: Expiry, orders: Orders) -> int:
+    def execute(self, step: Step, expiry: Expiry, orders: Orders) -> int:
         """Delete batch by batch, oldest first; when records are archived first, none that came meanwhile."""
         condition = expired(expiry, self._adapt)
-        if orders.archive is not None and expiry.archives(step.leaf.span.lower):
+        if orders.archive is not None and expiry.archives(step.partition.span.lower):
             with self.connection.cursor() as cursor:
                 cursor.execute(f"SELECT max(rowid) FROM {TABLE}")
                 last = cursor.fetchone()[0]
             condition = Condition(f"rowid <= %s AND {condition.sql}", [last, *condition.values])
-            self._archive(step.leaf, expiry, orders.archive, last)
-        deleted, since = 0, self._adapt(step.leaf.span.lower)
+            self._archive(step.partition, expiry, orders.archive, last)
+        deleted, since = 0, self._adapt(step.partition.span.lower)
         try:
             while True:
                 with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
@@ -207,20 +207,22 @@ class SQLiteStorage(Storage):
             if deleted:
                 self.insert([orders.note(deleted)])
 
-    def archive(self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None]) -> None:
+    def archive(
+        self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None]
+    ) -> None:
         """In batches: a record that was read does not change."""
-        self._archive(leaf, expiry, write, MAX_ROWID)
+        self._archive(partition, expiry, write, MAX_ROWID)
 
-    def tend(self, progress: Callable[[str], None]) -> None:
+    def maintain(self, progress: Callable[[str], None]) -> None:
         """There is nothing to do."""
 
     def _archive(
-        self, leaf: Leaf, expiry: Expiry, write: Callable[[Leaf, Iterator[bytes]], None], last_rowid: int
+        self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None], last_rowid: int
     ) -> None:
         condition = expired(expiry, self._adapt, archived_only=True)
 
         def blocks() -> Iterator[bytes]:
-            since, after = self._adapt(leaf.span.lower), ""
+            since, after = self._adapt(partition.span.lower), ""
             while True:
                 with self.connection.cursor() as cursor:
                     cursor.execute(
@@ -232,7 +234,7 @@ class SQLiteStorage(Storage):
                 since, after = self._adapt(rows[-1][0].replace(tzinfo=self.connection.timezone)), rows[-1][1]
                 yield b"".join(_line(row, self.connection.timezone) for row in rows)
 
-        write(leaf, blocks())
+        write(partition, blocks())
 
     def _adapt(self, instant: datetime) -> Any:
         return self.connection.ops.adapt_datetimefield_value(instant)
