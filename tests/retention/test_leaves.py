@@ -181,6 +181,69 @@ def test_messages_of_sealed_leaves_are_indexed_by_trigrams_where_the_database_ca
         sql("DROP EXTENSION pg_trgm CASCADE")
 
 
+def partition_of(instant: datetime) -> str:
+    (name,) = [name for name, report in partitions_of_today().items() if instant in report.partition.span]
+    return name
+
+
+def category_index_of(partition: str) -> str:
+    """The leaf's largest index that begins with the category."""
+    return str(
+        sql(
+            "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = %s::regclass"
+            " AND pg_get_indexdef(indexrelid, 1, FALSE) = 'category' AND indpred IS NULL"
+            " ORDER BY pg_relation_size(indexrelid) DESC, 1 LIMIT 1",
+            partition,
+        )[0][0]
+    )
+
+
+def fill_sparsely(instant: datetime) -> str:
+    """Rows whose indexes are mostly empty pages; gives the leaf."""
+    sql(
+        "INSERT INTO system_logs (timestamp, id, category, message)"
+        " SELECT %s::timestamptz + i * interval '1 millisecond', gen_random_uuid(), 'c' || i %% 20, i::text"
+        " FROM generate_series(1, 60000) i",
+        instant,
+    )
+    sql("DELETE FROM system_logs WHERE message::int %% 4 <> 0")
+    return partition_of(instant)
+
+
+@pytest.mark.skipif("on_citus()", reason="the rows of a leaf are in its shards")
+def test_sealing_rebuilds_indexes_that_are_half_empty(store: Store) -> None:
+    store(row(ago(3), "0"))
+    partition = fill_sparsely(ago(3))
+    index = category_index_of(partition)
+    before = sql("SELECT pg_relation_size(%s::regclass)", index)[0][0]
+    prune(KEEP_ALL)
+    assert sql("SELECT pg_relation_size(%s::regclass)", index)[0][0] < before / 2
+    assert state_at(ago(3)) is PartitionState.SEALED
+    assert SystemLog.objects.filter(category="c4").count() == 3000
+
+
+@pytest.mark.skipif("on_citus()", reason="the rows of a leaf are in its shards")
+def test_sealing_leaves_indexes_alone_that_a_rebuild_would_hardly_shrink(store: Store) -> None:
+    store(row(ago(3), "0"))
+    partition = fill_sparsely(ago(3))
+    index = category_index_of(partition)
+    sql(f"VACUUM (ANALYZE) {partition}")
+    sql(f"REINDEX TABLE {partition}")
+    before = sql("SELECT relfilenode FROM pg_class WHERE oid = %s::regclass", index)
+    prune(KEEP_ALL)
+    assert sql("SELECT relfilenode FROM pg_class WHERE oid = %s::regclass", index) == before
+
+
+@pytest.mark.skipif("on_citus()", reason="the rows of a leaf are in its shards")
+def test_what_an_interrupted_rebuild_left_is_dropped_by_the_next_prune(store: Store) -> None:
+    store(row(ago(3), "a"))
+    partition = partition_of(ago(3))
+    sql(f"CREATE INDEX left_over_ccnew1 ON {partition} (category)")
+    sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'left_over_ccnew1'::regclass")
+    prune(KEEP_ALL)
+    assert sql("SELECT to_regclass('left_over_ccnew1') IS NULL") == [(True,)]
+
+
 @pytest.mark.parametrize(("before", "after"), [("day", "month"), ("month", "day"), ("week", "day"), ("day", "week")])
 def test_the_length_of_leaves_can_be_changed_on_a_live_table(
     store: Store, settings: Any, before: str, after: str

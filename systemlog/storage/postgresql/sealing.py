@@ -1,32 +1,62 @@
-"""Sealing leaves on PostgreSQL: what is worth doing once, when the span of a leaf is over. Blocks nobody."""
+"""Sealing leaves on PostgreSQL: what is worth doing once, when the span of a partition is over. Blocks nobody."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 
 from systemlog.records.row import TABLE
 from systemlog.storage.calendar import Span
+from systemlog.storage.postgresql.errors import LOCK_NOT_AVAILABLE, sqlstate_of
 from systemlog.storage.postgresql.partitions import SEALED
-from systemlog.storage.steps import Partition
+from systemlog.storage.steps import Partition, PartitionInUse
 
 SEALED_AFTER = timedelta(hours=1)
 """So long after the end of its span: most late records are in then."""
 
 TRIGRAM = f"{TABLE}_trgm_"
-"""An index on the messages of a leaf has this name, and the oid of the leaf."""
+"""An index on the messages of a partition has this name, and the oid of the partition."""
+
+REBUILD_PATIENCE = "10s"
+"""REINDEX CONCURRENTLY waits for open transactions; after this long the next prune tries again."""
+
+# The size that a rebuilt B-tree would have: a tuple is a header of 8 bytes, the aligned values, and a line pointer of
+# 4 bytes, in pages filled to 90 %. Deduplication makes an index smaller than that, so that it is left as it is.
+# Below a megabyte, or where less than a third would be gained, a rebuild does not pay.
+BLOATED_SQL = """
+    SELECT index.oid::regclass::text
+    FROM pg_index JOIN pg_class index ON index.oid = indexrelid JOIN pg_class partition ON partition.oid = indrelid
+    JOIN pg_am ON pg_am.oid = index.relam
+    WHERE indrelid = %s::regclass AND indisvalid AND amname = 'btree' AND indexprs IS NULL AND indpred IS NULL
+        AND partition.reltuples >= 0 AND pg_relation_size(index.oid) > 1048576
+        AND pg_relation_size(index.oid) > 1.5 * partition.reltuples / 0.9 * (
+            SELECT 12 + 8 * ceil(sum(avg_width) / 8.0)
+            FROM pg_attribute JOIN pg_stats ON pg_stats.attname = pg_attribute.attname
+            WHERE attrelid = partition.oid AND attnum = ANY(indkey)
+                AND schemaname = partition.relnamespace::regnamespace::name AND tablename = partition.relname
+        )
+    ORDER BY 1
+"""
+# What a rebuild that was interrupted left: invalid, and not an index of the parent's.
+LEFT_OVER_SQL = r"""
+    SELECT index.oid::regclass::text
+    FROM pg_index JOIN pg_class index ON index.oid = indexrelid
+    WHERE indrelid = %s::regclass AND NOT indisvalid AND index.relname ~ '_cc(new|old)\d*$'
+"""
 
 UNSEALED_SQL = f"""
-    SELECT leaf.oid::regclass::text, leaf.oid,
-        coalesce(obj_description(leaf.oid, 'pg_class'), '') <> '{SEALED}',
+    SELECT partition.oid::regclass::text, partition.oid,
+        coalesce(obj_description(partition.oid, 'pg_class'), '') <> '{SEALED}',
         EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm') AND NOT EXISTS (
             SELECT FROM pg_index JOIN pg_class index ON index.oid = indexrelid
-            WHERE indrelid = leaf.oid AND indisvalid AND index.relname = '{TRIGRAM}' || leaf.oid
+            WHERE indrelid = partition.oid AND indisvalid AND index.relname = '{TRIGRAM}' || partition.oid
         )
-    FROM pg_inherits JOIN pg_class leaf ON leaf.oid = pg_inherits.inhrelid
-    WHERE pg_inherits.inhparent = to_regclass('{TABLE}') AND leaf.oid::regclass::text = ANY(%s)
+    FROM pg_inherits JOIN pg_class partition ON partition.oid = pg_inherits.inhrelid
+    WHERE pg_inherits.inhparent = to_regclass('{TABLE}') AND partition.oid::regclass::text = ANY(%s)
 """
 
 
@@ -51,7 +81,10 @@ def seal(
     index: str | None,
     mark: bool,
 ) -> None:
-    """Index the messages by trigrams if the database has pg_trgm, count the roll-up anew, tidy up for the planner."""
+    """Index the messages by trigrams if the database has pg_trgm, count the roll-up anew, tidy up for the planner.
+
+    Rebuild the indexes that inserts left half empty. Raises `PartitionInUse` where open transactions hold that up.
+    """
     with connection.cursor() as cursor:
         if index:
             # One that was interrupted is there, and invalid.
@@ -60,4 +93,26 @@ def seal(
         if mark:
             recount(partition.span)
             cursor.execute(f"VACUUM (ANALYZE) {partition.name}")
+            _rebuild_bloated(cursor, partition)
             cursor.execute(f"COMMENT ON TABLE {partition.name} IS '{SEALED}'")
+
+
+def _rebuild_bloated(cursor: CursorWrapper, partition: Partition) -> None:
+    """Rebuild the partition's half-empty indexes beside its writers; first drop what an interrupted rebuild left."""
+    cursor.execute("SELECT current_setting('lock_timeout')")
+    (before,) = cursor.fetchone()
+    cursor.execute(f"SET lock_timeout = '{REBUILD_PATIENCE}'")
+    try:
+        for query, action in (
+            (LEFT_OVER_SQL, "DROP INDEX CONCURRENTLY IF EXISTS {}"),
+            (BLOATED_SQL, "REINDEX INDEX CONCURRENTLY {}"),
+        ):
+            cursor.execute(query, [partition.name])
+            for (index,) in cursor.fetchall():
+                cursor.execute(action.format(index))
+    except OperationalError as error:
+        if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
+            raise PartitionInUse(partition.name) from error
+        raise
+    finally:
+        cursor.execute("SELECT set_config('lock_timeout', %s, FALSE)", [before])
