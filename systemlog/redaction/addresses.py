@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from systemlog.redaction.judging import is_harmless, looks_random
+from systemlog.redaction.judging import is_harmless, is_uuid, looks_random
 
 Span = tuple[int, int]
 
@@ -22,8 +22,9 @@ _SHOUTED = re.compile(rb"[A-Z0-9_-]+|[a-z0-9]+(?:[_-][a-z0-9]+)+|[a-z]+")
 _LINK = re.compile(
     rb"(?:[A-Za-z_-]{1,30}\\*/){0,2}(?:[A-Za-z0-9_=-]{1,14}\\*/)?([A-Za-z0-9_~.=:-]{16,400})(?=\\*/|[\s\"'<>?#&),;]|\\|\Z)"
 )
-_UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_SLUG = re.compile(rb"[A-Za-z]+(?:[-_.][A-Za-z]+)+(?:[-_.][0-9]+)?(?:\.[a-z]+)?|.*\.(?:html?|php|js|css|png|jsx?|json)")
+_SLUG = re.compile(
+    rb"[A-Za-z]+(?:[-_.][A-Za-z]+)*(?:[-_.][0-9]+)*(?:\.[a-z]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}.*|.*\.(?:html?|php|js|css|png|jsx?|json)"
+)
 
 
 def url(data: bytes, start: int, end: int) -> Span | None:
@@ -72,7 +73,7 @@ def link(data: bytes, start: int, end: int) -> Span | None:
     found = _LINK.match(data, end)
     if found is None or not _has_digit(found[1]) or _SLUG.fullmatch(found[1]):
         return None
-    if _UUID.fullmatch(found[1]) and data[start : start + 7].lower() in (b"confirm", b"confirma"):
+    if is_uuid(found[1]) and data[start : start + 7].lower() in (b"confirm", b"confirma"):
         return None
     return found.span(1)
 

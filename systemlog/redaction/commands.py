@@ -58,7 +58,7 @@ _COLUMN = re.compile(_SENSITIVE + rb"[\"'`\\\]]*\s*\Z")
 _INSERT = re.compile(rb"[^()\r\n;]{1,100}\(([^()]{1,800})\)\s*(?i:values)\s*\(")
 _LITERAL = re.compile(rb"\s*(?:'((?:[^']|'')*+)'|([^,()']++))\s*,?")
 _PLACED = re.compile(
-    _SENSITIVE + rb"[\"'`\\\]]*\s*(?:=|(?i:in)\s*\()\s*(?:%s|%\(|\?|\$[0-9]|:[a-z])"
+    _SENSITIVE + rb"[\"'`\\\]]*\s*(?:=|(?i:in)\s*\()\s*(?:%s|%\(|\?|\$[0-9]|:[a-z]|\\*')"
     rb"|(?i:insert +into)[^()]{1,100}\([^()]*?" + _SENSITIVE + rb"[\"'`\\\]]*\s*[,)][^()]*\)?\s*(?i:values)"
 )  # fmt: skip
 _NUMBERED = re.compile(rb"[^\r\n]+")
@@ -131,7 +131,7 @@ def told(data: bytes, start: int, end: int) -> Span | None:
         if not data[start : start + 4].lower().startswith(b"pass"):
             return None
         quote = end - 1
-        while data[quote - 1 : quote] == b"\\":
+        while data[quote - 1 : quote] in (b"\\", b"E", b"e", b"N", b"n"):
             quote -= 1
         span = value_at(data, start, quote, quote)
         return span if span and b" " not in data[slice(*span)] else None

@@ -14,19 +14,19 @@ _STATES = frozenset(
     b"omitted on open optional or ordereddict passed present protected provided read redacted refreshed refused "
     b"rejected removed renewed required reset revoked rotated saml secretstr see set short should skipped sso str "
     b"string succeeded success text the to too true type unavailable unchanged undefined unexpected unknown unset "
-    b"updated used valid validated verified was weak were with wrong yes".split()
+    b"updated used valid validated verified was weak were with wrong yes same-origin include omit".split()
 )
 """What stands behind `token:` or `password=` in prose and code, and is no secret."""
 
 _MASK = re.compile(
-    rb"(?:[*.#_?-]|\xe2\x80\xa2|\xe2\x97\x8f|[xX]{3})+|\$\{[^{}]*\}?"
+    rb"(?:[*.#_?-]|\xe2\x80\xa2|\xe2\x97\x8f|[xX]{3,})+|\[[A-Z]{2,10}\]|\$\{[^{}]*\}?"
     rb"|\$\([^()]*\)?|\$[A-Z][A-Z0-9_]*|\{\{?[ A-Za-z_.|!]*\}?\}?|<[A-Za-z_ -]*>?"
     rb"|\[?(?i:filtered|redacted|masked|hidden|secret|removed)\]?|%\([a-z_]+\)[sdr]|%\([a-z_]+|\((?i:none|empty|hidden|null)\)?"
 )
 """A value that somebody masked, and the place of a value in a template."""
 
 _CODE = re.compile(
-    rb"(?!\$)(?:(?:self|request|settings|os|config|conf|args|kwargs|form|data|user|cls|env|secrets|django|models|forms|serializers)\.[A-Za-z_]"
+    rb"(?!\$)(?:(?:self|request|response|settings|os|config|conf|args|kwargs|form|data|user|cls|env|secrets|django|models|forms|serializers)\.[A-Za-z_]"
     rb"|[a-z_][A-Za-z_.]{2,}[(\[]|[A-Z][A-Za-z]+(?:\.[A-Za-z_]+){0,5}[(\[])"
 )
 """An expression in a line of a traceback: `token = read_token(request)`, `cookies = SimpleCookie()`."""
@@ -40,18 +40,27 @@ _SENTENCE = re.compile(rb"[A-Z][a-z]+(?: [A-Za-z0-9'-]+){2,40}\.?")
 _PAGE_TOKEN = re.compile(rb"(?i:(?:\bnext|page|cont(?:inuation)?|sync|cursor|pagination)[_-]?token\Z)")
 _COMPLAINT = re.compile(rb"(?i:\b(?:bad|expected|illegal|invalid|unexpected|unknown|unrecognized) token:?\s*\Z)")
 _OLD_PWD = re.compile(rb"(?i:\A|[^A-Za-z_-]|old)(?i:pwd)\W*\Z")
-_SECRET = re.compile(rb"(?:\A|[^A-Za-z_.-])secrets?\W*\Z")
+_SECRET = re.compile(rb"(?:\A|[^A-Za-z_.-])(?i:secrets?)\W*\Z")
 _ISSUED = re.compile(
     rb"(?i:token|signature|cookies?|csrf|xsrf|authori[sz]ation|auth|keys?|session[_-]?id|credentials?|otp|jwt)\W*\Z"
 )
 _NUMBERED = re.compile(rb"(?i:(?:\A|[^A-Za-z_.-])pass|cookies|tokens|secrets)\W*\Z")
 _TYPE = re.compile(rb"(?:Annotated|Any|Dict|List|Literal|Optional|Sequence|Union|dict|list)\[|\w+ ?\| ?None")
 _ATTRIBUTE = re.compile(rb"(?:self|cls|request|settings|os\.environ)[.\[][a-zA-Z_]")
+_NAME = re.compile(rb"[A-Za-z]+(?:[-_][A-Za-z]+)*")
+_ALGORITHM = re.compile(
+    rb"(?i:(?:hs|rs|es|ps)(?:256|384|512)|sha-?(?:1|256|384|512)(?:with[a-z]+)?|(?:rsa|hmac)(?:[-_][a-z0-9]+)*"
+    rb"|ecdsa[a-z0-9-]*|ed(?:25519|dsa))"
+)
+_ABOUT_COOKIES = re.compile(
+    rb"(?:[0-9]{1,3} )?[a-z]+(?: [a-z]+)*|(?i:samesite|secure|httponly|path|domain|max-age)\b.{0,60}"
+)
 _GOES_ON = re.compile(rb"(?: [a-z']+){2,}")
 _ARGUMENTS = re.compile(rb"[a-z_, *=:]*")
 _COUNT = re.compile(rb"[0-9]{1,3}%?")
 _OPAQUE = re.compile(rb"[A-Za-z0-9._~+/%=:-]{16,}")
 _SHORT_OPAQUE = re.compile(rb"(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{8,15}")
+_UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PIN = re.compile(rb"[0-9]{4,12}")
 _NO_WORD = re.compile(rb"[0-9!@#$%^&*+=?~|\x80-\xff]")
 _SLUG = re.compile(rb"[A-Za-z]{2,}(?:[_-][A-Za-z]{1,})*|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z]+[0-9]{1,4}|[0-9.:/-]{1,12}")
@@ -74,6 +83,8 @@ def is_harmless(value: bytes, key: bytes, *, plain: bool = False) -> bool:  # no
         return True
     if plain and (_TYPE.match(value) or _ATTRIBUTE.match(value)):
         return True
+    if _ALGORITHM.fullmatch(value) or (b"ookie" in key and _ABOUT_COOKIES.fullmatch(value)):
+        return True
     if _NUMBERED.search(key) and _COUNT.fullmatch(word):
         return True
     if _OLD_PWD.search(key) and _PATH.fullmatch(value):
@@ -87,13 +98,21 @@ def is_harmless(value: bytes, key: bytes, *, plain: bool = False) -> bool:  # no
 
 def is_prose(value: bytes, key: bytes, following: bytes) -> bool:
     """Whether a word behind `key` and a colon goes on a sentence: `Bad token: foo`, `password: This field is …`."""
-    if _COMPLAINT.search(key) and len(value) < 24:
+    if is_complaint(value, key):
         return True
-    if not value.rstrip(b".,!?").isalpha():
+    word = value.rstrip(b".,!?")
+    if word.isalpha() and word.istitle() and _GOES_ON.match(following):
+        return True
+    if len(word) > 24 or not _NAME.fullmatch(word):
         return False
-    if value.istitle() and _GOES_ON.match(following):
-        return True
-    return len(value) <= 12 and _ISSUED.search(key) is not None
+    return (b"-" in word and _SECRET.search(key) is not None) or (
+        (len(word) <= 12 or b"-" in word or b"_" in word) and _ISSUED.search(key) is not None
+    )
+
+
+def is_complaint(value: bytes, key: bytes) -> bool:
+    """Whether a parser tells of a token that it did not expect."""
+    return len(value) < 24 and _COMPLAINT.search(key) is not None
 
 
 def is_call(value: bytes, key: bytes) -> bool:
@@ -118,11 +137,16 @@ def looks_secret(value: bytes) -> bool:
 
 def looks_random(value: bytes) -> bool:
     """Whether a long value is made of digits and letters, as an issued one is."""
-    if _SLUG.fullmatch(value):
+    if _SLUG.fullmatch(value) or value.startswith(b"S-1-"):  # a security identifier of Windows
         return False
     return _SHORT_OPAQUE.fullmatch(value) is not None or (
         _OPAQUE.fullmatch(value) is not None and any(48 <= byte < 58 for byte in value) and not value.isdigit()
     )
+
+
+def is_uuid(value: bytes) -> bool:
+    """Whether this is a UUID, which is more often an id than a secret."""
+    return _UUID.fullmatch(value) is not None
 
 
 def is_pin(value: bytes) -> bool:

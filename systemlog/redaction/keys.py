@@ -22,8 +22,8 @@ _NAMES = (
     r"csrf",
     r"xsrf",
     r"signature",
-    r"(?:2fa|access|auth|authorization|backup|login|mfa|one[_ -]?time|otp|recovery|security|sms|totp|two[_ -]?factor"
-    r"|verification)[_ -]?codes?",
+    r"(?:2fa|access|auth|authorization|backup|login|mfa|one[_ -]?time|otp|pin|recovery|security|sms|totp"
+    r"|two[_ -]?factor|verification)[_ -]?codes?",
     r"security[_ -]?answers?",
     r"code[_-]?verifier",
     r"client[_-]?assertion",
@@ -37,7 +37,7 @@ _NAMES = (
 _GROUP = re.compile(r"\(\?:([^()]*)\)(.*)")
 
 FOREIGN = (
-    *("contraseña", "lösenord", "hasło", "jelszó", "şifre", "mật khẩu", "пароль", "Пароль", "ПАРОЛЬ", "κωδικός"),
+    *("contraseña", "lösenord", "hasło", "jelszó", "şifre", "mật khẩu", "пароль", "ПАРОЛЬ", "κωδικός"),
     *("密码", "密碼", "口令", "パスワード", "비밀번호", "암호", "סיסמה", "كلمة المرور"),
 )
 """The word for password in letters beyond ASCII, of which no engine but `re` knows the other case."""
@@ -90,7 +90,8 @@ def spelled(word: str) -> str:
     first, rest = word[0], "".join(letter if letter.isascii() else _escaped(letter) for letter in word[1:])
     if first.isascii():
         return f"[{first}{first.upper()}]{rest}"
-    return f"{first}{rest}|u(?i:{ord(first):04x}){rest}"
+    cases = dict.fromkeys((first, first.upper()))
+    return "|".join(f"{case}{rest}|u(?i:{ord(case):04x}){rest}" for case in cases)
 
 
 def humps(words: list[bytes]) -> list[bytes]:

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 import re
 
-from systemlog.redaction.judging import is_call, is_code, is_harmless, is_prose, is_weakly_secret, looks_secret
+from systemlog.redaction.judging import (
+    is_call,
+    is_code,
+    is_complaint,
+    is_harmless,
+    is_prose,
+    is_weakly_secret,
+    looks_secret,
+)
 from systemlog.redaction.keys import QUOTE
 from systemlog.redaction.quoted import end_of_bracketed, end_of_escaped, end_of_quoted
 
@@ -22,7 +30,7 @@ _Q = QUOTE.encode()
 _NEWLINE = rb"(?:\r?\n|\\+r\\+n|\\+n)"
 _BLANK = rb"(?:[ \t]|\\+t|%(?:25)*20|\+(?=%))*+"
 _OPENING = re.compile(
-    _BLANK + rb"(?:[bBfFrRuU]?(\\*)(\"{3}|'{3}|[\"'`])"
+    _BLANK + rb"(?:[bBeEfFnNrRuU]?(\\*)(\"{3}|'{3}|[\"'`])"
     rb"|(&(?:amp;)?(?:quot|apos|#34|#39|#x22|#x27);|%(?:25)*2[27])|([\[{(]))?"
 )
 _WORD = re.compile(rb"[^ \t\r\n\f\v,;&\"'<>)}\]]+")
@@ -86,11 +94,13 @@ _PART = re.compile(
 _ELEMENT = re.compile(
     rb"(?:[ \t]+[^<>\r\n]{1,200})?(>|&gt;|\\+u003[Ee])(?:<!\[CDATA\[)?((?:[^<>&\r\n\\\]]|&(?!lt;)|\\(?!u003))+)"
 )
+_VALUE_OF_NAME = re.compile(_Q + rb"?" + _NEWLINE + rb"[ \t]*(?:- )?(?i:value):(?=[ \t])")
+_CONTENT = re.compile(_Q + rb"(?:[ \t][^<>\r\n]{1,80})?>([^<>\r\n]{4,400})</")
 _ATTRIBUTE = re.compile(
     _Q + rb"(?:[ \t]+(?!value)[A-Za-z:_-]{1,30}=" + _Q + rb"[^\"'<>]{0,80}" + _Q + rb"){0,3}[ \t]+(?i:value)[ ]?=[ ]?"
 )
 _NEXT_TAG = re.compile(rb"</\w{1,20}>\s{0,20}<(?:\w{1,20})>([^<>]+)<")
-_COLUMNS = re.compile(rb"(?:, *\"?[A-Za-z_]+\"?){0,3}\)=\(")
+_COLUMNS = re.compile(rb"(?:::[a-z]+)?\)?(?:, *\"?[A-Za-z_]+\"?){0,3}\)=\(")
 _CELL = re.compile(rb"[ \t]*\|[ \t]*([^|\r\n \t]+)[ \t]*(?:\||[\r\n]|\Z)")
 _TABBED = re.compile(rb"(?:\t|\\+t)[ \t]*([^\t\r\n\\ ]+)")
 
@@ -115,7 +125,7 @@ def option(data: bytes, start: int, end: int) -> Span | None:
     return None if not span or is_prose(value, data[start:end].rstrip(), b"") else span
 
 
-def near(data: bytes, start: int, end: int) -> Span | None:
+def near(data: bytes, start: int, end: int) -> Span | None:  # noqa: PLR0911  (one for each shape)
     """The value beside a key that no sign follows: of a table, a list, a form, an XML document."""
     following = data[end : end + 1]
     if tabbed := _TABBED.match(data, end):
@@ -125,8 +135,12 @@ def near(data: bytes, start: int, end: int) -> Span | None:
     if following == b"<":
         found = _NEXT_TAG.match(data, end)
         return found.span(1) if found and _before(data, start).endswith(_NAMING_TAGS) else None
-    if following in b"), " and (columns := _COLUMNS.match(data, end)):
+    if following in b":), " and (columns := _COLUMNS.match(data, end)):
         return _filled(data, columns.end(), end_of_bracketed(data, columns.end()) - 1)
+    if following == b"(":
+        return value_at(data, start, end, end + 1) if b"pass" in data[start:end].lower() else None
+    if line := _VALUE_OF_NAME.match(data, end):
+        return value_at(data, start, end, line.end())
     if _before(data, start).endswith(_TAGS):
         element = _ELEMENT.match(data, end)
         return _secret(data, *element.span(2), data[start:end]) if element else None
@@ -139,7 +153,7 @@ def value_at(data: bytes, start: int, end: int, position: int) -> Span | None:
     if opening is None:  # it matches the empty text
         return None
     begin = opening.end()
-    key = data[max(start - 16, 0) : end]
+    key = data[max(start - 24, 0) : end]
     if opening[2]:
         return _secret(data, begin, end_of_quoted(data, begin, opening[2][:1], len(opening[1])), key)
     if opening[3]:
@@ -152,7 +166,9 @@ def value_at(data: bytes, start: int, end: int, position: int) -> Span | None:
 def _secret(data: bytes, begin: int, last: int, key: bytes) -> Span | None:
     if begin == last or data[begin:last] == REDACTED:
         return None
-    return None if last - begin < 400 and is_harmless(data[begin:last], key) else (begin, last)
+    if last - begin < 400 and (is_harmless(data[begin:last], key) or is_complaint(data[begin:last], key)):
+        return None
+    return begin, last
 
 
 def _filled(data: bytes, begin: int, last: int) -> Span | None:
@@ -174,6 +190,10 @@ def _bracketed(data: bytes, begin: int, key: bytes) -> Span | None:
 
 def _plain(data: bytes, start: int, end: int, begin: int) -> Span | None:  # noqa: PLR0911  (one for each form)
     """The value at `begin` without quotes, behind the key at `start` and its sign, which ends at `end`."""
+    if data[end : end + 1] == b":" and (columns := _COLUMNS.match(data, end - 1)):
+        return _filled(data, columns.end(), end_of_bracketed(data, columns.end()) - 1)
+    if data.startswith(b":: ", end - 1) and (word := _SHORT_VALUE.match(data, end + 1)):
+        return word.span(1) if looks_secret(word[1]) else None
     if data.startswith((b"::", b"== ", b"=== "), end - 1):
         return None  # a Rust path, a comparison; judged before the value is read, which the next hit reads again
     key = data[start:end].lower()
@@ -200,18 +220,21 @@ def _plain(data: bytes, start: int, end: int, begin: int) -> Span | None:  # noq
 
 def _is_no_value(data: bytes, start: int, end: int, begin: int, last: int) -> bool:
     value = data[begin:last]
-    key = data[max(start - 16, 0) : end]
-    if is_harmless(value, key, plain=True):
+    key = data[max(start - 24, 0) : end]
+    credential = value.partition(b" ")[2] if b"uthori" in key else b""
+    if is_harmless(value, key, plain=True) or (credential and is_harmless(credential, key, plain=True)):
         return True
     if key.endswith((b"->", b"\xe2\x86\x92")):
         return not looks_secret(value)
     return key[-1:] == b":" and begin > end and is_prose(value, key, data[last : last + 40])
 
 
-def _quoted_name(data: bytes, start: int, end: int) -> Span | None:
+def _quoted_name(data: bytes, start: int, end: int) -> Span | None:  # noqa: PLR0911  (one for each shape)
     """The value of a key that is a string itself: the name in a dictionary, a list, a form, a tag, a command line."""
     if value := _THEN_VALUE.match(data, end):
         return value_at(data, start, end, value.end())
+    if content := _CONTENT.match(data, end):
+        return content.span(1) if looks_secret(content[1]) else None
     if part := _PART.match(data, end):
         named = _NAME_OF_PART.search(_before(data, start)[-16:])
         return _secret(data, *part.span(1), data[start:end]) if named else None

@@ -67,7 +67,7 @@ _LINKS = keys.in_any_case(
     *("activate", "activation", "confirm", "confirmation", "invitation", "invite", "magic", "recover", "recovery"),
     *("reset", "unlock", "verification", "verify"),
 )
-_COLUMNS = r"(?:, *\"?[A-Za-z_]+\"?){0,3}\)=\("
+_COLUMNS = r"(?:::[a-z]+)?\)?(?:, *\"?[A-Za-z_]+\"?){0,3}\)=\("
 
 _KINDS = (
     r"(?P<private_key>----[- ]BEGIN[ A-Z0-9]{0,40}PRIVATE KEY)",
@@ -80,6 +80,7 @@ _KINDS = (
     r"(?P<url_encoded>%(?:25)*3[Aa]%(?:25)*2[Ff]%(?:25)*2[Ff][^ \t\r\n\"'<>%&]*%(?:25)*3[Aa])",
     r"(?P<encoded>(?:e(?:yAi|wo[gJi]|w0K)|W(?:3si|wog)|LS0tLS1CRUdJTi)[A-Za-z0-9+/_-]{15,})",
     rf"(?P<bearer>(?i:bearer){_BETWEEN}[A-Za-z0-9._~+/\\-]{{8,}}=*)",
+    r"(?P<scheme>(?i:token|apikey|negotiate|ntlm|digest) +[A-Za-z0-9+/=._~-]{32,})",
     rf"(?P<basic>(?i:basic){_BETWEEN}[A-Za-z0-9+/\\_-]{{4,}}=*)",
     r"(?:^|[?&; \t\n\"']|%26|\\n|\\u0026)(?:amp;)?(?P<query>(?:code|sig)(?:=|%3[Dd]))",
     rf"(?P<link>(?:{_LINKS})(?i:[_-]?(?:account|code|email|link|login|password|token)){{0,2}}\\*/)",
@@ -92,10 +93,11 @@ _KINDS = (
     rf"(?P<netrc>(?:(?i:machine){_SPACE}[^ \t\r\n\\]+|default){_SPACE}(?i:login|user|account){_SPACE})",
     r"(?P<sql>(?i:identified(?: +with +[a-z0-9_'\"]+)? +(?:by|as)|set +password +for) +)",
     r"(?P<insert>(?i:insert +into +))",
-    r"(?P<parameters>(?i:args|params|parameters)[\"'\\]*[=:] *(?:\\*[\"'])?(?:[\[(]|\$1 ?=))",
+    r"(?P<parameters>(?i:args|params|parameters)[\"'\\]* *[=:] *(?:\\*[\"'])?(?:[\[(]|\$1 ?=))",
     r"(?P<option>--(?:[A-Za-z0-9]+-){0,3}(?i:pass(?:word|wd|phrase|code)?|pwd|token|secret|(?:access|api|private|secret)"
     r"[_-]?key|credentials?|cookie|pin|otp)[ \t]+)",
-    r"(?P<told>(?i:pass(?:word|wd|phrase|code)|passwort|token|secret|pin)(?: +(?i:is|was|ist|to):? +| +\\*[\"']))",
+    r"(?P<told>(?i:pass(?:word|wd|phrase|code)|passwort|token|secret|pin)"
+    r"(?: +(?i:is|was|ist|to):? +| +[EeNn]?\\*[\"']))",
 )
 
 
@@ -112,7 +114,10 @@ _WEAK = _as_words([word.encode() for word in keys.WEAK_WORDS])
 _BY_FORM = 8
 """So many of the first kinds are a secret wherever they stand."""
 
-_BESIDE = rf"(?:{keys.QUOTE}|\t|\\+t| *\||>|&gt;|\\+u003[Ee]|</|{_COLUMNS}|[ \t]+[A-Za-z:]+=\\*[\"'])"
+_BESIDE = (
+    rf"(?:{keys.QUOTE}|\t|\\+t| *\||>|&gt;|\\+u003[Ee]|</|\(\\*[\"']|\r?\n|\\+[rn]|{_COLUMNS}"
+    r"|[ \t]+[A-Za-z:]+=\\*[\"'])"
+)
 """What stands behind a key whose value is in the next cell, in an element, or behind the next name."""
 
 _ESCAPED_LETTER = r"(?P<escape>\\u00(?:0[9ADad]|[2-7][0-9A-Fa-f]))"

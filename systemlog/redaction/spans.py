@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 
 from systemlog.redaction import addresses, commands, pairs
+from systemlog.redaction.judging import is_uuid, looks_random
 from systemlog.redaction.pairs import REDACTED, Span, has_alphanumerics
 
 __all__ = ["REDACTED", "SPANS", "Span", "decoded"]
@@ -94,6 +95,13 @@ def bearer(data: bytes, start: int, end: int) -> Span | None:
     return None if word or len(token) < 8 or not has_alphanumerics(token) else (start, end)
 
 
+def scheme(data: bytes, start: int, end: int) -> Span | None:
+    """The credential behind `Token`, as this platform's own are sent, and behind other schemes."""
+    start = data.rindex(b" ", start, end) + 1
+    token = data[start:end].rstrip(b".")
+    return (start, start + len(token)) if looks_random(token) and not is_uuid(token) else None
+
+
 def basic(data: bytes, start: int, end: int) -> Span | None:
     """The credential behind `Basic`: base64 of `name:password`."""
     start = _behind_scheme(data, start, end)
@@ -118,7 +126,7 @@ def card(data: bytes, start: int, end: int) -> Span | None:
 SPANS: dict[str, Callable[[bytes, int, int], Span | None]] = {
     function.__name__: function
     for function in (
-        *(private_key, putty, issued, issued_word, jwt, encoded, bearer, basic, card),
+        *(private_key, putty, issued, issued_word, jwt, encoded, bearer, scheme, basic, card),
         *(addresses.url, addresses.url_user, addresses.url_encoded, addresses.query, addresses.link),
         *(commands.command, commands.netrc, commands.sql, commands.insert, commands.parameters, commands.told),
         *(pairs.option, pairs.pair, pairs.near, pairs.weak),

@@ -8,6 +8,7 @@ import random
 import string
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.redaction.corpus import card
 
@@ -189,7 +190,7 @@ JSONS = (
 
 def hard_lookalikes() -> Iterator[tuple[str, str]]:
     """(kind, text) of a few hundred."""
-    for text in TEXTS:
+    for text in (*TEXTS, *Path(__file__).with_name("lookalikes.txt").read_text().splitlines()):
         yield "text", text
     for value in JSONS:
         yield "JSON", json.dumps(value)

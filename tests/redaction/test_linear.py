@@ -8,7 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from systemlog.redaction import redact_text
+from systemlog.redaction import Redactor, redact_text
+from systemlog.redaction.spans import SPANS
+from tests.redaction.corpus import secrets
+from tests.redaction.hard_secrets import hard_secrets
 
 SHORT, LONG = 8 * 1024, 128 * 1024
 MOST = 4 * LONG / SHORT
@@ -69,3 +72,42 @@ def test_a_text_of_hits_takes_no_square_of_its_length(unit: str) -> None:
 @given(st.lists(st.sampled_from((*UNITS, " ", "\n", "a" * 40, '"', "\\", "=", ":")), min_size=2, max_size=6))
 def test_mixtures_of_them_do_not_either(units: list[str]) -> None:
     assert grows_with_length("".join(units))
+
+
+def by_pattern() -> dict[str, str]:
+    """For each kind of pattern a text of the corpora that it finds first."""
+    redactor = Redactor()
+    found: dict[str, str] = {}
+    for secret in (*hard_secrets(), *secrets()):
+        hit = redactor._next(secret.text.encode(), 0)
+        while hit is not None:
+            found.setdefault(hit.lastgroup or "", secret.text)
+            hit = redactor._next(secret.text.encode(), hit.end())
+    return found
+
+
+BY_PATTERN = by_pattern()
+
+
+def test_the_corpora_have_a_text_for_each_pattern() -> None:
+    assert set(BY_PATTERN) == set(SPANS)
+
+
+@pytest.mark.parametrize("kind", SPANS)
+def test_texts_of_what_each_pattern_finds_or_nearly_finds_take_no_square_either(kind: str) -> None:
+    text = BY_PATTERN[kind]
+
+    for unit in (text, text[: len(text) // 2], text[: len(text) * 3 // 4], text + "\n"):
+        assert grows_with_length(unit)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.sampled_from(tuple(BY_PATTERN.values())), min_size=1, max_size=3), st.integers(3, 60))
+def test_nor_do_mixtures_of_them_that_are_cut(texts: list[str], length: int) -> None:
+    assert grows_with_length("".join(text[:length] for text in texts))
+
+
+def test_what_one_record_may_take_is_bounded() -> None:
+    """A text of the greatest length, of nothing but hits: some 10 ms, given ten times as much on a slow machine."""
+    for kind, text in BY_PATTERN.items():
+        assert seconds(text, 64 * 1024) < 0.2, kind
