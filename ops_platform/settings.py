@@ -35,8 +35,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "systemlog.correlation.CorrelationMiddleware",
     "health.middleware.HealthMiddleware",
-    "ops_platform.content_security.ContentSecurityMiddleware",
     "systemlog.problems.ProblemMiddleware",
+    "ops_platform.content_security.ContentSecurityMiddleware",
     "ops_platform.https.KeepMethodMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
