@@ -54,13 +54,13 @@ def read_all(client: socket.socket, wanted: int) -> bytes:
 
 @pytest.mark.parametrize("way", ["bytes", "a file"])
 def test_a_client_that_reads_gets_everything(
-    pair: tuple[PatientSocket, socket.socket], tmp_path: Path, writer_config: str
+    pair: tuple[PatientSocket, socket.socket], tmp_path: Path, way: str
 ) -> None:
     server, client = pair
     got: list[bytes] = []
     thread = threading.Thread(target=lambda: got.append(read_all(client, len(LARGE))))
     thread.start()
-    if writer_config == "bytes":
+    if way == "bytes":
         server.sendall(LARGE)
     else:
         (tmp_path / "file").write_bytes(b"ignored" + LARGE)
