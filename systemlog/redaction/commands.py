@@ -15,6 +15,8 @@ from systemlog.redaction.quoted import end_of_bracketed
 MOST_BEFORE = 400
 """Bytes before the parameters of a statement in which its columns are looked for."""
 
+STATEMENT_CHARACTERS = 4000
+
 _WORDS_BETWEEN = rb"(?:[^ \t\r\n|;&]{1,80}[ \t]+){0,8}?"
 _VALUE = rb"\\*[\"']?([^ \t\r\n\"'\\]+)"
 _NAMED = rb"\\*[\"']?[^: \t\r\n\"'\\]{1,80}:([^ \t\r\n\"'\\]+)"
@@ -123,6 +125,11 @@ def parameters(data: bytes, start: int, end: int) -> Span | None:
         return rest.span() if rest else None
     last = end_of_bracketed(data, end)
     return None if data.startswith(b"[redacted]", end) or last - end < 2 else (end, max(last - 1, end))
+
+
+def has_place(statement: str) -> bool:
+    """Whether a sensitive column of a statement has a placeholder."""
+    return _PLACED.search(statement[:STATEMENT_CHARACTERS].encode("utf-8", "surrogatepass")) is not None
 
 
 def told(data: bytes, start: int, end: int) -> Span | None:

@@ -61,7 +61,8 @@ BEHIND = (
 QUOTE = r"(?:\\*[\"'`]|&(?:amp;)?(?:quot|apos|#34|#39|#x22|#x27);|%(?:25)*2[27])"
 
 GAP = (
-    r"(?:\\[nrt]|[ \t\r\n\"'\]\\`]|&(?:amp;)?(?:quot|apos|#34|#39|#x22|#x27);|%(?:25)*2[27]|%(?:25)*5[Dd]|%(?:25)*20)*"
+    r"(?:\\[nrt]|[ \t\r\n\"'\]\\`?*]"
+    r"|&(?:amp;)?(?:quot|apos|#34|#39|#x22|#x27);|%(?:25)*2[27]|%(?:25)*5[Dd]|%(?:25)*20)*"
 )
 """Between a key and its sign: quotes, blanks and brackets, also as HTML, JSON and URLs escape them."""
 

@@ -67,7 +67,7 @@ _NEXT_LINE = re.compile(
 )
 
 _NAME = rb"(?i:name|key|field|header|param(?:eter)?|variable|var|env|id|k|option|setting|property)"
-_HOLDER = rb"(?i:value|val|v|content|contents|data|default|text|current|secret|string)"
+_HOLDER = rb"(?i:[a-z]{0,20}(?:value|input)|val|v|content|contents|data|default|text|current|secret|string)"
 _THEN_VALUE = re.compile(
     _Q
     + rb"[ \t]*,[ \t\r\n]*(?:" + _Q + rb"(?:type|secure|secret|sensitive|masked)" + _Q

@@ -96,8 +96,6 @@ _KINDS = (
     r"(?P<parameters>(?i:args|params|parameters)[\"'\\]* *[=:] *(?:\\*[\"'])?(?:[\[(]|\$1 ?=))",
     r"(?P<option>--(?:[A-Za-z0-9]+-){0,3}(?i:pass(?:word|wd|phrase|code)?|pwd|token|secret|(?:access|api|private|secret)"
     r"[_-]?key|credentials?|cookie|pin|otp)[ \t]+)",
-    r"(?P<told>(?i:pass(?:word|wd|phrase|code)|passwort|token|secret|pin)"
-    r"(?: +(?i:is|was|ist|to):? +| +[EeNn]?\\*[\"']))",
 )
 
 
@@ -120,6 +118,12 @@ _BESIDE = (
 )
 """What stands behind a key whose value is in the next cell, in an element, or behind the next name."""
 
+_TOLD = (
+    r"(?P<told>(?i:pass(?:word|wd|phrase|code)|passwort|token|secret|pin)"
+    r"(?: +(?i:is|was|ist|to):? +| +[EeNn]?\\*[\"']))"
+)
+"""Last, since a sign behind the key says more."""
+
 _ESCAPED_LETTER = r"(?P<escape>\\u00(?:0[9ADad]|[2-7][0-9A-Fa-f]))"
 """A letter spelled as \\u0041 inside a JSON string: only reading that JSON shows what is there."""
 
@@ -136,6 +140,7 @@ def build_pattern(more_keys: Iterable[str] = (), *, escapes: bool = True) -> byt
             rb"(?P<pair>(?:" + named + rb")" + behind + signed + rb")",
             rb"(?P<near>(?:" + named + rb")" + behind + rb")" + _BESIDE.encode(),
             rb"(?P<weak>(?:" + _WEAK + rb")" + behind + signed + rb")",
+            _TOLD.encode(),
         )
     )
 
@@ -151,6 +156,7 @@ def build_search(more_keys: Iterable[str] = (), *, escapes: bool = True) -> byte
             _kinds(escapes),
             rb"(?:" + named + rb")" + behind + rb"(?:" + signed + rb"|" + _BESIDE.encode() + rb")",
             rb"(?:" + _WEAK + rb")" + behind + signed,
+            _TOLD.encode(),
         )
     )
     return without_groups(pattern)

@@ -6,13 +6,14 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import orjson
 from django.core.exceptions import ImproperlyConfigured
 
 from systemlog.conf import conf
-from systemlog.redaction import spans
+from systemlog.redaction import spans, values
 from systemlog.redaction.judging import is_harmless, is_weakly_secret
 from systemlog.redaction.pairs import is_second
 from systemlog.redaction.patterns import (
@@ -35,14 +36,6 @@ MOST_HITS = 1000
 places would take 20 ms or more; behind so many of them the rest goes unread."""
 
 REST_REDACTED = b"[redacted: the rest, behind 1000 places that look like secrets]"
-
-_NAMES = frozenset(
-    ("env", "field", "header", "id", "k", "key", "name", "option", "param", "parameter", "property", "setting")
-) | {"var", "variable"}
-_HOLDERS = frozenset(
-    ("content", "contents", "current", "data", "default", "secret", "string", "text", "v", "val", "value")
-)
-"""Keys of a dictionary that hold the name and the value of something else."""
 
 _MIN_CARD, _MAX_CARD = 10**13, 10**19
 
@@ -134,8 +127,8 @@ class Redactor:
 
     def _is_sensitive(self, key: str, value: object, turns: Iterator[int]) -> bool:
         """Whether `value` is a secret because it is the value of `key`."""
-        data = key.encode("utf-8", "surrogatepass") + b":"
-        text = _alone(value)
+        data = key.rstrip(" :=").encode("utf-8", "surrogatepass") + b":"
+        text = values.alone(value)
         position = 0
         while hit := self._next(data, position):
             if next(turns, None) is None:
@@ -150,20 +143,24 @@ class Redactor:
     def _named_elsewhere(self, source: dict[Any, object], turns: Iterator[int]) -> str | None:
         """The name that `{"name": "DB_PASSWORD", "value": …}` gives its value, if it is sensitive."""
         for key, name in source.items():
-            if not isinstance(key, str) or type(name) is not str or key.lower() not in _NAMES:
+            if not values.is_name(key):
                 continue
-            if self._is_sensitive(name, None, turns):
-                return name
+            last: object = name[-1] if type(name) is list and name else name  # the place that a validator names
+            if type(last) is str and self._is_sensitive(last, None, turns):
+                return last
         return None
 
-    def _of_two(self, source: list[Any] | tuple[Any, ...], turns: Iterator[int]) -> bool:
-        """Whether the second of two texts is the secret that the first names: `["authorization", …]`."""
-        if len(source) != 2:
-            return False
-        key, value = source
-        if type(key) is not str or type(value) is not str or not self._is_sensitive(key, value, turns):
-            return False
-        return is_second(key.encode("utf-8", "surrogatepass"), value.encode("utf-8", "surrogatepass"))
+    def _told_in_list(self, source: list[Any] | tuple[Any, ...], turns: Iterator[int]) -> set[int]:
+        """Which items of a list the items before name: `["authorization", …]`, `["--token", …]`."""
+        told = set()
+        for number, (key, value) in enumerate(pairwise(source), start=1):
+            if type(key) is not str or type(value) is not str or value.startswith("-") or "=" in key:
+                continue
+            if (key.startswith("--") or len(source) == 2) and self._is_sensitive(key, value, turns):
+                data = key.encode("utf-8", "surrogatepass"), value.encode("utf-8", "surrogatepass")
+                if value and (key.startswith("--") or is_second(*data)):
+                    told.add(number)
+        return told
 
     def _next(self, data: bytes, position: int) -> re.Match[bytes] | None:
         found = self._search_pieces(data, position)
@@ -228,44 +225,26 @@ class Redactor:
         while todo:
             source, target = todo.pop()
             if isinstance(target, list):
-                if self._of_two(source, turns):
-                    changed = changed or source[1] != REDACTED
-                    target.extend((copy(source[0]), REDACTED))
-                else:
-                    target.extend(map(copy, source))
+                told = self._told_in_list(source, turns)
+                changed = changed or any(source[number] != REDACTED for number in told)
+                target.extend(REDACTED if number in told else copy(item) for number, item in enumerate(source))
                 continue
+            placed = values.parameters_of(source)
             named = self._named_elsewhere(source, turns)
             for key, item in source.items():
                 name = copy(key)
                 if name in target:  # two keys that were secrets themselves
                     name = f"{name} #{len(target)}"
-                if not isinstance(key, str) or not _tells(item):
+                if not isinstance(key, str) or not values.tells(item):
                     target[name] = copy(item)
                     continue
-                of = named if named is not None and key.lower() in _HOLDERS else key
-                if self._is_sensitive(of, item, turns):
+                of = named if named is not None and values.is_holder(key) else key
+                if key in placed or self._is_sensitive(of, item, turns):
                     changed = changed or type(item) is not str or item != REDACTED
                     target[name] = REDACTED
                 else:
                     target[name] = copy(item)
         return result if changed else root
-
-
-def _alone(value: object) -> bytes | None:
-    """A value as text, or the only text of a list."""
-    if issubclass(type(value), list | tuple) and len(value) == 1:  # type: ignore[arg-type]  # it has a length
-        value = value[0]  # type: ignore[index]
-    kind = type(value)
-    if issubclass(kind, str):
-        return str.encode(value, "utf-8", "surrogatepass")  # type: ignore[arg-type]
-    return str(value).encode() if kind is int and -_MAX_CARD < value < _MAX_CARD else None  # type: ignore[operator]
-
-
-def _tells(value: object) -> bool:
-    """Whether there is anything to hide: that a password is missing, empty or set is no secret."""
-    if issubclass(type(value), str | list | tuple | dict):
-        return len(value) > 0  # type: ignore[arg-type]  # each of them has a length
-    return value is not None and type(value) is not bool
 
 
 def _without_twins(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:

@@ -186,3 +186,43 @@ def test_thousands_of_further_keys_are_still_found() -> None:
     assert redactor.hits(b'{"shop2400code":"abc"}')
     assert redactor.hits(b"password=abc")
     assert not redactor.hits(b"nothing is here")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"env": [{"name": "DB_PASSWORD", "value": "azerty42x"}]},
+        {"env": [{"value": "azerty42x", "name": "DB_PASSWORD"}]},
+        {"parameters": [{"ParameterKey": "DbPassword", "ParameterValue": "azerty42x"}]},
+        {"errors": [{"loc": ["body", "password"], "input": "azerty42x"}]},
+        {"pair": [{"k": "token", "v": "azerty42x"}]},
+        {"headers": [["authorization", "azerty42x"], ["host", "x"]]},
+        {"headers": [("cookie", "a=azerty42x")]},
+        {"argv": ["tool", "--password", "azerty42x", "--verbose"]},
+        {"sql": "UPDATE users SET password = %s WHERE id = %s", "params": ["azerty42x", 7]},
+        {"Password:": "azerty42x"},
+        {"password?": "azerty42x"},
+    ],
+    ids=str,
+)
+def test_a_value_goes_that_is_named_beside_it(redactor: Redactor, value: dict[str, object]) -> None:
+    redacted = json.dumps(redactor.value(value))
+
+    assert "azerty42x" not in redacted
+    assert REDACTED in redacted
+    assert redactor.hits(json.dumps(value).encode())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"env": [{"name": "TZ", "value": "UTC"}]},
+        {"fields": ["password", "email"]},
+        {"argv": ["tool", "--password", "--verbose"]},
+        {"sql": "SELECT * FROM orders WHERE id = %s", "params": [7]},
+        {"errors": [{"loc": ["body", "password"], "msg": "Field required"}]},
+    ],
+    ids=str,
+)
+def test_a_value_stays_beside_which_nothing_sensitive_is_named(redactor: Redactor, value: dict[str, object]) -> None:
+    assert redactor.value(value) is value
