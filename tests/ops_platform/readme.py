@@ -1,4 +1,7 @@
-"""The README, as far as code can hold it: its tables of settings (`make docs` writes them) and its snippets."""
+"""The README and the reference pages, as far as code can hold them: tables of settings, commands, endpoints, snippets.
+
+`make docs` runs this module, which writes the tables of settings.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import re
 from pathlib import Path
 
 FILE = Path(__file__).parents[2] / "README.md"
+SETTINGS = FILE.parent / "docs" / "settings.md"
+COMMANDS = FILE.parent / "docs" / "commands.md"
 
 TABLE = re.compile(r"(<!-- table: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 SNIPPET = re.compile(r"<!-- snippet: ([\w.]+) -->\n```python\n(.*?)```", re.DOTALL)
@@ -29,9 +34,9 @@ def tables() -> dict[str, str]:
     }
 
 
-def tables_of_the_readme() -> dict[str, str]:
-    """The tables of settings, as the README has them."""
-    return {name: table for _, name, table, _ in TABLE.findall(FILE.read_text())}
+def tables_of_the_page() -> dict[str, str]:
+    """The tables of settings, as docs/settings.md has them."""
+    return {name: table for _, name, table, _ in TABLE.findall(SETTINGS.read_text())}
 
 
 def snippets() -> dict[str, str]:
@@ -40,17 +45,17 @@ def snippets() -> dict[str, str]:
 
 
 def commands() -> set[str]:
-    """The commands that the README names."""
+    """The commands that docs/commands.md names."""
     return set(COMMAND.findall(_table_after("| command | does |")))
 
 
 def endpoints() -> list[str]:
-    """The paths that the README names."""
+    """The paths that docs/commands.md names."""
     return ENDPOINT.findall(_table_after("| endpoint | what it is |"))
 
 
 def _table_after(heading: str) -> str:
-    return FILE.read_text().partition(heading)[2].partition("\n\n")[0]
+    return COMMANDS.read_text().partition(heading)[2].partition("\n\n")[0]
 
 
 def _table(first: str, rows: list[tuple[str, str, str]]) -> str:
@@ -72,4 +77,4 @@ if __name__ == "__main__":
 
     django.setup()
     written = tables()
-    FILE.write_text(TABLE.sub(lambda match: match[1] + written[match[2]] + match[4], FILE.read_text()))
+    SETTINGS.write_text(TABLE.sub(lambda match: match[1] + written[match[2]] + match[4], SETTINGS.read_text()))

@@ -13,7 +13,7 @@ APPS = {"ops_platform", "systemlog", "health"}
 
 @pytest.mark.parametrize("name", ["environment", "systemlog", "health"])
 def test_its_tables_of_settings_are_those_of_the_code(name):
-    assert readme.tables_of_the_readme()[name] == readme.tables()[name], "run `make docs`"
+    assert readme.tables_of_the_page()[name] == readme.tables()[name], "run `make docs`"
 
 
 def test_it_names_every_command_and_no_other():
@@ -56,7 +56,7 @@ def test_what_a_person_types_leads_somewhere(client, path, target):
     assert client.get(path).headers["Location"] == target
 
 
-PAGES = [readme.FILE, *sorted((readme.FILE.parent / "docs").glob("*.md"))]
+PAGES = [*sorted(readme.FILE.parent.glob("*.md")), *sorted((readme.FILE.parent / "docs").glob("*.md"))]
 
 
 def headings(page):
@@ -65,7 +65,7 @@ def headings(page):
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
 def test_what_it_and_the_pages_link_to_exists(page):
     text = page.read_text()
     for link, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
@@ -81,6 +81,16 @@ def test_the_page_of_the_platform_names_its_system_checks():
     assert sorted(set(re.findall(r"ops_platform\.[EW]\d{3}", page))) == sorted(
         set(re.findall(r"id=\"(ops_platform\.[EW]\d{3})\"", Path(checks.__file__).read_text()))
     )
+
+
+def test_it_is_a_front_door_and_no_manual():
+    assert len(readme.FILE.read_text().splitlines()) <= 150
+
+
+def test_the_index_leads_to_every_page():
+    index = readme.FILE.parent / "docs" / "README.md"
+    pages = {page.name for page in index.parent.glob("*.md")} - {"README.md"}
+    assert set(re.findall(r"\]\(([\w-]+\.md)\)", index.read_text())) == pages
 
 
 def test_no_developers_file_is_named_by_its_full_path():
