@@ -6,8 +6,9 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from systemlog.ingest.authentication import ADD
+
 VIEW = "systemlog.view_systemlog"
-ADD = "systemlog.add_systemlog"
 
 
 class SystemLogPermission(BasePermission):

@@ -17,7 +17,6 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from systemlog.api import bodies
 from systemlog.api.base import LogView
 from systemlog.api.permissions import VIEW, SystemLogPermission
 from systemlog.api.problems import BodyLimitExceeded, BrokenBody, JournalFull, LogStoreUnavailable, RecordExists
@@ -33,8 +32,12 @@ from systemlog.api.serializers import (
     RecordSerializer,
 )
 from systemlog.correlation import get_correlation_id
+from systemlog.ingest import bulk
+from systemlog.ingest.lines import line_of
+from systemlog.ingest.mapping import LineMaker
+from systemlog.ingest.streams import BodyBroken, BodyTooLarge, UnknownEncoding
 from systemlog.ingest.validation import InvalidRecord, RecordError, read_record
-from systemlog.journal import accept_rows
+from systemlog.journal import accept_lines
 from systemlog.models import SystemLog
 from systemlog.problems import InvalidBody, InvalidParameters, Place, json_pointer
 from systemlog.problems.schema import may_raise
@@ -188,27 +191,27 @@ class SystemLogViewSet(LogView, viewsets.GenericViewSet[SystemLog]):
                 headers={"Accept": "application/json, application/x-ndjson"},
             )
         try:
-            pieces = bodies.read_body(request._request)
+            pieces = bulk.read_body(request._request)
             if content_type in NDJSON:
-                return self._create_many(request, bodies.read_lines(pieces))
-            first, pieces = bodies.first_character(pieces)
+                return self._create_many(request, bulk.read_lines(pieces))
+            first, texts = bulk.first_character(bulk.decode(pieces))
             if first == "[":
-                return self._create_many(request, bodies.read_array(pieces))
-            return self._create_one(request, bodies.read_object(pieces))
-        except bodies.UnknownEncoding:
+                return self._create_many(request, bulk.read_array(texts))
+            return self._create_one(request, bulk.read_object(texts))
+        except UnknownEncoding:
             raise UnsupportedMediaType(
                 "The only Content-Encoding taken is gzip.", headers={"Accept-Encoding": "gzip"}
             ) from None
-        except bodies.BodyTooLarge:
+        except BodyTooLarge:
             raise BodyLimitExceeded(accepted=0) from None
-        except bodies.BodyBroken as error:
+        except BodyBroken as error:
             raise BrokenBody(str(error), accepted=0) from None
 
     def _create_one(self, request: Request, given: object) -> Response:
         if isinstance(given, Malformed):
             raise BrokenBody(str(given), accepted=0)
         try:
-            row = _read(request, given, get_correlation_id())
+            row = _read(request, given)
         except InvalidRecord as refused:
             raise _invalid_body(refused) from None
         if getattr(request.auth, "remembered", False):  # nobody could ask whether it still holds
@@ -229,45 +232,48 @@ class SystemLogViewSet(LogView, viewsets.GenericViewSet[SystemLog]):
         return Response(body, status=status.HTTP_201_CREATED, headers={"Location": location})
 
     def _create_many(self, request: Request, given: Iterable[object]) -> Response:
-        bulk = _Bulk(request)
+        intake = _Intake(request)
         try:
-            for batch in bulk.batches(given):
-                taken = accept_rows(batch)
-                bulk.accepted += taken
+            for batch in intake.batches(given):
+                taken = accept_lines(batch, request.user.get_username())
+                intake.accepted += taken
                 if taken < len(batch):
-                    raise JournalFull(headers={"Retry-After": RETRY_AFTER_S}, accepted=bulk.accepted)
-        except bodies.BodyTooLarge:
-            raise BodyLimitExceeded(accepted=bulk.accepted) from None
-        except bodies.BodyBroken as error:
-            raise BrokenBody(str(error), accepted=bulk.accepted) from None
+                    raise JournalFull(headers={"Retry-After": RETRY_AFTER_S}, accepted=intake.accepted)
+        except BodyTooLarge:
+            raise BodyLimitExceeded(accepted=intake.accepted) from None
+        except BodyBroken as error:
+            raise BrokenBody(str(error), accepted=intake.accepted) from None
         return Response(
-            {"accepted": bulk.accepted, "rejected": bulk.rejected, "errors": bulk.errors},
+            {"accepted": intake.accepted, "rejected": intake.rejected, "errors": intake.errors},
             status=status.HTTP_202_ACCEPTED,
         )
 
 
-class _Bulk:
+class _Intake:
     """A bulk on its way: sorts good records from bad, and counts."""
 
     def __init__(self, request: Request) -> None:
-        self.request = request
+        self._maker = LineMaker(request.user.get_username())
         self.accepted = 0
         self.rejected = 0
         self.errors: list[dict[str, Any]] = []
 
-    def batches(self, given: Iterable[object]) -> Iterator[list[Row]]:
+    def batches(self, given: Iterable[object]) -> Iterator[list[tuple[int, bytes]]]:
         """The good records in batches; where reading raises, the last batch comes before the exception."""
-        batch: list[Row] = []
+        batch: list[tuple[int, bytes]] = []
         try:
             for index, each in enumerate(given):
                 try:
-                    batch.append(_read(self.request, each, None))
+                    if isinstance(each, Malformed):
+                        raise _malformed(each)
+                    batch.append(line_of(each, self._maker))
                 except InvalidRecord as refused:
                     self._refuse(index, refused)
                 if len(batch) == BATCH_ROWS:
                     yield batch
+                    self._maker.look_at_the_clock()
                     batch = []
-        except (bodies.BodyTooLarge, bodies.BodyBroken):
+        except (BodyTooLarge, BodyBroken):
             if batch:
                 yield batch
             raise
@@ -277,7 +283,7 @@ class _Bulk:
     def _refuse(self, index: int, refused: InvalidRecord) -> None:
         self.rejected += 1
         if self.rejected > MAX_BAD_RECORDS:
-            raise bodies.BodyBroken(f"More than {MAX_BAD_RECORDS} records are bad; what follows was not read.")
+            raise BodyBroken(f"More than {MAX_BAD_RECORDS} records are bad; what follows was not read.")
         if len(self.errors) < MAX_REFUSED:
             errors = [
                 {"detail": error.detail, "code": error.code, "pointer": pointer(index, error.field)}
@@ -308,10 +314,14 @@ def read_cursor(query: QueryDict, apart: Sequence[str] = ()) -> tuple[str, Curso
         raise InvalidParameters({"cursor": "This is no cursor of this search."}) from None
 
 
-def _read(request: Request, given: object, correlation_id: str | None) -> Row:
+def _malformed(given: Malformed) -> InvalidRecord:
+    return InvalidRecord([RecordError(None, "malformed", str(given))])
+
+
+def _read(request: Request, given: object) -> Row:
     if isinstance(given, Malformed):
-        raise InvalidRecord([RecordError(None, "malformed", str(given))])
-    return read_record(given, correlation_id=correlation_id, recorded_by=request.user.get_username())
+        raise _malformed(given)
+    return read_record(given, correlation_id=get_correlation_id(), recorded_by=request.user.get_username())
 
 
 def _store(row: Row) -> int:

@@ -1,7 +1,7 @@
 """Accepting records: a line each, in a segment file on local disk, before anything asks a database."""
 
-from systemlog.journal.backends import accept_rows
+from systemlog.journal.backends import accept_lines, accept_rows
 from systemlog.journal.directory import JournalState, JournalUnusable, read_state
 from systemlog.journal.handler import SystemLogHandler
 
-__all__ = ["JournalState", "JournalUnusable", "SystemLogHandler", "accept_rows", "read_state"]
+__all__ = ["JournalState", "JournalUnusable", "SystemLogHandler", "accept_lines", "accept_rows", "read_state"]

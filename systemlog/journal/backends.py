@@ -100,6 +100,11 @@ def accept_rows(rows: Sequence[Row]) -> int:
     return taken
 
 
+def accept_lines(lines: Sequence[tuple[int, bytes]], writer: str | None) -> int:
+    """Take lines of one writer with their levels (0 is DEBUG), as `accept_rows` takes rows."""
+    return sink().append_many(lines, writer)
+
+
 def close() -> None:
     """Let go of the sink; the next record makes another."""
     global _config

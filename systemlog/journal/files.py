@@ -9,15 +9,17 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import accumulate, islice
 from os import write
 from pathlib import Path
 from time import monotonic, time
 
 from systemlog.conf import conf
 from systemlog.journal import directory
-from systemlog.journal.framing import frame
+from systemlog.journal.framing import frame, framed_bytes
 from systemlog.journal.segments import HEADER_BYTES, Segment
 from systemlog.journal.stderr import complain
 from systemlog.records.levels import LEVEL_NAMES
@@ -39,6 +41,9 @@ OTHERS = ""
 
 CHECK_S = 1.0
 """So often is it looked at how full the directory is; oftener where much is written."""
+
+WRITE_BYTES = 256 * 1024
+"""So much is written at once of lines that come together: a write for each takes as long as making the line."""
 
 RETRY_S = 0.1
 """So long nothing is tried after the disk refused."""
@@ -107,10 +112,49 @@ class FilesJournal:
         They are the process's own, or of the `writer` who sent them.
         """
         journal = self if writer is None else self._journal_of(writer)
-        for taken, (level, line) in enumerate(lines):
-            if not journal.append(level, line):
+        return journal._append_all(lines)
+
+    def _append_all(self, lines: Sequence[tuple[int, bytes]]) -> int:
+        taken = 0
+        while taken < len(lines):
+            written = self._append_some(lines, taken)
+            taken += written
+            if not written and not self.append(*lines[taken]):
                 return taken
-        return len(lines)
+            taken += not written
+        return taken
+
+    def _append_some(self, lines: Sequence[tuple[int, bytes]], start: int) -> int:
+        """Take as many lines from `start` on as one write is good for; gives how many, 0 where each is to be tried."""
+        now = time()
+        if self._allowance <= 0 or not 0 <= now - self._checked < CHECK_S:
+            self._look(now)
+        segment = self._segment or self._open()
+        if segment is None:
+            return 0
+        frames: list[bytes] = []
+        room = min(WRITE_BYTES, self._allowance, self._segment_bytes - segment.size)
+        for level, line in islice(lines, start, None):
+            room -= framed_bytes(line)
+            if level < self._admits or room < 0:
+                break
+            frames.append(frame(line, int(now)))
+        if not frames:
+            return 0
+        data = b"".join(frames)
+        try:
+            count = write(segment.descriptor, data)
+        except OSError:
+            return 0  # the line that is tried next meets it too
+        segment.size += count
+        self._allowance -= count
+        if count == len(data):
+            return len(frames)
+        # The disk is full. Behind the last frame that is whole stands a part of one, which is read over.
+        self._fail(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        whole = bisect_right(list(accumulate(map(len, frames))), count)
+        segment.torn = count - sum(map(len, frames[:whole]))
+        return whole
 
     def close(self) -> None:
         """Have the disk hold what was written, and let go of the segments."""

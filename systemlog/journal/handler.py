@@ -123,7 +123,7 @@ def build_line(
         (
             new_key_bytes(created),
             LEVELS[level],
-            _category(category),
+            category_column(category),
             config.source,
             message if plain else escape(message),
             correlation_id,
@@ -153,7 +153,8 @@ _known = lru_cache(maxsize=1024)(_short)
 
 
 @lru_cache(maxsize=1024)
-def _category(name: str) -> bytes:
+def category_column(name: str) -> bytes:
+    """A category as it stands in a line."""
     return escape_text(redact_issued(clean(name))[:MAX_TEXT_CHARACTERS] or "general")
 
 

@@ -36,6 +36,9 @@ CUT_ITEMS = 100
 MAX_DIGITS = 1000
 SHOWN_CHARACTERS = 8000
 
+TRUNCATED = "truncated"
+"""The key of a context under which the bytes stand that a record from outside had before it was cut."""
+
 NUL = b"\\u0000"
 """As JSON has it; PostgreSQL takes none."""
 
@@ -50,7 +53,7 @@ def clean(text: str) -> str:
 def storable(value: dict[str, Any], data: bytes) -> bytes:
     """The JSON object of what somebody logged as it can be stored, where `data`, orjson's, perhaps cannot be."""
     if NUL in data:  # perhaps only an escaped backslash before `u0000`; walking it is right as well
-        data = _walked(value)
+        data = walked(value)
     if len(data) <= MAX_BYTES:
         return data
     if has_secret(data):  # redacted before it is cut: of a secret that is cut through, a part would stay
@@ -122,7 +125,8 @@ def dump(value: Any) -> bytes:
     return context_as_json(value).encode()
 
 
-def _walked(value: object, *, cut: int = 0) -> bytes:
+def walked(value: object, *, cut: int = 0) -> bytes:
+    """The JSON of anything, without what JSON or PostgreSQL cannot hold; texts are cut to `cut`, unless it is 0."""
     plain = _plain(value, 0, frozenset(), cut)
     return dump(plain)
 
@@ -184,11 +188,13 @@ def _cut(text: str, most: int) -> str:
 def _shortened(value: dict[str, Any]) -> bytes:
     """A context that is too large, made to fit. What tells of an error comes first, and so goes last."""
     tracebacks = {name: value[name] for name in ("exception", "stack") if isinstance(value.get(name), str)}
-    value = tracebacks | value
+    value = {name: value[name] for name in (TRUNCATED,) if name in value} | tracebacks | value
     for most in CUT_CHARACTERS:
-        data = _walked(value, cut=most)
+        data = walked(value, cut=most)
         if len(data) <= MAX_BYTES:
             return data
     beginning = data[:SHOWN_CHARACTERS].decode("utf-8", "ignore")
-    kept = {name: _cut(clean(text), SHOWN_CHARACTERS) for name, text in tracebacks.items()}
+    kept: dict[str, Any] = {name: _cut(clean(text), SHOWN_CHARACTERS) for name, text in tracebacks.items()}
+    if isinstance(value.get(TRUNCATED), int):
+        kept = {TRUNCATED: value[TRUNCATED], **kept}
     return dump({**kept, "cut": beginning, "bytes": len(data)})

@@ -61,8 +61,7 @@ def derive_id(instant: datetime, digest: bytes, ordinal: int) -> uuid.UUID:
 
     `ordinal` tells identical texts apart: 0 for the first, 1 for the second, and so on.
     """
-    bits = hashlib.sha256(digest + ordinal.to_bytes(8, "big")).digest()
-    return _assemble(instant, int.from_bytes(bits[:8], "big"))
+    return _assemble(instant, derive_bits(digest, ordinal))
 
 
 def instant_of(record_id: uuid.UUID) -> datetime | None:
@@ -86,12 +85,30 @@ def new_key_bytes(created: float | None = None) -> bytes:
     `created`, in seconds since 1970, is when the record was logged. Where a queue or a relay held the record back, so
     that `created` is more than a tenth of a second from now, the key is of that instant.
     """
-    global _last, _second  # noqa: PLW0603  (the clock of the process; a second's text is good for all its records)
+    global _last  # noqa: PLW0603  (the clock of the process)
     now = time.time_ns() // 1000
     if created is None or -AT_ONCE_US <= now - created * 1e6 <= AT_ONCE_US or not 0 < created < MAX_CREATED_S:
         _last = now = now if now > _last else _last + 1
     else:
         now = round(created * 1e6)
+    return _key(now, next(_counter))
+
+
+def key_at(microseconds: int, low_bits: int | None = None) -> bytes:
+    """The key of a record of that instant, in microseconds since 1970, as its line begins.
+
+    `low_bits`, 64 of them, make the second half of the id; without them the id is a new one.
+    """
+    return _key(microseconds, next(_counter) if low_bits is None else _VARIANT | low_bits & _RANDOM_BITS)
+
+
+def derive_bits(digest: bytes, ordinal: int) -> int:
+    """The low bits of the id that the `ordinal`-th of equal texts with this digest always gets."""
+    return int.from_bytes(hashlib.sha256(digest + ordinal.to_bytes(8, "big")).digest()[:8], "big")
+
+
+def _key(now: int, second_half: int) -> bytes:
+    global _second  # noqa: PLW0603  (a second's text is good for all its records)
     seconds = now // 1_000_000
     known, text, digits = _second
     if known != seconds:
@@ -108,7 +125,7 @@ def new_key_bytes(created: float | None = None) -> bytes:
             _THREE_DIGITS[milliseconds],
             _THREE_DIGITS[rest],
             b"+00\t",
-            hexlify(_HALVES(first_half, next(_counter))),
+            hexlify(_HALVES(first_half, second_half)),
         )
     )
 

@@ -13,8 +13,8 @@ import pytest
 from django.db import DatabaseError, connections, transaction
 from django.test import Client
 
-from systemlog.api import bodies
 from systemlog.conf import conf
+from systemlog.ingest import streams
 from systemlog.search import pages
 from systemlog.storage import Row, get_storage
 
@@ -113,7 +113,7 @@ def test_a_long_term_is_no_outage(client: Client) -> None:
 
 def test_many_small_gzip_members_come_as_few_pieces() -> None:
     member = gzip.compress(b"1", mtime=0)
-    pieces = list(bodies._decompressed(iter([member * 5000]), 2**20))
+    pieces = list(streams.decompressed(iter([member * 5000]), 2**20))
     assert len([piece for piece in pieces if piece]) < 10
 
 

@@ -42,7 +42,7 @@ def send(client: Client, journal: Callable[..., Path], connection: tuple[socket.
 def test_a_bulk_ends_when_its_client_has_left(
     send: Callable[..., Any], connection: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("systemlog.api.bodies.PATIENCE_S", 0)
+    monkeypatch.setattr("systemlog.ingest.streams.PATIENCE_S", 0)
     connection[1].close()
     answer = send()
     assert answer.status_code == 400
@@ -57,7 +57,7 @@ def test_so_does_a_body_without_a_record(
     monkeypatch: pytest.MonkeyPatch,
     body: bytes,
 ) -> None:
-    monkeypatch.setattr("systemlog.api.bodies.PATIENCE_S", 0)
+    monkeypatch.setattr("systemlog.ingest.streams.PATIENCE_S", 0)
     connection[1].close()
     answer = send(gzip.compress(body), "application/json" if body.startswith(b"[") else NDJSON)
     assert (answer.status_code, answer.json()["detail"]) == (400, "The client has left.")
@@ -70,7 +70,7 @@ def test_a_bulk_goes_on_while_its_client_is_there(
     monkeypatch: pytest.MonkeyPatch,
     sent: bytes,
 ) -> None:
-    monkeypatch.setattr("systemlog.api.bodies.PATIENCE_S", 0)
+    monkeypatch.setattr("systemlog.ingest.streams.PATIENCE_S", 0)
     connection[1].sendall(sent)
     answer = send()
     assert (answer.status_code, answer.json()["accepted"]) == (202, RECORDS)

@@ -1,0 +1,129 @@
+"""The line of one JSON object of a bulk, in one pass where nothing is wrong with it.
+
+Whatever this pass does not know for sure is left to `validation`, which names what is wrong. Both store the same.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from orjson import dumps
+
+from systemlog.ingest.mapping import LineMaker, depth_of, has_infinite
+from systemlog.ingest.validation import read_record
+from systemlog.journal.handler import PLAIN_CHARACTERS, category_column, column
+from systemlog.journal.serialization import NUL
+from systemlog.records.copy_text import NULL, encode, escape_text
+from systemlog.records.fields import FIELDS, MAX_CONTEXT_BYTES, MAX_CONTEXT_DEPTH, MAX_TEXT_CHARACTERS, unstorable
+from systemlog.records.ids import EPOCH, key_at, new_key_bytes, parse_id
+from systemlog.records.levels import LEVEL_NAMES
+from systemlog.records.times import parse_timestamp
+
+MICROSECOND = timedelta(microseconds=1)
+KNOWN = frozenset(FIELDS)
+NULLABLE = ("correlation_id", "user_id", "trace_id", "subject")
+
+_levels = {name: number for number, name in enumerate(LEVEL_NAMES)} | {
+    name.lower(): number for number, name in enumerate(LEVEL_NAMES)
+}
+
+
+def line_of(given: object, maker: LineMaker) -> tuple[int, bytes]:
+    """The level and the line of a record of a bulk, redacted. Raises `validation.InvalidRecord`."""
+    line = _line_at_once(given, maker) if type(given) is dict else None
+    if line is not None:
+        return line
+    row = read_record(given, recorded_by=maker.username)
+    return LEVEL_NAMES.index(row.level), encode(row)
+
+
+def _line_at_once(given: dict[str, object], maker: LineMaker) -> tuple[int, bytes] | None:  # noqa: PLR0911, PLR0912  (one for each field)
+    if not KNOWN.issuperset(given):
+        return None
+    message = given.get("message")
+    if type(message) is not str or not message or len(message) > PLAIN_CHARACTERS:
+        return None
+    plain = message.isprintable() and "\\" not in message
+    if message.isspace() or (not plain and unstorable.search(message)):
+        return None
+    level = _levels.get(given.get("level", "INFO"))  # type: ignore[call-overload]  # nothing else is found
+    if level is None:
+        return None
+    category = given.get("category", "general")
+    source = given.get("source", "")
+    if type(category) is not str or not category or category.isspace() or not _is_name(category):
+        return None
+    if type(source) is not str or not _is_name(source):
+        return None
+    columns = [NULL, NULL, NULL, NULL]
+    for index, name in enumerate(NULLABLE):
+        value = given.get(name)
+        if value:
+            if type(value) is not str or value.isspace() or not _is_name(value):
+                return None
+            columns[index] = escape_text(value) if index in (0, 2) else column(value)
+        elif value is not None and value != "":
+            return None
+    context = given.get("context")
+    if context is None:
+        if "context" in given:
+            return None
+        told = b"{}"
+    else:
+        if type(context) is not dict:
+            return None
+        try:
+            told = dumps(context)
+        except TypeError:
+            return None
+        if b"null" in told and has_infinite(context):
+            return None
+        if len(told) > MAX_CONTEXT_BYTES or (b"\\" in told and NUL in told):
+            return None
+        if told.count(b"{") + told.count(b"[") > MAX_CONTEXT_DEPTH and depth_of(context) > MAX_CONTEXT_DEPTH:
+            return None
+    key = _key(given, maker)
+    if key is None:
+        return None
+    correlation_id, user_id, trace_id, subject = columns
+    return level, maker.join(
+        key,
+        level,
+        category_column(category),
+        column(source) if source else b"",
+        message.encode(),
+        told,
+        correlation_id,
+        user_id,
+        trace_id,
+        subject,
+        plain=plain,
+    )
+
+
+def _is_name(text: str) -> bool:
+    """Whether this is short, and nothing in it cannot be stored."""
+    return len(text) <= MAX_TEXT_CHARACTERS and (text.isprintable() or not unstorable.search(text))
+
+
+def _key(given: dict[str, object], maker: LineMaker) -> bytes | None:
+    timestamp = given.get("timestamp")
+    if timestamp is None:
+        return None if "timestamp" in given or "id" in given else new_key_bytes()
+    instant = parse_timestamp(timestamp) if type(timestamp) is str else None
+    if instant is None:
+        return None
+    microseconds = (instant - EPOCH) // MICROSECOND
+    if not 0 <= microseconds <= maker.latest_us:
+        return None
+    if "id" not in given:
+        return key_at(microseconds)
+    record_id = given["id"]
+    parsed = parse_id(record_id) if type(record_id) is str else None
+    if parsed is None:
+        return None
+    return key_at(microseconds)[:TIMESTAMP_BYTES] + parsed.hex.encode()
+
+
+TIMESTAMP_BYTES = 30
+"""Of a key: the timestamp, and the tab behind it."""

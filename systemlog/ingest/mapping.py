@@ -1,0 +1,271 @@
+"""What all protocols have in common: the values of a record from outside become one line of the journal, in one pass.
+
+Repaired and not refused: what is too long is cut and says so in `context.truncated`, what cannot be stored is
+replaced. Refused are only a time that cannot be, and a context that is nested too deep. Secrets are redacted.
+"""
+
+from __future__ import annotations
+
+import time
+from math import isfinite
+from typing import Any
+
+from orjson import dumps
+
+from systemlog.ingest.bulk import load
+from systemlog.journal import backends
+from systemlog.journal.handler import (
+    LEVELS,
+    MAX_MESSAGE_BYTES,
+    PLAIN_CHARACTERS,
+    category_column,
+    column,
+)
+from systemlog.journal.serialization import MAX_BYTES, NUL, TRUNCATED, clean, dump, storable, walked
+from systemlog.records.copy_text import NULL, escape
+from systemlog.records.fields import MAX_CONTEXT_DEPTH
+from systemlog.records.ids import derive_bits, key_at, new_key_bytes
+from systemlog.redaction import SHORT_BYTES, redact_text, redact_value
+
+DEBUG, INFO, WARNING, ERROR, CRITICAL = range(5)
+
+MAX_AHEAD_US = 5 * 60 * 1_000_000
+"""So far ahead of ours may another host's clock be."""
+
+NO_MESSAGE = "-"
+
+LEVEL_OF_NAME = {
+    **dict.fromkeys(("trace", "debug", "verbose", "silly", "finest", "finer", "fine"), DEBUG),
+    **dict.fromkeys(("info", "notice", "information", "informational", "log"), INFO),
+    **dict.fromkeys(("warn", "warning"), WARNING),
+    **dict.fromkeys(("error", "err", "severe"), ERROR),
+    **dict.fromkeys(("fatal", "critical", "crit", "alert", "emerg", "emergency", "panic"), CRITICAL),
+}
+LEVEL_OF_NUMBER = {10: DEBUG, 20: DEBUG, 30: INFO, 40: WARNING, 50: ERROR, 60: CRITICAL}
+"""Those of pino and bunyan."""
+
+_names_as_they_come = {
+    spelling: level for name, level in LEVEL_OF_NAME.items() for spelling in (name, name.upper(), name.title())
+}
+
+
+class Refused(Exception):
+    """This record cannot be stored; the text says why, and repeats no value."""
+
+
+def level_of(value: object) -> int:
+    """The level that a name, in any case, or a number of pino stands for; INFO for all else."""
+    if isinstance(value, str):
+        known = _names_as_they_come.get(value)
+        if known is not None:
+            return known
+        name = value.strip().lower()
+        if name in LEVEL_OF_NAME:
+            return LEVEL_OF_NAME[name]
+        if not (name.isascii() and name.isdigit() and len(name) <= 3):
+            return INFO
+        value = int(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return LEVEL_OF_NUMBER.get(value // 10 * 10, INFO)
+    return INFO
+
+
+def text_of(value: object) -> str | None:
+    """A short text or a number as text; None for what is neither, and for an empty text."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def put_aside(context: dict[str, Any], name: str, value: object) -> None:
+    """Put a value of ours into a context, under another name where the client uses this one itself."""
+    while name in context:
+        name += "_"
+    context[name] = value
+
+
+def as_json(value: object) -> str:
+    """The JSON of any value that was JSON or came from protobuf."""
+    try:
+        return dumps(value).decode()
+    except (TypeError, ValueError, RecursionError):
+        if depth_of(value) > MAX_CONTEXT_DEPTH:
+            raise Refused(TOO_DEEP) from None
+        return storable({"": value}, NUL).decode()[4:-1]
+
+
+TOO_DEEP = f"It is nested more than {MAX_CONTEXT_DEPTH} levels deep."
+
+
+def depth_of(value: object) -> int:
+    """How many containers deep a JSON value is nested; it is not looked deeper into than records may be nested."""
+    level: list[Any] = [value]
+    depth = 0
+    while depth <= MAX_CONTEXT_DEPTH:
+        level = [each for each in level if isinstance(each, dict | list)]
+        if not level:
+            break
+        depth += 1
+        level = [each for one in level for each in (one.values() if isinstance(one, dict) else one)]
+    return depth
+
+
+def has_infinite(value: object) -> bool:
+    """Whether there is a number in a JSON value that orjson would write as null."""
+    todo = [value]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, dict):
+            todo += each.values()
+        elif isinstance(each, list):
+            todo += each
+        elif isinstance(each, float) and not isfinite(each):
+            return True
+    return False
+
+
+class LineMaker:
+    """Makes the lines of one request, of the user who brought it."""
+
+    __slots__ = ("_config", "_recorded_by", "latest_us", "user", "username")
+
+    def __init__(self, user: str) -> None:
+        self.username = user
+        self.user = user.encode("utf-8", "replace")
+        self._recorded_by = column(user)
+        self._config = backends.writer_config()
+        self.look_at_the_clock()
+
+    def look_at_the_clock(self) -> None:
+        """Note what is now: the latest time that a record may have goes with it."""
+        self.latest_us = time.time_ns() // 1000 + MAX_AHEAD_US
+
+    def check_time(self, microseconds: int) -> None:
+        """Raise `Refused` for a time, since 1970, that cannot be."""
+        if microseconds > self.latest_us:
+            raise Refused("Its time lies more than 5 minutes in the future.")
+        if microseconds < 0:
+            raise Refused("Its time lies before 1970.")
+
+    def make(
+        self,
+        *,
+        instant_us: int | None,
+        identity: bytes | None,
+        ordinal: int = 0,
+        level: int,
+        category: str | None,
+        source: str | None,
+        message: str,
+        correlation_id: str | None,
+        user_id: str | None,
+        trace_id: str | None,
+        context: dict[str, Any],
+    ) -> tuple[int, bytes]:
+        """The level and the line of a record; of now, if no instant is given. Raises `Refused`.
+
+        A record with an instant and an `identity` (a digest) always gets the same id.
+        """
+        if instant_us is None:
+            key = new_key_bytes()
+        elif identity is None:
+            self.check_time(instant_us)
+            key = key_at(instant_us)
+        else:
+            self.check_time(instant_us)
+            key = key_at(instant_us, derive_bits(identity, ordinal))
+        plain = message.isprintable() and "\\" not in message and len(message) <= PLAIN_CHARACTERS
+        told_message = message.encode() if plain else clean(message).encode()
+        cut = 0
+        if len(told_message) > MAX_MESSAGE_BYTES:
+            cut = len(told_message)
+            # Redacted before it is cut: of a secret that is cut through, a part would stay.
+            told_message = redact_text(told_message.decode()).encode()
+            told_message = told_message[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore").encode()
+        told = b"{}" if not context and not cut else _context(context, cut)
+        return level, self.join(
+            key,
+            level,
+            category_column(category[:MAX_CATEGORY]) if category and not category.isspace() else b"general",
+            column(source) if source else b"",
+            told_message,
+            told,
+            column(correlation_id) if correlation_id else NULL,
+            column(user_id) if user_id else NULL,
+            column(trace_id) if trace_id else NULL,
+            plain=plain,
+        )
+
+    def join(
+        self,
+        key: bytes,
+        level: int,
+        category: bytes,
+        source: bytes,
+        message: bytes,
+        context: bytes,
+        correlation_id: bytes,
+        user_id: bytes,
+        trace_id: bytes,
+        subject: bytes = NULL,
+        *,
+        plain: bool,
+    ) -> bytes:
+        """The line of columns, each as it stands in a line; message and context are redacted and escaped here.
+
+        A message that is `plain` has nothing to be escaped.
+        """
+        data = message + b"\t" + context
+        if (self._config.scan if len(data) <= SHORT_BYTES else self._config.search)(data):
+            plain = False
+            message = redact_text(message.decode()).encode()
+            context = dump(redact_value(load(context)))  # type: ignore[arg-type]  # a JSON object
+        return b"\t".join(
+            (
+                key,
+                LEVELS[level],
+                category,
+                source,
+                message if plain else escape(message),
+                correlation_id,
+                user_id,
+                context.replace(b"\\", b"\\\\") if b"\\" in context else context,
+                trace_id,
+                subject,
+                self._recorded_by,
+            )
+        )
+
+
+MAX_CATEGORY = 1000
+"""So much of a category is looked at, in characters; 200 are stored."""
+
+
+def _context(context: dict[str, Any], cut: int) -> bytes:
+    """The JSON of a context as it can be stored. `cut` are the bytes that the message had, if it was cut."""
+    if cut:
+        context = _marked(context, cut)
+    try:
+        told = dumps(context)
+    except (TypeError, ValueError, RecursionError):
+        told = b""
+    # There are no more levels than brackets.
+    if (not told or told.count(b"{") + told.count(b"[") > MAX_CONTEXT_DEPTH) and (
+        depth_of(context) > MAX_CONTEXT_DEPTH
+    ):
+        raise Refused(TOO_DEEP)
+    if not told or NUL in told or (b"null" in told and has_infinite(context)):
+        told = walked(context)
+    if len(told) <= MAX_BYTES:
+        return told
+    return storable(_marked(context, cut + len(told)), told)
+
+
+def _marked(context: dict[str, Any], size: int) -> dict[str, Any]:
+    """The context, and how many bytes were there before something was cut."""
+    name = TRUNCATED
+    while name in context and not (type(context[name]) is int and context[name] < size):
+        name += "_"
+    return {**context, name: size} if name in context else {name: size, **context}
