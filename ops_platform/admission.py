@@ -19,6 +19,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
+from django.http import HttpResponse
+
 from health.access import needs_queries
 from health.middleware import Endpoint, endpoints
 from health.runner import collecting
@@ -27,6 +29,7 @@ from systemlog.conf import conf as systemlog_conf
 from systemlog.correlation import is_acceptable, new_id
 from systemlog.correlation.trusted_proxies import is_trusted
 from systemlog.problems import Problem
+from systemlog.problems.forms import in_form
 from systemlog.problems.response import ProblemResponse, instance_of, phrase
 
 Environ = dict[str, Any]
@@ -184,7 +187,10 @@ def _refuse(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         correlation_id=correlation_id,
     )
     headers = {"Retry-After": "1", "X-Request-ID": correlation_id, "Cache-Control": "no-store"}
-    response = ProblemResponse(problem, head=request.method == "HEAD", headers=headers)
+    response = cast(HttpResponse, in_form(request, ProblemResponse(problem, headers=headers)))
+    if request.method == "HEAD":
+        response.headers["Content-Length"] = str(len(response.content))
+        response.content = b""
     response.headers.setdefault("Content-Length", str(len(response.content)))
     start_response(f"503 {response.reason_phrase}", list(response.items()))
     return [response.content]

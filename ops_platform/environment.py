@@ -78,6 +78,17 @@ def retention_span(value: str) -> str:
     return value.strip()
 
 
+def protocols(value: str) -> list[str]:
+    """Names of protocols, separated by commas; `none` for none, nothing for all."""
+    known = ("otlp", "elastic", "loki", "journald")
+    found = words(value.lower())
+    if found == ["none"]:
+        return []
+    if any(name not in known for name in found):
+        raise UnusableValueError("must be none, or some of " + ", ".join(known))
+    return found or list(known)
+
+
 def at_least(minimum: int) -> Callable[[str], int]:
     """A reader of whole numbers from `minimum`."""
 
@@ -237,6 +248,12 @@ class Environment:
         optional_folder,
         "",
         "Directory on a local disk for records that are accepted and not yet stored. Default: `journal` in `VAR_DIR`.",
+    )
+    SYSTEMLOG_INGEST: list[str] = variable(
+        protocols,
+        "",
+        "Protocols besides the log API whose records are taken, separated by commas: `otlp`, `elastic`, `loki`, "
+        "`journald`; `none` for none. Default: all of them.",
     )
     SYSTEMLOG_CITUS: bool = variable(
         switch, "off", "The log's database is the coordinator of a Citus cluster, over which the log is distributed."

@@ -12,6 +12,7 @@ from ops_platform.documentation import DocumentationView, SchemaView
 urlpatterns = [
     path("", RedirectView.as_view(url="/docs")),
     path("system/", include("systemlog.api.urls")),
+    path("", include("systemlog.ingest.urls")),
     re_path(r"^docs/?$", DocumentationView.as_view(), name="docs"),
     re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
     path("", include("systemlog.problems.urls")),

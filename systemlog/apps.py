@@ -22,10 +22,12 @@ class SystemLogConfig(AppConfig):
         from systemlog import checks  # noqa: F401  (importing registers them)
         from systemlog.correlation import checks as correlation_checks  # noqa: F401  (registers them)
         from systemlog.correlation.sqlcommenter import comment_statements
+        from systemlog.ingest.errors import find_form
         from systemlog.journal import backends
         from systemlog.journal import checks as journal_checks  # noqa: F401  (registers them)
         from systemlog.landing import thread
         from systemlog.problems import checks as problem_checks  # noqa: F401  (registers them)
+        from systemlog.problems import forms
         from systemlog.retention import checks as retention_checks  # noqa: F401  (registers them)
         from systemlog.storage.sqlite.store import register_functions
 
@@ -36,5 +38,6 @@ class SystemLogConfig(AppConfig):
         connection_created.connect(register_functions)
         connection_created.connect(comment_statements)
         connection_created.connect(backends.begin_tests)
+        forms.register(find_form)
         request_started.connect(thread.start_with_request)
         atexit.register(thread.stop)

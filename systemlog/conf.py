@@ -18,6 +18,7 @@ from django.utils.module_loading import import_string
 from systemlog.records.levels import LEVEL_NAMES
 
 NAME = "SYSTEMLOG"
+INGEST_PROTOCOLS = ("otlp", "elastic", "loki", "journald")
 
 Rule = Callable[[Any], str | None]
 """Takes a value of the right type; says what is wrong with it, or None."""
@@ -55,6 +56,16 @@ def names(value: Any) -> str | None:
     """A rule: a list of names, none of them blank."""
     fits = not isinstance(value, str) and all(isinstance(name, str) and name.strip() for name in value)
     return None if fits else "must be a list of names"
+
+
+def among(*choices: str) -> Rule:
+    """A rule: a list of some of `choices`."""
+
+    def rule(value: Any) -> str | None:
+        fits = not isinstance(value, str) and all(name in choices for name in value)
+        return None if fits else "must be a list of some of " + ", ".join(map(repr, choices))
+
+    return rule
 
 
 def importable(value: Any) -> str | None:
@@ -155,6 +166,12 @@ class Settings:
     MAX_BODY_BYTES: int = option(10 * 2**20, "Largest request body of a POST of logs, as sent.", at_least(1024))
     MAX_DECODED_BYTES: int = option(
         100 * 2**20, "Largest request body of a POST of logs, decompressed.", at_least(1024)
+    )
+    INGEST: Sequence[str] = option(
+        INGEST_PROTOCOLS,
+        "Protocols whose records `systemlog.ingest.urls` takes: `otlp`, `elastic`, `loki`, `journald`. The paths of "
+        "the others answer 404.",
+        among(*INGEST_PROTOCOLS),
     )
     REDACT_KEYS: Sequence[str] = option(
         (),

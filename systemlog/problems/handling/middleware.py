@@ -8,8 +8,9 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from systemlog.problems.error_log import ON_OUR_ROAD
+from systemlog.problems.error_log import ON_OUR_ROAD, report
 from systemlog.problems.formatting.exception_map import slash_missing
+from systemlog.problems.forms import IN_FORM, in_form
 from systemlog.problems.handling.fallback import answer, fill_empty_response, slash_is_missing
 from systemlog.problems.handling.hooks import open_road
 from systemlog.problems.handling.request_bodies import wrap_body
@@ -58,7 +59,10 @@ class ProblemMiddleware:
             if slash_is_missing(request, response):
                 response = answer(request, slash_missing())
             if response.status_code >= 400:
-                response = fill_empty_response(request, response)
+                if not hasattr(response, IN_FORM):
+                    response = fill_empty_response(request, response)
+                report(request, response)
+                response = in_form(request, response)
         if response.streaming:
             watch(request, response)
         setattr(request, ON_OUR_ROAD, False)

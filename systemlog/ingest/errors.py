@@ -1,0 +1,134 @@
+"""Errors as the clients of each protocol read them, wherever in the process they were raised."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
+
+from systemlog.problems.forms import IN_FORM, Form
+
+MAX_TEXT_CHARACTERS = 1000
+
+GRPC_CODES = {
+    400: 3,  # INVALID_ARGUMENT
+    401: 16,  # UNAUTHENTICATED
+    403: 7,  # PERMISSION_DENIED
+    404: 5,  # NOT_FOUND
+    405: 12,  # UNIMPLEMENTED
+    413: 8,  # RESOURCE_EXHAUSTED
+    415: 3,
+    429: 8,
+    500: 13,  # INTERNAL
+    503: 14,  # UNAVAILABLE
+}
+UNKNOWN = 2
+
+ELASTIC_TYPES = {
+    400: "illegal_argument_exception",
+    401: "security_exception",
+    403: "security_exception",
+    404: "resource_not_found_exception",
+    405: "method_not_allowed",
+    413: "content_too_long_exception",
+    415: "media_type_header_exception",
+    429: "es_rejected_execution_exception",
+    503: "es_rejected_execution_exception",
+}
+
+PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
+COMPATIBLE = "application/vnd.elasticsearch+json"
+
+_path_of_ours = re.compile(r"/(?:v1/logs|elastic|loki|journald)(?:/|\Z)")
+
+
+class ProtocolError(Exception):
+    """What the client is told in its protocol's form."""
+
+    def __init__(self, status: int, text: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.headers = headers or {}
+
+
+class NoRoom(ProtocolError):
+    """There is no room for more: the client sends it again later."""
+
+    def __init__(self, text: str = "The server has no room to accept more records.") -> None:
+        super().__init__(503, text, {"Retry-After": "5"})
+
+
+def find_form(request: HttpRequest) -> Form | None:
+    """The form of the protocol that the request's path belongs to; for `systemlog.problems.forms`."""
+    match = request.resolver_match
+    if match is None:  # an error before the view was looked for, or instead of it
+        if not _path_of_ours.search(request.path_info):
+            return None
+        try:
+            match = resolve(request.path_info, getattr(request, "urlconf", None) or settings.ROOT_URLCONF)
+        except Resolver404:
+            return None
+    kind = getattr(match.func, "view_class", None)
+    form: Form | None = getattr(kind, "error_form", None)
+    return form
+
+
+def mark(response: HttpResponse) -> HttpResponse:
+    """Mark a response as one that has its protocol's form, so that nobody gives it another."""
+    setattr(response, IN_FORM, True)
+    return response
+
+
+def otlp_error(request: HttpRequest, status: int, text: str) -> HttpResponse:
+    """A google.rpc.Status in the type of the request."""
+    text = _one_line(text)
+    code = GRPC_CODES.get(status, UNKNOWN)
+    if request.content_type == PROTOBUF:
+        said = text.encode()
+        body = bytes((0x08, code, 0x12)) + varint(len(said)) + said
+        return HttpResponse(body, content_type=PROTOBUF, status=status)
+    return HttpResponse(orjson.dumps({"code": code, "message": text}), content_type=JSON, status=status)
+
+
+def elastic_error(request: HttpRequest, status: int, text: str) -> HttpResponse:
+    """An error object as Elasticsearch has it."""
+    reason = {"type": ELASTIC_TYPES.get(status, "exception"), "reason": _one_line(text)}
+    return elastic_response(request, {"error": {"root_cause": [reason], **reason}, "status": status}, status)
+
+
+def elastic_response(request: HttpRequest, body: dict[str, Any] | bytes, status: int = 200) -> HttpResponse:
+    """A JSON answer that clients of Elasticsearch take for one of it."""
+    compatible = re.search(
+        r"application/vnd\.elasticsearch\+json\s*;\s*compatible-with=[0-9]+", request.headers.get("Accept", "")
+    )
+    kind = compatible.group() if compatible else JSON
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    response = HttpResponse(content, content_type=kind, status=status)
+    response.headers["X-Elastic-Product"] = "Elasticsearch"
+    return response
+
+
+def text_error(request: HttpRequest, status: int, text: str) -> HttpResponse:
+    """One line of plain text: Loki and journald."""
+    return HttpResponse(_one_line(text) + "\n", content_type="text/plain; charset=utf-8", status=status)
+
+
+def varint(number: int) -> bytes:
+    """A number as protobuf writes it."""
+    data = bytearray()
+    while number > 0x7F:
+        data.append(number & 0x7F | 0x80)
+        number >>= 7
+    data.append(number)
+    return bytes(data)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:MAX_TEXT_CHARACTERS] or HTTPStatus.INTERNAL_SERVER_ERROR.phrase

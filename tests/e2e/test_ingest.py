@@ -1,0 +1,89 @@
+"""Real clients of each protocol, over a line that loses replies and answers 503: each record is there once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.resources import Resource
+
+from tests.support.lossy import lossy_line
+from tests.support.servers import Platform, Server
+
+pytestmark = pytest.mark.e2e
+
+RECORDS = 2000
+DEADLINE_S = 60
+POLL_S = 0.1
+
+
+@pytest.fixture(params=["wsgi", "asgi"])
+def shared(request: pytest.FixtureRequest) -> Server:
+    """The shared platform, under either kind of server."""
+    return request.getfixturevalue("shared_server" if request.param == "wsgi" else "shared_asgi_server")
+
+
+@pytest.fixture
+def line(shared: Server) -> Iterator[str]:
+    """The URL of a line to the server that loses replies."""
+    with lossy_line(shared.url) as url:
+        yield url
+
+
+@pytest.fixture
+def source() -> str:
+    """That of the test's own records."""
+    return f"source-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def landed(shared_platform: Platform, shared_server: Server, source: str) -> Callable[[int], list[dict[str, Any]]]:
+    """Waits until so many records of the source have landed, and gives them, oldest first."""
+
+    def wait(wanted: int) -> list[dict[str, Any]]:
+        deadline = time.monotonic() + DEADLINE_S
+        with shared_server.client(shared_platform.token("read", "write")) as client:
+            while len(found := everything(client, source)) < wanted:
+                assert time.monotonic() < deadline, f"{len(found)} of {wanted} landed"
+                time.sleep(POLL_S)
+        assert len(found) == wanted, "some are there twice"
+        return sorted(found, key=lambda record: (record["timestamp"], record["id"]))
+
+    return wait
+
+
+def everything(client: httpx.Client, source: str) -> list[dict[str, Any]]:
+    lines = client.get("/system/logs/export/", params={"source": source}).text.splitlines()
+    return [record for record in map(json.loads, lines) if "message" in record]
+
+
+@pytest.mark.filterwarnings("ignore:`LoggingHandler` in:DeprecationWarning")
+def test_the_python_sdk_of_opentelemetry(
+    line: str, shared_platform: Platform, source: str, landed: Callable[[int], list[dict[str, Any]]]
+) -> None:
+    exporter = OTLPLogExporter(
+        f"{line}/v1/logs", headers={"Authorization": f"Bearer {shared_platform.token('write')}"}, timeout=60
+    )
+    provider = LoggerProvider(resource=Resource.create({"service.name": source, "zone": "b"}))
+    provider.add_log_record_processor(BatchLogRecordProcessor(exporter, max_export_batch_size=400))
+    logger = logging.Logger("billing")  # noqa: LOG001  (one that no other test sees)
+    logger.addHandler(LoggingHandler(logger_provider=provider))
+    for number in range(RECORDS):
+        logger.warning("charge %d", number, extra={"order": number, "correlation_id": f"c-{number}"})
+    provider.force_flush(60_000)
+    provider.shutdown()
+    records = landed(RECORDS)
+    assert [record["message"] for record in records] == [f"charge {number}" for number in range(RECORDS)]
+    last = records[-1]
+    assert (last["level"], last["category"], last["correlation_id"]) == ("WARNING", "billing", f"c-{RECORDS - 1}")
+    assert last["context"]["order"] == RECORDS - 1
+    assert last["context"]["resource"]["zone"] == "b"
