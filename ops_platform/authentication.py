@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 from django.contrib.auth.models import AbstractUser
 from django.db import InterfaceError, OperationalError
@@ -36,7 +37,7 @@ class BearerAuthentication(BaseAuthentication):
         if scheme.lower() != SCHEME.lower():
             raise AuthenticationFailed("The Authorization header must have the scheme Bearer.")
         token = token.strip()
-        if not (token.isascii() and token.isalnum()):
+        if not re.fullmatch("[A-Za-z0-9_]+", token):
             raise AuthenticationFailed("The Authorization header holds no token.")
         digest = hash_token(token)
         try:

@@ -156,7 +156,10 @@ REST_FRAMEWORK = {
     "LIST_SERIALIZER_ERRORS_AS_DICT": True,  # DRF's coming default; the other one warns
 }
 REMEMBER_TOKENS = ENV.REMEMBER_TOKENS
-REST_KNOX = {"TOKEN_TTL": None}  # a token lasts until it is revoked, unless `issue_token --expires` says otherwise
+REST_KNOX = {
+    "TOKEN_TTL": None,  # a token lasts until it is revoked, unless `issue_token --expires` says otherwise
+    "TOKEN_PREFIX": "opsp_",  # tells a token from a checksum: redaction and scanners of secrets find it by its form
+}
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Operations platform",

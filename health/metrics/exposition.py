@@ -25,6 +25,9 @@ logger = logging.getLogger("health.metrics")
 CONTENT_TYPE_PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 """The format that `generate_latest` writes by default. prometheus_client has this text under a name since 0.23 only."""
 
+START_TIME = "process_start_time_seconds"
+"""Of the service: a family of this name in prometheus_client's registry is of one worker."""
+
 TELLING = {"python_info"}
 """Families of prometheus_client's own that tell versions: for those who may see details."""
 
@@ -55,11 +58,11 @@ def _visible(details: bool) -> Iterator[Metric]:
 
 
 def _all(details: bool) -> Iterator[Metric]:
-    yield _single("django_process_start_time_seconds", "When the service was started.", time.time() - uptime_s())
+    yield _single(START_TIME, "When the service was started.", time.time() - uptime_s())
     if details:
         labels = {"version": conf().VERSION, "django": django.get_version(), "python": platform.python_version()}
         yield _single("django_build_info", "What the service is.", 1, labels)
-    yield from families()
+    yield from (family for family in families() if family.name != START_TIME)
     for probe, result in collecting().results():
         if isinstance(probe.run, Collector) and result is not None and result.state is State.PASS:
             yield from probe.run.families

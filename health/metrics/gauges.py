@@ -5,12 +5,11 @@ from __future__ import annotations
 from health.metrics.instruments import COLLECTOR_SUCCESS, PROBE_DURATION, PROBE_STATE, READY
 from health.states import Result, State
 
-VALUES = {State.PASS: 1.0, State.WARN: 0.5, State.FAIL: 0.0}
-
 
 def show_result(probe: str, result: Result) -> None:
     """Show what a probe has found."""
-    PROBE_STATE.labels(probe).set(VALUES[result.state])
+    for state in State:
+        PROBE_STATE.labels(probe, state.value).set(result.state is state)
     PROBE_DURATION.labels(probe).set(result.took_s)
 
 

@@ -24,8 +24,8 @@ LOG_RECORDS = Counter("django_log_records", "Log records.", ["level"])
 
 PROBE_STATE = Gauge(
     "health_probe_state",
-    "What the probe found last: 1 pass, 0.5 warn, 0 fail.",
-    ["probe"],
+    "Whether the probe's last result was this state: 1 or 0.",
+    ["probe", "state"],
     multiprocess_mode="livemostrecent",
 )
 PROBE_DURATION = Gauge(

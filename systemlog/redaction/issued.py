@@ -55,6 +55,7 @@ AS_A_WORD = (
     r"[0-9a-f]{32}-us[0-9]{1,2}",  # Mailchimp
     r"x(?:key|smtp)sib-[0-9a-f]{40,}[A-Za-z0-9-]*",  # Brevo
     r"re_[A-Za-z0-9]{8}_[A-Za-z0-9]{24}",  # Resend
+    r"opsp_[0-9a-f]{40,}",  # tokens of this project's platform
     r"npm_[A-Za-z0-9]{36}",
     r"pypi-A[A-Za-z0-9_-]{50,}",
     r"rubygems_[0-9a-f]{40,}",

@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from pytest_django.fixtures import Settings
 
 from health.metrics.logs import CountingHandler
+from health.states import State
 from tests.health.conftest import Probes
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -153,8 +154,14 @@ def test_a_probe_shows_what_it_found_last_and_a_scrape_does_not_run_it(api: Clie
 
     api.get("/system-health/ready")
 
-    assert sample(api, "health_probe_state", probe="billing") == 0
-    assert sample(api, "health_probe_state", probe="disk") == 0.5
+    states = {
+        probe: {state: sample(api, "health_probe_state", probe=probe, state=state) for state in State}
+        for probe in ("billing", "disk")
+    }
+    assert states == {
+        "billing": {"pass": 0, "warn": 0, "fail": 1},
+        "disk": {"pass": 0, "warn": 1, "fail": 0},
+    }
     assert sample(api, "health_ready") == 0
     assert api.get("/system-health/metrics").status_code == 200
 

@@ -16,10 +16,10 @@ from django.utils.module_loading import import_string
 from prometheus_client import REGISTRY
 
 MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
-NAME = re.compile(r"\b(?:django|health|systemlog)_[a-z_]+\b")
+NAME = re.compile(r"\b(?:django|health|process|systemlog)_[a-z_]+\b")
 SUFFIX = re.compile(r"_(bucket|sum|count|total)$")
 
-OF_EVERY_SCRAPE = {"django_process_start_time_seconds", "django_build_info"}
+OF_EVERY_SCRAPE = {"process_start_time_seconds", "django_build_info"}
 
 needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 

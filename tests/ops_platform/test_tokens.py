@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -50,7 +51,7 @@ def ask(client, header):
 def test_the_token_alone_is_on_stdout(issue):
     token = issue("shipper", "--can=write")
     assert token.endswith("\n")
-    assert token.strip().isalnum()
+    assert re.fullmatch("opsp_[0-9a-f]{64}", token.strip())
 
 
 def test_only_a_hash_of_the_token_is_stored(issue):
