@@ -25,8 +25,8 @@ class Migrations:
             if self._known and self._known <= MigrationRecorder(connection).applied_migrations().keys():
                 return
             executor = MigrationExecutor(connection)  # reads every migration from disk
-            partitions = set(executor.loader.graph.leaf_nodes())
-            if plan := executor.migration_plan(list(partitions)):
+            targets = set(executor.loader.graph.leaf_nodes())
+            if plan := executor.migration_plan(list(targets)):
                 first = plan[0][0]
                 raise Pending(f"{len(plan)} to apply, from {first.app_label}.{first.name} on")
-            self._known = partitions
+            self._known = targets
