@@ -147,7 +147,7 @@ def check_distribution(
     return [
         CheckWarning(
             f"{NAME}['CITUS'] is {conf().CITUS}, but system_logs is {'' if distributed else 'not '}distributed.",
-            hint="Set it as the table is, or migrate back and forth: `migrate systemlog 0003_rollup_filled`, then "
+            hint="Set it as the table is, or migrate back and forth: `migrate systemlog 0001_initial`, then "
             "`migrate`. While rows are moved, nothing can be inserted.",
             id="systemlog.W030",
         )

@@ -1,4 +1,7 @@
-"""The table of the system log, with its indexes, the guard against changes, and (on PostgreSQL) its first leaves."""
+"""Creates the tables of the system log: its records, the lander's checkpoints, and the roll-up with its triggers.
+
+On PostgreSQL it also creates the partitions of the present and of the days ahead.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,13 @@ from systemlog.conf import conf
 from systemlog.storage.calendar import days_ahead
 from systemlog.storage.operations import CreatePartitionedModel, VendorSQL
 from systemlog.storage.postgresql.partitions import create_partition
+from systemlog.storage.rollup import (
+    COUNT_SQLITE,
+    DROP_TRIGGERS_POSTGRESQL,
+    FUNCTION_POSTGRESQL,
+    TRIGGERS_POSTGRESQL,
+    UNCOUNT_SQLITE,
+)
 
 REFUSE_CHANGES_POSTGRESQL = """
     CREATE FUNCTION system_logs_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -48,7 +58,7 @@ REFUSE_CHANGES_SQLITE = f"""
     WHEN {" OR ".join(f'OLD."{column}" IS NOT NEW."{column}"' for column in COLUMNS)}
     BEGIN SELECT RAISE(ABORT, 'Records of the system log are never changed.'); END
 """
-# Text is compared on SQLite: a timestamp or an id of another shape would break the order, and with it every page.
+# SQLite compares text: a timestamp or an id in another format would break the order that pages follow.
 REFUSE_OTHER_SHAPES_SQLITE = """
     CREATE TRIGGER system_logs_one_shape BEFORE INSERT ON system_logs
     WHEN NOT (
@@ -64,7 +74,10 @@ REFUSE_OTHER_SHAPES_SQLITE = """
 
 
 def make_first_partitions(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Make room for what is inserted now, by plain SQL too; what is older gets its leaf when it comes."""
+    """Create the partitions of today and of the days ahead, so that plain SQL can insert at once.
+
+    The storage creates partitions for other times when a record needs them.
+    """
     if schema_editor.connection.vendor == "postgresql" and not schema_editor.collect_sql:
         with schema_editor.connection.cursor() as cursor:
             for day in days_ahead(datetime.now(UTC), conf().PARTITION):
@@ -177,4 +190,47 @@ class Migration(migrations.Migration):
         VendorSQL("sqlite", [REFUSE_CHANGES_SQLITE], ["DROP TRIGGER system_logs_never_changed"]),
         VendorSQL("sqlite", [REFUSE_OTHER_SHAPES_SQLITE], ["DROP TRIGGER system_logs_one_shape"]),
         migrations.RunPython(make_first_partitions, migrations.RunPython.noop),
+        migrations.CreateModel(
+            name="Checkpoint",
+            fields=[
+                ("segment", models.UUIDField(primary_key=True, serialize=False)),
+                ("position", models.BigIntegerField(help_text="The byte up to which the segment is stored.")),
+                ("moved", models.DateTimeField()),
+            ],
+            options={
+                "db_table": "system_log_checkpoint",
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="SystemLogRollup",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("hour", models.DateTimeField()),
+                ("source", models.TextField()),
+                ("category", models.TextField()),
+                ("level", models.TextField()),
+                ("count", models.BigIntegerField()),
+                ("delta", models.BooleanField(db_default=True, default=True)),
+            ],
+            options={
+                "verbose_name": "hour of the system log",
+                "db_table": "system_log_rollup",
+                "default_permissions": (),
+                "indexes": [
+                    models.Index(fields=["hour"], name="system_log_rollup_hour"),
+                    models.Index(fields=["level", "hour", "category", "source"], name="system_log_rollup_level"),
+                    models.Index(fields=["category", "hour"], name="system_log_rollup_category"),
+                    models.Index(
+                        condition=models.Q(("level__in", ["WARNING", "ERROR", "CRITICAL"])),
+                        fields=["level", "hour", "count"],
+                        name="system_log_rollup_grave",
+                    ),
+                    models.Index(condition=models.Q(("delta", True)), fields=["hour"], name="system_log_rollup_delta"),
+                ],
+            },
+        ),
+        VendorSQL("postgresql", [FUNCTION_POSTGRESQL, TRIGGERS_POSTGRESQL], [DROP_TRIGGERS_POSTGRESQL]),
+        VendorSQL("sqlite", [COUNT_SQLITE], ["DROP TRIGGER system_logs_counted"]),
+        VendorSQL("sqlite", [UNCOUNT_SQLITE], ["DROP TRIGGER system_logs_uncounted"]),
     ]

@@ -76,14 +76,9 @@ COUNT_SQLITE = f"""
         UPDATE {ROLLUP} SET count = count + 1 WHERE {_SAME_SQLITE.format(row="NEW")};
     END
 """
-UNCOUNT_SQLITE = f"""
-    CREATE TRIGGER {TABLE}_uncounted AFTER DELETE ON {TABLE} BEGIN
-        UPDATE {ROLLUP} SET count = count - 1 WHERE {_SAME_SQLITE.format(row="OLD")};
-    END
-"""
 # What has no row of its own is counted with the others.
 _HOUR_SQLITE = """hour = substr(OLD."timestamp", 1, 13) || ':00:00' AND level = OLD."level" """
-UNCOUNT_OTHER_SQLITE = f"""
+UNCOUNT_SQLITE = f"""
     CREATE TRIGGER {TABLE}_uncounted AFTER DELETE ON {TABLE} BEGIN
         UPDATE {ROLLUP} SET count = count - 1 WHERE id = coalesce(
             (SELECT id FROM {ROLLUP} WHERE {_SAME_SQLITE.format(row="OLD")} AND count > 0),

@@ -1,4 +1,7 @@
-"""Distributes the log over a Citus cluster, where `SYSTEMLOG["CITUS"]` says that there is one."""
+"""Distributes the tables over the nodes of a Citus cluster, if `SYSTEMLOG["CITUS"]` is on.
+
+The migration is separate so that an existing log can be distributed, and brought back, by migrating to and fro.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,14 @@ from systemlog.storage.rollup import TRIGGERS_POSTGRESQL
 
 
 def distribute(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Distribute the log table and the roll-up, with their rows."""
     if conf().CITUS and schema_editor.connection.vendor == "postgresql" and not schema_editor.collect_sql:
         with schema_editor.connection.cursor() as cursor:
             citus.distribute(cursor)
 
 
 def undistribute(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Bring both tables back to the coordinator, with their rows, and create the triggers of the roll-up again."""
     if schema_editor.connection.vendor == "postgresql" and not schema_editor.collect_sql:
         connection = schema_editor.connection
         rollup = apps.get_model("systemlog", "SystemLogRollup")
@@ -32,6 +37,6 @@ def undistribute(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("systemlog", "0003_rollup_filled")]
+    dependencies = [("systemlog", "0001_initial")]
 
     operations = [migrations.RunPython(distribute, undistribute)]
