@@ -277,6 +277,11 @@ class Environment:
     WEB_CONCURRENCY: int = variable(
         at_least(1), "2", "Worker processes of `manage.py serve`, unless `--workers` is given."
     )
+    LOG_FORMAT: str = variable(
+        one_of("json", "ecs"),
+        "json",
+        "What is written to stdout: `json`, or `ecs` (documents of the Elastic Common Schema, for log shippers).",
+    )
     LOG_LEVEL: str = variable(level, "INFO", "The lowest level that is written to stdout.")
     DEBUG: bool = variable(switch, "off", "Django's debug mode, for development on your own machine only.")
     ENV_FILE: str = variable(

@@ -47,8 +47,11 @@ class JsonLines(JsonFormatter):
             return super().jsonify_log_record({key: _as_text(value) for key, value in log_data.items()})
 
 
-def configuration(*, level: str, debug: bool) -> dict[str, Any]:
-    """The `LOGGING` setting. `level` is stdout's: the log gets INFO and above too where stdout is quieter."""
+def configuration(*, level: str, debug: bool, form: str = "json") -> dict[str, Any]:
+    """The `LOGGING` setting. `form` and `level` are stdout's.
+
+    The log gets INFO and above too where stdout is quieter.
+    """
     plain = debug and sys.stdout.isatty()
     return {
         "version": 1,
@@ -56,6 +59,7 @@ def configuration(*, level: str, debug: bool) -> dict[str, Any]:
         "filters": {"correlation": {"()": "systemlog.correlation.CorrelationFilter"}},
         "formatters": {
             "json": {"()": "ops_platform.logs.JsonLines"},
+            "ecs": {"()": "systemlog.journal.ecs.ECSFormatter"},
             "plain": {
                 "()": "systemlog.redaction.RedactingFormatter",
                 "fmt": "{asctime} {levelname:8} {name}  {message}  [{correlation_id}]",
@@ -68,7 +72,7 @@ def configuration(*, level: str, debug: bool) -> dict[str, Any]:
                 "level": level,
                 "stream": "ext://sys.stdout",
                 "filters": ["correlation"],
-                "formatter": "plain" if plain else "json",
+                "formatter": "plain" if plain else form,
             },
             "count": {"class": "health.metrics.logs.CountingHandler"},
             "system_log": {"class": "systemlog.journal.SystemLogHandler"},

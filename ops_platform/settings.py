@@ -203,7 +203,7 @@ if ENV.HTTPS:
 
 # -- the rest
 
-LOGGING = logs.configuration(level=ENV.LOG_LEVEL, debug=DEBUG)
+LOGGING = logs.configuration(level=ENV.LOG_LEVEL, debug=DEBUG, form=ENV.LOG_FORMAT)
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

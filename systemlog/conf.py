@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, get_type_hints
 
@@ -66,6 +67,11 @@ def among(*choices: str) -> Rule:
         return None if fits else "must be a list of some of " + ", ".join(map(repr, choices))
 
     return rule
+
+
+def version_number(value: str) -> str | None:
+    """A rule: a version of three numbers."""
+    return None if re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", value, re.ASCII) else "must be a version such as '8.19.0'"
 
 
 def importable(value: Any) -> str | None:
@@ -172,6 +178,11 @@ class Settings:
         "Protocols whose records `systemlog.ingest.urls` takes: `otlp`, `elastic`, `loki`, `journald`. The paths of "
         "the others answer 404.",
         among(*INGEST_PROTOCOLS),
+    )
+    ELASTIC_VERSION: str = option(
+        "8.19.0",
+        "Version of Elasticsearch that `/elastic` says it has: some shippers refuse servers older than they are.",
+        version_number,
     )
     REDACT_KEYS: Sequence[str] = option(
         (),

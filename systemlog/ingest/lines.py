@@ -5,8 +5,6 @@ Whatever this pass does not know for sure is left to `validation`, which names w
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from orjson import dumps
 
 from systemlog.ingest.mapping import LineMaker, depth_of, has_infinite
@@ -17,9 +15,8 @@ from systemlog.records.copy_text import NULL, encode, escape_text
 from systemlog.records.fields import FIELDS, MAX_CONTEXT_BYTES, MAX_CONTEXT_DEPTH, MAX_TEXT_CHARACTERS, unstorable
 from systemlog.records.ids import EPOCH, key_at, new_key_bytes, parse_id
 from systemlog.records.levels import LEVEL_NAMES
-from systemlog.records.times import parse_timestamp
+from systemlog.records.times import MICROSECOND, parse_timestamp
 
-MICROSECOND = timedelta(microseconds=1)
 KNOWN = frozenset(FIELDS)
 NULLABLE = ("correlation_id", "user_id", "trace_id", "subject")
 

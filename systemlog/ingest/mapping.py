@@ -93,7 +93,7 @@ def as_json(value: object) -> str:
     except (TypeError, ValueError, RecursionError):
         if depth_of(value) > MAX_CONTEXT_DEPTH:
             raise Refused(TOO_DEEP) from None
-        return storable({"": value}, NUL).decode()[4:-1]
+        return walked(value).decode()
 
 
 TOO_DEEP = f"It is nested more than {MAX_CONTEXT_DEPTH} levels deep."

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connections, transaction
 from django.urls import re_path
 
+from systemlog.ingest.elastic import Elastic
 from systemlog.ingest.otlp import OTLPLogs
 
 
@@ -19,4 +20,5 @@ def _outside_transactions(view: Any) -> Any:
 
 urlpatterns = [
     re_path(r"^v1/logs/?\Z", _outside_transactions(OTLPLogs.as_view()), name="ingest-otlp"),
+    re_path(r"^elastic(?:/(?P<path>.*))?\Z", _outside_transactions(Elastic.as_view()), name="ingest-elastic"),
 ]

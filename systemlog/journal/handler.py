@@ -20,9 +20,10 @@ from systemlog.journal import backends, reentrancy
 from systemlog.journal.serialization import MAX_BYTES, NUL, clean, dump, in_words, json_default, named, storable
 from systemlog.journal.stderr import complain
 from systemlog.journal.structlog_events import is_event, take_event
-from systemlog.records.copy_text import NULL, escape, escape_text
+from systemlog.records.copy_text import NULL, decode, escape, escape_text
 from systemlog.records.ids import new_key_bytes
 from systemlog.records.levels import LEVEL_NAMES
+from systemlog.records.row import Row
 from systemlog.redaction import SHORT_BYTES, redact_issued, redact_text, redact_value
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -82,6 +83,13 @@ class SystemLogHandler(logging.Handler):
             config.sink.append(level, _line(record, level, config))
         except Exception as error:  # noqa: BLE001  (the application goes on, whatever it logs)
             complain(f"A record of the logger {record.name} could not be taken: {type(error).__name__}.")
+
+
+def row_of(record: logging.LogRecord) -> Row:
+    """What the log's record of a logging record says; a handler beside ours may write the same elsewhere."""
+    severity = record.levelno
+    level = _levels[severity] if severity in _levels else level_index(severity)
+    return decode(_line(record, level, backends.writer_config()))
 
 
 def level_index(severity: int) -> int:

@@ -20,9 +20,15 @@ pytestmark = pytest.mark.django_db
 PROTOBUF = "application/x-protobuf"
 PATHS = {
     "/v1/logs": "application/json",
+    "/elastic/a/_bulk": "application/json",
 }
 IN_FORM: dict[str, Callable[[Any], bool]] = {
     "/v1/logs": lambda response: response.json().keys() == {"code", "message"},
+    "/elastic/a/_bulk": lambda response: (
+        response.json()["status"] == response.status_code
+        and response.json()["error"]["reason"] != ""
+        and response.headers["X-Elastic-Product"] == "Elasticsearch"
+    ),
 }
 
 
@@ -95,7 +101,7 @@ def test_a_crash_has_the_form_too(path: str, send: Callable[..., Any], monkeypat
     def crash(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("systemlog.ingest.endpoint.LineMaker", crash)
+    monkeypatch.setattr("systemlog.ingest.mapping.LineMaker.__init__", crash)
     response = send(path, b"{}", PATHS[path])
     assert response.status_code == 500
     assert IN_FORM[path](response)

@@ -1,0 +1,317 @@
+"""The part of Elasticsearch's API that clients and shippers write logs with, below `/elastic`.
+
+Bulks, single documents, and what clients ask before they send; that is answered so that they go on, and does nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+from django.http import HttpRequest, HttpResponse
+
+from systemlog.conf import conf
+from systemlog.ingest import elastic_documents
+from systemlog.ingest.authentication import authenticate, check_may_write
+from systemlog.ingest.endpoint import (
+    BATCH_LINES,
+    MAX_SENT_BYTES,
+    Endpoint,
+    holding,
+    read_whole,
+)
+from systemlog.ingest.errors import NoRoom, ProtocolError, elastic_error, elastic_response
+from systemlog.ingest.mapping import LineMaker, Refused
+from systemlog.ingest.streams import BodyBroken, BodyTooLarge, TooLong, read_lines, read_pieces
+from systemlog.journal import accept_lines
+from systemlog.records.strict_json import Malformed
+
+MAX_DECODED_BYTES = 100 * 2**20
+MAX_LINE_BYTES = 32 * 2**20
+"""Of one document; a longer one is refused by itself."""
+
+MAX_ACTIONS = 500_000
+"""Of one bulk: each has an item in the answer, which is held until the last is known."""
+
+MAX_INDEX_BYTES = 255
+MAX_ID_BYTES = 512
+"""Those of Elasticsearch."""
+
+TYPES = {
+    "application/json",
+    "application/x-ndjson",
+    "application/vnd.elasticsearch+json",
+    "application/vnd.elasticsearch+x-ndjson",
+}
+ACTIONS = ("index", "create", "update", "delete")
+
+_setup = re.compile(
+    r"(?:_ilm/policy|_index_template|_component_template|_template|_ingest/pipeline|_data_stream)/[^/]+"
+)
+_id_at = slice(30, 62)
+"""Of a line: the record's id."""
+
+
+class Elastic(Endpoint):
+    """Everything below `/elastic`."""
+
+    protocol = "elastic"
+
+    @staticmethod
+    def error_form(request: HttpRequest, status: int, text: str) -> HttpResponse:
+        """An error object."""
+        return elastic_error(request, status, text)
+
+    def respond(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """Answer by the path behind `/elastic`."""
+        user = authenticate(request)
+        path = (kwargs.get("path") or "").strip("/")
+        first, *rest = path.split("/")
+        if first == "_bulk" and not rest:
+            index, rest = "", ["_bulk"]
+        elif first and not first.startswith("_") and rest:
+            index = first
+        else:
+            return self._told(request, path)
+        if rest == ["_bulk"]:
+            _check_method(request, "POST", "PUT")
+            check_may_write(user)
+            return _bulk(request, LineMaker(user.get_username()), index)
+        if rest[0] == "_doc":
+            _check_method(request, *(("POST", "PUT") if rest[1:] else ("POST",)))
+        elif rest[0] == "_create" and rest[1:]:
+            _check_method(request, "PUT", "POST")
+        else:
+            raise ProtocolError(404, "There is no such path here.")
+        check_may_write(user)
+        return _single(request, LineMaker(user.get_username()), index, "/".join(rest[1:]))
+
+    def _told(self, request: HttpRequest, path: str) -> HttpResponse:
+        """What clients ask before they send."""
+        if _setup.fullmatch(path):
+            _check_method(request, "GET", "HEAD", "PUT", "POST")
+            return elastic_response(request, {} if request.method in ("GET", "HEAD") else {"acknowledged": True})
+        told = _TOLD.get(path)
+        if told is None:
+            raise ProtocolError(404, "There is no such path here.")
+        _check_method(request, "GET", "HEAD")
+        return elastic_response(request, told())
+
+
+def _about() -> dict[str, Any]:
+    return {
+        "name": "systemlog",
+        "cluster_name": "systemlog",
+        "cluster_uuid": "c3lzdGVtbG9nIGluZ2VzdA",
+        "version": {
+            "number": conf().ELASTIC_VERSION,
+            "build_flavor": "default",
+            "build_type": "docker",
+            "build_hash": "0000000000000000000000000000000000000000",
+            "build_date": "2026-01-01T00:00:00.000000000Z",
+            "build_snapshot": False,
+            "lucene_version": "9.12.2",
+            "minimum_wire_compatibility_version": "7.17.0",
+            "minimum_index_compatibility_version": "7.0.0",
+        },
+        "tagline": "You Know, for Search",
+    }
+
+
+_LICENSE = {"status": "active", "uid": "systemlog", "type": "basic", "mode": "basic"}
+
+_TOLD: dict[str, Callable[[], dict[str, Any]]] = {
+    "": _about,
+    "_license": lambda: {"license": _LICENSE},
+    "_xpack": lambda: {"license": _LICENSE, "features": {}},
+    "_cluster/health": lambda: {
+        "cluster_name": "systemlog",
+        "status": "green",
+        "timed_out": False,
+        "number_of_nodes": 1,
+        "number_of_data_nodes": 1,
+    },
+}
+
+
+def _check_method(request: HttpRequest, *methods: str) -> None:
+    if request.method not in methods:
+        raise ProtocolError(405, f"Send {' or '.join(methods)}.", {"Allow": ", ".join(methods)})
+
+
+def _check_type(request: HttpRequest) -> None:
+    if request.content_type not in TYPES:
+        raise ProtocolError(415, "Send application/x-ndjson or application/json.")
+
+
+def _single(request: HttpRequest, maker: LineMaker, index: str, id_: str) -> HttpResponse:
+    """One document."""
+    _check_type(request)
+    with holding() as hold:
+        pieces = read_pieces(request, max_sent=MAX_SENT_BYTES, max_decoded=MAX_LINE_BYTES)
+        body = read_whole(pieces, hold)
+        try:
+            line = elastic_documents.line_of(body, maker, index, id_)
+        except (Refused, Malformed) as error:
+            raise ProtocolError(400, str(error)) from None
+    if not accept_lines([line], maker.username):
+        raise NoRoom
+    id_ = id_ or line[1][_id_at].decode()
+    return elastic_response(request, {"_index": index, "_id": id_, **_CREATED}, 201)
+
+
+_CREATED = {
+    "_version": 1,
+    "result": "created",
+    "_shards": {"total": 1, "successful": 1, "failed": 0},
+    "_seq_no": 0,
+    "_primary_term": 1,
+}
+_CREATED_ITEM = b"," + orjson.dumps({**_CREATED, "status": 201})[1:] + b"}"
+
+
+def _bulk(request: HttpRequest, maker: LineMaker, index: str) -> HttpResponse:
+    """A bulk: an item in the answer for each action, in their order."""
+    _check_type(request)
+    began = time.monotonic()
+    with holding() as hold:
+        bulk = _Bulk(maker, hold)
+        lines = read_lines(read_pieces(request, max_sent=MAX_SENT_BYTES, max_decoded=MAX_DECODED_BYTES), MAX_LINE_BYTES)
+        try:
+            bulk.read(lines, index)
+        finally:
+            bulk.flush()
+        if not bulk.items:
+            raise ProtocolError(400, "request body is required")
+        if bulk.full and not bulk.taken:
+            raise NoRoom
+        took = int((time.monotonic() - began) * 1000)
+        errors = b"true" if bulk.errors else b"false"
+        body = b'{"took":%d,"errors":%s,"items":[%s]}' % (took, errors, b",".join(bulk.items))
+    return elastic_response(request, body)
+
+
+class _Bulk:
+    """A bulk on its way: its items, and the lines that the journal has not taken yet."""
+
+    def __init__(self, maker: LineMaker, hold: Callable[[int], None]) -> None:
+        self._maker = maker
+        self._hold = hold
+        self._largest = 0
+        self._waiting: list[tuple[int, bytes]] = []
+        self._places: list[int] = []
+        """Of each line that waits: which item is its own."""
+        self.items: list[bytes] = []
+        self.errors = False
+        self.full = False
+        self.taken = 0
+
+    def read(self, lines: Iterator[bytes | TooLong], index_of_path: str) -> None:
+        """Take all actions. Raises `BodyBroken` where it cannot be known what a line is."""
+        for line in lines:
+            if len(self.items) >= MAX_ACTIONS:
+                raise BodyTooLarge
+            action, told = _action(line)
+            given = told.get("_index") or index_of_path
+            index = given if isinstance(given, str) else ""
+            id_ = _id(told.get("_id"))
+            if action == "delete":
+                self._refuse(action, index, id_, "delete is not supported: records are never changed.")
+                continue
+            document = next(lines, None)
+            if action == "update":
+                self._refuse(action, index, id_, "update is not supported: records are never changed.")
+            elif document is None:
+                self._refuse(action, index, id_, "The action has no document behind it.")
+            elif not index or len(index.encode("utf-8", "replace")) > MAX_INDEX_BYTES:
+                self._refuse(action, index, id_, "The action has no index, or a bad one.")
+            elif len(id_.encode("utf-8", "replace")) > MAX_ID_BYTES:
+                self._refuse(action, index, id_, f"_id has more than {MAX_ID_BYTES} bytes.")
+            elif isinstance(document, TooLong):
+                self._refuse(action, index, id_, f"The document has more than {MAX_LINE_BYTES} bytes.")
+            else:
+                self._take(action, index, id_, document)
+
+    def flush(self) -> None:
+        """Have the journal take what waits; what it does not take is told in its items."""
+        lines, self._waiting = self._waiting, []
+        places, self._places = self._places, []
+        if not lines:
+            return
+        taken = 0 if self.full else accept_lines(lines, self._maker.username)
+        self.taken += taken
+        for place in places[taken:]:
+            self.full = self.errors = True
+            self.items[place] = self.items[place].replace(_CREATED_ITEM, _NO_ROOM_ITEM)
+        self._maker.look_at_the_clock()
+
+    def _take(self, action: str, index: str, id_: str, document: bytes) -> None:
+        if len(document) > self._largest:
+            self._hold(len(document) - self._largest)
+            self._largest = len(document)
+        try:
+            line = elastic_documents.line_of(document, self._maker, index, id_)
+        except (Refused, Malformed) as error:
+            self._refuse(action, index, id_, str(error))
+            return
+        id_ = id_ or line[1][_id_at].decode()
+        self._waiting.append(line)
+        self._places.append(len(self.items))
+        self._add(_head(action, index, id_) + _CREATED_ITEM)
+        if len(self._waiting) == BATCH_LINES:
+            self.flush()
+
+    def _refuse(self, action: str, index: str, id_: str, reason: str) -> None:
+        self.errors = True
+        error = {"status": 400, "error": {"type": "document_parsing_exception", "reason": reason}}
+        self._add(_head(action, index, id_) + b"," + orjson.dumps(error)[1:] + b"}")
+
+    def _add(self, item: bytes) -> None:
+        self.items.append(item)
+        self._hold(len(item))
+
+
+_NO_ROOM_ITEM = (
+    b","
+    + orjson.dumps(
+        {
+            "status": 429,
+            "error": {"type": "es_rejected_execution_exception", "reason": "The server has no room for more records."},
+        }
+    )[1:]
+    + b"}"
+)
+
+
+def _head(action: str, index: str, id_: str) -> bytes:
+    return b'{"%s":{"_index":%s,"_id":%s' % (action.encode(), _quoted(index), _quoted(id_) if id_ else b"null")
+
+
+def _quoted(text: str) -> bytes:
+    try:
+        return orjson.dumps(text[:MAX_ID_BYTES])
+    except TypeError:  # a lone surrogate
+        return orjson.dumps(text[:MAX_ID_BYTES].encode("utf-8", "replace").decode())
+
+
+def _action(line: bytes | TooLong) -> tuple[str, dict[str, Any]]:
+    """The action that a line names, and its members. Other members beside it are ignored."""
+    if not isinstance(line, TooLong):
+        try:
+            value = elastic_documents.read(line)
+        except (Malformed, Refused):
+            value = None
+        if isinstance(value, dict):
+            for action in ACTIONS:
+                if action in value and isinstance(told := value[action], dict | None):
+                    return action, told or {}
+    raise BodyBroken("An action line is no JSON, or names no action: index, create, update or delete.")
+
+
+def _id(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""

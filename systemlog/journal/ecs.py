@@ -1,0 +1,79 @@
+"""Log records as documents of the Elastic Common Schema, one JSON object a line: for stdout.
+
+A line says what the log's own record says, redacted and cut like it; sent through `/elastic/_bulk` it becomes that
+record again. `LOGGING = {"formatters": {"ecs": {"()": "systemlog.journal.ecs.ECSFormatter"}}, …}`
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import orjson
+
+from systemlog.journal.handler import row_of
+from systemlog.records.row import context_as_json
+from systemlog.records.times import represent_time
+
+ECS_VERSION = "8.17.0"
+EVENT_MODULE = "systemlog"
+"""By this `event.module` a document is known as one of ours."""
+
+NAMESPACE = "systemlog"
+"""The object that holds values of the context whose names mean something else in ECS."""
+
+NAMES_OF_ECS = frozenset(
+    (
+        *("@timestamp", "timestamp", "time", "message", "msg", "log", "event", "level", "severity", "logger"),
+        *("data_stream", "service", "host", "hostname", "trace", "trace_id", "user", "correlation_id", "request_id"),
+        *("http", "span", "span_id", "ecs", "error", "exception", NAMESPACE),
+    )
+)
+
+
+class ECSFormatter(logging.Formatter):
+    """Writes `@timestamp`, `log.level`, `log.logger`, `message`, `service.name`, `trace.id`, `user.id`,
+    `correlation_id`, `error.*`, and what `extra` held.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        row = row_of(record)
+        document: dict[str, Any] = {
+            "@timestamp": represent_time(row.timestamp),
+            "log.level": row.level.lower(),
+            "message": row.message,
+            "ecs.version": ECS_VERSION,
+            "log.logger": row.category,
+            "service.name": row.source,
+            "event.module": EVENT_MODULE,
+        }
+        for name, value in (
+            ("correlation_id", row.correlation_id),
+            ("trace.id", row.trace_id),
+            ("user.id", row.user_id),
+        ):
+            if value is not None:
+                document[name] = value
+        context: dict[str, Any] = dict(row.context)  # type: ignore[arg-type]  # a line that was read has a dictionary
+        if isinstance(trace := context.get("exception"), str):
+            del context["exception"]
+            document |= _error(trace)
+        apart = {}
+        for name, value in context.items():
+            if name.partition(".")[0] in NAMES_OF_ECS:
+                apart[name] = value
+            else:
+                document[name] = value
+        if apart:
+            document[NAMESPACE] = apart
+        try:
+            return orjson.dumps(document).decode()
+        except TypeError:  # integers beyond 64 bits
+            return context_as_json(document)
+
+
+def _error(trace: str) -> dict[str, str]:
+    last = trace.rstrip().rpartition("\n")[2]
+    kind, _, message = last.partition(": ")
+    return {"error.type": kind, "error.message": message or kind, "error.stack_trace": trace}
