@@ -1,7 +1,7 @@
 """What went wrong: problem types, and the answers (RFC 9457) that every error of the process becomes."""
 
 from systemlog.problems.exceptions import InvalidBody, InvalidParameters, ProblemException
-from systemlog.problems.handling.handler import exception_handler
+from systemlog.problems.handling.dispatch import exception_handler
 from systemlog.problems.handling.middleware import ProblemMiddleware
 from systemlog.problems.negotiation import ContentNegotiation
 from systemlog.problems.pointers import Place, json_pointer

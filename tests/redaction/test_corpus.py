@@ -8,9 +8,10 @@ import orjson
 import pytest
 
 from systemlog.redaction import REDACTED, Redactor
-from tests.redaction.corpus import FORMS, ISSUED, Secret, lookalikes, secrets
+from tests.redaction.corpus import ISSUED, Secret, lookalikes, secrets
 from tests.redaction.hard_lookalikes import hard_lookalikes
 from tests.redaction.hard_secrets import hard_secrets
+from tests.redaction.issued_forms import FORMS
 
 SECRETS = list(secrets())
 HARD = list(hard_secrets())

@@ -11,26 +11,21 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import connections
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest
 from django.utils import translation
 from drf_standardized_errors.formatter import ExceptionFormatter
-from drf_standardized_errors.handler import ExceptionHandler
 from rest_framework import exceptions as drf
 from rest_framework.request import Request
 
 from systemlog.conf import conf
 from systemlog.problems import types
-from systemlog.problems.error_log import report
 from systemlog.problems.exceptions import InvalidBody, InvalidParameters, ProblemException
-from systemlog.problems.formatting.exception_map import recognise
 from systemlog.problems.formatting.field_names import wire_names_of
 from systemlog.problems.formatting.messages import in_language, is_made_from, language_of, safe_detail, texts_of
 from systemlog.problems.pointers import Place, count, flatten, json_pointer
 from systemlog.problems.problem import FieldError, Problem
 from systemlog.problems.registry import ABOUT_BLANK, ProblemType
 from systemlog.problems.response import (
-    ProblemResponse,
     correlation_id_of,
     instance_of,
     phrase,
@@ -53,7 +48,7 @@ BODILESS = ("GET", "HEAD", "OPTIONS")
 NO_MEMBERS: Mapping[str, object] = {}
 
 
-class Written(NamedTuple):
+class TranslatedProblem(NamedTuple):
     """A problem, and the language of its words; None where the project has only one."""
 
     problem: Problem
@@ -69,7 +64,7 @@ class ProblemFormatter(ExceptionFormatter):
         self._language: str | None = None
         self._translates = self._translated = False
 
-    def run(self) -> Written:
+    def run(self) -> TranslatedProblem:
         """The problem, in the language that the client asks for, as far as there are words in it."""
         language = language_of(self.request)
         self._language = language
@@ -79,7 +74,7 @@ class ProblemFormatter(ExceptionFormatter):
         with translation.override(language):
             return self._write(language)
 
-    def _write(self, language: str | None) -> Written:
+    def _write(self, language: str | None) -> TranslatedProblem:
         exc, problem_type = self.exc, self.get_error_type()
         title, default = texts_of(problem_type, language) if problem_type else (phrase(exc.status_code), "")
         detail = self.get_detail()
@@ -99,7 +94,7 @@ class ProblemFormatter(ExceptionFormatter):
             errors=errors,
             extensions=extensions,
         )
-        return Written(problem, self._language_of_words(problem, problem_type, detail, language))
+        return TranslatedProblem(problem, self._language_of_words(problem, problem_type, detail, language))
 
     def _language_of_words(
         self, problem: Problem, problem_type: ProblemType | None, detail: str, language: str | None
@@ -219,76 +214,9 @@ class ProblemFormatter(ExceptionFormatter):
         return request.__dict__.get("_post")
 
 
-class ProblemHandler(ExceptionHandler):
-    """Answers an exception with a problem, whatever it is and whether DEBUG is on or off."""
-
-    def convert_known_exceptions(self, exc: Exception) -> Exception:
-        """Every exception is known: what cannot be told is an internal error."""
-        problem = recognise(exc)
-        if isinstance(problem, drf.ValidationError) and problem.status_code == 400:
-            problem.status_code = conf().VALIDATION_STATUS
-        return problem
-
-    def should_not_handle(self, exc: Exception) -> bool:
-        """Only if the project wants Django to let exceptions through (DEBUG_PROPAGATE_EXCEPTIONS)."""
-        return isinstance(exc, types.InternalError) and settings.DEBUG_PROPAGATE_EXCEPTIONS
-
-    def set_rollback(self) -> None:
-        """As DRF does, for its views alone: elsewhere the request's own transaction is over, and the one in force,
-        if there is one, belongs to somebody else (a test).
-        """
-        if self.context.get("view") is not None and is_atomic():
-            super().set_rollback()
-
-    def format_exception(self, exc: drf.APIException) -> Written:  # type: ignore[override]  # typed, not a dict
-        """The problem, and its language."""
-        return ProblemFormatter(exc, self.context, self.exc).run()
-
-    def get_response(self, exc: drf.APIException, data: Written) -> HttpResponseBase:  # type: ignore[override]  # wider, as the engine's is
-        """The response, which no renderer touches: it is the same for every Accept."""
-        request = django_request(self.context["request"])
-        headers = self.get_headers(exc)
-        return ProblemResponse(data.problem, head=request.method == "HEAD", headers=headers, language=data.language)
-
-    def get_headers(self, exc: drf.APIException) -> dict[str, str]:
-        """The headers of the exception: DRF's two, and those that a problem brings."""
-        headers = dict(getattr(exc, "headers", None) or ())
-        if getattr(exc, "auth_header", None):
-            headers["WWW-Authenticate"] = exc.auth_header  # type: ignore[attr-defined]  # DRF's views set it
-        elif exc.status_code == 401 and (challenge := self.get_challenge()):
-            headers.setdefault("WWW-Authenticate", challenge)
-        if exc.status_code == 415 and not headers.keys() & {"Accept", "Accept-Encoding"}:
-            headers |= self.get_accepted_types()
-        if getattr(exc, "wait", None) is not None:
-            headers["Retry-After"] = str(int(exc.wait))  # type: ignore[attr-defined]  # of Throttled
-        return headers
-
-    def get_accepted_types(self) -> dict[str, str]:
-        """What a body may be instead (RFC 9110, section 15.5.16): the media types of the view's parsers."""
-        view = self.context.get("view")
-        types = [parser.media_type for parser in view.get_parsers()] if view is not None else []
-        return {"Accept": ", ".join(types)} if types else {}
-
-    def get_challenge(self) -> str | None:
-        """What DRF says in WWW-Authenticate for its own two exceptions; a 401 of another class needs it as much."""
-        view, request = self.context.get("view"), self.context["request"]
-        return view.get_authenticate_header(request) if view is not None and request is not None else None
-
-    def report_exception(self, exc: drf.APIException, response: HttpResponseBase) -> None:
-        """One log record, and the signal for a 5xx."""
-        request = django_request(self.context["request"])
-        slug = response.problem.type.rpartition("/")[2]  # type: ignore[attr-defined]  # made in get_response
-        report(request, response, self.exc, slug=slug, signalled=bool(self.context.get("signalled")))
-
-
 def has_words_of_drf(kind: type[drf.APIException]) -> bool:
     """Whether the class says what DRF's own class says: a template, filled with what the request brought."""
     return next(parent for parent in kind.__mro__ if "default_detail" in vars(parent)).__module__ == drf.__name__
-
-
-def is_atomic() -> bool:
-    """Whether any database has ATOMIC_REQUESTS. Asks the settings, for to ask the connections costs five times that."""
-    return any(database["ATOMIC_REQUESTS"] for database in connections.settings.values())
 
 
 def django_request(request: Any) -> HttpRequest:

@@ -18,7 +18,7 @@ from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 from systemlog.conf import conf
 from systemlog.problems.error_log import report
 from systemlog.problems.formatting.exception_map import recognise
-from systemlog.problems.handling.handler import exception_handler, write_problem
+from systemlog.problems.handling.dispatch import exception_handler, write_problem
 from systemlog.problems.negotiation import gets_html, prefers_html
 from systemlog.problems.pointers import flatten
 from systemlog.problems.problem import MEDIA_TYPE, Problem
