@@ -1,4 +1,4 @@
-"""Which of several forms an `Accept` header asks for. Any header is understood, a malformed one as far as it goes."""
+"""Content negotiation: which media type an `Accept` header asks for. Malformed parts of a header are ignored."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def choose(header: str, offered: Sequence[str]) -> str:
-    """The media type of `offered` that is wanted most; the first one, if none is or all are wanted alike."""
+    """Return the media type of `offered` with the highest quality in `header`; the first one where none stands out."""
     if not header:
         return offered[0]
     ranges = [_parse(part) for part in header.split(",")]

@@ -1,4 +1,4 @@
-"""Who may see details: who brings the token of the probes, or a user whom the project lets."""
+"""Who may see details: clients with the bearer token of TOKEN, and users whom CAN_SEE_DETAILS accepts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PERMISSION = "health.view_details"
 
 
 def has_token(request: HttpRequest) -> bool:
-    """Whether the request brings the bearer token of the setting TOKEN."""
+    """Return whether the request has the bearer token of the setting TOKEN."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     expected = conf().TOKEN
     if not expected or scheme.lower() != "bearer":
@@ -29,14 +29,14 @@ def has_token(request: HttpRequest) -> bool:
 
 
 def needs_queries(request: HttpRequest) -> bool:
-    """Whether a user may have to be looked up: an anonymous request, and one with the token, cost no query."""
+    """Return whether a user must be looked up. Anonymous requests, and those with the token, need no query."""
     return settings.SESSION_COOKIE_NAME in request.COOKIES or (
         "Authorization" in request.headers and not has_token(request)
     )
 
 
 def may_see_details(request: HttpRequest) -> bool:
-    """Whether the request brings the token, or a user whom CAN_SEE_DETAILS lets; no database is asked that is down."""
+    """Return whether the client may see details. While a database is down, only the token counts."""
     if not needs_queries(request):
         return has_token(request)
     if has_token(request):
@@ -46,12 +46,14 @@ def may_see_details(request: HttpRequest) -> bool:
     try:
         return bool(import_string(conf().CAN_SEE_DETAILS)(request))
     except Exception:
-        logger.exception("Who may see details could not be told.", extra={"action": "health.access_failed"})
+        logger.exception(
+            "CAN_SEE_DETAILS raised an exception; the client sees no details.", extra={"action": "health.access_failed"}
+        )
         return False
 
 
 def has_permission(request: HttpRequest) -> bool:
-    """Whether the user of the session is active and has the permission `health.view_details` (superusers have)."""
+    """Return whether the session's user is active and has the permission `health.view_details`."""
     if not apps.is_installed("django.contrib.auth") or not apps.is_installed("django.contrib.sessions"):
         return False
     from django.contrib.auth import get_user
@@ -59,7 +61,7 @@ def has_permission(request: HttpRequest) -> bool:
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not key:
         return False
-    # The probes are answered before the session's middleware: the session is read here, for this question alone.
+    # HealthMiddleware runs before SessionMiddleware, so the session is read here.
     session = import_module(settings.SESSION_ENGINE).SessionStore(key)
     asker = HttpRequest()
     asker.session = session

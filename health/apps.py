@@ -1,4 +1,4 @@
-"""The reusable app: registers its checks and nothing else."""
+"""App configuration: registers the system checks."""
 
 from __future__ import annotations
 

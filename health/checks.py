@@ -1,4 +1,4 @@
-"""System checks: configuration that would fail at run time is named at start-up, with what to do."""
+"""System checks of the setting HEALTH and of MIDDLEWARE: mistakes are reported at start-up instead of at run time."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def check_probes(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> l
 
 @register(Tags.compatibility)
 def check_database_probe(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """health.W007: PROBES, which takes the place of the default, has a probe of a database, where there is one."""
+    """health.W007: PROBES replaces the default, and has no probe of a database although the project has databases."""
     probes = conf().PROBES
     if not isinstance(probes, dict) or not any(database.get("ENGINE") for database in settings.DATABASES.values()):
         return []
@@ -53,8 +53,8 @@ def check_database_probe(app_configs: Sequence[AppConfig] | None, **kwargs: obje
         return []
     return [
         CheckWarning(
-            f"{NAME}['PROBES'] takes the place of the default and probes no database: readiness says `db_ok` whatever "
-            "becomes of the databases.",
+            f"{NAME}['PROBES'] replaces the default and probes no database: readiness answers `db_ok` even while the "
+            "databases are down.",
             hint="Add 'database': 'health.probes.Database', with OPTIONS {'alias': …} for another alias than default.",
             id="health.W007",
         )
@@ -78,7 +78,7 @@ def check_collectors(app_configs: Sequence[AppConfig] | None, **kwargs: object) 
 
 @register(Tags.compatibility)
 def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """health.E003: the middleware is there; E004: nothing that could refuse a probe stands before it."""
+    """health.E003: HealthMiddleware is installed. health.E004: no middleware that could refuse a probe is before it."""
     if MIDDLEWARE not in settings.MIDDLEWARE:
         return [
             Error(

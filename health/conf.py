@@ -1,7 +1,7 @@
-"""Every setting of the app: its default, its meaning and its rule, in one place.
+"""The settings of the app, with defaults, documentation and rules.
 
-A project sets `HEALTH = {...}`; what it leaves out has the default given here. `conf()` gives the values in
-force; `problems_with()` is what the system checks say about a bad one.
+A project sets `HEALTH = {...}`; keys that it leaves out have the defaults given here. `conf()` returns the values in
+force, `problems_with()` the mistakes that the system checks report.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from django.core.signals import setting_changed
 NAME = "HEALTH"
 
 Rule = Callable[[Any], str | None]
-"""Takes a value of the right type; says what is wrong with it, or None."""
+"""Takes a value of the right type; returns what is wrong with it, or None."""
 
 
 def option(default: Any, doc: str, rule: Rule | None = None) -> Any:
-    """A field of `Settings`: its default, what it means, and what else than its type must hold."""
+    """Return a field of `Settings` with its default, its documentation, and a rule beyond its type."""
     metadata = {"doc": doc, "rule": rule}
     if callable(default):
         return dataclasses.field(default_factory=default, metadata=metadata)
@@ -31,7 +31,7 @@ def option(default: Any, doc: str, rule: Rule | None = None) -> Any:
 
 
 def between(minimum: float, maximum: float) -> Rule:
-    """A rule: the number is in the range, ends included."""
+    """Return a rule: the number is in the range, bounds included."""
     return lambda value: None if minimum <= value <= maximum else f"must be between {minimum} and {maximum}"
 
 
@@ -46,7 +46,7 @@ def _token_rule(value: str) -> str | None:
 
 
 def _every_database() -> dict[str, Any]:
-    """Probes of all databases. One that mirrors another in tests is a replica, which takes no writes."""
+    """Return a probe for each database. A database with `TEST["MIRROR"]` is a replica, which takes no writes."""
     return {
         f"database:{alias}": {
             "PROBE": "health.probes.Database",
@@ -60,33 +60,37 @@ def _every_database() -> dict[str, Any]:
 class Settings:
     """The keys of `HEALTH`, with their types and defaults."""
 
-    PATH: str = option("/system-health", "Where the endpoints are.", _path_rule)
+    PATH: str = option("/system-health", "Path below which the endpoints are.", _path_rule)
     PROBES: dict[str, Any] = option(
         _every_database,
-        "The readiness checks: a name for each, and the dotted path of a callable, or "
-        '`{"PROBE": path, "OPTIONS": {...}, "CRITICAL": True}`. By default the databases, each by itself; one '
-        'with `TEST["MIRROR"]` is a replica, which need take no writes.',
+        "The readiness probes: for each name the dotted path of a callable, or "
+        '`{"PROBE": path, "OPTIONS": {...}, "CRITICAL": True}`. Default: one probe for each database; a database '
+        'with `TEST["MIRROR"]` is a replica, which may refuse writes.',
     )
     COLLECTORS: list[str] = option(
-        list, "Dotted paths of functions that give metrics when they are asked for, as prometheus_client's families."
+        list, "Dotted paths of functions that return metric families of prometheus_client at each scrape."
     )
     DEADLINE_S: float = option(
         0.7,
-        "Seconds within which all probes, or all collectors, must have answered; the kubelet waits for 1.",
+        "Seconds within which all probes, or all collectors, must have answered. The kubelet's timeout is 1 s.",
         between(0.01, 60),
     )
-    CACHE_S: float = option(0.5, "Seconds for which the result of a probe or collector is good.", between(0, 60))
-    VERSION: str = option("", "The version of the service, for those who may see details.")
-    TOKEN: str = option("", "A bearer token that shows details of the probes; empty: there is none.", _token_rule)
+    CACHE_S: float = option(0.5, "Seconds for which the result of a probe or collector is used again.", between(0, 60))
+    VERSION: str = option("", "Version of the service, shown to clients that may see details.")
+    TOKEN: str = option(
+        "", "Bearer token (16 characters or more) that shows details of the probes. Empty: no token does.", _token_rule
+    )
     CAN_SEE_DETAILS: str = option(
         "health.access.has_permission",
-        "Dotted path of a function that takes a request and says whether its user may see details.",
+        "Dotted path of a function that takes a request and returns whether its user may see details.",
     )
-    METRICS_RESTRICTED: bool = option(False, "Whether the metrics are only for those who may see details.")
+    METRICS_RESTRICTED: bool = option(
+        False, "Whether only clients that may see details (the token, or a session) get the metrics."
+    )
     DRAIN_FILE: str = option(
         "",
-        "The file that says that this instance is draining. By default `draining` in $STATE_DIRECTORY, "
-        "or in the folder `var` of BASE_DIR.",
+        "Path of the file whose presence makes this instance drain. Default: `draining` in $STATE_DIRECTORY, "
+        "or in the directory `var` of BASE_DIR.",
     )
     DRAIN_SECONDS: float = option(
         0.0,
@@ -97,12 +101,12 @@ class Settings:
 
 @functools.cache
 def conf() -> Settings:
-    """The settings in force. Unknown or ill-typed keys are the system checks' business, and ignored here."""
+    """Return the settings in force. Unknown keys are ignored here; the system checks report them."""
     return Settings(**{name: value for name, value in _given().items() if name in _types()})
 
 
 def problems_with(given: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
-    """What is wrong with a `HEALTH` dictionary: (key, what is wrong, what to do), one for each bad key."""
+    """Yield the mistakes of a `HEALTH` dictionary: (key, what is wrong, what to do) for each bad key."""
     fields = {field.name: field for field in dataclasses.fields(Settings)}
     for name, value in given.items():
         if name not in fields:

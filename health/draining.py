@@ -1,9 +1,10 @@
-"""Draining: this instance takes no new traffic, and finishes what it has.
+"""Draining: readiness answers 503, and requests are still served.
 
-`manage.py drain` says so by a file, which all workers of the instance see. SIGTERM says so to the one process that
-got it, for the connections that it still serves.
+`manage.py drain` creates the drain file, which all workers of the instance look for. SIGTERM makes only the process
+that receives it drain.
 
-A process that serves holds a shared lock on the folder of that file, so that the command knows whether one is there.
+Every serving process holds a shared lock on the directory of the drain file. The command thereby knows whether a
+server is running.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ FILE_NAME = "draining"
 
 _stopping = threading.Event()
 _watched: tuple[Path, int] | None = None
-"""The folder that this process holds the lock on, and the lock's descriptor."""
+"""The directory that this process has locked, and the descriptor that holds the lock."""
 
 
 class NoDrainFile(Exception):
-    """There is no place for the file: set HEALTH['DRAIN_FILE'], STATE_DIRECTORY or BASE_DIR."""
+    """No directory for the drain file is known: set HEALTH['DRAIN_FILE'], STATE_DIRECTORY or BASE_DIR."""
 
 
 def drain_file() -> Path | None:
-    """The file whose presence means draining; None where no place for it is known."""
+    """Return the path of the drain file; None if no directory for it is known."""
     if conf().DRAIN_FILE:
         return Path(conf().DRAIN_FILE)
     if state := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
@@ -44,13 +45,13 @@ def drain_file() -> Path | None:
 
 @functools.cache
 def _base_dir() -> Path | None:
-    """The project's folder; asked once, since no process has two."""
+    """Return BASE_DIR. It is read once, because it does not change in a process."""
     base = getattr(settings, "BASE_DIR", None)
     return Path(base) if base else None
 
 
 def is_draining() -> bool:
-    """Whether this instance, or this process, is on its way out."""
+    """Return whether this instance or this process is draining."""
     if _stopping.is_set():
         return True
     file = drain_file()
@@ -58,9 +59,9 @@ def is_draining() -> bool:
 
 
 def watch() -> None:
-    """From now on this process is one that looks for the file, as long as it lives.
+    """Lock the directory of the drain file for the life of this process, to show that it looks for the file.
 
-    A file that nobody looked for until now is what a server left behind that is gone: it is removed.
+    If no other process holds the lock, a drain file that exists was left by an earlier server, and is removed.
     """
     global _watched  # noqa: PLW0603  (of the process)
     file = drain_file()
@@ -69,18 +70,18 @@ def watch() -> None:
     if _watched is not None:
         os.close(_watched[1])
         _watched = None
-    with contextlib.suppress(OSError):  # a folder that cannot be made, or locks that the file system does not know
-        file.parent.mkdir(mode=0o700, exist_ok=True)  # without its parents: a volume may not be mounted
+    with contextlib.suppress(OSError):  # the directory cannot be created, or the file system has no locks
+        file.parent.mkdir(mode=0o700, exist_ok=True)  # not its parents: a volume may not be mounted
         descriptor = os.open(file.parent, os.O_RDONLY)
         _watched = file.parent, descriptor
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.unlink(missing_ok=True)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)  # others hold it exclusively for an instant, as above
+        fcntl.flock(descriptor, fcntl.LOCK_SH)  # another process may hold it exclusively for an instant, as above
 
 
 def is_watched() -> bool:
-    """Whether some process looks for the file; True where that cannot be known."""
+    """Return whether a process looks for the drain file; True if that cannot be found out."""
     file = drain_file()
     if file is None:
         return False
@@ -101,7 +102,7 @@ def is_watched() -> bool:
 
 
 def start_draining() -> None:
-    """Take the instance out of service. Raises `NoDrainFile`, or `OSError` when the file cannot be written."""
+    """Create the drain file. Raises `NoDrainFile`, or `OSError` if the file cannot be written."""
     file = drain_file()
     if file is None:
         raise NoDrainFile(NoDrainFile.__doc__)
@@ -109,19 +110,19 @@ def start_draining() -> None:
 
 
 def stop_draining() -> None:
-    """Put it back into service."""
+    """Remove the drain file."""
     file = drain_file()
     if file is not None:
         file.unlink(missing_ok=True)
 
 
 def drain_on_sigterm() -> None:
-    """From SIGTERM on, this process is not ready; the server's own handler then does what it does.
+    """Make this process drain when it receives SIGTERM, before the server's own handler runs.
 
-    Only where a server has a handler: without one the process ends at once, and there is nothing to drain.
+    Nothing is done if the server has no handler: the process then ends at once, and cannot drain.
     """
     if threading.current_thread() is not threading.main_thread():
-        return  # only the main thread may set handlers
+        return  # only the main thread may set signal handlers
     server_handler = signal.getsignal(signal.SIGTERM)
     if not callable(server_handler) or getattr(server_handler, "is_health", False):
         return

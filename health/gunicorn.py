@@ -1,9 +1,11 @@
-"""What gunicorn's configuration file takes over: metrics of all workers together, and draining before the end.
+"""Hooks for gunicorn's configuration file: metrics of all workers together, and draining before the server stops.
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
-share("/run/api/metrics")
+In the configuration file:
 
-gunicorn's master needs the settings, and loads the application, which usually names them, in its workers alone.
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
+    share("/run/api/metrics")
+
+The first line is needed because gunicorn's master reads the settings, and only its workers load the application.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ __all__ = ["on_starting", "share", "when_ready"]
 
 
 def on_starting(server: Any) -> None:
-    """A server that starts is not draining, whatever the last one was."""
+    """Remove a drain file that an earlier server left (gunicorn's hook `on_starting`)."""
     if not _settings_are_known():
         server.log.warning(
             "Draining is left to the workers: set DJANGO_SETTINGS_MODULE in gunicorn's configuration file."
@@ -36,9 +38,9 @@ def on_starting(server: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """From SIGTERM on, all workers say that they are draining; DRAIN_SECONDS later gunicorn begins to stop.
+    """Make SIGTERM drain all workers, and stop gunicorn DRAIN_SECONDS later (gunicorn's hook `when_ready`).
 
-    So a load balancer that has not heard yet is still served. A second SIGTERM stops at once.
+    Until then a load balancer that has not noticed yet is still served. A second SIGTERM stops gunicorn at once.
     """
     stop = signal.getsignal(signal.SIGTERM)
     if not callable(stop) or not _settings_are_known():
@@ -52,7 +54,7 @@ def when_ready(server: Any) -> None:
         signal.signal(signal.SIGTERM, stop)
         if file is None or not seconds:
             return end(number, frame)
-        with contextlib.suppress(OSError):  # then it stops without having said so
+        with contextlib.suppress(OSError):  # gunicorn then stops without draining first
             file.parent.mkdir(mode=0o700, exist_ok=True)
             file.touch()
         signal.signal(signal.SIGALRM, end)

@@ -1,7 +1,8 @@
-"""Answers the probes before anything that can break or be attacked, and measures every other request.
+"""The middleware that answers the health endpoints, and measures every request.
 
-It stands first, or second after the middleware that sets the correlation id: the kubelet asks with the address of
-the pod as Host, over plain HTTP, without a session. What is not a path of ours goes on to the application.
+It is the first middleware, or the second after CorrelationMiddleware, because the kubelet sends the pod's address as
+Host, over plain HTTP and without a session: later middlewares would refuse that. Requests for other paths go on to the
+application.
 """
 
 from __future__ import annotations
@@ -26,21 +27,21 @@ READING = ("GET", "HEAD")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What one path answers, and what it needs for that."""
+    """One health endpoint: how it answers, and what it needs."""
 
     route: str
     answer: Callable[[HttpRequest, bool], HttpResponse]
-    """Takes the request, and whether its sender may see details."""
+    """Takes the request, and whether the client may see details."""
     asks: Callable[[], Runner] | None = runner
-    """Whose results it needs."""
+    """Returns the runner whose results the answer needs."""
     knows_readers: bool = True
-    """Whether it tells some more than others."""
+    """Whether clients that may see details get a longer answer."""
     guarded: bool = False
-    """Whether it is only for those who may see details."""
+    """Whether only clients that may see details get an answer."""
 
 
 def endpoints() -> dict[str, Endpoint]:
-    """The endpoints by path, with and without trailing slash."""
+    """Return the endpoints by path, with and without trailing slash."""
     by_path = {}
     root = conf().PATH
     for endpoint in (
@@ -55,7 +56,7 @@ def endpoints() -> dict[str, Endpoint]:
 
 
 class HealthMiddleware:
-    """The probes and the measuring of requests; sync and async without a hop."""
+    """Answers health endpoints and measures requests. Works in sync and async chains without switching threads."""
 
     sync_capable = True
     async_capable = True
@@ -70,7 +71,7 @@ class HealthMiddleware:
         watch()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        """Answer a probe, or let the application answer; count it either way."""
+        """Answer a health endpoint, or pass the request on. Both are measured."""
         if self._is_async:
             return self._call_async(request)
         endpoint = self._endpoints.get(request.path_info)
@@ -107,7 +108,7 @@ class HealthMiddleware:
 
 def _reply(endpoint: Endpoint, request: HttpRequest) -> HttpResponse:
     if request.META.get("HTTP_HOST") == "":
-        # Any name is answered, for the kubelet asks for an address; but HTTP/1.1 asks for one (RFC 9112, section 3.2).
+        # Any host is accepted, because the kubelet sends an address. HTTP/1.1 requires one (RFC 9112, section 3.2).
         return responses.refusal(request, 400, "The Host header is missing or empty.", {})
     if request.method not in READING:
         return responses.refusal(request, 405, "This resource is read with GET or HEAD.", {"Allow": ", ".join(READING)})
@@ -116,5 +117,5 @@ def _reply(endpoint: Endpoint, request: HttpRequest) -> HttpResponse:
         return responses.refusal(request, 401, "Send the token as a bearer token.", {"WWW-Authenticate": "Bearer"})
     response = endpoint.answer(request, details)
     if request.method == "HEAD":
-        response.content = b""  # Content-Length stays: it says what a GET would bring
+        response.content = b""  # Content-Length stays: it is that of a GET
     return response

@@ -1,4 +1,4 @@
-"""No table: only what the permission to see details hangs on."""
+"""A model without a table, which carries the permission `health.view_details`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Details(models.Model):
-    """The details of the probes; whoever has `health.view_details` may see them."""
+    """The details of the probes. Users with `health.view_details` may see them."""
 
     class Meta:
         managed = False
@@ -14,5 +14,5 @@ class Details(models.Model):
         verbose_name = verbose_name_plural = "probe details"
 
     def __str__(self) -> str:
-        """The name of what may be seen."""
+        """Return the name that the admin shows."""
         return "probe details"

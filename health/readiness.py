@@ -1,4 +1,4 @@
-"""From the results of the probes to one verdict: may this instance be sent traffic?"""
+"""The readiness verdict: whether this instance may be sent traffic, from the latest results of all probes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _started = threading.Event()
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known at one instant."""
+    """The verdict at one instant, and the results that it rests on."""
 
     results: Sequence[tuple[ConfiguredProbe, Result]]
     db_ok: bool
@@ -34,7 +34,7 @@ class Verdict:
 
     @property
     def message(self) -> str:
-        """The verdict for a human, without anything that a stranger should not know."""
+        """The verdict as a sentence, without hosts, versions or exception texts."""
         if self.draining:
             return "Draining: takes no new requests."
         if not self.ready:
@@ -43,7 +43,7 @@ class Verdict:
 
 
 def judge() -> Verdict:
-    """The verdict from what is known now; runs no probe."""
+    """Return the verdict from the latest results. No probe is run."""
     now = time.monotonic()
     pending = Result(State.FAIL, PENDING, now, 0.0)
     results = [(probe, result or pending) for probe, result in runner().results()]
@@ -62,19 +62,19 @@ def judge() -> Verdict:
 
 
 def has_started() -> bool:
-    """Whether all critical probes have passed at once before, in this process: start-up is over, for good."""
+    """Return whether all critical probes have once passed at the same time in this process."""
     return _started.is_set()
 
 
 def database_is_down() -> bool:
-    """Whether a database is known not to answer."""
+    """Return whether the latest result of a database probe is a failure."""
     return any(
         probe.is_database and result is not None and result.state is State.FAIL for probe, result in runner().results()
     )
 
 
 def overall(results: Sequence[tuple[ConfiguredProbe, Result]]) -> State:
-    """The worst of all; a failure that is not critical is a warning."""
+    """Return the worst state of all results. A failure of a probe that is not critical counts as a warning."""
     if any(probe.critical and result.state is State.FAIL for probe, result in results):
         return State.FAIL
     return State.PASS if all(result.state is State.PASS for _, result in results) else State.WARN

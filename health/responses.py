@@ -1,4 +1,4 @@
-"""The bodies of the endpoints, each in the form that the client asked for."""
+"""Responses of the health endpoints, in the media type that the client asked for."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse
 
 from health.accept import choose
+from health.compat import mark_as_logged
 from health.conf import conf
 from health.metrics.alone import warn_if_alone
 from health.metrics.exposition import openmetrics_text, prometheus_text
@@ -32,14 +33,14 @@ FORMATS = {"json": JSON, "prometheus": TEXT, "openmetrics": OPENMETRICS}
 
 
 def live(request: HttpRequest, details: bool) -> HttpResponse:
-    """The process can answer: this is all it says, and it looks at nothing to say it."""
+    """Answer liveness: always 200. Nothing is checked, because the answer itself proves that the process lives."""
     if _wants_ietf(request):
         return _json({"status": "pass"}, content_type=HEALTH_JSON)
     return _json({"status": "ok", "timestamp": _now(), "message": "The process is alive."})
 
 
 def ready(request: HttpRequest, details: bool) -> HttpResponse:
-    """Whether the instance may be sent traffic."""
+    """Answer readiness: 200 if the instance may be sent traffic, else 503."""
     verdict = judge()
     if _wants_ietf(request):
         return _ietf(verdict, details)
@@ -53,7 +54,7 @@ def ready(request: HttpRequest, details: bool) -> HttpResponse:
 
 
 def summary(request: HttpRequest, details: bool) -> HttpResponse:
-    """The state of the service in a word; with what it is and what its probes found, for those who may see it."""
+    """Answer the summary: the state of the service, with details for clients that may see them."""
     verdict = judge()
     if _wants_ietf(request):
         return _ietf(verdict, details)
@@ -66,7 +67,7 @@ def summary(request: HttpRequest, details: bool) -> HttpResponse:
 
 
 def startup(request: HttpRequest, details: bool) -> HttpResponse:
-    """Whether start-up is over: from then on liveness and readiness have the word."""
+    """Answer startup: 503 until all critical probes have passed once, then 200 for the life of the process."""
     verdict = judge()
     started = has_started()
     status = 200 if started else 503
@@ -75,13 +76,13 @@ def startup(request: HttpRequest, details: bool) -> HttpResponse:
     body: dict[str, object] = {
         "status": "started" if started else "starting",
         "timestamp": _now(),
-        "message": "Start-up is over." if started else "Waits for what the service needs.",
+        "message": "Start-up is over." if started else "Waiting for what the service needs.",
     }
     return _json(body | _details(verdict, details), status=status)
 
 
 def metrics(request: HttpRequest, details: bool) -> HttpResponse:
-    """The numbers: JSON for a glance, or what Prometheus scrapes."""
+    """Answer the metrics: a short JSON summary, Prometheus text or OpenMetrics."""
     try:
         name = request.GET.get("format")
     except TooManyFieldsSent:
@@ -103,7 +104,7 @@ def metrics(request: HttpRequest, details: bool) -> HttpResponse:
 
 
 def refusal(request: HttpRequest, status: int, detail: str, headers: Mapping[str, str]) -> HttpResponse:
-    """A problem body (RFC 9457), for a request that this endpoint does not serve."""
+    """Return a problem (RFC 9457) for a request that the endpoint refuses."""
     body = {
         "type": "about:blank",
         "title": {400: "Bad Request", 401: "Unauthorized", 405: "Method Not Allowed"}[status],
@@ -122,7 +123,7 @@ def refusal(request: HttpRequest, status: int, detail: str, headers: Mapping[str
 def _ietf(verdict: Verdict, details: bool) -> HttpResponse:
     body: dict[str, object] = {"status": verdict.state.value, "output": verdict.message}
     if verdict.state is State.PASS:
-        del body["output"]  # the draft wants it for the other states only
+        del body["output"]  # the draft allows it only in the other states
     if details:
         body |= {"version": conf().VERSION, "checks": _ietf_checks(verdict)}
     return _json(body, status=_status(verdict), content_type=HEALTH_JSON)
@@ -189,7 +190,7 @@ def _respond(content: bytes, status: int, content_type: str) -> HttpResponse:
     headers["Cache-Control"] = "no-store"
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Vary"] = "Accept"
-    # Django would log each 503 as an error of its own, and mail it to the administrators: every second, for as long as
-    # the database is away. The change of a probe's state is logged once, by the runner.
-    response._has_been_logged = True  # type: ignore[attr-defined]  # Django's own mark
+    # Django would log every 503 as an error and mail it to the administrators, each second while the database is down.
+    # The runner logs the change of a probe's state once.
+    mark_as_logged(response)
     return response

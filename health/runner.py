@@ -1,8 +1,8 @@
-"""Runs probes and collectors: each on a long-lived daemon thread of its own, one run at a time, under a hard deadline.
+"""Running probes and collectors, each on a long-lived daemon thread, one run at a time, with a deadline.
 
-A request asks for results that are not older than the cache allows, and waits for what must run anew; many
-requests wait for the same run. One that hangs costs one thread and the deadline once: as long as it hangs,
-its result is a failure at once, and nobody waits for it again.
+A request needs results that are not older than CACHE_S, and waits for the probes that must run again; requests that
+come at the same time wait for the same run. A probe that hangs costs one thread, and delays one request by the
+deadline. While it hangs, its result is a failure, and no request waits for it.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from health.states import Result, State
 logger = logging.getLogger("health.probes")
 
 Run = Future[None]
-"""One run of a probe under way: done when its result is there."""
+"""One run of a probe. The future is done when the result is there."""
 
 MARGIN_S = 0.001
-"""A waiter wakes this long after the deadline, never before it."""
+"""A waiting request wakes up this long after the deadline, never before it."""
 
 
 class ProbeThread:
-    """One probe, its thread and its latest result; `announce` is told each result, and whether its state is new."""
+    """One probe, its thread and its latest result. `announce` gets each result, and whether its state has changed."""
 
     def __init__(
         self,
@@ -52,56 +52,59 @@ class ProbeThread:
         self._lock = threading.Lock()
         self._orders: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._flight: Run | None = None
+        self._running: Run | None = None
         self._started = 0.0
         self._latest: Result | None = None
         self._announced = State.PASS
 
     def start(self, now: float) -> Run | None:
-        """The run to wait for; None where the latest result is still good, or the run is overdue."""
+        """Start a run if one is needed, and return the run to wait for.
+
+        Return None if the latest result is still fresh, or if the run in progress is overdue.
+        """
         with self._lock:
-            if self._flight is not None:
-                return None if self._overdue(now) else self._flight
+            if self._running is not None:
+                return None if self._overdue(now) else self._running
             if self._latest is not None and now - self._latest.finished < self._cache_s:
                 return None
-            flight: Run = Future()
-            flight.set_running_or_notify_cancel()  # a waiter that goes away must not cancel it for the others
-            self._flight, self._started = flight, now
-            self._order(flight)
-            return flight
+            run: Run = Future()
+            run.set_running_or_notify_cancel()  # a waiting request that gives up must not cancel it
+            self._running, self._started = run, now
+            self._order(run)
+            return run
 
     def deadline(self) -> float:
-        """When, on the monotonic clock, the run under way is overdue."""
+        """Return when the run in progress is overdue, on the monotonic clock."""
         return self._started + self._deadline_s
 
     def result(self, now: float) -> Result | None:
-        """The latest result; a failure while a run is overdue; None before the first run has ended."""
+        """Return the latest result; a failure while a run is overdue; None before the first run has ended."""
         with self._lock:
-            if self._flight is None or not self._overdue(now):
+            if self._running is None or not self._overdue(now):
                 return self._latest
             result = Result(State.FAIL, f"no answer for {now - self._started:.1f} s", now, now - self._started)
         self._announce(result)
         return result
 
     def stop(self) -> None:
-        """Let the thread end when it has nothing to run."""
+        """End the thread as soon as it has nothing to run."""
         self._orders.put(None)
 
     def _overdue(self, now: float) -> bool:
         return now >= self._started + self._deadline_s
 
-    def _order(self, flight: Run) -> None:
+    def _order(self, run: Run) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=f"health {self.probe.name}", daemon=True)
             self._thread.start()
-        self._orders.put(flight)
+        self._orders.put(run)
 
     def _work(self) -> None:
-        while (flight := self._orders.get()) is not None:
+        while (run := self._orders.get()) is not None:
             result = self._run()
             with self._lock:
-                self._latest, self._flight = result, None
-            flight.set_result(None)
+                self._latest, self._running = result, None
+            run.set_result(None)
             self._announce(result)
 
     def _run(self) -> Result:
@@ -109,11 +112,11 @@ class ProbeThread:
             try:
                 warning = self.probe.run()
             finally:
-                connections.close_all()  # of this thread: what it kept would be missing elsewhere
+                connections.close_all()  # those of this thread: kept ones would be missing in the application's pool
             if warning is not None and not isinstance(warning, str):  # `return False` must not pass
                 raise TypeError(f"a probe returns None or a text, not {warning!r:.50}")
             state, detail = (State.WARN, warning) if warning else (State.PASS, "")
-        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001  (its finding, no end of ours)
+        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001  (the probe fails, this thread goes on)
             state, detail = State.FAIL, f"{type(error).__name__}: {error}"
         now = time.monotonic()
         took_s = now - self._started
@@ -130,50 +133,50 @@ class ProbeThread:
 class Runner:
     """All probes, or all collectors, of this process."""
 
-    def __init__(self, lanes: Sequence[ProbeThread]) -> None:
-        self.lanes = lanes
+    def __init__(self, threads: Sequence[ProbeThread]) -> None:
+        self.threads = threads
 
     def refresh(self) -> None:
-        """Have a good result of every probe, or the deadline behind us."""
-        flights, seconds = self._start()
-        if flights:
-            wait(flights, timeout=seconds)
+        """Run the probes whose results are too old, and wait until they have ended or the deadline is over."""
+        runs, seconds = self._start()
+        if runs:
+            wait(runs, timeout=seconds)
 
     async def arefresh(self) -> None:
-        """The same on an event loop, which goes on with its other work meanwhile."""
-        flights, seconds = self._start()
-        if flights:
-            await asyncio.wait([asyncio.wrap_future(flight) for flight in flights], timeout=seconds)
+        """Do the same without blocking the event loop."""
+        runs, seconds = self._start()
+        if runs:
+            await asyncio.wait([asyncio.wrap_future(run) for run in runs], timeout=seconds)
 
     def results(self) -> list[tuple[ConfiguredProbe, Result | None]]:
-        """What is known now, without running anything."""
+        """Return each probe with its latest result. No probe is run."""
         now = time.monotonic()
-        return [(lane.probe, lane.result(now)) for lane in self.lanes]
+        return [(thread.probe, thread.result(now)) for thread in self.threads]
 
     def stop(self) -> None:
-        """Let all threads end; one that hangs ends when its probe returns."""
-        for lane in self.lanes:
-            lane.stop()
+        """End all threads. A thread whose probe hangs ends when the probe returns."""
+        for thread in self.threads:
+            thread.stop()
 
     def _start(self) -> tuple[list[Run], float]:
         now = time.monotonic()
-        flights, until = [], now
-        for lane in self.lanes:
-            if (flight := lane.start(now)) is not None:
-                flights.append(flight)
-                until = max(until, lane.deadline())
-        return flights, until - now + MARGIN_S
+        runs, until = [], now
+        for thread in self.threads:
+            if (run := thread.start(now)) is not None:
+                runs.append(run)
+                until = max(until, thread.deadline())
+        return runs, until - now + MARGIN_S
 
 
 def announce_probe(name: str, result: Result, is_new: bool) -> None:
-    """Show what a probe has found; a change of its state is logged."""
+    """Set the gauges of a probe, and log a change of its state."""
     gauges.show_result(name, result)
     if is_new:
         _log("A health probe has changed its state.", "health.probe_changed", result, probe=name)
 
 
 def announce_collector(name: str, result: Result, is_new: bool) -> None:
-    """Show whether a collector did what it should; a change is logged."""
+    """Set the gauge of a collector, and log a change of its state."""
     gauges.show_collector(name, result)
     if is_new:
         _log("A collector of metrics has changed its state.", "health.collector_changed", result, collector=name)
@@ -189,12 +192,12 @@ _lock = threading.Lock()
 
 
 def runner() -> Runner:
-    """The probes of this process, made on first use: with new threads after a fork, anew when settings change."""
+    """Return the runner of all probes. It is created on first use, and again after a fork or a change of settings."""
     return _made.get("probes") or _make("probes", configured_probes, announce_probe)
 
 
 def collecting() -> Runner:
-    """Likewise the collectors: what they gave is with them (`probe.run.families`), if their result is a pass."""
+    """Return the runner of all collectors. A collector that passes has its metrics in `probe.run.families`."""
     return _made.get("collectors") or _make("collectors", configured_collectors, announce_collector)
 
 
@@ -209,7 +212,7 @@ def _make(
 
 
 def _after_fork() -> None:
-    global _lock  # noqa: PLW0603  (it may have been held when the process forked)
+    global _lock  # noqa: PLW0603  (another thread may have held it when the process forked)
     _made.clear()
     _lock = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""What a probe may find: the states, and the result of one run."""
+"""The states of a probe, and the result of one run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import enum
 
 
 class State(enum.StrEnum):
-    """Pass and warn serve; fail of a critical probe takes the instance out of service."""
+    """State of a probe. If a critical probe fails, the instance is not ready; PASS and WARN leave it ready."""
 
     PASS = "pass"  # noqa: S105  (a state, not a password)
     WARN = "warn"
@@ -16,10 +16,10 @@ class State(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Result:
-    """What one run of a probe found. `detail` may name hosts and paths: only for those who may see it."""
+    """Result of one run of a probe. `detail` may name hosts and paths, so only clients that may see details get it."""
 
     state: State
     detail: str
     finished: float
-    """When, on the monotonic clock."""
+    """When the run ended, on the monotonic clock."""
     took_s: float

@@ -1,1 +1,1 @@
-"""What Prometheus is told of this service: the numbers, how they are shared by processes, and how they are read."""
+"""Metrics: the instruments, how processes share their numbers, and how a scrape reads them."""

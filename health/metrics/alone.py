@@ -1,4 +1,4 @@
-"""A warning where a scrape gives the numbers of one process, and the server has several."""
+"""A warning for servers with several processes that do not share their metrics."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ logger = logging.getLogger("health.metrics")
 
 
 def warn_if_alone(request: HttpRequest) -> None:
-    """Log one warning in each process whose numbers are not shared, though the server has other processes."""
+    """Log a warning, once in a process, if its metrics are not shared although the server has other processes."""
     if shared_directory() is None and has_siblings(request):
         _warn()
 
 
 def has_siblings(request: HttpRequest) -> bool:
-    """Whether other processes of the server answer requests, too.
+    """Return whether the server has other processes that answer requests.
 
-    A WSGI server says so (PEP 3333). ASGI has no word for it; uvicorn's processes, if there are several, are children
-    by `multiprocessing`.
+    A WSGI server declares it (PEP 3333). ASGI does not; uvicorn starts several processes with `multiprocessing`.
     """
     if isinstance(request, WSGIRequest):
         return bool(request.environ.get("wsgi.multiprocess"))

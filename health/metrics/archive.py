@@ -1,8 +1,8 @@
-"""What dead processes counted: added up in one file, so that no counter goes back when a worker ends, nor do files
-pile up as workers come and go.
+"""The archive: the numbers of dead processes, added up in one file.
 
-The archive names the files that are in it. So a crash between its writing and their removal counts nothing twice, and a
-reader needs no lock: it takes the archive first, then the files that are not in it.
+Without it, a counter would go back when a worker ends, or the files of dead workers would pile up. The archive names
+the files that it includes, so that a crash between writing the archive and removing the files counts nothing twice. A
+reader needs no lock: it reads the archive first, then the files that the archive does not include.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ MERGING = "merging"
 ARCHIVE = "archive.json"
 
 FILE = re.compile(r"(counter|histogram|summary|gauge_[a-z]+)_(\d+)(-[0-9a-f]+)?\.db")
-"""Kind, pid, and what only the files of `SharedFile` have: those whose owner holds the lock."""
+"""Kind, pid, and the suffix that only files of `SharedFile` have, whose owner holds the lock."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Archive:
-    """The numbers by kind, and the names of the files they came from that may still be there."""
+    """The numbers by kind, and the names of the included files that may still exist."""
 
     merged: frozenset[str] = frozenset()
     numbers: dict[str, Numbers] = dataclasses.field(default_factory=dict)
@@ -36,7 +36,7 @@ class Archive:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NumberFile:
-    """A file of numbers in the directory, by what its name says."""
+    """A file of numbers, described by its name."""
 
     name: str
     kind: str
@@ -45,17 +45,17 @@ class NumberFile:
 
     @property
     def ends_with_owner(self) -> bool:
-        """Whether its numbers are of no interest when the owner is dead."""
+        """Whether the numbers are dropped when the owner is dead."""
         return self.kind.startswith("gauge_live")
 
     @property
     def stays(self) -> bool:
-        """Whether its numbers stand under the pid of their own, and cannot be added up."""
+        """Whether the numbers are shown by pid, and so cannot be added up."""
         return self.kind == "gauge_all"
 
 
 def number_files(directory: Path) -> Iterator[NumberFile]:
-    """The files of numbers in the directory."""
+    """Yield the files of numbers in the directory."""
     for name in os.listdir(directory):
         if match := FILE.fullmatch(name):
             kind, pid, ours = match.groups()
@@ -63,7 +63,7 @@ def number_files(directory: Path) -> Iterator[NumberFile]:
 
 
 def read_archive(directory: Path) -> Archive:
-    """The archive; an empty one where there is none yet."""
+    """Return the archive; an empty one if there is none yet."""
     try:
         content = json.loads((directory / ARCHIVE).read_bytes())
         return Archive(
@@ -75,9 +75,9 @@ def read_archive(directory: Path) -> Archive:
 
 
 def merge_dead_processes(directory: Path) -> None:
-    """Put the numbers of dead processes into the archive, unless another process is at it.
+    """Move the numbers of dead processes into the archive, unless another process is doing so.
 
-    Raises `OSError` when the archive cannot be written: the files then stay, and count as before.
+    Raises `OSError` if the archive cannot be written. The files then stay, and are counted as before.
     """
     dead = [
         file

@@ -1,7 +1,7 @@
-"""Metrics that a function gives when they are asked for: what is on a disk or in a database, for all processes alike.
+"""Collectors: functions that return metrics at each scrape, for numbers that are the same in every process.
 
-A collector is the dotted path of a callable without arguments that gives prometheus_client's families. It is run like
-a probe, so that one that hangs or raises costs its own families and not the scrape.
+A collector is the dotted path of a callable without arguments that returns metric families of prometheus_client. It
+is run like a probe: a collector that hangs or raises costs its own metrics, not the scrape.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from health.probes.configuration import BadProbe, ConfiguredProbe
 
 @dataclasses.dataclass(slots=True)
 class Collector:
-    """One callable of COLLECTORS, and what it gave last."""
+    """One callable of COLLECTORS, and the metrics that it returned last."""
 
     collect: Callable[[], Iterable[Metric]]
     families: list[Metric] = dataclasses.field(default_factory=list)
 
     def __call__(self) -> None:
-        """Collect anew. Raises what the callable raises, and what writing out its families would."""
+        """Collect again. Raises what the callable raises, and what serializing its families raises."""
         families = list(self.collect())
         written = Families(families)
         generate_latest(written)
@@ -36,19 +36,19 @@ class Collector:
 
 
 class Families(CollectorRegistry):
-    """Families to be written out, as prometheus_client takes them."""
+    """A registry of given families, which is what the serializers of prometheus_client take."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         super().__init__()
         self._families = families
 
     def collect(self) -> Iterable[Metric]:
-        """The families."""
+        """Return the families."""
         return self._families
 
 
 def configured_collectors() -> Iterator[ConfiguredProbe]:
-    """The collectors of the settings; one that cannot be imported fails whenever it is run."""
+    """Yield the collectors of the settings. A collector that cannot be imported fails at each run."""
     for path in conf().COLLECTORS:
         try:
             yield ConfiguredProbe(path, Collector(collector(path)))
@@ -57,7 +57,7 @@ def configured_collectors() -> Iterator[ConfiguredProbe]:
 
 
 def bad_collectors() -> Iterator[tuple[str, str]]:
-    """The entries that are no collectors: (path, why)."""
+    """Yield the entries that cannot be used: (path, reason)."""
     for path in conf().COLLECTORS:
         try:
             collector(path)
@@ -66,7 +66,7 @@ def bad_collectors() -> Iterator[tuple[str, str]]:
 
 
 def collector(path: str) -> Callable[[], Iterable[Metric]]:
-    """What the path names. Raises `BadProbe` when that is nothing, or nothing that can be called."""
+    """Import the callable. Raises `BadProbe` if it cannot be imported or called."""
     try:
         target = import_string(path)
     except (ImportError, AttributeError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""The numbers in the forms that Prometheus reads."""
+"""Serializing the metrics as Prometheus text and as OpenMetrics."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ from health.states import State
 logger = logging.getLogger("health.metrics")
 
 CONTENT_TYPE_PLAIN = "text/plain; version=0.0.4; charset=utf-8"
-"""The format that `generate_latest` writes by default. prometheus_client has this text under a name since 0.23 only."""
+"""Content type of `generate_latest`. prometheus_client exports it only since 0.23."""
 
 START_TIME = "process_start_time_seconds"
-"""Of the service: a family of this name in prometheus_client's registry is of one worker."""
+"""Start time of the service. A family of this name in prometheus_client's registry is that of one worker."""
 
-TELLING = {"python_info"}
-"""Families of prometheus_client's own that tell versions: for those who may see details."""
+VERSIONED = {"python_info"}
+"""Families of prometheus_client that reveal versions. Only clients that may see details get them."""
 
 
 def prometheus_text(*, details: bool) -> tuple[bytes, str]:
-    """The text format 0.0.4, and its content type."""
+    """Return the metrics in the text format 0.0.4, and the content type."""
     return generate_latest(Families(_visible(details))), CONTENT_TYPE_PLAIN
 
 
 def openmetrics_text(*, details: bool) -> tuple[bytes, str]:
-    """The OpenMetrics format, and its content type."""
+    """Return the metrics in the OpenMetrics format, and the content type."""
     text: bytes = generate_openmetrics(Families(_visible(details)))
     return text, CONTENT_TYPE_OPENMETRICS
 
 
 def _visible(details: bool) -> Iterator[Metric]:
-    """What a client may see; a name that two places give is told once, for Prometheus refuses what is told twice."""
-    told = set()
+    """Yield the families that a client may see, each name once, because Prometheus refuses a scrape with duplicates."""
+    seen = set()
     for family in _all(details):
-        if family.name in told:
+        if family.name in seen:
             logger.warning(
-                "Metrics of one name come from two places.",
+                "Two sources have metrics of the same name; the second is left out.",
                 extra={"action": "health.metric_twice", "metric": family.name},
             )
-        elif details or family.name not in TELLING:
-            told.add(family.name)
+        elif details or family.name not in VERSIONED:
+            seen.add(family.name)
             yield family
 
 

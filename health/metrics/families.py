@@ -1,4 +1,4 @@
-"""The metric families of the service: of this process if it is alone, of all that share a directory otherwise."""
+"""The metric families of the service: those of this process, or of all processes that share a directory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class Series(NamedTuple):
-    """What a key says."""
+    """The parts of a key of prometheus_client's files."""
 
     family: str
     name: str
@@ -35,17 +35,17 @@ class Series(NamedTuple):
 
 
 def families() -> Iterable[Metric]:
-    """All families, ready to be written out."""
+    """Return all families, ready to be serialized."""
     directory = shared_directory()
     if directory is None:
         return REGISTRY.collect()
     try:
         merge_dead_processes(directory)
-    except OSError as error:  # no directory, or no room in it: what is there is read all the same
-        logger.debug("The numbers of dead processes stay where they are.", extra={"error": error.strerror})
+    except OSError as error:  # the directory is missing or full: the files are read as they are
+        logger.debug("The numbers of dead processes cannot be archived.", extra={"error": error.strerror})
     settle()
     by_kind = _all_numbers(directory)
-    # What this process alone knows must not be in a counter: the next scrape asks another, and finds it gone back.
+    # A counter must not include numbers that only this process has: the next scrape may ask another process.
     is_shared = directory.is_dir()
     for kind, private in private_numbers().items():
         if kind.startswith("gauge") or not is_shared:
@@ -67,7 +67,7 @@ def _all_numbers(directory: Path) -> dict[str, Numbers]:
                     numbers = {key + b"\0" + file.pid.encode(): number for key, number in numbers.items()}
                 fold(file.kind, by_kind.setdefault(file.kind, {}), numbers)
                 read.add(directory / file.name)
-        except OSError:  # put into the archive since we read that
+        except OSError:  # archived by another process since the archive was read
             continue
         forget_layouts(read)
         return by_kind
@@ -97,7 +97,7 @@ def _families(kind: str, numbers: Numbers) -> Iterable[Metric]:
 
 
 def _add_histogram(family: Metric, labels: dict[str, str], counts: Iterable[tuple[float, float]], sum_: float) -> None:
-    """Add the samples of one set of labels, one behind the other, as OpenMetrics demands."""
+    """Add the samples of one set of labels one after another, as OpenMetrics requires."""
     total = 0.0
     for bound, count in counts:
         total += count

@@ -1,4 +1,4 @@
-"""What the probes found last, as gauges: a scrape reads these and runs no probe."""
+"""The latest results of probes and collectors as gauges, so that a scrape runs no probe."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from health.states import Result, State
 
 
 def show_result(probe: str, result: Result) -> None:
-    """Show what a probe has found."""
+    """Set the gauges of a probe."""
     for state in State:
         PROBE_STATE.labels(probe, state.value).set(result.state is state)
     PROBE_DURATION.labels(probe).set(result.took_s)
 
 
 def show_collector(collector: str, result: Result) -> None:
-    """Show whether a collector gave what it should."""
+    """Set the gauge of a collector."""
     COLLECTOR_SUCCESS.labels(collector).set(result.state is State.PASS)
 
 
 def show_ready(ready: bool) -> None:
-    """Show what was answered."""
+    """Set the gauge of the readiness answer."""
     READY.set(ready)

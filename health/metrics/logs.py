@@ -1,4 +1,4 @@
-"""Counts log records: a handler for LOGGING, beside those that write them."""
+"""A logging handler that counts records."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _counters = {level: LOG_RECORDS.labels(level) for level in (*LEVELS, OTHER)}
 
 
 class CountingHandler(logging.Handler):
-    """Counts every record by its level, and writes nothing."""
+    """Counts records by level. It writes nothing."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One more of its level."""
+        """Count the record."""
         _counters[record.levelname if record.levelname in LEVELS else OTHER].inc()

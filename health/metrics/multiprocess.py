@@ -1,10 +1,10 @@
-"""The numbers of one process in files that the other processes read: prometheus_client's format, made to survive.
+"""Sharing of metrics: each process keeps its numbers in files, in prometheus_client's format, that others can read.
 
-It takes the place of prometheus_client's own value class, in whose files a full disk is a SIGBUS: they are sparse, and
-the page that cannot be had is missed when it is written to. Here room is made before it is mapped, and a number for
-which there is none is kept in the process, as all are where there is no directory. A file is never used again by
-another process. Its owner holds its lock for life: who gets the lock knows that the owner is dead, whatever became of
-its pid.
+It replaces the value class of prometheus_client, whose files are sparse: on a full disk, writing to a page that cannot
+be allocated is a SIGBUS. Here the space is written before it is mapped, and a number without space stays in the memory
+of the process, as all numbers do where no directory is set. A file belongs to one process for good. The process holds
+the file's lock until it ends, so a process that acquires the lock knows that the owner is dead, even if its pid is in
+use again.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from prometheus_client import values
-from prometheus_client.mmap_dict import mmap_key
+from health.compat import key_of, use_value_class
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 OWNER = "HEALTH_METRICS_OWNER"
@@ -37,28 +36,28 @@ HEADER_BYTES = 8
 CELL_BYTES = 8
 USED = struct.Struct("i")
 NUMBER = struct.Struct("dd")
-"""Value and time; the time is for the modes that show the most recent value."""
+"""Value and timestamp. The timestamp is for the modes that show the most recent value."""
 
 Cells: TypeAlias = "memoryview[float]"
-"""Doubles, in a file or in the process. One is stored at once: no reader sees half of it."""
+"""Doubles, in a file or in memory. A double is stored atomically: no reader sees half of it."""
 
 Place: TypeAlias = tuple[Cells, int]
-"""Where a number is: the cells and its index in them; its time is in the next."""
+"""Position of a number: the cells and the index in them. The next cell holds its timestamp."""
 
 
 def share(directory: Path | str) -> None:
-    """Share the metrics of all processes that come from this one, in a folder below `directory`.
+    """Share the metrics of this process and its future children, in a new directory below `directory`.
 
-    Call it in the server's first process before Django is loaded, as in gunicorn's configuration file; called again by
-    the same process (a reload), it does nothing. Two servers may name the same directory. PROMETHEUS_MULTIPROC_DIR in
-    the environment has precedence. What servers left that have ended is removed.
+    Call it in the server's first process before Django is loaded, as in gunicorn's configuration file. Called again by
+    the same process (a reload), it does nothing. Several servers may name the same directory.
+    PROMETHEUS_MULTIPROC_DIR in the environment has precedence. The directories of servers that have ended are removed.
     """
     if os.environ.get(OWNER) == str(os.getpid()):
         return
     given = None if OWNER in os.environ else os.environ.get(DIRECTORY)
     directory = Path(given or directory).absolute()
     run = directory / f"run-{os.getpid()}-{secrets.token_hex(4)}"
-    with contextlib.suppress(OSError):  # then each process keeps its numbers to itself
+    with contextlib.suppress(OSError):  # each process then keeps its numbers in memory
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in directory.glob("run-*"):
             if is_abandoned(left / FOLDER_LOCK):
@@ -69,18 +68,18 @@ def share(directory: Path | str) -> None:
 
 
 def install() -> None:
-    """Metrics that are made from now on, whoever makes them, keep their numbers here."""
-    values.ValueClass = SharedValue
+    """Make all metrics that are created from now on keep their numbers here."""
+    use_value_class(SharedValue)
 
 
 def shared_directory() -> Path | None:
-    """Where the shared files are; None where every process is alone."""
+    """Return the directory of the shared files; None if processes do not share."""
     directory = os.environ.get(DIRECTORY)
     return Path(directory) if directory else None
 
 
 def is_abandoned(file: Path) -> bool:
-    """Whether the process that made the file is gone, and all that it passed the lock on to by a fork."""
+    """Return whether the process that created the file has ended, with all children that inherited the lock."""
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -96,11 +95,11 @@ def is_abandoned(file: Path) -> bool:
 
 
 class SharedFile:
-    """The numbers of one kind (`counter`, `gauge_livesum`, …) of this process."""
+    """The file of one kind of numbers (`counter`, `gauge_livesum`, …) of this process."""
 
     def __init__(self, kind: str) -> None:
         self.private: dict[bytes, Cells] = {}
-        """Numbers for which there was no room in the file."""
+        """Numbers for which the file had no space."""
         self._kind = kind
         self._places: dict[bytes, Place] = {}
         self._used = HEADER_BYTES
@@ -111,13 +110,13 @@ class SharedFile:
         self._grow()
 
     def place(self, key: bytes) -> Place:
-        """Where the number of this key is."""
+        """Return the place of the number of this key."""
         if key not in self._places:
             self._places[key] = self._append(key) or self._keep(key)
         return self._places[key]
 
     def settle(self) -> bool:
-        """Put numbers that had no room into the file; whether there was room for one."""
+        """Move numbers from memory into the file. Return whether there was space for at least one."""
         if self._descriptor is None:
             self._descriptor = create_file(self._kind)
         settled = False
@@ -133,7 +132,7 @@ class SharedFile:
         return settled
 
     def close(self) -> None:
-        """Let go of the file, which stays."""
+        """Close the file, which stays in the directory."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -151,21 +150,21 @@ class SharedFile:
                 return None
         self._map[self._used : end] = entry
         self._used = end
-        self._map[: USED.size] = USED.pack(end)  # last: a reader takes only what is whole
+        self._map[: USED.size] = USED.pack(end)  # last, so that a reader sees only complete entries
         return self._cells, (end - NUMBER.size) // CELL_BYTES
 
     def _grow(self) -> bool:
         if self._descriptor is None or not allocate(self._descriptor, self._size, CHUNK_BYTES):
             return False
         self._size += CHUNK_BYTES
-        # Numbers that have their place stay on the earlier maps, which show the same file.
+        # Numbers that have a place stay in the earlier maps, which show the same file.
         self._map = memoryview(mmap.mmap(self._descriptor, self._size))
         self._cells = self._map.cast("d")
         return True
 
 
 def create_file(kind: str, suffix: str = "db") -> int | None:
-    """A new file of this process, locked before anybody can see it; None where it cannot be made."""
+    """Create a file of this process, locked before others can see it. Return None if it cannot be created."""
     directory = shared_directory()
     if directory is None:
         return None
@@ -187,7 +186,7 @@ def create_file(kind: str, suffix: str = "db") -> int | None:
 
 
 def allocate(descriptor: int, start: int, length: int) -> bool:
-    """Write zeros, so that the room is really there; False where there is none."""
+    """Write zeros, which allocates the space. Return False if there is none."""
     try:
         return os.pwrite(descriptor, bytes(length), start) == length
     except OSError as error:
@@ -197,7 +196,7 @@ def allocate(descriptor: int, start: int, length: int) -> bool:
 
 
 class SharedValue:
-    """One number: what prometheus_client calls a value class."""
+    """One number. It is a value class of prometheus_client."""
 
     _multiprocess = True
 
@@ -215,7 +214,7 @@ class SharedValue:
         **kwargs: object,
     ) -> None:
         self._kind = f"gauge_{multiprocess_mode}" if typ == "gauge" else typ
-        self._key = mmap_key(metric_name, name, list(labelnames), list(labelvalues), help_text).encode()
+        self._key = key_of(metric_name, name, labelnames, labelvalues, help_text)
         self._cells: Cells | None = None
         with lock:
             self._attach()
@@ -235,20 +234,20 @@ class SharedValue:
             cells[index + 1] = timestamp or 0.0
 
     def get(self) -> float:
-        """The number of this process."""
+        """Return the number of this process."""
         with lock:
             cells, index = self.place()
             return cells[index]
 
     def place(self) -> Place:
-        """Where it is until numbers move (`when_moved`); for who holds the lock."""
+        """Return the place, which is valid until numbers move (`when_moved`). The caller must hold `lock`."""
         return (self._cells or self._attach()), self._index
 
     def set_exemplar(self, exemplar: object) -> None:
-        """Exemplars are not shared."""
+        """Do nothing, because exemplars are not shared."""
 
     def get_exemplar(self) -> None:
-        """Exemplars are not shared."""
+        """Do nothing, because exemplars are not shared."""
 
     def _attach(self) -> Cells:
         file = _files.get(self._kind)
@@ -259,9 +258,12 @@ class SharedValue:
 
 
 def place_of(value: object) -> Place:
-    """Where a value of prometheus_client's is until numbers move (`when_moved`): for who changes several at once."""
+    """Return the place of a value, for code that changes several numbers at once.
+
+    The place is valid until the callbacks of `when_moved` run. Raises `TypeError` for a value of another class.
+    """
     if not isinstance(value, SharedValue):
-        raise TypeError("the metric was made before `install()`")
+        raise TypeError("the metric was created before `install()` was called")
     with lock:
         return value.place()
 
@@ -270,19 +272,19 @@ def _make_run(run: Path) -> None:
     hidden = run.with_name(f".{run.name}")
     hidden.mkdir(mode=0o700)
     descriptor = os.open(hidden / FOLDER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the last worker has ended: it stays open
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # stays open, and held, until the last worker ends
     hidden.rename(run)
 
 
 lock = threading.RLock()
-"""Held while a number of this process changes. A signal handler or finalizer may log, and so count, meanwhile."""
+"""Held while a number of this process changes. Reentrant, because a signal handler may log, and so count, meanwhile."""
 
 _files: dict[str, SharedFile] = {}
 _values: weakref.WeakSet[SharedValue] = weakref.WeakSet()
 
 
 def private_numbers() -> dict[str, dict[bytes, tuple[float, float]]]:
-    """By kind, the numbers of this process that its files have no room for."""
+    """Return the numbers of this process for which its files have no space, by kind."""
     with lock:
         return {
             kind: {key: (cells[0], cells[1]) for key, cells in file.private.items()}
@@ -292,7 +294,7 @@ def private_numbers() -> dict[str, dict[bytes, tuple[float, float]]]:
 
 
 def settle() -> None:
-    """Find room for numbers that had none, now that there may be some."""
+    """Move numbers from memory into the files, if there is space now."""
     with lock:
         settled = [file.settle() for file in _files.values()]
         if any(settled):
@@ -300,7 +302,7 @@ def settle() -> None:
 
 
 def when_moved(act: Callable[[], None]) -> None:
-    """Call this, under the lock, each time that numbers have other places: in a forked process, or in a file."""
+    """Register a callback for when numbers have moved, by a fork or from memory into a file. It runs under `lock`."""
     _moved.append(act)
 
 
@@ -318,10 +320,10 @@ def _after_fork() -> None:
     for file in _files.values():
         file.close()
     _files.clear()
-    _look_up_again()  # everything counts from zero again, in files of the new process
-    with contextlib.suppress(RuntimeError):  # uWSGI (py-call-osafterfork) calls this hook, and not the one before
+    _look_up_again()  # the child counts from zero, in files of its own
+    with contextlib.suppress(RuntimeError):  # uWSGI (py-call-osafterfork) calls this hook only
         lock.release()
 
 
-# No thread of the parent is in the middle of a change when it is copied.
+# The fork waits until no thread of the parent is changing a number.
 os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=_after_fork)

@@ -1,4 +1,4 @@
-"""Reading a file of numbers, and adding those of several processes up by the rule of their kind."""
+"""Reading a file of numbers, and combining the numbers of several processes."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 from health.metrics.multiprocess import HEADER_BYTES, NUMBER, USED
 
 Number = tuple[float, float]
-"""A value and its time."""
+"""A value and its timestamp."""
 
 Numbers = dict[bytes, Number]
-"""By key: what prometheus_client writes before each number, the names and labels as JSON."""
+"""Numbers by key. A key is the JSON of names and labels that prometheus_client writes before each number."""
 
 FIRST_READ_BYTES = 2**16
 
 _layouts: dict[Path, list[tuple[bytes, int]]] = {}
-"""The keys of a file and where their numbers are: they only ever grow, and are parsed once."""
+"""The keys of each file with the positions of their numbers. Keys are only appended, so each is parsed once."""
 
 
 def read_numbers(file: Path) -> Numbers:
-    """The numbers in a file; of one that is empty or not whole, as far as it goes.
+    """Return the numbers in a file. A truncated file gives the numbers before the cut.
 
-    Raises `FileNotFoundError` when it is gone.
+    Raises `FileNotFoundError` if the file does not exist any more.
     """
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -38,16 +38,16 @@ def read_numbers(file: Path) -> Numbers:
 
 
 def forget_layouts(files: set[Path]) -> None:
-    """Keep what is known of these files only."""
+    """Keep the parsed keys of these files only."""
     for file in _layouts.keys() - files:
         _layouts.pop(file, None)
 
 
 def fold(kind: str, into: Numbers, numbers: Numbers) -> None:
-    """Add the numbers of one more process, by the rule of their kind (for gauges, prometheus_client's modes)."""
-    together = RULES.get(kind.rpartition("_")[2].removeprefix("live"), _sum)
+    """Add the numbers of another process to `into`, by the rule of their kind (for gauges, their mode)."""
+    combine = RULES.get(kind.rpartition("_")[2].removeprefix("live"), _sum)
     for key, number in numbers.items():
-        into[key] = together(into[key], number) if key in into else number
+        into[key] = combine(into[key], number) if key in into else number
 
 
 def _sum(one: Number, other: Number) -> Number:

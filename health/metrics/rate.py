@@ -1,4 +1,4 @@
-"""How many requests came in the last minute: a counter for each second, in a ring that other processes can read."""
+"""The number of requests in the last minute: a ring of counters, one a second, that other processes can read."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from health.metrics.multiprocess import allocate, create_file, is_abandoned, loc
 WINDOW_S = 60
 SLOTS = 64
 SLOT = struct.Struct("qq")
-"""A second of the monotonic clock, which all processes of a machine share, and how many came in it."""
+"""A second of the monotonic clock, which all processes of a host share, and the number of requests in it."""
 RING_BYTES = SLOTS * SLOT.size
 
 
 class Window:
-    """Counts the requests of this process by the second they came in."""
+    """Counts the requests of this process by second."""
 
     def __init__(self) -> None:
         self._ring: memoryview | None = None
         self._descriptor: int | None = None
 
     def count(self, now: float) -> None:
-        """One more, at this instant of the monotonic clock; for who holds the lock of the numbers."""
+        """Count a request at this time of the monotonic clock. The caller must hold `multiprocess.lock`."""
         ring = self._ring
         if ring is None:
             ring = self._open()
@@ -38,16 +38,16 @@ class Window:
             ring[index] = second
 
     def snapshot(self) -> bytes:
-        """The ring of this process."""
+        """Return the ring of this process as bytes."""
         with lock:
             return bytes(RING_BYTES) if self._ring is None else self._ring.tobytes()
 
     def is_shared(self) -> bool:
-        """Whether other processes can read it."""
+        """Return whether other processes can read the ring."""
         return self._descriptor is not None
 
     def forget(self) -> None:
-        """Begin anew: after a fork, the ring is the parent's."""
+        """Drop the ring, which after a fork is the parent's."""
         if self._descriptor is not None:
             os.close(self._descriptor)
         self._ring, self._descriptor = None, None
@@ -70,7 +70,7 @@ recent = Window()
 
 
 def requests_last_minute() -> int:
-    """How many requests all processes got in the last 60 seconds, the one that runs included."""
+    """Return the number of requests of all processes in the last 60 seconds, the current one included."""
     oldest = int(time.monotonic()) - WINDOW_S + 1
     directory = shared_directory()
     total = 0 if directory is not None and recent.is_shared() else _count(recent.snapshot(), oldest)

@@ -1,7 +1,7 @@
-"""Counts and times every request: on the way in and out of the middleware, a few microseconds each.
+"""Counting and timing of requests. HealthMiddleware calls `begin()` and `finish()`, which take some microseconds.
 
-The labels are bounded whatever a client sends: the route is the URL pattern and never the path, a method that
-HTTP does not know is `OTHER`.
+Clients cannot create any number of series: the route is the URL pattern and never the path, and a method that HTTP
+does not define is `OTHER`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from django.db.backends.signals import connection_created
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from health.compat import value_of, values_of_histogram
 from health.metrics.instruments import (
     BUCKETS_S,
     CONNECTIONS,
@@ -37,7 +38,7 @@ UNMATCHED = "unmatched"
 OTHER = "OTHER"
 
 MAX_NAMES = 100
-"""Exceptions and problem types beyond so many different ones are counted as `OTHER`."""
+"""Number of different exceptions, and of problem types, that are counted by name; further ones are `OTHER`."""
 
 MAX_PROBLEM_BYTES = 64 * 2**10
 
@@ -47,23 +48,24 @@ _names: dict[str, set[str]] = {"exception": set(), "type": set()}
 
 
 class Series:
-    """The places of what a request of this method, route and status class adds to, in this process.
+    """The places of the numbers that a request of one method, route and status class changes.
 
-    By prometheus_client's methods each number would take the lock for itself and check its labels anew, which was half
-    of what measuring a request cost: so the values inside its objects are asked for their places once.
+    prometheus_client's methods take the lock and check the labels for each number, which was half of the cost of
+    measuring a request. So the places are looked up once, and a request changes all numbers under one lock.
     """
 
     __slots__ = ("buckets", "count", "seconds")
 
     def __init__(self, method: str, route: str, status: str) -> None:
         duration = DURATION.labels(method, route)
-        self.count = place_of(REQUESTS.labels(method, route, status)._value)
-        self.seconds = place_of(duration._sum)
-        self.buckets = [place_of(bucket) for bucket in duration._buckets]
+        self.count = place_of(value_of(REQUESTS.labels(method, route, status)))
+        seconds, buckets = values_of_histogram(duration)
+        self.seconds = place_of(seconds)
+        self.buckets = [place_of(bucket) for bucket in buckets]
 
 
 def begin() -> float:
-    """A request comes in; gives what `finish` wants to know."""
+    """Count a request as in progress, and return its start on the monotonic clock, for `finish`."""
     with lock:
         cells, index = _in_progress or _find_in_progress()
         cells[index] += 1.0
@@ -71,7 +73,7 @@ def begin() -> float:
 
 
 def finish(request: HttpRequest, response: HttpResponseBase | None, route: str | None, began: float) -> None:
-    """The response goes out; None where there is none."""
+    """Count a request that has been answered. `response` is None if an exception left the middleware."""
     now = time.monotonic()
     seconds = now - began
     status = 500 if response is None else response.status_code
@@ -98,15 +100,15 @@ def _make_series(method: str | None, route: str, status: int) -> Series:
     known = method if method in METHODS else OTHER
     status_class = f"{status // 100}xx" if 100 <= status < 600 else OTHER
     series = Series(known or OTHER, readable_route(route), status_class)
-    if known == method:  # invented methods must not fill the memory
+    if known == method:  # not for invented methods, which would fill the memory
         _series[method, route, status] = series
     return series
 
 
 def readable_route(pattern: str) -> str:
-    r"""Rewrite the regular expression of a `re_path` the way a `path` is written.
+    r"""Rewrite the regular expression of a `re_path` as a pattern of `path`.
 
-    `orders/(?P<pk>[^/.]+)/?\Z` becomes `orders/<pk>/`; what `path` takes stays as it is.
+    `orders/(?P<pk>[^/.]+)/?\Z` becomes `orders/<pk>/`. A pattern of `path` stays as it is.
     """
     simplified = replace_metacharacters(replace_unnamed_groups(replace_named_groups(pattern)))
     return re.sub(r"\\([^A-Za-z0-9])", r"\1", simplified)
@@ -143,15 +145,15 @@ def _count_connection(*, connection: Any, **_: object) -> None:
 
 
 def _find_in_progress() -> Place:
-    global _in_progress  # noqa: PLW0603  (a place in the files of this process)
-    _in_progress = place_of(IN_PROGRESS._value)
+    global _in_progress  # noqa: PLW0603  (of the process)
+    _in_progress = place_of(value_of(IN_PROGRESS))
     return _in_progress
 
 
 def _look_up_again() -> None:
     global _in_progress  # noqa: PLW0603  (of the process)
     _series.clear()
-    _in_progress = None  # found by the first request: not every process that is forked serves
+    _in_progress = None  # looked up by the first request, because not every forked process serves requests
 
 
 _series: dict[tuple[str | None, str, int], Series] = {}

@@ -1,4 +1,4 @@
-"""Since when the service runs: its first process, not the worker that is asked."""
+"""Uptime of the service: of its first process, not of the worker that answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _loaded = time.monotonic()
 
 
 def uptime_s() -> float:
-    """Seconds since the service was started."""
+    """Return the seconds since the service was started."""
     return time.monotonic() - _began()
 
 

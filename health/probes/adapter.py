@@ -1,4 +1,4 @@
-"""Runs a check of the package django-health-check (4 or later) as a probe: those for Celery, Redis or RabbitMQ, say."""
+"""Running a check of the package django-health-check (4 or later) as a probe, for example those of Celery or Redis."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from django.utils.module_loading import import_string
 
 
 class DjangoHealthCheck:
-    """One check, by the dotted path of its class, with its parameters as options."""
+    """A check, named by the dotted path of its class. The other options are its parameters."""
 
     def __init__(self, check: str, **parameters: Any) -> None:
         self._class = import_string(check)
         self._parameters = parameters
-        self._class(**parameters)  # wrong parameters are named at start-up
+        self._class(**parameters)  # so that wrong parameters are reported at start-up
 
     def __call__(self) -> str | None:
-        """Run it: its warnings are warnings, whatever else it raises is a failure."""
+        """Run the check. A `ServiceWarning` is a warning, any other exception a failure."""
         check = self._class(**self._parameters)
         try:
             outcome = check.run()

@@ -1,4 +1,4 @@
-"""Does the cache keep what it is given?"""
+"""Probe of a cache: whether it keeps a value."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ KEPT_S = 10
 
 
 class NotKept(Exception):
-    """The cache took a value and did not give it back."""
+    """The cache took a value and did not return it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cache:
-    """Writes, reads and removes one value, under a key that no other probe uses."""
+    """Sets, gets and deletes a value under a key of its own."""
 
     alias: str = "default"
 
     def __call__(self) -> None:
-        """Raise what a request would run into."""
+        """Raise the exception that a request would get."""
         cache = caches[self.alias]
         key = f"health:{uuid.uuid4()}"
         try:

@@ -1,4 +1,4 @@
-"""From the setting PROBES to callables: what is wrong with an entry is said here, to checks and at run time alike."""
+"""Reading the setting PROBES. The system checks and the runner get the same description of a wrong entry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEYS = {"PROBE", "OPTIONS", "CRITICAL"}
 
 
 class BadProbe(Exception):
-    """An entry of PROBES cannot be made into a probe; the text says why."""
+    """An entry of PROBES cannot be used; the text says why."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class ConfiguredProbe:
 
     @property
     def is_database(self) -> bool:
-        """Whether it counts for `db_ok`."""
+        """Whether the probe counts for `db_ok`."""
         return isinstance(self.run, Database)
 
 
 def configured_probes() -> list[ConfiguredProbe]:
-    """The probes of the settings; one that cannot be built fails whenever it is run."""
+    """Return the probes of the settings. An entry that cannot be used fails at each run."""
     probes = []
     for name, entry in conf().PROBES.items():
         try:
@@ -44,7 +44,7 @@ def configured_probes() -> list[ConfiguredProbe]:
 
 
 def bad_probes() -> Iterator[tuple[str, str]]:
-    """The entries that cannot be built: (name, why)."""
+    """Yield the entries that cannot be used: (name, reason)."""
     for name, entry in conf().PROBES.items():
         try:
             build(name, entry)
@@ -53,9 +53,9 @@ def bad_probes() -> Iterator[tuple[str, str]]:
 
 
 def build(name: str, entry: object) -> ConfiguredProbe:
-    """The probe of one entry.
+    """Return the probe of one entry of PROBES.
 
-    Raises `BadProbe` when the entry has another form, names nothing that can be called, or has wrong options.
+    Raises `BadProbe` if the entry has a wrong form, names no callable, or has wrong options.
     """
     form = {"PROBE": entry} if isinstance(entry, str) else entry
     if not isinstance(form, dict) or "PROBE" not in form or (unknown := set(form) - KEYS):

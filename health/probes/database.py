@@ -1,4 +1,4 @@
-"""Can a request get a connection to this database now, and would it be answered?"""
+"""Probe of a database: whether a request could get a connection now, and an answer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# A connection to a machine that is gone must end by itself, or its probe would hang for ever: libpq waits two hours
-# before it asks for a sign of life. The deadline of the readiness answer does not depend on these.
+# A connection to a host that is gone must fail by itself, or the probe would hang: libpq's keepalive begins after two
+# hours. The deadline of the readiness answer does not depend on these limits.
 LIBPQ_LIMITS = {
     "connect_timeout": 5,
     "tcp_user_timeout": 5000,
@@ -23,30 +23,30 @@ LIBPQ_LIMITS = {
 
 
 class Unusable(Exception):
-    """The database answers, but cannot be used as it must be."""
+    """The database answers, but cannot be used as required."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Database:
-    """Connects, asks one question, and lets go again.
+    """Opens a connection, runs one query, and closes the connection.
 
-    A connection that was kept would pass while no new one is to be had, and would take one from the application's
-    pool for good. Where the database has a pool, the connection comes from it, so that an exhausted pool is seen.
+    A kept connection would still work while no new one can be opened, and would be missing in the application's pool.
+    If the database has a pool, the connection comes from it, so that an exhausted pool is a failure.
     """
 
     alias: str = "default"
     writable: bool = True
-    """Whether a database that takes no writes is a failure; False for a replica."""
+    """Whether a database that refuses writes is a failure. Set it to False for a replica."""
 
     def __call__(self) -> None:
-        """Raise what a request would run into."""
+        """Raise the exception that a request would get."""
         with connected_to(self.alias) as connection:
             ASK.get(connection.vendor, _ask_any)(connection, self.writable)
 
 
 @contextlib.contextmanager
 def connected_to(alias: str) -> Iterator[BaseDatabaseWrapper]:
-    """A connection for this one run, that ends by itself when its server is gone."""
+    """Yield a new connection, with limits that make it fail by itself when the server is gone."""
     connection = connections[alias].copy()
     if connection.vendor == "postgresql" and not connection.settings_dict["OPTIONS"].get("pool"):
         connection.settings_dict["OPTIONS"] = {**LIBPQ_LIMITS, **connection.settings_dict["OPTIONS"]}
@@ -74,7 +74,7 @@ def _ask_sqlite(connection: BaseDatabaseWrapper, writable: bool) -> None:
     name = str(connection.settings_dict["NAME"])
     in_memory = ":memory:" in name or "mode=memory" in name
     if not in_memory and not name.startswith("file:"):
-        # SQLite would make a file that is missing, and opens one that is not writable without a word.
+        # SQLite creates a missing file, and opens one that is not writable without an error.
         if not Path(name).exists():
             raise Unusable("the database file is missing")
         if writable and not os.access(name, os.W_OK):

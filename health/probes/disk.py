@@ -1,4 +1,4 @@
-"""Is there room on the disk?"""
+"""Probe of a file system: whether it has free space."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import os
 
 
 class Full(Exception):
-    """There is less free room than the probe is told to allow."""
+    """Less space is free than `fail_below` allows."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DiskSpace:
-    """Looks at the file system that holds `path`: at its bytes and, where it counts them, its files."""
+    """Checks the file system of `path`: its free bytes and, if the file system counts them, its free inodes."""
 
     path: str
     warn_below: float = 0.10
-    """The free share below which it warns."""
+    """Warn below this free share (0 to 1)."""
     fail_below: float = 0.02
 
     def __post_init__(self) -> None:
-        """Refuse shares that make no sense."""
+        """Raise `ValueError` for shares that contradict each other."""
         if not 0 <= self.fail_below <= self.warn_below <= 1:
             raise ValueError("0 <= fail_below <= warn_below <= 1 must hold")
 
     def __call__(self) -> str | None:
-        """Warn or raise where little is left."""
+        """Return a warning, or raise `Full`, if little space is left."""
         system = os.statvfs(self.path)
         left = {"room": system.f_bavail / (system.f_blocks or 1)}
         if system.f_files:

@@ -1,4 +1,4 @@
-"""Is the database as the code expects it?"""
+"""Probe of migrations: whether all of them are applied."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from health.probes.database import connected_to
 
 
 class Pending(Exception):
-    """There are migrations that have not been applied."""
+    """Some migrations are not applied."""
 
 
 class Migrations:
-    """Fails while migrations are pending. When none is, it asks for no more than the list of those applied."""
+    """Fails while migrations are pending. Once none is, a run reads only the list of applied migrations."""
 
     def __init__(self, alias: str = "default") -> None:
         self.alias = alias
         self._known: set[tuple[str, str]] = set()
 
     def __call__(self) -> None:
-        """Raise `Pending`, or what the database raises."""
+        """Raise `Pending`, or the exception of the database."""
         with connected_to(self.alias) as connection:
             if self._known and self._known <= MigrationRecorder(connection).applied_migrations().keys():
                 return

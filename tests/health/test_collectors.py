@@ -128,7 +128,7 @@ def test_one_that_hangs_costs_one_deadline_and_one_thread(stranger: Client, sett
     told(stranger)
 
     for _ in range(10):
-        hanging, _ = collecting().lanes
+        hanging, _ = collecting().threads
         assert hanging.start(time.monotonic()) is None  # overdue: there is nothing that a scrape would wait for
         assert told(stranger)[f"health_collector_success{HERE}hangs"] == 0
 

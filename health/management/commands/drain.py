@@ -1,4 +1,4 @@
-"""`manage.py drain`: take this instance out of service."""
+"""`manage.py drain`: take this instance out of service, or put it back."""
 
 from __future__ import annotations
 
@@ -15,24 +15,28 @@ MAX_WAIT_S = 86_400
 
 
 class Command(BaseCommand):
-    """Readiness answers 503 in every worker from now on; what is asked of the instance is still served."""
+    """Creates or removes the drain file, which makes readiness answer 503 in every worker."""
 
     help = "Take this instance out of service: readiness answers 503 from now on, and requests are still served."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """`--wait` is for a preStop hook, `--off` for a change of mind."""
+        """Add `--wait` (for a preStop hook) and `--off`."""
         parser.add_argument(
-            "--wait", type=_seconds, default=0, metavar="SECONDS", help="return so much later, when no traffic comes"
+            "--wait",
+            type=_seconds,
+            default=0,
+            metavar="SECONDS",
+            help="return after this time, when no more traffic comes",
         )
         parser.add_argument("--off", action="store_true", help="put the instance back into service")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Set or remove the mark."""
+        """Create the drain file, or remove it."""
         try:
             was_marked = (file := drain_file()) is not None and file.exists()
             if options["off"]:
-                stop_draining()  # before anything else: a server may be on its way
+                stop_draining()  # first, because a server may be about to start
             if not is_watched() and not (options["off"] and was_marked):
                 raise CommandError(
                     f"No server looks for {drain_file()}. Is one running, with the same HEALTH['DRAIN_FILE']?"
@@ -44,7 +48,7 @@ class Command(BaseCommand):
         except NoDrainFile as error:
             raise CommandError(str(error)) from error
         except OSError as error:
-            raise CommandError(f"The mark cannot be written: {error}. Set HEALTH['DRAIN_FILE'].") from error
+            raise CommandError(f"The drain file cannot be written: {error}. Set HEALTH['DRAIN_FILE'].") from error
         self.stdout.write("Draining.")
         time.sleep(options["wait"])
 
