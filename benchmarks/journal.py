@@ -168,7 +168,7 @@ def land(alias: str, folder: Path, rows: int, one_at_a_time: float) -> None:
 def copy(lines: list[bytes]) -> None:
     """The lines by COPY, in one transaction."""
     from systemlog.records.row import TABLE
-    from systemlog.storage.postgresql.store import COPY_SQL
+    from systemlog.storage.postgresql.writing import COPY_SQL
 
     with transaction.atomic(using="postgresql"), connections["postgresql"].cursor() as cursor:
         data = b"".join([line + b"\n" for line in lines])

@@ -29,7 +29,7 @@ class SystemLogConfig(AppConfig):
         from systemlog.problems import checks as problem_checks  # noqa: F401  (registers them)
         from systemlog.problems import forms
         from systemlog.retention import checks as retention_checks  # noqa: F401  (registers them)
-        from systemlog.storage.sqlite.store import register_functions
+        from systemlog.storage.sqlite.functions import register_functions
 
         if apps.is_installed("django.contrib.auth"):
             from systemlog.audit import logins

@@ -181,7 +181,7 @@ class _Job:
             return True
         with self._ending:
             if self._storage is not None and not self._ended.is_set():
-                self._storage.break_off()
+                self._storage.abort_statement()
         return False
 
     def _attempt(self, storage: Storage) -> None:

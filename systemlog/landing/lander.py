@@ -28,7 +28,7 @@ from systemlog.landing.stats import added, read_ledger, write_ledger
 from systemlog.records.copy_text import CATEGORY, decode
 from systemlog.records.levels import LEVEL_NAMES
 from systemlog.storage import Slice, Storage, get_storage
-from systemlog.storage.known import Conflict
+from systemlog.storage.conflicts import Conflict
 
 logger = logging.getLogger("systemlog.landing")
 

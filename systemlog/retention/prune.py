@@ -21,7 +21,8 @@ from systemlog.retention import archive
 from systemlog.retention.compression import GZIP
 from systemlog.storage import PartitionInUse, Row, Storage, get_storage
 from systemlog.storage.expiry import Expiry, Policy, Verdict
-from systemlog.storage.steps import Orders, Partition, PartitionState, Step
+from systemlog.storage.partitions import Partition, PartitionState
+from systemlog.storage.pruning import Callbacks, Step
 
 CATEGORY = "systemlog.retention"
 """The category of the records that tell what was pruned."""
@@ -168,13 +169,13 @@ def _prune_partition(
     progress(f"reading {partition.name}")
     step = storage.plan(partition, expiry)
     before = outcome.deleted
-    orders = Orders(
+    callbacks = Callbacks(
         archive=_writer(store, outcome) if store else None,
         note=lambda rows: _note(partition, step, rows, expiry),
         progress=lambda rows: progress(f"{before + rows:,} records deleted"),
     )
     try:
-        outcome.deleted += storage.execute(step, expiry, orders)
+        outcome.deleted += storage.execute(step, expiry, callbacks)
     except PartitionInUse as error:
         outcome.in_use.append(error.name)
 

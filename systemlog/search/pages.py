@@ -37,7 +37,8 @@ from systemlog.search.time_walk import (
 )
 from systemlog.storage import BudgetSpent, Storage, get_storage
 from systemlog.storage.calendar import Span
-from systemlog.storage.lookups import By, KeyCompared, Lookup
+from systemlog.storage.expressions import KeyCompared
+from systemlog.storage.lookups import By, Lookup
 
 MAX_PAGE_CHARACTERS = 8 * 2**20
 """A page ends early where messages and contexts come to this: each of them may have 64 KiB."""

@@ -29,7 +29,8 @@ from systemlog.records.strict_json import Malformed, read_json
 from systemlog.records.times import parse_timestamp
 from systemlog.search.pages import Search
 from systemlog.search.time_walk import START_OF_TIME, just_after
-from systemlog.storage.lookups import By, ContextHolds, HasTerm, Lookup
+from systemlog.storage.expressions import ContextHolds, HasTerm
+from systemlog.storage.lookups import By, Lookup
 
 CONTEXT_PREFIX = "context."
 MAX_CONTEXT_DOTS = 5

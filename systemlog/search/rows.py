@@ -13,7 +13,7 @@ from systemlog.records.context_json import ContextDecoder
 from systemlog.records.fields import ALL_FIELDS
 from systemlog.records.times import represent_time
 from systemlog.storage import Row
-from systemlog.storage.lookups import IdText, TimeText
+from systemlog.storage.expressions import IdText, TimeText
 
 CONTEXT = ALL_FIELDS.index("context")
 

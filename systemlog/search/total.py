@@ -22,7 +22,7 @@ from systemlog.search.pages import Search, TimeBudget, position_of
 from systemlog.search.time_walk import END_OF_TIME, LONGEST_SLICE, START_OF_TIME, slices_down
 from systemlog.storage import BudgetSpent, get_storage
 from systemlog.storage.calendar import Span
-from systemlog.storage.lookups import BinStart
+from systemlog.storage.expressions import BinStart
 from systemlog.storage.rollup import HOUR, OTHER, hour_of, whole_hours
 
 MAX_COUNT = 10_000

@@ -3,7 +3,7 @@
 from systemlog.records.row import Row
 from systemlog.storage.base import BudgetSpent, Storage
 from systemlog.storage.checkpoints import Slice
-from systemlog.storage.choice import get_storage
-from systemlog.storage.steps import PartitionInUse
+from systemlog.storage.partitions import PartitionInUse
+from systemlog.storage.vendors import get_storage
 
 __all__ = ["BudgetSpent", "PartitionInUse", "Row", "Slice", "Storage", "get_storage"]

@@ -16,10 +16,11 @@ from systemlog.records.row import Row
 from systemlog.storage import rollup
 from systemlog.storage.calendar import Span
 from systemlog.storage.checkpoints import Checkpoints, Slice
+from systemlog.storage.conflicts import OnConflict, StoredRecords, by_key, find
 from systemlog.storage.expiry import Expiry
-from systemlog.storage.known import Known, SetApart, find, known_from
 from systemlog.storage.lookups import Lookup
-from systemlog.storage.steps import Clock, Orders, Partition, PartitionReport, Step
+from systemlog.storage.partitions import Clock, Partition, PartitionReport
+from systemlog.storage.pruning import Callbacks, Step
 
 
 class BudgetSpent(Exception):
@@ -45,26 +46,26 @@ class Storage(ABC):
         """Store the rows, all or none; a row whose key is there already is skipped. Gives how many were new."""
 
     @abstractmethod
-    def break_off(self) -> None:
+    def abort_statement(self) -> None:
         """Have the statement fail that another thread waits for on this connection, if that may wait for ever."""
 
     @abstractmethod
-    def land(self, slices: Sequence[Slice], start: int, set_apart: SetApart | None = None) -> dict[uuid.UUID, int]:
+    def land(self, slices: Sequence[Slice], start: int, on_conflict: OnConflict | None = None) -> dict[uuid.UUID, int]:
         """Store the slices' lines and move their segments' checkpoints, all in one transaction, or nothing.
 
         A slice is left out where the database has its segment at another position than the slice begins at, or another
         lander has it just now. A segment that is new to the database begins at byte `start`. A line whose key is there
-        already is skipped; those that say something else than the stored record are given to `set_apart`, before the
+        already is skipped; those that say something else than the stored record are given to `on_conflict`, before the
         transaction ends. Gives the positions that hold now; what is missing, another lander has.
         """
 
-    def known(self, keys: Iterable[tuple[datetime, uuid.UUID]]) -> Known:
+    def find_stored(self, keys: Iterable[tuple[datetime, uuid.UUID]]) -> StoredRecords:
         """The stored records that have one of these keys."""
         adapt = self.connection.ops.adapt_datetimefield_value
         native = self.connection.features.has_native_uuid_field
         adapted = [(adapt(timestamp), record_id if native else record_id.hex) for timestamp, record_id in keys]
         with self.connection.cursor() as cursor:
-            return known_from(find(self.connection, cursor, adapted))
+            return by_key(find(self.connection, cursor, adapted))
 
     def checkpoints(self) -> Checkpoints:
         """How far the journal's segments are in this database."""
@@ -143,7 +144,7 @@ class Storage(ABC):
         """What is to be done with a leaf of which, by time alone, something may expire. Changes nothing."""
 
     @abstractmethod
-    def execute(self, step: Step, expiry: Expiry, orders: Orders) -> int:
+    def execute(self, step: Step, expiry: Expiry, callbacks: Callbacks) -> int:
         """Do it; gives how many rows went. Raises `PartitionInUse`; then, or interrupted, a later run goes on.
 
         No insert waits longer than 100 ms meanwhile, and none is lost.
@@ -153,7 +154,7 @@ class Storage(ABC):
     def archive(
         self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None]
     ) -> None:
-        """Give `write` the rows of a leaf that are to be archived, as `Orders.archive` takes them; none goes."""
+        """Give `write` the rows of a leaf that are to be archived, as `Callbacks.archive` takes them; none goes."""
 
     @abstractmethod
     def maintain(self, progress: Callable[[str], None]) -> None:

@@ -110,7 +110,7 @@ COMPACT_SQL = f"""
 """
 # Rows of one hour that are to be counted together: those of sources, then those of categories, that are not among the
 # most frequent; and what was taken away from a value that is counted so.
-_CROWD_SQL = f"""
+_RARE_ROWS_SQL = f"""
     SELECT id, level, count, 'S' AS kind, source FROM (
         SELECT id, level, count, source, dense_rank() OVER (ORDER BY of_source DESC, source) AS place FROM (
             SELECT *, sum(count) OVER (PARTITION BY source) AS of_source FROM {ROLLUP}
@@ -127,7 +127,7 @@ _CROWD_SQL = f"""
         ) summed
     ) ranked WHERE place > {MAX_CATEGORIES} OR count < 0
 """
-CROWD_SQL = f"SELECT id, level, count, min(source), max(kind) FROM ({_CROWD_SQL}) them GROUP BY id, level, count"
+RARE_SQL = f"SELECT id, level, count, min(source), max(kind) FROM ({_RARE_ROWS_SQL}) them GROUP BY id, level, count"
 NUMBER_OF_HOUR_SQL = f"SELECT count(*) FROM {ROLLUP} WHERE hour = %s"
 NEWEST_ROWS = 10_000
 """As many rows are looked at each time, which takes few milliseconds."""
@@ -167,11 +167,11 @@ def compact(connection: BaseDatabaseWrapper) -> int:
         cursor.execute(COMPACT_SQL)
         went, hours = cursor.fetchone()
         for hour in hours or ():
-            count_together(cursor, hour)
+            fold_rare(cursor, hour)
         return int(went)
 
 
-def count_together(cursor: CursorWrapper, hour: Any) -> None:
+def fold_rare(cursor: CursorWrapper, hour: Any) -> None:
     """Count as `OTHER` what is not among the most frequent sources and categories of an hour, as the database has it.
 
     In the caller's transaction, in which nobody else compacts or recounts.
@@ -179,7 +179,7 @@ def count_together(cursor: CursorWrapper, hour: Any) -> None:
     cursor.execute(NUMBER_OF_HOUR_SQL, [hour])
     if cursor.fetchone()[0] <= min(MAX_SOURCES, MAX_CATEGORIES):
         return
-    cursor.execute(CROWD_SQL, [hour, hour])
+    cursor.execute(RARE_SQL, [hour, hour])
     sums: Counter[tuple[str, str]] = Counter()
     gone = []
     for row_id, level, count, source, kind in cursor.fetchall():
@@ -204,8 +204,8 @@ def count_together(cursor: CursorWrapper, hour: Any) -> None:
             )
 
 
-def count_crowds_together(connection: BaseDatabaseWrapper) -> None:
-    """`count_together` for the hours that have many of the newest rows, on SQLite."""
+def fold_rare_of_newest(connection: BaseDatabaseWrapper) -> None:
+    """`fold_rare` for the hours that have many of the newest rows, on SQLite."""
     with connection.cursor() as cursor:
         cursor.execute(CROWDED_HOURS_SQL)
         if not cursor.fetchall():
@@ -214,10 +214,10 @@ def count_crowds_together(connection: BaseDatabaseWrapper) -> None:
         cursor.execute(f"UPDATE {ROLLUP} SET count = count WHERE 0")  # the write lock first, as when landing
         cursor.execute(CROWDED_HOURS_SQL)
         for (hour,) in cursor.fetchall():
-            count_together(cursor, connection.ops.adapt_datetimefield_value(hour.replace(tzinfo=UTC)))
+            fold_rare(cursor, connection.ops.adapt_datetimefield_value(hour.replace(tzinfo=UTC)))
 
 
-def hold(cursor: CursorWrapper) -> None:
+def lock(cursor: CursorWrapper) -> None:
     """Keep others from compacting and recounting until the transaction ends.
 
     To be called before the lock of a table is taken, by what calls `recount` under it: inserts must not wait for us.
@@ -232,7 +232,7 @@ def recount(connection: BaseDatabaseWrapper, span: Span) -> None:
         if connection.vendor == "postgresql":
             # Two that delete the same rows would both count them. A statement of its own: the next one sees what the
             # last holder of the lock did.
-            hold(cursor)
+            lock(cursor)
             cursor.execute(RECOUNT_POSTGRESQL, [*bounds, *bounds])
         else:
             cursor.execute(FORGET_SQLITE, bounds)
@@ -240,10 +240,10 @@ def recount(connection: BaseDatabaseWrapper, span: Span) -> None:
         cursor.execute(HOURS_SQL, bounds)
         for (hour,) in cursor.fetchall():
             adapted = hour if hour.tzinfo else hour.replace(tzinfo=UTC)
-            count_together(cursor, connection.ops.adapt_datetimefield_value(adapted))
+            fold_rare(cursor, connection.ops.adapt_datetimefield_value(adapted))
 
 
-def count_up_to(connection: BaseDatabaseWrapper, span: Span) -> int:
+def count_span(connection: BaseDatabaseWrapper, span: Span) -> int:
     """How many records of the span have been counted, in time that does not grow with their number.
 
     0 says nothing: no record, one that nobody has counted, or a span that does not begin and end with an hour.

@@ -15,7 +15,7 @@ from django.db import connections
 from systemlog.conf import conf
 from systemlog.models import SystemLog
 from systemlog.storage import Row, get_storage
-from systemlog.storage.postgresql import store as postgresql_store
+from systemlog.storage.postgresql import partitioned
 
 NOW = datetime.now(UTC)
 TODAY = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -65,7 +65,7 @@ def store(transactional_db: None) -> Callable[..., None]:
 def _drop_partitions(names: Iterable[str]) -> None:
     for name in names:
         sql(f"DROP TABLE {name}")
-    postgresql_store._remembered.clear()
+    partitioned.known_spans.clear()
 
 
 @pytest.fixture

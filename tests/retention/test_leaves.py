@@ -18,9 +18,8 @@ from systemlog.probes import PartitionMissing, partitions_made_ahead
 from systemlog.retention.prune import prune
 from systemlog.storage.calendar import Span
 from systemlog.storage.expiry import Policy
-from systemlog.storage.postgresql import sealing
-from systemlog.storage.postgresql import store as postgresql_store
-from systemlog.storage.steps import PartitionState
+from systemlog.storage.partitions import PartitionState
+from systemlog.storage.postgresql import partitioned, sealing
 from tests.retention.conftest import NOW, TODAY, ago, messages, partitions_of_today, row, run, sql
 from tests.support.databases import on_citus
 
@@ -59,7 +58,7 @@ def test_leaves_are_made_a_week_ahead_by_whoever_writes_and_by_pruning(store: St
     ahead = [name for name, report in partitions_of_today().items() if report.state is PartitionState.AHEAD]
     for name in ahead:
         sql(f"DROP TABLE {name}")
-    postgresql_store._remembered.clear()
+    partitioned.known_spans.clear()
     store(row(NOW))
     assert TODAY + 1.5 * DAYS in max(spans())
     prune(KEEP_ALL)
@@ -69,7 +68,7 @@ def test_leaves_are_made_a_week_ahead_by_whoever_writes_and_by_pruning(store: St
 def test_nobody_waits_for_a_leaf_ahead(store: Store) -> None:
     last = max(partitions_of_today().values(), key=lambda report: report.partition.span).partition.name
     sql(f"DROP TABLE {last}")
-    postgresql_store._remembered.clear()
+    partitioned.known_spans.clear()
     other = connections[conf().DATABASE].copy()
     try:
         with other.cursor() as cursor:
@@ -141,7 +140,7 @@ def test_the_oldest_leaves_are_merged_where_there_are_many(store: Store, monkeyp
             f"CREATE TABLE system_logs_of_old_{day} PARTITION OF system_logs"
             f" FOR VALUES FROM ('{lower:%Y-%m-%d}+00') TO ('{lower + DAYS:%Y-%m-%d}+00')"
         )
-    postgresql_store._remembered.clear()
+    partitioned.known_spans.clear()
     written = [row(first + day * DAYS + DAYS / 2, f"{day}") for day in range(number)]
     store(*written)
     prune(KEEP_ALL)
@@ -253,7 +252,7 @@ def test_the_length_of_leaves_can_be_changed_on_a_live_table(
 
     for name in partitions_of_today():
         sql(f"DROP TABLE {name}")
-    postgresql_store._remembered.clear()
+    partitioned.known_spans.clear()
     set_partition(before)
     store(row(NOW, "before"))
     prune(KEEP_ALL)

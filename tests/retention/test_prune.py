@@ -20,7 +20,7 @@ from systemlog.models import SystemLog
 from systemlog.retention.prune import prune
 from systemlog.storage import get_storage
 from systemlog.storage.expiry import Policy
-from systemlog.storage.steps import PartitionState
+from systemlog.storage.partitions import PartitionState
 from tests.retention.conftest import NOW, ago, messages, partitions_of_today, row, run, sql
 from tests.support.databases import on_citus
 
@@ -255,10 +255,10 @@ def test_a_process_killed_before_it_puts_the_copy_in_place_loses_nothing(store: 
             process.kill()
     store(row(ago(40), "late", category="audit"))
     assert messages() == KEPT | GONE | {"late"}
-    assert PartitionState.REPLACED in {report.state for report in partitions_of_today().values()}
+    assert PartitionState.REWRITTEN in {report.state for report in partitions_of_today().values()}
     prune(MIXED)
     assert messages() == KEPT | {"late"}
-    assert PartitionState.REPLACED not in {report.state for report in partitions_of_today().values()}
+    assert PartitionState.REWRITTEN not in {report.state for report in partitions_of_today().values()}
 
 
 @only_postgresql

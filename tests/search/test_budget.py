@@ -21,7 +21,7 @@ from systemlog.records.ids import instant_of, mint_id
 from systemlog.search.pages import Search, find_page
 from systemlog.search.total import count, facets
 from systemlog.storage import BudgetSpent, get_storage
-from systemlog.storage.postgresql import store
+from systemlog.storage.postgresql import partitioned
 from tests.support.databases import on_citus
 
 pytestmark = [
@@ -112,7 +112,7 @@ def test_a_locked_table_is_an_incomplete_answer_and_no_error(
     settings: Any, monkeypatch: pytest.MonkeyPatch, seen_for_s: int
 ) -> None:
     get_storage().partition_spans()
-    monkeypatch.setattr(store, "SEEN_FOR_S", seen_for_s)
+    monkeypatch.setattr(partitioned, "SEEN_FOR_S", seen_for_s)
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     unhurried = settings.SYSTEMLOG

@@ -22,7 +22,8 @@ from systemlog.search.parameters import read_search
 from systemlog.search.time_walk import END_OF_TIME, FIRST_SLICE, START_OF_TIME, slices_down
 from systemlog.search.total import count
 from systemlog.storage import Row, get_storage
-from systemlog.storage.lookups import By, ContextHolds, HasTerm, Lookup
+from systemlog.storage.expressions import ContextHolds, HasTerm
+from systemlog.storage.lookups import By, Lookup
 from systemlog.storage.postgresql import lookup_functions
 
 pytestmark = pytest.mark.django_db

@@ -84,7 +84,7 @@ class Command(TerminalCommand):
         try:
             row = decode(line.data)
             if not storage.insert([row]):
-                (stored,) = storage.known([row[:2]]).values()
+                (stored,) = storage.find_stored([row[:2]]).values()
                 return repeats(stored, texts(line.data))
         except (ValueError, TypeError):
             return False

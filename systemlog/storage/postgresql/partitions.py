@@ -15,7 +15,7 @@ from django.db.backends.utils import CursorWrapper
 from systemlog.conf import conf
 from systemlog.records.row import TABLE
 from systemlog.storage.calendar import BEGINNING, END, Span, span_for
-from systemlog.storage.steps import Partition, PartitionReport, PartitionState
+from systemlog.storage.partitions import Partition, PartitionReport, PartitionState
 
 PARTITIONS_LOCK = "systemlog.partitions"
 
@@ -143,7 +143,7 @@ def _state(span: Span, now: datetime, *, pending: bool, sealed: bool, replaced: 
     if pending:
         return PartitionState.DETACHING
     if replaced:
-        return PartitionState.REPLACED
+        return PartitionState.REWRITTEN
     if span.lower > now:
         return PartitionState.AHEAD
     if now in span:

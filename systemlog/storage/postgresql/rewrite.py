@@ -21,10 +21,10 @@ from django.db.backends.utils import CursorWrapper
 from systemlog.records.row import COLUMN_LIST, TABLE
 from systemlog.storage.calendar import BEGINNING, END, MICROSECOND, Span
 from systemlog.storage.conditions import NOTHING, Condition
+from systemlog.storage.partitions import Partition, PartitionInUse
 from systemlog.storage.postgresql import partitions
 from systemlog.storage.postgresql.errors import LOCK_NOT_AVAILABLE, sqlstate_of
 from systemlog.storage.postgresql.partitions import LATE_TRIGGER, LOCK_SQL, PARTITIONS_LOCK
-from systemlog.storage.steps import Partition, PartitionInUse
 
 NEW = f"{TABLE}_new"
 LATE = f"{TABLE}_late"
@@ -87,7 +87,7 @@ def drop_if_empty(connection: BaseDatabaseWrapper, partition: Partition) -> None
             take_out(cursor, [partition])
 
 
-def replace(
+def rewrite_partitions(
     connection: BaseDatabaseWrapper,
     old: Sequence[Partition],
     span: Span,

@@ -11,9 +11,9 @@ from django.db.backends.utils import CursorWrapper
 
 from systemlog.records.row import TABLE
 from systemlog.storage.calendar import Span
+from systemlog.storage.partitions import Partition, PartitionInUse
 from systemlog.storage.postgresql.errors import LOCK_NOT_AVAILABLE, sqlstate_of
 from systemlog.storage.postgresql.partitions import SEALED
-from systemlog.storage.steps import Partition, PartitionInUse
 
 SEALED_AFTER = timedelta(hours=1)
 """So long after the end of its span: most late records are in then."""
@@ -21,7 +21,7 @@ SEALED_AFTER = timedelta(hours=1)
 TRIGRAM = f"{TABLE}_trgm_"
 """An index on the messages of a partition has this name, and the oid of the partition."""
 
-REBUILD_PATIENCE = "10s"
+REBUILD_LOCK_TIMEOUT = "10s"
 """REINDEX CONCURRENTLY waits for open transactions; after this long the next prune tries again."""
 
 # The size that a rebuilt B-tree would have: a tuple is a header of 8 bytes, the aligned values, and a line pointer of
@@ -101,7 +101,7 @@ def _rebuild_bloated(cursor: CursorWrapper, partition: Partition) -> None:
     """Rebuild the partition's half-empty indexes beside its writers; first drop what an interrupted rebuild left."""
     cursor.execute("SELECT current_setting('lock_timeout')")
     (before,) = cursor.fetchone()
-    cursor.execute(f"SET lock_timeout = '{REBUILD_PATIENCE}'")
+    cursor.execute(f"SET lock_timeout = '{REBUILD_LOCK_TIMEOUT}'")
     try:
         for query, action in (
             (LEFT_OVER_SQL, "DROP INDEX CONCURRENTLY IF EXISTS {}"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import sqlite3
 import time
@@ -14,22 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.dateparse import parse_datetime
 
-from systemlog.records.context_json import UNREADABLE, ContextDecoder
+from systemlog.records.context_json import UNREADABLE
 from systemlog.records.copy_text import texts
 from systemlog.records.ndjson import write_line
 from systemlog.records.row import COLUMNS, TABLE, Row, context_as_json
-from systemlog.records.times import represent_time
 from systemlog.storage import rollup
 from systemlog.storage.base import BudgetSpent, Storage
 from systemlog.storage.calendar import Span
 from systemlog.storage.checkpoints import CHECKPOINTS, Slice
 from systemlog.storage.conditions import Condition, expired
+from systemlog.storage.conflicts import OnConflict, by_key, conflicts_among, find
 from systemlog.storage.expiry import Expiry
-from systemlog.storage.known import SetApart, conflicts_among, find, known_from
-from systemlog.storage.steps import Action, Clock, Orders, Partition, PartitionReport, PartitionState, Step
+from systemlog.storage.partitions import Clock, Partition, PartitionReport, PartitionState
+from systemlog.storage.pruning import Action, Callbacks, Step
 
 PRUNE_BATCH = 2000
 PRUNE_PAUSE_S = 0.01
@@ -74,10 +72,10 @@ class SQLiteStorage(Storage):
             cursor.executemany(INSERT_SQL, values)
             return int(cursor.rowcount)
 
-    def break_off(self) -> None:
+    def abort_statement(self) -> None:
         """None waits for ever: the connection has a timeout."""
 
-    def land(self, slices: Sequence[Slice], start: int, set_apart: SetApart | None = None) -> dict[uuid.UUID, int]:
+    def land(self, slices: Sequence[Slice], start: int, on_conflict: OnConflict | None = None) -> dict[uuid.UUID, int]:
         """One statement, executed for all lines, and the checkpoints, in one transaction."""
         checkpoints = self.checkpoints()
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
@@ -88,10 +86,10 @@ class SQLiteStorage(Storage):
             values = [values_of(line) for slice_ in chosen for line in slice_.lines]
             if values:
                 cursor.executemany(INSERT_SQL, values)
-                if set_apart is not None and cursor.rowcount < len(values):
-                    known = known_from(find(self.connection, cursor, ((value[0], value[1]) for value in values)))
+                if on_conflict is not None and cursor.rowcount < len(values):
+                    known = by_key(find(self.connection, cursor, ((value[0], value[1]) for value in values)))
                     if conflicts := conflicts_among(chosen, known):
-                        set_apart(conflicts)
+                        on_conflict(conflicts)
             checkpoints.move(cursor, chosen)
         return positions | {slice_.segment: slice_.end for slice_ in chosen}
 
@@ -126,7 +124,7 @@ class SQLiteStorage(Storage):
 
     def compact_rollup(self) -> int:
         """A writer changes the row of its hour; too many rows of one hour are counted together."""
-        rollup.count_crowds_together(self.connection)
+        rollup.fold_rare_of_newest(self.connection)
         return 0
 
     @contextmanager
@@ -181,15 +179,15 @@ class SQLiteStorage(Storage):
             rows, gone = cursor.fetchone()
         return Step(partition, Action.DELETE if gone else Action.NOTHING, rows, int(gone))
 
-    def execute(self, step: Step, expiry: Expiry, orders: Orders) -> int:
+    def execute(self, step: Step, expiry: Expiry, callbacks: Callbacks) -> int:
         """Delete batch by batch, oldest first; when records are archived first, none that came meanwhile."""
         condition = expired(expiry, self._adapt)
-        if orders.archive is not None and expiry.archives(step.partition.span.lower):
+        if callbacks.archive is not None and expiry.archives(step.partition.span.lower):
             with self.connection.cursor() as cursor:
                 cursor.execute(f"SELECT max(rowid) FROM {TABLE}")
                 last = cursor.fetchone()[0]
             condition = Condition(f"rowid <= %s AND {condition.sql}", [last, *condition.values])
-            self._archive(step.partition, expiry, orders.archive, last)
+            self._archive(step.partition, expiry, callbacks.archive, last)
         deleted, since = 0, self._adapt(step.partition.span.lower)
         try:
             while True:
@@ -201,11 +199,11 @@ class SQLiteStorage(Storage):
                     cursor.execute(DELETE_SQL.format(marks=", ".join(["%s"] * len(doomed))), [row for row, _ in doomed])
                     deleted += int(cursor.rowcount)
                 since = self._adapt(doomed[-1][1].replace(tzinfo=self.connection.timezone))
-                orders.progress(deleted)
+                callbacks.progress(deleted)
                 time.sleep(PRUNE_PAUSE_S)
         finally:
             if deleted:
-                self.insert([orders.note(deleted)])
+                self.insert([callbacks.note(deleted)])
 
     def archive(
         self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None]
@@ -246,43 +244,6 @@ def values_of(line: bytes) -> list[str | None]:
     # Django's form: without the offset, and without microseconds where they are zero.
     values[0] = (values[0] or "").removesuffix("+00").removesuffix(".000000")
     return values
-
-
-def register_functions(sender: object, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
-    """Give a new SQLite connection the functions of `systemlog.storage.lookups`; a `connection_created` receiver."""
-    if connection.vendor == "sqlite":
-        create = connection.connection.create_function
-        create("systemlog_json_contains", 2, _json_contains, deterministic=True)
-        create("systemlog_has_term", 2, _has_term, deterministic=True)
-        create("systemlog_time_text", 1, lambda text: _time_text(text, connection.timezone), deterministic=True)
-
-
-def _has_term(text: str | None, term: str) -> bool:
-    return text is not None and term in text.lower()
-
-
-def _time_text(text: str, zone: tzinfo | None) -> str:
-    return represent_time(datetime.fromisoformat(text).replace(tzinfo=zone))
-
-
-def _json_contains(document: str | None, wanted: str) -> bool:
-    return document is not None and _contains(ContextDecoder().decode(document), _wanted(wanted))
-
-
-@functools.lru_cache(256)
-def _wanted(text: str) -> Any:
-    return json.loads(text)
-
-
-def _contains(value: Any, wanted: Any) -> bool:
-    """PostgreSQL's `@>`: an object holds each wanted member, an array each wanted element, a scalar is equal."""
-    if isinstance(wanted, dict):
-        return isinstance(value, dict) and all(
-            name in value and _contains(value[name], member) for name, member in wanted.items()
-        )
-    if isinstance(wanted, list):
-        return isinstance(value, list) and all(any(_contains(one, each) for one in value) for each in wanted)
-    return isinstance(value, bool) == isinstance(wanted, bool) and value == wanted
 
 
 def _line(row: tuple[Any, ...], zone: tzinfo | None) -> bytes:

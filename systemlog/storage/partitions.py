@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
-from systemlog.records.row import Row
 from systemlog.storage.calendar import Span
 
 
@@ -37,7 +35,7 @@ class PartitionState(Enum):
     SEALED = "sealed"
     """Its span is over, and it has all its indexes. Late records still find room in it."""
 
-    REPLACED = "being replaced"
+    REWRITTEN = "being rewritten"
     """Retention is copying what stays of it, or was interrupted in that."""
 
     DETACHING = "detaching"
@@ -51,37 +49,6 @@ class PartitionReport(NamedTuple):
     rows: int
     total_bytes: int
     state: PartitionState
-
-
-class Action(Enum):
-    """How rows of a leaf go."""
-
-    NOTHING = "keep"
-    DROP = "drop"
-    REPLACE = "rewrite"
-    DELETE = "delete"
-
-
-class Step(NamedTuple):
-    """What is to be done with a leaf: `expired` of its `rows` go."""
-
-    partition: Partition
-    action: Action
-    rows: int
-    expired: int
-
-
-class Orders(NamedTuple):
-    """What retention wants done while rows go.
-
-    `archive` takes the leaf and its rows that are to be archived, as lines of NDJSON, in blocks that end with a line;
-    when it returns they are safe. `note` makes the record of so many rows that went, to be stored in the same
-    transaction. `progress` is told the rows so far.
-    """
-
-    archive: Callable[[Partition, Iterator[bytes]], None] | None
-    note: Callable[[int], Row]
-    progress: Callable[[int], None]
 
 
 class Clock(NamedTuple):

@@ -24,7 +24,7 @@ KEY_BYTES = LEVEL_OFFSET - 1
 KEYS_AT_ONCE = 400
 """SQLite takes 999 values in a statement."""
 
-Known = dict[bytes, Sequence[str | None]]
+StoredRecords = dict[bytes, Sequence[str | None]]
 """Stored records by the beginnings of their lines: the columns as texts."""
 
 
@@ -35,11 +35,11 @@ class Conflict(NamedTuple):
     number: int
 
 
-SetApart = Callable[[Sequence[Conflict]], None]
+OnConflict = Callable[[Sequence[Conflict]], None]
 """Called in the transaction that lands the other lines; what it raises rolls that back."""
 
 
-def conflicts_among(slices: Iterable[Slice], known: Known) -> list[Conflict]:
+def conflicts_among(slices: Iterable[Slice], known: StoredRecords) -> list[Conflict]:
     """The lines that say something else than the known records of their keys."""
     return [
         Conflict(slice_, number)
@@ -49,7 +49,7 @@ def conflicts_among(slices: Iterable[Slice], known: Known) -> list[Conflict]:
     ]
 
 
-def known_from(rows: Iterable[Sequence[Any]]) -> Known:
+def by_key(rows: Iterable[Sequence[Any]]) -> StoredRecords:
     """Rows of the table's columns, the context as text, by the beginnings of their lines."""
     return {key_of(row[0], row[1] if isinstance(row[1], uuid.UUID) else uuid.UUID(row[1])): row for row in rows}
 

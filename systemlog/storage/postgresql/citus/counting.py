@@ -1,0 +1,91 @@
+"""The roll-up on a Citus cluster, whose triggers cannot keep it: the app counts what it writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from django.db import transaction
+from django.db.backends.utils import CursorWrapper
+
+from systemlog.records.row import TABLE
+from systemlog.storage import rollup
+from systemlog.storage.calendar import Span
+from systemlog.storage.postgresql.store import PostgreSQLStorage
+from systemlog.storage.rollup import ROLLUP, hour_of
+
+COUNTED = "timestamp, source, category, level"
+"""The columns that the roll-up counts by."""
+
+RECOUNTED_SQL = f"""
+    SELECT date_trunc('hour', timestamp, 'UTC'), source, category, level, count(*)
+    FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s GROUP BY 1, 2, 3, 4
+"""
+
+# A transaction is not seen at one instant on all nodes: whoever counts rows anew waits for those that have written some
+# of the same days and are not through on every node, and keeps others out. They ask before they write, holding nothing
+# yet that somebody might wait for.
+DAYS_SQL = "SELECT count(pg_advisory_xact_lock{shared}(hashtext(%s), day)) FROM unnest(%s::int[]) day"
+
+DAYS = 4000
+"""Of so many days each has a lock of its own, more than a decade; then they come round again. A partition may have all
+days before 1970, and PostgreSQL has no room for so many locks."""
+
+PUT_SQL = f"COPY {ROLLUP} (hour, source, category, level, count, delta) FROM STDIN"
+
+Counted = tuple[datetime, str, str, str]
+
+
+class CountingStorage(PostgreSQLStorage):
+    """A storage that counts what it writes."""
+
+    @contextmanager
+    def counting(self, rows: Iterable[Counted]) -> Iterator[None]:
+        """In one transaction with the block."""
+        rows = list(rows)
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            lock_days_shared(cursor, (timestamp for timestamp, *_ in rows))
+            yield
+            self._count(rows)
+
+    def recount_rollup(self, span: Span) -> None:
+        """While nobody else writes records of these days."""
+        bounds = rollup.whole_hours(span)
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            rollup.lock(cursor)
+            cursor.execute(DAYS_SQL.format(shared=""), [ROLLUP, days_between(*bounds)])
+            cursor.execute(RECOUNTED_SQL, bounds)
+            counted = cursor.fetchall()
+            cursor.execute(f"DELETE FROM {ROLLUP} WHERE hour >= %s AND hour < %s", bounds)
+            self._put([(*row, "f") for row in counted])
+
+    def _put(self, rows: Sequence[tuple[object, ...]]) -> None:
+        # By COPY: each statement is a way to a worker and back.
+        if rows:
+            with self.connection.cursor() as cursor, self.connection.wrap_database_errors, cursor.copy(PUT_SQL) as copy:
+                for row in rows:
+                    copy.write_row(row)
+
+    def _count(self, rows: Iterable[Counted], times: int = 1) -> None:
+        counts = Counter((hour_of(timestamp.astimezone(UTC)), *names) for timestamp, *names in rows)
+        self._put([(*key, times * count, "t") for key, count in counts.items()])
+
+
+def lock_days_shared(cursor: CursorWrapper, timestamps: Iterable[datetime]) -> None:
+    cursor.execute(DAYS_SQL.format(shared="_shared"), [ROLLUP, _locks(map(_day, timestamps))])
+
+
+def days_between(lower: datetime, upper: datetime) -> list[int]:
+    first = _day(lower)
+    return _locks(range(first, min(_day(upper) + 1, first + DAYS)))
+
+
+def _day(instant: datetime) -> int:
+    return instant.astimezone(UTC).toordinal()
+
+
+def _locks(days: Iterable[int]) -> list[int]:
+    # In one order, so that nobody waits for another who waits for it.
+    return sorted({day % DAYS for day in days})

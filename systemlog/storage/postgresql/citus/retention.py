@@ -1,0 +1,163 @@
+"""Retention on a Citus cluster: rows are deleted in batches, and merged partitions are filled up afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+
+from django.db import DatabaseError, transaction
+
+from systemlog.records.ndjson import write_line
+from systemlog.records.row import COLUMN_LIST, COLUMNS, TABLE, JSONText, Row
+from systemlog.storage.calendar import Span
+from systemlog.storage.conditions import NOTHING, Condition, expired
+from systemlog.storage.expiry import Expiry
+from systemlog.storage.partitions import Partition, PartitionInUse
+from systemlog.storage.postgresql import partitions, rewrite
+from systemlog.storage.postgresql.citus.counting import DAYS_SQL, CountingStorage, days_between
+from systemlog.storage.postgresql.retention import DELETE_BATCH, LINES_SQL, unadapted
+from systemlog.storage.pruning import Action, Callbacks, Step
+from systemlog.storage.rollup import ROLLUP
+
+BATCH_SQL = f"""
+    SELECT min(timestamp), max(timestamp) FROM (
+        SELECT timestamp FROM {{partition}} WHERE {{condition}} ORDER BY timestamp LIMIT {DELETE_BATCH}
+    ) batch
+"""
+
+DELETE_SQL = f"""
+    DELETE FROM {{partition}} WHERE timestamp <= %s AND {{condition}}
+    RETURNING {COLUMN_LIST.replace("context", "context::text")}
+"""
+
+MERGED = f"{TABLE}_merged_"
+
+MOVE_LATE_SQL = f"""
+    INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {{table}} old
+    WHERE NOT EXISTS (SELECT 1 FROM {TABLE} WHERE {TABLE}.id = old.id AND {TABLE}.timestamp = old.timestamp)
+    ON CONFLICT (timestamp, id) DO NOTHING
+"""
+
+CONTEXT = COLUMNS.index("context")
+
+
+class CitusRetentionStorage(CountingStorage):
+    """A storage that prunes a distributed table."""
+
+    # Each shard has an order of its own.
+    lines_sql = f"{LINES_SQL} ORDER BY line.timestamp, line.id"
+
+    @contextmanager
+    def exclusive(self, waiting: Callable[[], None]) -> Iterator[None]:
+        """As on one PostgreSQL; what is waited for on a worker is not waited for longer either."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("SET citus.propagate_set_commands = 'local'")
+        try:
+            with super().exclusive(waiting):
+                self._move_late()
+                yield
+        finally:
+            with suppress(DatabaseError), self.connection.cursor() as cursor:  # what ended the block matters more
+                cursor.execute("RESET citus.propagate_set_commands")
+
+    def plan(self, partition: Partition, expiry: Expiry) -> Step:
+        """Drop a leaf all of whose span is past; of another one, delete."""
+        step = super().plan(partition, expiry)
+        return step._replace(action=Action.DELETE) if step.action is Action.REWRITE else step
+
+    def execute(self, step: Step, expiry: Expiry, callbacks: Callbacks) -> int:
+        """Drop, or delete. Records to be archived are deleted while they are read, in one transaction: one that comes
+        meanwhile is neither archived nor deleted.
+        """
+        partition, archive = step.partition, callbacks.archive
+        if archive is None or not step.rows or not expiry.archives(partition.span.lower):
+            went = super().execute(step, expiry, callbacks)
+        else:
+            went = self._archive_and_delete(partition, expiry, callbacks, archive)
+        if step.rows == went and step.action is not Action.NOTHING and self._settled(partition, expiry):
+            self._drop_empty(partition)
+        return went
+
+    def _archive_and_delete(
+        self,
+        partition: Partition,
+        expiry: Expiry,
+        callbacks: Callbacks,
+        archive: Callable[[Partition, Iterator[bytes]], None],
+    ) -> int:
+        self.ensure_partitions([datetime.now(UTC)])  # for the note
+        gone, archived = (expired(expiry, unadapted, archived_only=only) for only in (False, True))
+        went = 0
+
+        def blocks() -> Iterator[bytes]:
+            nonlocal went
+            while batch := self._delete_batch(partition, archived):
+                went += len(batch)
+                yield b"".join(write_line(row._asdict()) for row in sorted(batch, key=lambda row: row[:2]))
+                callbacks.progress(went)
+
+        with transaction.atomic(using=self.connection.alias):
+            archive(partition, blocks())
+            if went:
+                self._insert([callbacks.note(went)])
+        unarchived = Condition(f"{gone.sql} AND NOT {archived.sql}", [*gone.values, *archived.values])
+        return went + self._delete(partition, unarchived, callbacks)
+
+    def _drop_empty(self, partition: Partition) -> None:
+        if partition.name not in {there.name for there in self._partitions()}:
+            return
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"VACUUM {partition.name}")  # or the look whether it is empty takes long, under a lock
+        with suppress(PartitionInUse):  # an empty leaf does no harm, and the next run sees it again
+            rewrite.drop_if_empty(self.connection, partition)
+            rewrite.clear(self.connection, self.recount_rollup)
+
+    def _delete(self, partition: Partition, condition: Condition, callbacks: Callbacks) -> int:
+        deleted = 0
+        while True:
+            with transaction.atomic(using=self.connection.alias):
+                gone = len(self._delete_batch(partition, condition))
+                if gone:
+                    self._insert([callbacks.note(gone)])
+            deleted += gone
+            if not gone:
+                return deleted
+            callbacks.progress(deleted)
+
+    def _delete_batch(self, partition: Partition, condition: Condition) -> list[Row]:
+        """Delete the oldest rows, and count them; gives them, with their contexts as they are stored."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(BATCH_SQL.format(partition=partition.name, condition=condition.sql), condition.values)
+            first, last = cursor.fetchone()
+            if first is None:
+                return []
+            cursor.execute(DAYS_SQL.format(shared="_shared"), [ROLLUP, days_between(first, last)])
+            cursor.execute(
+                DELETE_SQL.format(partition=partition.name, condition=condition.sql), [last, *condition.values]
+            )
+            batch = [Row(*row)._replace(context=JSONText(row[CONTEXT])) for row in cursor.fetchall()]
+        self._count(((row.timestamp, row.source, row.category, row.level) for row in batch), -1)
+        return batch
+
+    def _merge(self, old: Sequence[Partition], span: Span) -> None:
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            partitions.create_table(cursor, rewrite.NEW, span)
+            cursor.execute(f"SELECT create_distributed_table('{rewrite.NEW}', 'id', colocate_with := '{TABLE}')")
+            for partition in old:
+                cursor.execute(rewrite.COPY_SQL.format(partition=partition.name, gone=NOTHING))
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            rewrite.lock(self.connection, cursor, old)
+            rewrite.take_out(cursor, old, MERGED)
+            name = partitions.free_name(cursor, span)
+            cursor.execute(f"ALTER TABLE {rewrite.NEW} RENAME TO {name}")
+            partitions.attach(cursor, name, span)
+        self._move_late()
+
+    def _move_late(self) -> None:
+        """Move what came into merged leaves after they were copied; an interrupted merge may have left it there."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(rewrite.TAKEN_OUT_SQL, [MERGED])
+            for (name,) in cursor.fetchall():
+                cursor.execute(MOVE_LATE_SQL.format(table=name))
+                cursor.execute(f"DROP TABLE {name}")

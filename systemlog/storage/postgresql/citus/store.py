@@ -1,0 +1,140 @@
+"""The log table on a Citus cluster: writing, and what the coordinator cannot answer alone."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.db import DatabaseError, OperationalError, transaction
+from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
+
+from systemlog.records.copy_text import counted_by, instants
+from systemlog.records.row import TABLE, Row
+from systemlog.storage.calendar import Span
+from systemlog.storage.checkpoints import Slice
+from systemlog.storage.conflicts import OnConflict, find
+from systemlog.storage.lookups import Lookup
+from systemlog.storage.partitions import PartitionReport
+from systemlog.storage.postgresql import partitions
+from systemlog.storage.postgresql.citus.counting import COUNTED, lock_days_shared
+from systemlog.storage.postgresql.citus.retention import CitusRetentionStorage
+from systemlog.storage.postgresql.citus.shards import NODES_SQL, with_sizes
+from systemlog.storage.postgresql.errors import UNIQUE_VIOLATION, sqlstate_of
+from systemlog.storage.postgresql.writing import (
+    COPY_FROM_ROWS,
+    STAGE,
+    STAGE_SQL,
+    UNSTAGE_SQL,
+    insertion,
+)
+
+REFUSED_COPY = "XX000"
+"""What a worker refuses while it takes a COPY comes back as an internal error, whatever it was."""
+
+DEADLOCK_DETECTED = "40P01"
+
+DEADLOCK_TRIES = 5
+
+T = TypeVar("T")
+
+
+class CitusStorage(CitusRetentionStorage):
+    """The partitioned table, distributed."""
+
+    # Its own number of rows has those in it that were there before.
+    unstage_sql = f"{UNSTAGE_SQL} RETURNING {COUNTED}"
+
+    def insert(self, rows: Sequence[Row]) -> int:
+        """As on one PostgreSQL."""
+        return self._despite_deadlocks(lambda: super(CitusStorage, self).insert(rows))
+
+    def land(self, slices: Sequence[Slice], start: int, on_conflict: OnConflict | None = None) -> dict[uuid.UUID, int]:
+        """As on one PostgreSQL."""
+        return self._despite_deadlocks(lambda: super(CitusStorage, self).land(slices, start, on_conflict))
+
+    def spans(self) -> list[Span]:
+        """All leaves: which of them hold a row, only the workers know."""
+        return [partition.span for partition in self._partitions()]
+
+    def look_up(self, records: QuerySet[Any, Any], lookup: Lookup, most: int) -> QuerySet[Any, Any] | None:
+        """None: the nodes plan for their shards each time."""
+        return None
+
+    def count_up_to(self, lookup: Lookup, most: int) -> int | None:
+        """None, for the same reason."""
+        return None
+
+    def partitions(self) -> list[PartitionReport]:
+        """As the nodes tell of their shards."""
+        known: dict[str, Counter[str]] = {}
+        with self.connection.cursor() as cursor:
+            reports = partitions.report_partitions(cursor)
+            cursor.execute(NODES_SQL)
+            for success, answer in cursor.fetchall():
+                if not success:
+                    raise OperationalError(f"A node of the cluster could not be asked for its shards: {answer}")
+                for name, rows, size, total in json.loads(answer):
+                    known.setdefault(name, Counter()).update(rows=rows, size=size, total=total)
+        return [with_sizes(report, known.get(report.partition.name, Counter())) for report in reports]
+
+    def _insert(self, rows: Sequence[Row]) -> int:
+        alias = self.connection.alias
+        try:
+            with transaction.atomic(using=alias), self.connection.cursor() as cursor:
+                lock_days_shared(cursor, (row.timestamp for row in rows))
+                if len(rows) < COPY_FROM_ROWS:
+                    statement, values = insertion(rows)
+                    cursor.execute(f"{statement} RETURNING {COUNTED}", values)
+                    stored = cursor.fetchall()
+                else:
+                    self._copy(cursor, TABLE, rows)
+                    stored = [(row.timestamp, row.source, row.category, row.level) for row in rows]
+                self._count(stored)
+                return len(stored)
+        except DatabaseError as error:
+            if not self._may_be_known(error):
+                raise
+        with transaction.atomic(using=alias), self.connection.cursor() as cursor:
+            lock_days_shared(cursor, (row.timestamp for row in rows))
+            cursor.execute(STAGE_SQL)
+            cursor.execute(f"TRUNCATE {STAGE}")
+            self._copy(cursor, STAGE, rows)
+            cursor.execute(self.unstage_sql)
+            stored = cursor.fetchall()
+            self._count(stored)
+            return len(stored)
+
+    def _copy_lines(self, cursor: CursorWrapper, blocks: Iterable[Sequence[bytes]], *, skip_known: bool) -> None:
+        blocks = list(blocks)
+        lock_days_shared(cursor, instants(line for lines in blocks for line in lines))
+        super()._copy_lines(cursor, blocks, skip_known=skip_known)
+        self._count(cursor.fetchall() if skip_known else (counted_by(line) for lines in blocks for line in lines))
+
+    def _differing(self, cursor: CursorWrapper, slices: Sequence[Slice]) -> Iterable[Sequence[Any]]:
+        """All stored rows of the keys: a table of the coordinator alone is not joined with each row of the workers."""
+        keys = (line.split(b"\t", 2)[:2] for slice_ in slices for line in slice_.lines)
+        return find(
+            self.connection,
+            cursor,
+            ((datetime.fromisoformat(at.decode()), uuid.UUID(key.decode())) for at, key in keys),
+        )
+
+    def _may_be_known(self, error: DatabaseError) -> bool:
+        return sqlstate_of(error) in (UNIQUE_VIOLATION, REFUSED_COPY)
+
+    def _despite_deadlocks(self, write: Callable[[], T]) -> T:
+        """Two writers of the same keys may deadlock here, whatever their order: each waits for the other on another
+        node. Citus cancels one of them after some seconds, which then writes once more.
+        """
+        for _ in range(DEADLOCK_TRIES - 1):
+            try:
+                return write()
+            except OperationalError as error:
+                if sqlstate_of(error) != DEADLOCK_DETECTED or self.connection.in_atomic_block:
+                    raise
+        return write()

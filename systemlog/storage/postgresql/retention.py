@@ -1,0 +1,248 @@
+"""Retention on PostgreSQL: dropping, rewriting, emptying, archiving, merging and sealing partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+
+from django.db import OperationalError, transaction
+from django.db.backends.utils import CursorWrapper
+from django.db.transaction import TransactionManagementError
+
+from systemlog.conf import conf
+from systemlog.records.row import TABLE
+from systemlog.storage import rollup
+from systemlog.storage.calendar import Span, days_ahead, mergeable, span_for
+from systemlog.storage.conditions import ALL, NOTHING, Condition, expired
+from systemlog.storage.expiry import Expiry, Verdict
+from systemlog.storage.partitions import Clock, Partition, PartitionInUse
+from systemlog.storage.postgresql import partitions, rewrite, sealing
+from systemlog.storage.postgresql.errors import (
+    LOCK_NOT_AVAILABLE,
+    sqlstate_of,
+)
+from systemlog.storage.postgresql.partitioned import LOCK_TIMEOUT, REMEMBERED_AHEAD, SETTLED
+from systemlog.storage.postgresql.writing import WritingStorage
+from systemlog.storage.pruning import Action, Callbacks, Step
+
+DELETE_BATCH = 5000
+
+ROWS_OF_A_BLOCK = 500
+
+RETENTION_LOCK = "systemlog.retention"
+
+LINES_SQL = """
+    SELECT row_to_json(line) FROM (
+        SELECT id, to_char(timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS timestamp, level, category,
+            message, correlation_id, user_id, trace_id, source, subject, recorded_by, context
+        FROM {partition} WHERE {condition} ORDER BY {partition}.timestamp, id
+    ) line
+"""
+
+DOOMED_SQL = f"SELECT ctid FROM {{partition}} WHERE ctid > %s AND {{condition}} LIMIT {DELETE_BATCH}"
+
+# By the table and not by the leaf, so that its triggers notice; the span spares it all other leaves.
+DELETE_SQL = f"""
+    DELETE FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s AND ctid = ANY(%s::tid[]) AND {{condition}}
+"""
+
+
+class RetentionStorage(WritingStorage):
+    """A storage that prunes, archives and maintains its partitions."""
+
+    lines_sql = LINES_SQL
+
+    def clock(self) -> Clock:
+        """The server's clock; and leaves are made some days ahead of the last use."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT clock_timestamp()")
+            now = cursor.fetchone()[0]
+            made = [partition.span.lower for partition in partitions.read_partitions(cursor)]
+        return Clock(now, max(made, default=None))
+
+    @contextmanager
+    def exclusive(self, waiting: Callable[[], None]) -> Iterator[None]:
+        """An advisory lock, in a transaction of another connection: this one's are short."""
+        if self.connection.in_atomic_block:
+            raise TransactionManagementError("Retention has transactions of its own, and cannot run inside another.")
+        own = self.connection.copy()
+        try:
+            own.set_autocommit(False)
+            with own.cursor() as cursor:
+                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+                cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [RETENTION_LOCK])
+                if not cursor.fetchone()[0]:
+                    waiting()
+                    cursor.execute(partitions.LOCK_SQL, [RETENTION_LOCK])
+            self._finish_detaching()
+            rewrite.clear(self.connection, self.recount_rollup)
+            yield
+        finally:
+            own.close()
+
+    def plan(self, partition: Partition, expiry: Expiry) -> Step:
+        """Drop a leaf all of whose span is past. Of another one, write what stays anew if it is the smaller part."""
+        past = expiry.verdict(*partition.span) is Verdict.ALL
+        if past and self._settled(partition, expiry) and (rows := rollup.count_span(self.connection, partition.span)):
+            return Step(partition, Action.DROP, rows, rows)
+        # Of a leaf that is past, an index tells how many rows go: there is no need to look at each.
+        condition = Condition(ALL, []) if past else expired(expiry, unadapted)
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT count(*), count(*) FILTER (WHERE {condition.sql}) FROM {partition.name}", condition.values
+            )
+            rows, gone = cursor.fetchone()
+        if past and self._settled(partition, expiry):
+            return Step(partition, Action.DROP, rows, gone)
+        if not gone:
+            return Step(partition, Action.NOTHING, rows, 0)
+        # Rows may come while others are archived, which only a leaf that is written anew keeps.
+        anew = gone * 2 >= rows or expiry.archives(partition.span.lower)
+        return Step(partition, Action.REWRITE if anew else Action.DELETE, rows, gone)
+
+    def execute(self, step: Step, expiry: Expiry, callbacks: Callbacks) -> int:
+        """Drop, write anew, or delete."""
+        partition = step.partition
+        archive = callbacks.archive if step.rows and expiry.archives(partition.span.lower) else None
+
+        def finish(cursor: CursorWrapper, rows: int) -> None:
+            if rows:
+                self._insert([callbacks.note(rows)])
+
+        self.ensure_partitions([datetime.now(UTC)])  # for the note
+        went = step.expired
+        if step.action is Action.NOTHING:
+            return 0
+        if step.action is Action.DELETE:
+            return self._delete(partition, expired(expiry, unadapted), callbacks)
+        if step.action is Action.DROP and archive is None:
+            rewrite.drop(self.connection, partition, lambda cursor: finish(cursor, went))
+        else:
+            went = rewrite.rewrite_partitions(
+                self.connection,
+                [partition],
+                partition.span,
+                expired(expiry, unadapted),
+                before_copy=lambda cursor: self._archive(partition, expiry, archive) if archive else None,
+                finish=finish,
+                keep_empty=not self._settled(partition, expiry),
+            )
+        rewrite.clear(self.connection, self.recount_rollup)
+        callbacks.progress(went)
+        return went
+
+    def archive(
+        self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None]
+    ) -> None:
+        """In one statement, and so under one snapshot."""
+        with transaction.atomic(using=self.connection.alias):
+            self._archive(partition, expiry, write)
+
+    def maintain(self, progress: Callable[[str], None]) -> None:
+        """Leaves ahead first: they are what writers need."""
+        now = datetime.now(UTC)
+        self._drop_longer_ahead(now)
+        try:
+            self._make(days_ahead(now, conf().PARTITION))
+        except OperationalError as error:
+            if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
+                raise PartitionInUse(TABLE) from error
+            raise
+        while (span := mergeable([partition.span for partition in self._partitions()], now=now)) is not None:
+            old = [
+                partition
+                for partition in self._partitions()
+                if span.lower <= partition.span.lower and partition.span.upper <= span.upper
+            ]
+            progress(f"merging {len(old)} partitions into one from {span.lower:%Y-%m-%d} to {span.upper:%Y-%m-%d}")
+            self._merge(old, span)
+        for partition, mark, index in sealing.unsealed(self.connection, self._partitions()):
+            progress(f"sealing {partition.name}")
+            sealing.seal(self.connection, partition, self.recount_rollup, index=index, mark=mark)
+
+    def _merge(self, old: Sequence[Partition], span: Span) -> None:
+        rewrite.rewrite_partitions(
+            self.connection,
+            old,
+            span,
+            Condition(NOTHING, []),
+            before_copy=lambda cursor: None,
+            finish=lambda cursor, went: None,
+            keep_empty=True,
+        )
+        rewrite.clear(self.connection, lambda span: None)  # all rows are still there
+
+    def _finish_detaching(self) -> None:
+        with self.connection.cursor() as cursor:
+            detaching = partitions.read_detaching(cursor)
+        for partition in detaching:
+            try:
+                with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+                    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+                    partitions.finish_detaching(cursor, partition)
+            except OperationalError as error:
+                if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
+                    raise PartitionInUse(partition.name) from error
+                raise
+
+    def _archive(
+        self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None]
+    ) -> None:
+        from psycopg import ClientCursor  # a project on SQLite has no driver of PostgreSQL
+
+        condition = expired(expiry, unadapted, archived_only=True)
+        query = self.lines_sql.format(partition=partition.name, condition=condition.sql)
+        with (
+            self.connection.wrap_database_errors,
+            ClientCursor(self.connection.connection) as cursor,  # COPY takes no parameters on the server's side
+            cursor.copy(f"COPY ({query}) TO STDOUT", condition.values) as copy,
+        ):
+            write(partition, _lines_of(copy))
+
+    def _drop_longer_ahead(self, now: datetime) -> None:
+        """Drop empty leaves ahead that are longer than they would be made today: the setting PARTITION was changed."""
+        there = self._partitions()
+        for partition in there:
+            others = [other.span for other in there if other is not partition]
+            if partition.span.lower > now + REMEMBERED_AHEAD and not partition.size_bytes:
+                wanted = span_for(partition.span.lower, now=now, partition=conf().PARTITION, taken=others)
+                if wanted.upper < partition.span.upper:
+                    rewrite.drop_if_empty(self.connection, partition)
+                    rewrite.clear(self.connection, lambda span: None)
+
+    def _delete(self, partition: Partition, condition: Condition, callbacks: Callbacks) -> int:
+        deleted, last = 0, "(0,0)"
+        while True:
+            with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+                cursor.execute(
+                    DOOMED_SQL.format(partition=partition.name, condition=condition.sql), [last, *condition.values]
+                )
+                doomed = [place for (place,) in cursor.fetchall()]
+                if not doomed:
+                    return deleted
+                last = doomed[-1]
+                cursor.execute(DELETE_SQL.format(condition=condition.sql), [*partition.span, doomed, *condition.values])
+                gone = int(cursor.rowcount)
+                deleted += gone
+                if gone:
+                    self._insert([callbacks.note(gone)])
+            callbacks.progress(deleted)
+
+    def _settled(self, partition: Partition, expiry: Expiry) -> bool:
+        return partition.span.upper <= expiry.now - SETTLED
+
+
+def _lines_of(copy: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytes]:
+    """What COPY gives row by row, some rows at a time, as it was before COPY wrote it.
+
+    COPY doubles the backslash; all else that it would write otherwise JSON writes otherwise already.
+    """
+    rows = iter(copy)
+    while some := list(islice(rows, ROWS_OF_A_BLOCK)):
+        yield b"".join(some).replace(rb"\\", b"\\")
+
+
+def unadapted(instant: datetime) -> datetime:
+    return instant

@@ -1,0 +1,203 @@
+"""Storing records on PostgreSQL: INSERT for a few rows, COPY for many and for lines of the journal."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+from django.db import DatabaseError, Error, IntegrityError, transaction
+from django.db.backends.utils import CursorWrapper
+
+from systemlog.records.copy_text import instants
+from systemlog.records.row import COLUMN_LIST, COLUMNS, TABLE, Row, context_as_json
+from systemlog.storage.checkpoints import Slice
+from systemlog.storage.conflicts import OnConflict, by_key, conflicts_among
+from systemlog.storage.postgresql.errors import (
+    CHECK_VIOLATION,
+    UNIQUE_VIOLATION,
+    sqlstate_of,
+)
+from systemlog.storage.postgresql.partitioned import PartitionedStorage, known_spans
+
+COPY_FROM_ROWS = 20
+"""As many rows go by COPY; fewer are faster as one INSERT."""
+
+REFUSING_CLASSES = ("22", "23", "44", "54", "P0")
+"""Of SQLSTATE: data, integrity, check option, program limits, and what PL/pgSQL raises."""
+
+COPY_SQL = f"COPY {{table}} ({COLUMN_LIST}) FROM STDIN"
+
+INSERT_SQL = f"INSERT INTO {TABLE} ({COLUMN_LIST}) VALUES {{values}} ON CONFLICT (timestamp, id) DO NOTHING"
+
+STAGE = f"{TABLE}_stage"
+
+STAGE_SQL = f"CREATE TEMPORARY TABLE IF NOT EXISTS {STAGE} (LIKE {TABLE}) ON COMMIT DELETE ROWS"
+
+UNSTAGE_SQL = (
+    f"INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {STAGE} ON CONFLICT (timestamp, id) DO NOTHING"
+)
+
+# OFFSET 0 has each key looked up by itself, in its partition alone.
+DIFFERING_SQL = f"""
+    SELECT stored.* FROM {STAGE} staged CROSS JOIN LATERAL (
+        SELECT timestamp AT TIME ZONE 'UTC' AS timestamp, id, level, category, source, message, correlation_id, user_id,
+            context::text AS context, trace_id, subject, recorded_by
+        FROM {TABLE} WHERE timestamp = staged.timestamp AND id = staged.id OFFSET 0
+    ) stored
+    WHERE (staged.level, staged.category, staged.source, staged.message, staged.user_id, staged.context,
+            staged.trace_id, staged.subject, staged.recorded_by) IS DISTINCT FROM
+        (stored.level, stored.category, stored.source, stored.message, stored.user_id, stored.context::jsonb,
+            stored.trace_id, stored.subject, stored.recorded_by)
+        OR staged.correlation_id <> coalesce(stored.correlation_id, '')
+"""
+
+# What is landed leaves the journal: it must be safe then, also where the server's commits do not wait for its disk.
+WAIT_FOR_DISK_SQL = """
+    SELECT set_config('synchronous_commit', 'local', true) WHERE current_setting('synchronous_commit') = 'off'
+"""
+
+
+class WritingStorage(PartitionedStorage):
+    """A storage that inserts rows and lands lines of the journal."""
+
+    unstage_sql = UNSTAGE_SQL
+
+    def insert(self, rows: Sequence[Row]) -> int:
+        """COPY; where a key is there already, once more through a staging table that skips it."""
+        if not rows:
+            return 0
+        rows = sorted(rows, key=lambda row: row[:2])  # in one order, so that two writers of the same keys queue
+        self.ensure_partitions({row.timestamp for row in rows})
+        for attempt in (1, 2):
+            try:
+                return self._insert(rows)
+            except IntegrityError as error:
+                if sqlstate_of(error) != CHECK_VIOLATION:
+                    raise
+                # A leaf that this process remembered was dropped since.
+                known_spans.pop(self._database(), None)
+                if attempt == 2 or self.connection.in_atomic_block:
+                    raise
+                self.ensure_partitions({row.timestamp for row in rows})
+        raise AssertionError("unreachable")
+
+    def abort_statement(self) -> None:
+        """Shut the socket down: a server that is frozen answers nothing, and a request to cancel neither."""
+        raw: Any = self.connection.connection
+        if raw is not None:
+            # An error, if that thread has closed the connection meanwhile.
+            with (
+                suppress(Error, OSError),
+                self.connection.wrap_database_errors,
+                socket.socket(fileno=os.dup(raw.fileno())) as own,
+            ):
+                own.shutdown(socket.SHUT_RDWR)
+
+    def land(self, slices: Sequence[Slice], start: int, on_conflict: OnConflict | None = None) -> dict[uuid.UUID, int]:
+        """COPY of the lines as they are; where a key is there already, once more through the staging table."""
+        room = instants(line for slice_ in slices for line in slice_.lines)
+        self.ensure_partitions(room)
+        skip_known = False
+        for attempt in range(3):
+            try:
+                return self._land(slices, start, on_conflict, skip_known=skip_known)
+            except DatabaseError as error:
+                if not skip_known and self._may_be_known(error):
+                    skip_known = True
+                elif sqlstate_of(error) == CHECK_VIOLATION and _lacks_partition(error) and attempt < 2:
+                    # A leaf that this process remembered was dropped since.
+                    known_spans.pop(self._database(), None)
+                    self.ensure_partitions(room)
+                else:
+                    raise
+        raise AssertionError("unreachable")
+
+    def refuses_rows(self, error: Exception) -> bool:
+        """A value, a constraint or a trigger that does not take a row, or a row too large for an index."""
+        return (sqlstate_of(error) or "")[:2] in REFUSING_CLASSES
+
+    def _insert(self, rows: Sequence[Row]) -> int:
+        alias = self.connection.alias
+        if len(rows) < COPY_FROM_ROWS:
+            with self.connection.cursor() as cursor:
+                cursor.execute(*insertion(rows))
+                return int(cursor.rowcount)
+        try:
+            with transaction.atomic(using=alias), self.connection.cursor() as cursor:
+                self._copy(cursor, TABLE, rows)
+                return len(rows)
+        except DatabaseError as error:
+            if not self._may_be_known(error):
+                raise
+        with transaction.atomic(using=alias), self.connection.cursor() as cursor:
+            cursor.execute(STAGE_SQL)
+            cursor.execute(f"TRUNCATE {STAGE}")
+            self._copy(cursor, STAGE, rows)
+            cursor.execute(self.unstage_sql)
+            return int(cursor.rowcount)
+
+    def _land(
+        self, slices: Sequence[Slice], start: int, on_conflict: OnConflict | None, *, skip_known: bool
+    ) -> dict[uuid.UUID, int]:
+        checkpoints = self.checkpoints()
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            cursor.execute(WAIT_FOR_DISK_SQL)
+            positions = checkpoints.lock(cursor, slices, start)
+            chosen = [slice_ for slice_ in slices if positions.get(slice_.segment) == slice_.start]
+            if any(slice_.lines for slice_ in chosen):
+                self._copy_lines(cursor, [slice_.lines for slice_ in chosen], skip_known=skip_known)
+                if skip_known and on_conflict is not None:
+                    known = by_key(self._differing(cursor, chosen))
+                    if conflicts := conflicts_among(chosen, known):
+                        on_conflict(conflicts)
+            checkpoints.move(cursor, chosen)
+        return positions | {slice_.segment: slice_.end for slice_ in chosen}
+
+    def _copy(self, cursor: CursorWrapper, table: str, rows: Sequence[Row]) -> None:
+        with self.connection.wrap_database_errors, cursor.copy(COPY_SQL.format(table=table)) as copy:
+            for row in rows:
+                copy.write_row(values_of(row))
+
+    def _copy_lines(self, cursor: CursorWrapper, blocks: Iterable[Sequence[bytes]], *, skip_known: bool) -> None:
+        if skip_known:
+            cursor.execute(STAGE_SQL)
+            cursor.execute(f"TRUNCATE {STAGE}")
+        with (
+            self.connection.wrap_database_errors,
+            cursor.copy(COPY_SQL.format(table=STAGE if skip_known else TABLE)) as copy,
+        ):
+            for lines in blocks:
+                copy.write(b"".join([line + b"\n" for line in lines]))
+        if skip_known:
+            cursor.execute(self.unstage_sql)
+
+    def _differing(self, cursor: CursorWrapper, slices: Sequence[Slice]) -> Iterable[Sequence[Any]]:
+        """The stored rows that differ from what the staging table has for their keys; perhaps others of its keys."""
+        cursor.execute(DIFFERING_SQL)
+        return cast("list[tuple[Any, ...]]", cursor.fetchall())
+
+    def _may_be_known(self, error: DatabaseError) -> bool:
+        """Whether a COPY may have been refused because a key of it is there already."""
+        return sqlstate_of(error) == UNIQUE_VIOLATION
+
+
+def insertion(rows: Sequence[Row]) -> tuple[str, list[Any]]:
+    """The statement that inserts a few rows, those that are not there, and its values."""
+    marks = ", ".join(["(" + ", ".join(["%s"] * len(COLUMNS)) + ")"] * len(rows))
+    return INSERT_SQL.format(values=marks), [value for row in rows for value in values_of(row)]
+
+
+def values_of(row: Row) -> list[Any]:
+    """What the driver takes for the columns."""
+    values: list[Any] = list(row)
+    values[COLUMNS.index("context")] = context_as_json(row.context)
+    return values
+
+
+def _lacks_partition(error: Exception) -> bool:
+    """Whether it is the partitioned table that says no, for lack of a leaf; a CHECK of somebody's has a name."""
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) is None
