@@ -43,7 +43,8 @@ def _line_at_once(given: dict[str, object], maker: LineMaker) -> tuple[int, byte
     plain = message.isprintable() and "\\" not in message
     if message.isspace() or (not plain and unstorable.search(message)):
         return None
-    level = _levels.get(given.get("level", "INFO"))  # type: ignore[call-overload]  # nothing else is found
+    name = given.get("level", "INFO")
+    level = _levels.get(name) if type(name) is str else None
     if level is None:
         return None
     category = given.get("category", "general")
