@@ -1,8 +1,8 @@
-"""A stream that breaks after its headers: logged once, with the request it belongs to, and cut.
+"""Logs a stream that breaks after its headers, once and with its request, and has the server close the connection.
 
-It is too late for another answer. An exception must leave the iterator, so that the server closes the connection
-without the end that makes a body whole; but servers would log it a second time, without the correlation id. It leaves
-as a connection error, which gunicorn lets pass in silence; of uvicorn's record a filter knows it.
+The headers are sent, so the status can no longer change. An exception must leave the iterator: only then does the
+server close the connection without the last chunk, and the client knows that the body is incomplete. Servers log that
+exception a second time and without the correlation id, so a filter on their loggers drops their record of it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,22 @@ from systemlog.problems.error_log import ACTION, logger
 from systemlog.problems.response import correlation_id_of, instance_of
 
 
-class StreamBroken(ConnectionResetError):
-    """The content of a streaming response could not be made to its end."""
+class StreamBroken(OSError):
+    """The iterator of a streaming response raised an exception, which `watch` has logged.
+
+    It is an OSError because gunicorn closes the connection on one. On any other exception gunicorn writes an HTML page
+    with status 500, if the stream broke before the first byte of the body.
+    """
 
     def __init__(self) -> None:
-        super().__init__(errno.ECONNRESET, type(self).__doc__)
+        super().__init__(errno.EIO, "The content of a streaming response could not be produced to its end.")
 
 
 class LoggedBefore(logging.Filter):
-    """Drops what an ASGI server says about a stream that `watch` has logged."""
+    """Drops a server's record of a `StreamBroken`, because `watch` has logged the exception behind it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep what is about anything else."""
+        """Keep every record but those of a `StreamBroken`."""
         return not (isinstance(record.exc_info, tuple) and isinstance(record.exc_info[1], StreamBroken))
 
 
@@ -38,13 +42,13 @@ _logged_before = LoggedBefore()
 
 
 def install_filter() -> None:
-    """Put the filter on the loggers of ASGI servers; twice does no harm."""
-    for name in ("uvicorn.error", "hypercorn.error"):
+    """Put the filter on the loggers of gunicorn, uvicorn and hypercorn. Calling this twice has no effect."""
+    for name in ("gunicorn.error", "uvicorn.error", "hypercorn.error"):
         logging.getLogger(name).addFilter(_logged_before)
 
 
 def watch(request: HttpRequest, response: HttpResponseBase) -> None:
-    """See to it that a failure while the content of `response` is made is logged. Files are left to the server."""
+    """Log an exception that the iterator of a streaming `response` raises. Files are left to the server."""
     if not isinstance(response, StreamingHttpResponse) or getattr(response, "file_to_stream", None) is not None:
         return
     content = response.streaming_content
