@@ -105,6 +105,18 @@ def test_what_was_put_aside_is_not_all_there_is(settings: Any) -> None:
     assert len(request.META["wsgi.input"].read(5000)) == 1000
 
 
+def test_a_length_that_the_client_did_not_send_is_an_empty_string_in_every_way() -> None:
+    length = request_with(Source(b"hello")).META["CONTENT_LENGTH"]
+    assert isinstance(length, str)
+    assert not length
+
+
+def test_reading_all_of_a_body_beyond_the_limit_fails_and_does_not_cut_it(settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+    with pytest.raises(RequestDataTooBig):
+        request_with(Source(b"x" * 1000)).read()
+
+
 @pytest.mark.parametrize("ask", [lambda r: r.body, lambda r: int(r.META["CONTENT_LENGTH"]), lambda r: r.read(1)])
 def test_broken_framing_is_an_unreadable_body(ask: Any) -> None:
     with pytest.raises(UnreadablePostError):

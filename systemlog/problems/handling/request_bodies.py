@@ -1,9 +1,9 @@
-"""Request bodies as they arrive: of unknown length, which Django and DRF take for empty, and those that break off.
+"""Makes request bodies of unknown length readable, and makes reading a body fail if the connection ends too early.
 
-Of a chunked body the length is missing. Under ASGI the body is there when the request begins, and is measured. Under
-WSGI it is left where it is until somebody asks: who reads the stream gets it as it arrives; who asks for the length, as
-DRF and Django's form parser do before they read, gets what `LazyLength` finds by putting the body aside first. A view
-that does neither reads nothing. A body that ends before its length is reached is no shorter body: reading it fails.
+A chunked request has no Content-Length, and Django and DRF take its body for empty. Under ASGI Django has received the
+whole body before the request begins, so the length is measured at once. Under WSGI nothing is read in advance: a view
+that reads the stream gets the chunks as they arrive. DRF and Django's form parser ask for the length before they read;
+`MeasuredLength` then spools the body and counts its bytes. A view that ignores the body does not wait for it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tempfile
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import LimitedStream, WSGIRequest
 from django.http import HttpRequest, UnreadablePostError
@@ -23,7 +24,10 @@ BROKE_OFF = "The body broke off."
 
 
 def wrap_body(request: HttpRequest) -> None:
-    """Give a body of unknown length a way in, and one of known length an end. Costs two lookups where there is none."""
+    """Replace the request's stream: a chunked body can be read, and a body that ends early raises an exception.
+
+    A request without a body costs two dictionary lookups.
+    """
     meta = request.META
     if "HTTP_TRANSFER_ENCODING" not in meta:
         if meta.get("CONTENT_LENGTH") and isinstance(request, WSGIRequest):
@@ -38,22 +42,23 @@ def wrap_body(request: HttpRequest) -> None:
         stream.seek(0)
     elif meta.get("wsgi.input_terminated") and not meta.get("CONTENT_LENGTH"):
         body = ChunkedBody(meta["wsgi.input"], spools_all=str(request.content_type).startswith("multipart/"))
-        # Django's stream ends at the length, which it takes for 0.
+        # Django's stream takes the missing length for 0, and would end before the first byte.
         meta["wsgi.input"] = request._stream = body  # type: ignore[assignment]  # a stream of bytes all the same
-        meta["CONTENT_LENGTH"] = LazyLength(body)
+        meta["CONTENT_LENGTH"] = MeasuredLength(body)
 
 
 class WholeStream(LimitedStream):
-    """A body of known length. Django's stream takes a connection that ends for the end of the body."""
+    """A body of known length. Django's own stream would take the end of the connection for the end of the body."""
 
     _pos: int
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """The next `size` bytes, or all that is left. Raises `UnreadablePostError` where the body breaks off."""
+        """Return the next `size` bytes, or the rest. Raises `UnreadablePostError` if the connection ends too early."""
         left = self.limit - self._pos
         wanted = left if size is None or size < 0 else min(size, left)
         data: bytes = super().read(wanted)
-        # Who asks for a piece may get less; who asks for all may not, and nothing at all is the end of the connection.
+        # A read of a given size may return less than that. A read of the rest may not, and an empty result means that
+        # the connection has ended.
         while len(data) < wanted and (not data or wanted == left):
             more = super().read(wanted - len(data))
             if not more:
@@ -62,7 +67,7 @@ class WholeStream(LimitedStream):
         return data
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        """The next line."""
+        """Return the next line. Raises `UnreadablePostError` if the connection ends too early."""
         line: bytes = super().readline(-1 if size is None else size)
         if not line and self._pos < self.limit and size != 0:
             raise UnreadablePostError(BROKE_OFF)
@@ -70,7 +75,7 @@ class WholeStream(LimitedStream):
 
 
 class ChunkedBody(io.RawIOBase):
-    """The body as a stream, from the server or, once its length was asked for, from where it was put aside."""
+    """A chunked body as a stream. Reads from the spool file, if `length` has made one, then from the server."""
 
     def __init__(self, source: Any, *, spools_all: bool) -> None:
         self._source = source
@@ -80,36 +85,49 @@ class ChunkedBody(io.RawIOBase):
         self._length: int | None = None
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True, as `io.RawIOBase` asks of a stream that can be read."""
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """The next `size` bytes, less only at the end; without a size all that is left, within Django's limit."""
-        if size is None or size < 0:
-            limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-            return self._read_all() if limit is None or self._spools_all else self._read_up_to(limit + 1)
-        return self._read_up_to(size)
+        """Return the next `size` bytes, or the rest. The result is shorter than `size` only at the end of the body.
+
+        Raises `RequestDataTooBig` if the rest is longer than DATA_UPLOAD_MAX_MEMORY_SIZE, and `UnreadablePostError` if
+        the server cannot read on.
+        """
+        if size is not None and size >= 0:
+            return self._read_up_to(size)
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        if limit is None or self._spools_all:
+            return self._read_all()
+        data = self._read_up_to(limit + 1)
+        if len(data) > limit:
+            raise RequestDataTooBig("Request body exceeded settings.DATA_UPLOAD_MAX_MEMORY_SIZE.")
+        return data
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        """The next line."""
+        """Return the next line."""
         return super().readline(-1 if size is None else size)
 
     def length(self) -> int:
-        """How long the body is, at least; exact if it is within DATA_UPLOAD_MAX_MEMORY_SIZE or holds files."""
+        """Spool the body and return its length. Waits for the client.
+
+        The length is exact for a multipart body and for one within DATA_UPLOAD_MAX_MEMORY_SIZE. Of a longer body one
+        byte beyond the limit is counted, which is enough to refuse it.
+        """
         if self._length is None:
             limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
             wanted = None if limit is None or self._spools_all else max(0, limit + 1 - self._taken)
-            self._length = self._taken + self._put_aside(wanted)
+            self._length = self._taken + self._fill_spool(wanted)
         return self._length
 
     def close(self) -> None:
-        """Forget what was put aside."""
+        """Delete the spool file."""
         if self._spool is not None:
             self._spool.close()
             self._spool = None
         super().close()
 
-    def _put_aside(self, wanted: int | None) -> int:
+    def _fill_spool(self, wanted: int | None) -> int:
         self._spool = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115  (closed with the body)
         size = 0
         while wanted is None or size < wanted:
@@ -148,19 +166,20 @@ class ChunkedBody(io.RawIOBase):
         return piece
 
 
-class LazyLength(str):
-    """A Content-Length that is found out when somebody takes it for a number. As a text it is empty: none was sent."""
+class MeasuredLength(str):
+    """The Content-Length of a chunked body: the empty string, because the client sent none, until `int()` measures it.
+
+    DRF and Django's form parser call `int()` on the header, and read the body only if the result is not 0. WSGI demands
+    a string, and code that treats the header as a string must find it empty.
+    """
 
     __slots__ = ("_body",)
     _body: ChunkedBody
 
-    def __new__(cls, body: ChunkedBody) -> LazyLength:
+    def __new__(cls, body: ChunkedBody) -> MeasuredLength:
         length = super().__new__(cls, "")
         length._body = body
         return length
 
     def __int__(self) -> int:
         return self._body.length()
-
-    def __bool__(self) -> bool:
-        return True
