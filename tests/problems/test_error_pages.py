@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -93,6 +94,21 @@ class TestFailures:
         monkeypatch.setattr("systemlog.problems.formatting.formatter.language_of", fail)
         problem = assert_problem(client.get("/missing/"), status=500)
         assert problem.correlation_id
+
+    def test_a_second_failure_is_logged_together_with_the_first(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch, records: list[Any]
+    ) -> None:
+        failures = iter([ValueError("the first failure"), LookupError("the second failure")])
+
+        def fail(*_: object, **__: object) -> HttpResponse:
+            raise next(failures)
+
+        monkeypatch.setattr("systemlog.problems.formatting.formatter.language_of", fail)
+        assert_problem(client.get("/missing/"), status=500)
+        (record,) = {id(record): record for record in records}.values()
+        text = logging.Formatter().format(record)
+        assert "ValueError: the first failure" in text
+        assert "LookupError: the second failure" in text
 
     def test_exceptions_pass_if_the_project_says_so(self, settings: Any) -> None:
         settings.DEBUG_PROPAGATE_EXCEPTIONS = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -181,12 +180,15 @@ def _context(request: HttpRequest) -> dict[str, Any]:
 
 
 def _answer_failure(request: HttpRequest, failure: Exception) -> HttpResponseBase:
-    """The answer to a failure of answering."""
-    with suppress(Exception):
+    """Answer an exception that was raised while an error was being answered."""
+    cause = failure
+    try:
         if (response := exception_handler(failure, _context(request))) is not None:
             return response
-    # Nothing is left here that could fail.
+    except Exception as second:  # noqa: BLE001  (logged below, with `failure` as its context)
+        cause = second
+    # This problem is made of constants, so that nothing in it can fail.
     problem = Problem(title=phrase(500), status=500, detail=phrase(500), correlation_id=correlation_id_of(request))
     response = ProblemResponse(problem, head=request.method == "HEAD")
-    report(request, response, failure)
+    report(request, response, cause)
     return response
