@@ -28,6 +28,7 @@ class SystemLogConfig(AppConfig):
         from systemlog.landing import thread
         from systemlog.problems import checks as problem_checks  # noqa: F401  (registers them)
         from systemlog.problems import forms
+        from systemlog.problems.formatting import handler  # noqa: F401  (else the first error would wait for it)
         from systemlog.retention import checks as retention_checks  # noqa: F401  (registers them)
         from systemlog.storage.sqlite.functions import register_functions
 
