@@ -115,13 +115,17 @@ def readable_route(pattern: str) -> str:
 
 
 def _problem_type(response: HttpResponseBase) -> str:
-    content = getattr(response, "content", b"")
-    if not 0 < len(content) <= MAX_PROBLEM_BYTES:
-        return OTHER
-    try:
-        problem_type = json.loads(content)["type"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return OTHER
+    """The last part of the problem's `type`. Parses the body only where the response has no `data` (as DRF's have)."""
+    data = getattr(response, "data", None)
+    if not isinstance(data, dict):
+        content = getattr(response, "content", b"")
+        if not 0 < len(content) <= MAX_PROBLEM_BYTES:
+            return OTHER
+        try:
+            data = json.loads(content)
+        except (ValueError, RecursionError):
+            return OTHER
+    problem_type = data.get("type") if isinstance(data, dict) else None
     return problem_type.rstrip("/").rpartition("/")[2] if isinstance(problem_type, str) else OTHER
 
 

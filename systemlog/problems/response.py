@@ -85,7 +85,8 @@ def encode(body: Mapping[str, object]) -> bytes:
 
 def put_into(response: HttpResponse | StreamingHttpResponse, problem: Problem, *, head: bool) -> None:
     """Make `problem` the body of a response that somebody else has made; its headers and cookies stay."""
-    body = encode(problem.as_dict())
+    response.data = problem.as_dict()  # type: ignore[union-attr]  # REST framework's name for a body before it is JSON
+    body = encode(response.data)  # type: ignore[union-attr]  # set above
     if isinstance(response, StreamingHttpResponse):
         response.streaming_content = [b"" if head else body]
     else:

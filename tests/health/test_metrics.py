@@ -38,6 +38,12 @@ def problem(request: HttpRequest) -> HttpResponse:
     return JsonResponse(body, status=409, content_type="application/problem+json")
 
 
+def problem_with_data(request: HttpRequest) -> HttpResponse:
+    response = HttpResponse(b"only `data` has the type", status=409, content_type="application/problem+json")
+    response.data = {"type": "/problems/sold-out"}  # type: ignore[attr-defined]  # as REST framework's responses have it
+    return response
+
+
 def crash(request: HttpRequest) -> HttpResponse:
     raise ArithmeticError
 
@@ -46,6 +52,7 @@ urlpatterns = [
     path("items/<int:number>/", item),
     re_path(r"^old/v1\.0/(?P<number>[0-9]+)/?\Z", item),
     path("problem", problem),
+    path("problem-with-data", problem_with_data),
     path("crash", crash),
 ]
 
@@ -114,6 +121,14 @@ def test_problems_are_counted_by_type(api: Client) -> None:
     api.get("/problem")
 
     assert sample(api, "django_http_problems_total", type="out-of-stock") - before == 1
+
+
+def test_the_body_of_a_problem_is_not_parsed_again_where_the_response_has_its_data(api: Client) -> None:
+    before = sample(api, "django_http_problems_total", type="sold-out")
+
+    api.get("/problem-with-data")
+
+    assert sample(api, "django_http_problems_total", type="sold-out") - before == 1
 
 
 def test_exceptions_that_nobody_caught_are_counted_by_class(api: Client) -> None:
