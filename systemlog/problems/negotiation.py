@@ -1,8 +1,9 @@
-"""What the client asks for: the negotiation class for DRF, and who wants an HTML page in place of a problem."""
+"""Content negotiation: the class for REST framework, and the rule by which a client gets an HTML error page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 from django.http import HttpRequest
@@ -21,41 +22,34 @@ Chosen = tuple[BaseRenderer, str]
 
 
 class ContentNegotiation(DefaultContentNegotiation):
-    """Chooses a renderer by `Accept`, and the view's first one where nothing fits or the header is malformed.
+    """Chooses a renderer by `Accept`, or the view's first renderer if none fits or the header is malformed.
 
-    RFC 9110, section 12.5.1, allows to disregard the header; a 406 would hide the answer, and DRF decides before it
-    knows who is asking. `?format=` chooses a renderer that has this format; with any other value it is an ordinary
-    query parameter.
+    RFC 9110, section 12.5.1, allows a server to disregard the header. A 406 would replace the response that the client
+    needs, and DRF negotiates before it authenticates. `?format=` chooses the renderer of that format; any other value
+    is left to the view as an ordinary query parameter.
     """
+
+    settings: Any = SimpleNamespace(URL_FORMAT_OVERRIDE=None)
+    """Keeps DRF's own `select_renderer` from reading `?format=`, which it would answer with a 404."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> Chosen:
-        """The renderer, and the media type for its response."""
+        """Return the renderer and the media type of the response."""
         candidates = list(renderers)
         if format_suffix:
             candidates = self.filter_renderers(candidates, format_suffix)
         named = request.query_params.get(api_settings.URL_FORMAT_OVERRIDE or "")
         candidates = [renderer for renderer in candidates if named and renderer.format == named] or candidates
         try:
-            chosen: Chosen = super().select_renderer(_WithoutQuery(request), candidates)  # type: ignore[arg-type]  # stands for a request
+            chosen: Chosen = super().select_renderer(request, candidates)
         except (APIException, ValueError, TypeError, LookupError):
             return candidates[0], str(candidates[0].media_type)
         return chosen
 
 
-class _WithoutQuery:
-    """The request as DRF's negotiation may see it."""
-
-    query_params: dict[str, str] = {}
-
-    def __init__(self, request: Request) -> None:
-        self.headers: Any = request.headers
-        self.META: dict[str, Any] = request.META  # where DRF before 3.18 looks for Accept
-
-
 def prefers_html(request: HttpRequest) -> bool:
-    """Whether the client names HTML, and likes it better than a problem or JSON. `*/*` does not name it."""
+    """Return whether `Accept` names HTML and prefers it to problems and JSON. `*/*` does not name HTML."""
     if "text/html" not in request.META.get("HTTP_ACCEPT", "").lower():
         return False
     try:
@@ -65,7 +59,10 @@ def prefers_html(request: HttpRequest) -> bool:
 
 
 def gets_html(request: HttpRequest) -> bool:
-    """Whether an error is answered with a page of the project: to a client that prefers HTML, where no API answers."""
+    """Return whether an error is answered with an HTML page: to a client that prefers HTML, and not by an API.
+
+    `PROBLEM_HTML_PATHS` names the paths that have HTML pages; without it, `is_of_an_api` decides.
+    """
     if not prefers_html(request):
         return False
     places = conf().PROBLEM_HTML_PATHS
