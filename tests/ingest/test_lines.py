@@ -65,9 +65,6 @@ def test_one_pass_and_the_rules_agree(record: dict[str, Any]) -> None:
 @pytest.mark.parametrize("value", [{}, [], 0, False, 1.5, None])
 @pytest.mark.parametrize("field", [*FIELDS])
 def test_a_value_of_another_type_is_refused_or_taken_and_never_fails(field: str, value: object) -> None:
-    record = {"message": "m", field: value}
     maker = LineMaker("writer")
-    try:
-        line_of(record, maker)
-    except InvalidRecord as refused:
-        assert {error.field for error in refused.errors} == {field}
+    errors = outcome(lambda each: decode(line_of(each, maker)[1]), {"message": "m", field: value})
+    assert not isinstance(errors, list) or {error.field for error in errors} == {field}
