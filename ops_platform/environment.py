@@ -24,6 +24,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DatabaseSettings = dict[str, Any]
 """One entry of Django's `DATABASES`."""
 
+MAX_WINDOW_S = 366 * 86_400
+"""The longest window of a rate limit."""
+
 UNUSABLE: DatabaseSettings = {"ENGINE": "django.db.backends.dummy"}
 """What stands for a database whose URL is wrong: every use of it fails, and nothing lands in the wrong place."""
 
@@ -106,6 +109,33 @@ def level(value: str) -> str:
     if name in logging.getLevelNamesMapping() and name != "NOTSET":
         return name
     raise UnusableValueError("must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
+
+
+def rate(value: str) -> tuple[int, int] | None:
+    """Quota and window in seconds of a rate such as `100/1m`; None for none."""
+    if not value.strip():
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,4})?([smhd])", value.strip(), re.ASCII)
+    if match is None:
+        raise UnusableValueError("must be a number of requests and a span of time, such as 100/10s, 5/1m or 1000/1h")
+    quota, number, unit = match.groups()
+    window_s = int(number or 1) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[unit]
+    if window_s > MAX_WINDOW_S:
+        raise UnusableValueError("must have a span of time of 366 days at most")
+    return int(quota), window_s
+
+
+def rate_store(value: str) -> str:
+    """Where rate limits are counted: `shared`, `database` or the URL of a Redis server."""
+    value = value.strip() or "shared"
+    if value in ("shared", "database") or re.match(r"(rediss?|unix)://[^\s]", value):
+        return value
+    raise UnusableValueError("must be shared, database, or the URL of a Redis server (redis://host:6379/0)")
+
+
+def rate_failure(value: str) -> str:
+    """`open` or `closed`."""
+    return one_of("open", "closed")(value or "open")
 
 
 def origins(value: str) -> list[str]:
@@ -210,7 +240,28 @@ class Environment:
     FORWARDED_ALLOW_IPS: str = variable(
         networks,
         "127.0.0.1,::1",
-        "Addresses or networks of the proxies whose `X-Forwarded-Proto` is believed; `*` for any.",
+        "Addresses or networks of the proxies whose `X-Forwarded-Proto` and `X-Forwarded-For` are believed; `*` for "
+        "any.",
+    )
+    RATE_LIMIT_IP: tuple[int, int] | None = variable(
+        rate,
+        "",
+        "How often one address may ask (an IPv6 client: its /64): `100/1m` is 100 at once, then 100 a minute. "
+        "Default: no limit.",
+    )
+    RATE_LIMIT_USER: tuple[int, int] | None = variable(
+        rate, "", "How often one user may ask, with all tokens together. Default: no limit."
+    )
+    RATE_LIMIT_STORE: str = variable(
+        rate_store,
+        "shared",
+        "What the limits hold for: `shared` (the processes of this host, by a file in `VAR_DIR`), `database` (all "
+        "hosts) or `redis://host:6379/0` (all hosts).",
+    )
+    RATE_LIMIT_FAIL: str = variable(
+        rate_failure,
+        "open",
+        "What happens while the store does not answer: `open` lets all requests in, `closed` answers 503.",
     )
     CORRELATION_TRUST: str | list[str] = variable(
         trusted,

@@ -26,7 +26,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
-from systemlog.correlation.trusted_proxies import is_trusted
+from systemlog.limits.clients import client_address as forwarded_address
 from systemlog.problems.negotiation import prefers_html
 from systemlog.problems.types import TooManyRequests
 
@@ -58,15 +58,10 @@ def login(request: HttpRequest) -> HttpResponseBase:
 
 def client_address(request: HttpRequest) -> str:
     """The address that the request came from: behind trusted proxies, the last hop that is none of them."""
-    proxies = settings.TRUSTED_PROXIES
-    address: str = request.META.get("REMOTE_ADDR", "")
-    for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
-        if not hop.strip() or not ("*" in proxies or is_trusted(proxies, address)):
-            break
-        address = hop.strip()
-        if "*" in proxies:
-            break
-    return address
+    meta = request.META
+    return forwarded_address(
+        meta.get("REMOTE_ADDR") or "", meta.get("HTTP_X_FORWARDED_FOR", ""), settings.TRUSTED_PROXIES
+    )
 
 
 def _refuse(request: HttpRequest, wait_s: int) -> HttpResponse:

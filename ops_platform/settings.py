@@ -36,6 +36,7 @@ MIDDLEWARE = [
     "systemlog.correlation.CorrelationMiddleware",
     "health.middleware.HealthMiddleware",
     "systemlog.problems.ProblemMiddleware",
+    "systemlog.limits.LimitMiddleware",
     "ops_platform.content_security.ContentSecurityMiddleware",
     "ops_platform.https.KeepMethodMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -108,6 +109,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- the apps
 
+TRUSTED_PROXIES = [proxy.strip() for proxy in ENV.FORWARDED_ALLOW_IPS.split(",") if proxy.strip()]
+
 SYSTEMLOG = {
     "DATABASE": "logs" if "logs" in DATABASES else "default",
     "CITUS": ENV.SYSTEMLOG_CITUS,
@@ -120,6 +123,15 @@ SYSTEMLOG = {
     "CORRELATION_TRUST": ENV.CORRELATION_TRUST,
     "ACCESS_LOG": ENV.ACCESS_LOG,
     "PROBLEM_HTML_PATHS": ["admin:index"],
+    "LIMITS": [
+        {"name": by, "by": by, "quota": rate[0], "window": rate[1]}
+        for by, rate in (("ip", ENV.RATE_LIMIT_IP), ("user", ENV.RATE_LIMIT_USER))
+        if rate
+    ],
+    "LIMITS_STORE": ENV.RATE_LIMIT_STORE,
+    "LIMITS_FAIL": ENV.RATE_LIMIT_FAIL,
+    "LIMITS_DIR": str(VAR_DIR / "limits"),
+    "TRUSTED_PROXIES": TRUSTED_PROXIES,
 }
 
 HEALTH = {
@@ -131,6 +143,7 @@ HEALTH = {
         },
         "journal": {"PROBE": "systemlog.probes.journal", "CRITICAL": False},
         "partitions": {"PROBE": "systemlog.probes.partitions_made_ahead", "CRITICAL": False},
+        "limits": {"PROBE": "systemlog.probes.limits", "CRITICAL": False},
         "disk": {"PROBE": "health.probes.DiskSpace", "OPTIONS": {"path": str(VAR_DIR)}, "CRITICAL": False},
     },
     "COLLECTORS": ["systemlog.probes.collect"],
@@ -148,6 +161,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["systemlog.limits.LimitThrottle"] if SYSTEMLOG["LIMITS"] else [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "systemlog.problems.ContentNegotiation",
@@ -180,7 +194,6 @@ SPECTACULAR_SETTINGS = {
 
 # -- security
 
-TRUSTED_PROXIES = [proxy.strip() for proxy in ENV.FORWARDED_ALLOW_IPS.split(",") if proxy.strip()]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{validator}"}
     for validator in (

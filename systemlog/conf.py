@@ -86,6 +86,12 @@ def importable(value: Any) -> str | None:
     return None
 
 
+def limits_store(value: str) -> str | None:
+    """A rule: one of the stores of rate limits."""
+    fits = value in ("shared", "database") or value.startswith(("redis://", "rediss://", "unix://"))
+    return None if fits else "must be 'shared', 'database' or a URL such as 'redis://localhost:6379/0'"
+
+
 def base_url(value: str) -> str | None:
     """A rule: an absolute URL, or a path from the root; with a slash at its end, for names are put behind it."""
     from_root = value.startswith("/") and not value.startswith("//")
@@ -220,6 +226,34 @@ class Settings:
         100, "So many entries of `errors` a problem lists, and counts the rest.", at_least(1)
     )
     VALIDATION_STATUS: int = option(400, "Status of a failed validation of the body: 400 or 422.", one_of(400, 422))
+    LIMITS: list[dict[str, Any]] = option(
+        list,
+        "Rate limits: a list of policies, each with `name`, `by` (`ip`, `user`, or the dotted path of a function that "
+        "takes a request and gives a text or None), `quota` and `window` (seconds, or `1m`); and perhaps `burst` (so "
+        "many at once; default the quota), `routes` and `exempt` (paths, `*` for anything) and `methods`.",
+    )
+    LIMITS_STORE: str = option(
+        "shared",
+        "What counts: `shared` (a file, for the processes of this host), `database` (that of `DATABASE`) or the URL of "
+        "a Redis or Valkey server (`redis://…`, needs the extra `redis`).",
+        limits_store,
+    )
+    LIMITS_FAIL: str = option(
+        "open",
+        "What happens to requests while the store does not answer: `open` lets them in, `closed` answers 503.",
+        one_of("open", "closed"),
+    )
+    LIMITS_DIR: str = option(
+        "",
+        "Directory on a local disk for the files of the rate limits, private to the service's user. Default: `limits` "
+        "in `$STATE_DIRECTORY`, else in the folder `var` of `BASE_DIR`.",
+    )
+    TRUSTED_PROXIES: list | tuple = option(  # type: ignore[type-arg]  # checked as it is written
+        (),
+        "The proxies (addresses, networks, `unix` for a Unix socket) whose `X-Forwarded-For` says where a request "
+        "came from; `*` for whoever connects, of whom only the last hop is believed.",
+        names,
+    )
     CORRELATION_TRUST: str | list | tuple = option(  # type: ignore[type-arg]  # checked as it is written
         "all",
         "From whom an incoming `X-Request-ID` and trace context are taken: `all`, `none`, or a list of the proxies "

@@ -11,11 +11,14 @@ from datetime import UTC, datetime, timedelta
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from systemlog.conf import conf
 from systemlog.journal import JournalState, backends, read_state
 from systemlog.journal.counts import count_accepted
 from systemlog.journal.directory import count_refused, target_folder
 from systemlog.journal.files import CLOSES_AT
 from systemlog.landing.stats import added, read_ledger
+from systemlog.limits.guard import guard
+from systemlog.limits.stores.interface import StoreUnavailable
 from systemlog.records.levels import LEVEL_NAMES
 
 LATE_S = 30.0
@@ -58,6 +61,22 @@ def partitions_made_ahead() -> str | None:
     if now in missing:
         raise PartitionMissing("There is no partition for now: write a record, or run manage.py prune_system_logs.")
     return "The partition for tomorrow is missing: run manage.py prune_system_logs daily." if missing else None
+
+
+def limits() -> str | None:
+    """A probe: None where the store of the rate limits answers, or there are no limits; else a text.
+
+    Raises `StoreUnavailable` where requests are refused because of it.
+    """
+    if not conf().LIMITS:
+        return None
+    try:
+        guard().store.check()
+    except StoreUnavailable as error:
+        if conf().LIMITS_FAIL == "closed":
+            raise
+        return f"The store of the rate limits does not answer, and every request is let in: {error}"
+    return None
 
 
 def collect() -> Iterator[Metric]:

@@ -22,6 +22,7 @@ from rest_framework.settings import api_settings
 
 from systemlog.conf import conf
 from systemlog.ingest.errors import ProtocolError
+from systemlog.limits.admission import admit_user
 
 ADD = "systemlog.add_systemlog"
 CHALLENGE = 'Basic realm="systemlog", Bearer'
@@ -30,7 +31,7 @@ FOR_THE_JOURNAL = "for_the_journal"
 
 
 def authenticate(request: HttpRequest) -> Any:
-    """The user whose token the request carries. Raises `ProtocolError` (401)."""
+    """The user whose token the request carries. Raises `ProtocolError` (401); `ProblemException` over a rate limit."""
     header = request.META.get("HTTP_AUTHORIZATION")
     if not header:
         raise ProtocolError(401, "A token is needed.", {"WWW-Authenticate": CHALLENGE})
@@ -49,6 +50,7 @@ def authenticate(request: HttpRequest) -> Any:
                 continue
             if found is not None:
                 request.user = found[0]
+                admit_user(request)
                 return found[0]
     raise ProtocolError(401, "The token is unknown, expired or disabled.", {"WWW-Authenticate": CHALLENGE})
 

@@ -62,8 +62,8 @@ class Elastic(Endpoint):
 
     @staticmethod
     def error_form(request: HttpRequest, status: int, text: str) -> HttpResponse:
-        """An error object."""
-        return elastic_error(request, status, text)
+        """An error object. A whole answer of 429 is 503: Elasticsearch's JavaScript client would give up at it."""
+        return elastic_error(request, 503 if status == 429 else status, text)
 
     def respond(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Answer by the path behind `/elastic`."""

@@ -66,6 +66,8 @@ def report(
         return
     # Django's own mark, which keeps its handler from logging the response again.
     response._has_been_logged = True  # type: ignore[attr-defined]  # Django's own mark
+    if getattr(exc, "is_recorded", False):
+        return
     status = response.status_code
     if status >= 500 and exc is not None and not signalled:
         _send_signal(request, exc)

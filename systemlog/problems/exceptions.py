@@ -35,6 +35,8 @@ class ProblemException(APIException):
     title: ClassVar[str | Promise]
     problem_type: ProblemType | None = None
     """Made of the class attributes; given to the constructor, it makes a problem of a type declared as an object."""
+    is_recorded = False
+    """Whether whoever raised it sees to the log record itself, so that its answer gets none."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

@@ -1,0 +1,91 @@
+"""Whether a request is let in: what the middleware, the throttle and the decorator have in common.
+
+Each notes on the request what it counted; the middleware writes the headers from that when the answer is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.http import HttpRequest
+
+from systemlog.conf import conf
+from systemlog.limits.guard import PAUSE_S, guard
+from systemlog.limits.headers import Count
+from systemlog.limits.metrics import instruments
+from systemlog.limits.policies import Policy, policies
+from systemlog.limits.refusals import refusals
+from systemlog.problems.types import TooManyRequests, Unavailable
+
+COUNTS = "_systemlog_limits"
+"""The attribute of a request that has its counts."""
+
+
+def limit_exceeded(count: Count) -> TooManyRequests:
+    """The refusal of a request that is over a limit."""
+    members: dict[str, Any] = {"violated-policies": [count.policy.name]}
+    problem = TooManyRequests(headers={"Retry-After": str(count.wait_s), "Cache-Control": "no-store"}, **members)
+    problem.is_recorded = True
+    return problem
+
+
+def limits_unavailable() -> Unavailable:
+    """The refusal of a request while nobody can say whether it is over a limit, where `LIMITS_FAIL` is `closed`."""
+    problem = Unavailable(headers={"Retry-After": str(PAUSE_S), "Cache-Control": "no-store"})
+    problem.is_recorded = True
+    return problem
+
+
+def counts_of(request: HttpRequest) -> list[Count]:
+    """What was counted of the request so far."""
+    found: list[Count] | None = request.__dict__.get(COUNTS)
+    if found is None:
+        found = request.__dict__[COUNTS] = []
+    return found
+
+
+def admit(request: HttpRequest, policies: Iterable[Policy], counts: list[Count]) -> None:
+    """Count the request by each policy that applies to it, until one refuses it.
+
+    Raises `TooManyRequests`; `Unavailable` where the store is dead and the settings say so.
+    """
+    for policy in policies:
+        if policy.applies is None or policy.applies(request):
+            who = policy.who(request)
+            if who is not None:
+                count(policy, who, counts)
+
+
+def admit_user(request: HttpRequest) -> None:
+    """Count a request whose user is known by every policy that is not by address. Raises as `admit` does.
+
+    For views that authenticate by themselves; those of REST framework have `LimitThrottle`.
+    """
+    others = policies().others
+    if others:
+        admit(request, others, counts_of(request))
+
+
+def count(policy: Policy, who: str, counts: list[Count]) -> None:
+    """Count a request of `who`. Raises as `admit` does."""
+    key = policy.key(who)
+    store = guard()
+    spare = store.known(key) if store.is_remote else None
+    if spare is None:
+        spare = store.take(key, policy.rate)
+    settle(policy, who, key, spare, counts)
+
+
+def settle(policy: Policy, who: str, key: bytes, spare: int | None, counts: list[Count]) -> None:
+    """Note what the store said. Raises as `admit` does."""
+    if spare is None:
+        if conf().LIMITS_FAIL == "closed":
+            raise limits_unavailable()
+        return
+    counted = Count(policy, spare)
+    counts.append(counted)
+    if spare < 0:
+        instruments().LIMITED.labels(policy.name).inc()
+        refusals.note(key, policy.name, policy.by, who)
+        raise limit_exceeded(counted)

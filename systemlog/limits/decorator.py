@@ -1,0 +1,81 @@
+"""`@limited("export", "5/1m", by="user")`: a limit of one Django view, sync or async."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from systemlog.limits.admission import COUNTS, admit, counts_of
+from systemlog.limits.headers import Count, write_headers
+from systemlog.limits.policies import ADDRESS, USER, Policy, Who, make_policy, parse_rate
+from systemlog.limits.refusal import may_block, refusal
+from systemlog.problems import ProblemException
+
+View = Callable[..., Any]
+
+NAMESPACE = "view:"
+"""A policy of a view and one of the settings may have the same name, and still count apart."""
+
+
+def limited(
+    name: str, rate: str, *, by: str | Who = "ip", burst: int | None = None, methods: tuple[str, ...] = ()
+) -> Callable[[View], View]:
+    """Limit a view to `rate` (`5/1m`) for each address, user, or whatever the function `by` gives for a request.
+
+    Requests for which that is None are not limited: with `user` those of nobody. Raises `PolicyMistake`.
+    """
+    quota, window_s = parse_rate(rate)
+    given = {"name": name, "by": by, "quota": quota, "window": window_s, "burst": burst, "methods": methods}
+    make_policy({**given, "by": by if by in (ADDRESS, USER) else str})  # a mistake is told where it stands
+
+    @functools.cache
+    def policy() -> Policy:
+        # When it is first asked for: the function of a dotted path may not be there yet.
+        return make_policy(given, namespace=NAMESPACE)
+
+    def decorate(view: View) -> View:
+        if iscoroutinefunction(view):
+
+            @functools.wraps(view)
+            async def limited_async(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+                if by == USER and hasattr(request, "auser"):
+                    request.user = await request.auser()
+                outer, counts = COUNTS in request.__dict__, counts_of(request)
+                try:
+                    # In a thread: the store may wait for another host, and the function may ask a database.
+                    await sync_to_async(admit, thread_sensitive=False)(request, (policy(),), counts)
+                except ProblemException as exc:
+                    refuse = sync_to_async(refusal) if may_block(request) else None
+                    response = await refuse(request, exc) if refuse else refusal(request, exc)
+                else:
+                    response = await view(request, *args, **kwargs)
+                return _told(response, counts, outer)
+
+            return limited_async
+
+        @functools.wraps(view)
+        def limited_sync(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            outer, counts = COUNTS in request.__dict__, counts_of(request)
+            try:
+                admit(request, (policy(),), counts)
+            except ProblemException as exc:
+                response = refusal(request, exc)
+            else:
+                response = view(request, *args, **kwargs)
+            return _told(response, counts, outer)
+
+        return limited_sync
+
+    return decorate
+
+
+def _told(response: HttpResponseBase, counts: list[Count], outer: bool) -> HttpResponseBase:
+    """The response with the headers, unless the middleware will write them."""
+    if counts and not outer:
+        write_headers(response, counts)
+    return response

@@ -1,0 +1,224 @@
+"""The store that the settings name, guarded: a dead one is noticed once, and asked again every two seconds.
+
+Of a store on another host it is also remembered which keys are over their limit: they stay so until their time, and
+nobody has to be asked for that.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+from time import monotonic, monotonic_ns
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from systemlog.conf import NAME, conf
+from systemlog.correlation.context import carried
+from systemlog.forking import run_after_fork
+from systemlog.limits.gcra import Rate
+from systemlog.limits.metrics import instruments
+from systemlog.limits.stores.interface import Store, StoreUnavailable
+
+logger = logging.getLogger("systemlog.limits")
+
+PAUSE_S = 2
+"""After a failure the store is asked again so much later, by one request: the others need not wait for it."""
+
+MAX_REFUSED = 20_000
+FILE = "times"
+
+
+class Guard:
+    """Asks a store, and keeps requests from a dead one."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.is_remote = store.is_remote
+        self._ask_again_at: float | None = None
+        """Set while the store is dead."""
+        self._refused: dict[bytes, int] = {}
+        """Until when (of `monotonic_ns`) a key is known to be refused."""
+        self._lock = threading.Lock()
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the store did not answer when it was last asked."""
+        return self._ask_again_at is not None
+
+    def known(self, key: bytes) -> int | None:
+        """The spare time of a key that is refused for certain, without asking anybody; None for any other."""
+        until = self._refused.get(key)
+        if until is None:
+            return None
+        left = until - monotonic_ns()
+        if left > 0:
+            return -left
+        self._refused.pop(key, None)
+        return None
+
+    def take(self, key: bytes, rate: Rate) -> int | None:
+        """Count one request of the key, and give the spare time (see `gcra`); None where the store is dead."""
+        if self._ask_again_at is not None and not self._may_ask():
+            return None
+        try:
+            spare = self.store.take(key, rate)
+        except StoreUnavailable as error:
+            self._fail(error)
+            return None
+        if self._ask_again_at is not None:
+            self._recover()
+        if spare < 0 and self.is_remote:
+            self._remember(key, -spare)
+        return spare
+
+    def _may_ask(self) -> bool:
+        with self._lock:
+            now = monotonic()
+            if self._ask_again_at is not None:
+                if now < self._ask_again_at:
+                    return False
+                self._ask_again_at = now + PAUSE_S
+            return True
+
+    def _fail(self, error: StoreUnavailable) -> None:
+        instruments().FAILURES.inc()
+        with self._lock:
+            is_new, self._ask_again_at = self._ask_again_at is None, monotonic() + PAUSE_S
+        if is_new:
+            _warn_apart(str(error))
+
+    def _recover(self) -> None:
+        with self._lock:
+            was_dead, self._ask_again_at = self.is_dead, None
+        if was_dead:
+            _tell_apart()
+
+    def _remember(self, key: bytes, wait_ns: int) -> None:
+        refused = self._refused
+        if len(refused) >= MAX_REFUSED:
+            now = monotonic_ns()
+            with self._lock:
+                refused = self._refused = {one: until for one, until in refused.copy().items() if until > now}
+            if len(refused) >= MAX_REFUSED:
+                return
+        refused[key] = monotonic_ns() + wait_ns
+
+
+def limits_directory() -> Path | None:
+    """Where the files of the room are: by the settings, `$STATE_DIRECTORY` or `BASE_DIR`; None where none says it."""
+    if conf().LIMITS_DIR:
+        return Path(conf().LIMITS_DIR)
+    if state := os.environ.get("STATE_DIRECTORY", "").split(":")[0]:
+        return Path(state) / "limits"
+    base = getattr(settings, "BASE_DIR", None)
+    return Path(base) / "var" / "limits" if base else None
+
+
+class NoStore:
+    """Stands for a store that cannot be made."""
+
+    is_remote = False
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def take(self, key: bytes, rate: Rate, /) -> int:
+        """Raise `StoreUnavailable`."""
+        raise StoreUnavailable(self._why)
+
+    def check(self) -> None:
+        """Raise `StoreUnavailable`."""
+        raise StoreUnavailable(self._why)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def guard() -> Guard:
+    """That of this process, for the settings in force."""
+    return _guard or _make()
+
+
+def close() -> None:
+    """Let go of the store; the next request makes another."""
+    global _guard
+    with _making:
+        left, _guard = _guard, None
+    if left is not None:
+        left.store.close()
+
+
+_guard: Guard | None = None
+_making = threading.Lock()
+
+
+def _make() -> Guard:
+    global _guard  # noqa: PLW0603  (of the process)
+    with _making:
+        if _guard is None:
+            _guard = Guard(_store())
+        return _guard
+
+
+def _store() -> Store:
+    name = conf().LIMITS_STORE
+    if name == "database":
+        store: Store = import_string("systemlog.limits.stores.database.DatabaseStore")(conf().DATABASE)
+        return store
+    if name != "shared":
+        try:
+            kind = import_string("systemlog.limits.stores.redis.RedisStore")
+        except ImportError:
+            return NoStore("The package redis is not installed.")
+        made: Store = kind(name)
+        return made
+    directory = limits_directory()
+    if directory is None:
+        return NoStore(f"There is no directory for it: set {NAME}['LIMITS_DIR'], or BASE_DIR.")
+    from systemlog.limits.stores.shared import SharedStore
+
+    return SharedStore(directory / FILE)
+
+
+def _warn(why: str) -> None:
+    consequence = "every request is let in" if conf().LIMITS_FAIL == "open" else "requests are answered with 503"
+    logger.warning(
+        "The store of the rate limits does not answer (%s): %s.",
+        why,
+        consequence,
+        extra={"action": "limits.store_dead", "store": conf().LIMITS_STORE.partition(":")[0]},
+    )
+
+
+def _tell() -> None:
+    logger.info(
+        "The store of the rate limits answers again.",
+        extra={"action": "limits.store_back", "store": conf().LIMITS_STORE.partition(":")[0]},
+    )
+
+
+# Of no request: the one that happens to notice has nothing to do with it.
+_warn_apart = carried(None, _warn)
+_tell_apart = carried(None, _tell)
+
+
+def _find_anew(*, setting: str, **_: object) -> None:
+    if setting in (NAME, "DATABASES"):
+        close()
+
+
+setting_changed.connect(_find_anew)
+
+
+@run_after_fork
+def _begin_in_child() -> None:
+    global _making  # noqa: PLW0603  (it may have been held when the process forked)
+    _making = threading.Lock()
+    if _guard is not None:
+        _guard._lock = threading.Lock()
+        if _guard.is_remote:
+            close()

@@ -1,0 +1,49 @@
+"""The headers of every answer, by the draft `httpapi-ratelimit-headers`: `RateLimit-Policy` and `RateLimit`.
+
+Several policies may have counted a request. `RateLimit-Policy` has them all, `RateLimit` the one with the least left.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django.http.response import HttpResponseBase
+
+from systemlog.limits.gcra import remaining, wait_ns, whole_seconds
+from systemlog.limits.policies import Policy
+
+RATE_LIMIT = "RateLimit"
+RATE_LIMIT_POLICY = "RateLimit-Policy"
+
+
+class Count(NamedTuple):
+    """That a policy has counted a request, and the spare time that is left (see `gcra`)."""
+
+    policy: Policy
+    spare_ns: int
+
+    @property
+    def remaining(self) -> int:
+        """How many more are let in at once."""
+        return remaining(self.spare_ns, self.policy.rate)
+
+    @property
+    def wait_s(self) -> int:
+        """Whole seconds until there is one more."""
+        return whole_seconds(wait_ns(self.spare_ns, self.policy.rate))
+
+
+def write_headers(response: HttpResponseBase, counts: list[Count]) -> None:
+    """Put the headers into the response."""
+    strictest = counts[0]
+    policy = strictest.policy
+    items = policy.item
+    left = strictest.remaining
+    for count in counts[1:]:
+        items = f"{items}, {count.policy.item}"
+        if (fewer := count.remaining) < left or (fewer == left and count.spare_ns < 0):
+            strictest, policy, left = count, count.policy, fewer
+    # The mapping below `headers`, by lower-case name: setting a value there costs a tenth, and ours need no check.
+    stored = response.headers._store
+    stored["ratelimit-policy"] = (RATE_LIMIT_POLICY, items)
+    stored["ratelimit"] = (RATE_LIMIT, f'"{policy.name}";r={left};t={strictest.wait_s}')

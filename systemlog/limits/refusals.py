@@ -1,0 +1,231 @@
+"""One log record for each key that was refused within a minute, with the number of its refusals.
+
+Anybody can have thousands of requests refused. So the processes of this host count them together, in a file beside the
+one of the limits: the first refusal of a key begins a minute, and at its end one process writes the record. What a
+process that was killed has counted, another one tells, or the next that starts.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from systemlog.conf import conf
+from systemlog.correlation.context import carried
+from systemlog.forking import run_after_fork
+from systemlog.limits.guard import limits_directory
+from systemlog.limits.stores.file import LockedFile, StoreFile
+from systemlog.problems.error_log import configured_level
+
+logger = logging.getLogger("systemlog.limits")
+
+MINUTE_NS = 60 * 10**9
+FILE = "refusals"
+STATUS = 429
+
+ROWS = 512
+WAYS = 8
+"""Keys of one row that are told apart; what comes beyond them is counted with another key of its row."""
+
+_slot = struct.Struct("<16sQQ32s64s")
+"""Key, when its minute ends, how many refusals; the policy, and who was refused (as UTF-8, cut)."""
+ROW_BYTES = WAYS * _slot.size
+
+
+class Refused(NamedTuple):
+    """The refusals of one key in one minute."""
+
+    key: bytes
+    until: int
+    number: int
+    policy: bytes
+    who: bytes
+
+
+FREE = Refused(bytes(16), 0, 0, b"", b"")
+EMPTY_ROW = bytes(ROW_BYTES)
+OTHERS = b"(several)"
+
+
+class Refusals:
+    """Counts refusals, and has them told."""
+
+    PAUSE_S = 1.0
+
+    def __init__(self) -> None:
+        self._file: StoreFile | None = None
+        self._alone: dict[bytes, Refused] = {}
+        """What could not be counted in the file, because of a full disk for one."""
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
+        self._is_counted = False
+        """Whether this process is known to the others as one that tells."""
+
+    def note(self, key: bytes, policy: str, by: str, who: str) -> None:
+        """Count one refusal."""
+        told_as = who if by in ("ip", "user") else f"{by}:{who}"
+        texts = policy.encode()[:32], told_as.encode("utf-8", "replace")[:64]
+        with self._lock:
+            now = time.time_ns()
+            try:
+                self._count(self._opened(), key, now, *texts)
+            except OSError:
+                before = self._alone.get(key) or Refused(key, now + MINUTE_NS, 0, *texts)
+                if len(self._alone) < ROWS or key in self._alone:
+                    self._alone[key] = before._replace(number=before.number + 1)
+            self._start()
+
+    def tell(self, *, all_of_them: bool = False) -> bool:
+        """Write the records of the minutes that are over; gives whether others are still going on."""
+        with self._lock:
+            now = time.time_ns()
+            over: list[Refused] = []
+            going_on = False
+            try:
+                file = self._opened()
+                for start in range(0, ROWS * ROW_BYTES, ROW_BYTES):
+                    if file.read(start, ROW_BYTES) != EMPTY_ROW:
+                        taken, left = self._take_over(file, start, now, all_of_them)
+                        over += taken
+                        going_on = going_on or left
+            except OSError:
+                pass  # they are told when the disk is well again
+            for key, one in list(self._alone.items()):
+                if all_of_them or _is_over(one, now):
+                    over.append(self._alone.pop(key))
+            going_on = going_on or bool(self._alone)
+        for one in over:
+            _tell_apart(one)
+        return going_on
+
+    def begin_in_child(self) -> None:
+        """Begin anew in a forked process, on the same file."""
+        self._lock = threading.Lock()
+        self._alone, self._thread, self._ended, self._is_counted = {}, None, threading.Event(), False
+
+    def end(self) -> None:
+        """The process ends: tell what nobody else is there to tell."""
+        self._ended.set()
+        if self._file is not None and self._is_last():
+            self.tell(all_of_them=True)
+
+    def close(self) -> None:
+        """Close the file, to open the one of other settings."""
+        with self._lock:
+            file, self._file, self._is_counted = self._file, None, False
+            if file is not None:
+                file.close()
+
+    def resume(self) -> None:
+        """Have told what an earlier process left untold."""
+        with self._lock:
+            directory = limits_directory()
+            if directory is not None and (directory / FILE).exists():
+                self._start()
+
+    def _opened(self) -> LockedFile:
+        directory = limits_directory() or Path("/nonexistent")
+        path = directory / FILE
+        if self._file is None or self._file.path != path:
+            self._file = StoreFile(path, ROWS * ROW_BYTES)
+        else:
+            self._file.look()
+        file = self._file.open()
+        if not self._is_counted:
+            self._is_counted = file.own()
+        return file
+
+    def _count(self, file: LockedFile, key: bytes, now: int, policy: bytes, who: bytes) -> None:
+        start = int.from_bytes(key[:2]) % ROWS * ROW_BYTES
+        with file.locked(start, ROW_BYTES):
+            slots = list(_slots(file.read(start, ROW_BYTES)))
+            place = next((place for place, one in enumerate(slots) if one.number and one.key == key), None)
+            if place is None:
+                place = next((place for place, one in enumerate(slots) if not one.number), None)
+                if place is None:
+                    place = WAYS - 1
+                    slots[place] = slots[place]._replace(key=bytes(16), who=OTHERS)
+                else:
+                    slots[place] = Refused(key, now + MINUTE_NS, 0, policy, who)
+            one = slots[place]
+            file.write(start + place * _slot.size, _slot.pack(*one._replace(number=one.number + 1)))
+
+    def _take_over(self, file: LockedFile, start: int, now: int, all_of_them: bool) -> tuple[list[Refused], bool]:
+        """Empty the slots whose minute is over, and give them; and whether others are left."""
+        with file.locked(start, ROW_BYTES):
+            slots = list(_slots(file.read(start, ROW_BYTES)))
+            taken = []
+            for place, one in enumerate(slots):
+                if one.number and (all_of_them or _is_over(one, now)):
+                    file.write(start + place * _slot.size, _slot.pack(*FREE))
+                    taken.append(one)
+            return taken, any(one.number for one in slots if one not in taken)
+
+    def _is_last(self) -> bool:
+        """Whether no other process has the file open."""
+        try:
+            return self._opened().own(alone=True)
+        except OSError:
+            return True
+
+    def _start(self) -> None:
+        """Have the minutes told when they are over, by a thread that ends when none is left."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="systemlog-refusals", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:  # no thread is to be had; the next refusal tries again
+                self._thread = None
+
+    def _run(self) -> None:
+        ended = self._ended
+        while not ended.wait(self.PAUSE_S):
+            with self._lock:
+                thread = self._thread
+            if thread is not threading.current_thread():
+                return
+            if not self.tell():
+                with self._lock:
+                    self._thread = None
+                return
+
+
+def _slots(row: bytes) -> Iterator[Refused]:
+    return map(Refused._make, _slot.iter_unpack(row))
+
+
+def _is_over(one: Refused, now: int) -> bool:
+    # A clock that was set back must not keep a record for years.
+    return not now < one.until <= now + MINUTE_NS
+
+
+def _tell(one: Refused) -> None:
+    level = configured_level(STATUS, conf().PROBLEM_LOG_LEVELS)
+    if level is None:
+        return
+    policy, who = (text.rstrip(b"\0").decode("utf-8", "replace") for text in (one.policy, one.who))
+    logger.log(
+        level,
+        "%d requests of %s were refused within a minute by the rate limit %s",
+        one.number,
+        who,
+        policy,
+        extra={"action": "limits.refused", "policy": policy, "key": who, "count": one.number},
+    )
+
+
+# Of no request: the record is about many.
+_tell_apart = carried(None, _tell)
+
+refusals = Refusals()
+"""Those that this process has seen."""
+
+atexit.register(refusals.end)
+run_after_fork(refusals.begin_in_child)

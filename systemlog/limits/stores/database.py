@@ -1,0 +1,204 @@
+"""The store for many hosts that have no Redis: a table of the log's database, one statement a request.
+
+The table is on a connection of its own, in autocommit: in the transaction of a request, a rollback would give the quota
+back, and the user's row would be locked until the request ends. One thread of the process has the connection, so that
+nobody waits for a database that hangs. The clock is the server's on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as Late
+from contextlib import suppress
+from typing import Any
+
+from django.db import DatabaseError, Error, InterfaceError, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from systemlog.forking import run_after_fork
+from systemlog.limits.gcra import Rate
+from systemlog.limits.stores.interface import KEY_BYTES, StoreUnavailable
+
+TIMEOUT_S = 0.8
+"""A dead store is noticed within a second."""
+
+TAKE = """
+INSERT INTO system_log_limit AS kept (key, tat) VALUES (%(key)s, {now} + %(interval)s)
+ON CONFLICT (key) DO UPDATE
+SET tat = {greatest}({least}(kept.tat, {now} + %(tolerance)s), {now}) + %(interval)s
+WHERE {greatest}({least}(kept.tat, {now} + %(tolerance)s), {now}) <= {now} + %(tolerance)s - %(interval)s
+RETURNING {now} + %(tolerance)s - tat
+"""
+"""Count one request if it is within the limit; gives the spare time, or no row if it is not (see `gcra.advance`)."""
+
+ASK = "SELECT tat - {now} FROM system_log_limit WHERE key = %(key)s"
+"""How far the time of a refused key is in the future."""
+
+TIDY = """
+DELETE FROM system_log_limit WHERE tat < {now} AND key IN (
+    SELECT key FROM system_log_limit WHERE key >= %(key)s ORDER BY key LIMIT %(rows)s {skipping})
+"""
+"""Delete times that have passed, among some keys from a random one on."""
+
+WORDS = {
+    "postgresql": {
+        # The same in all of a statement. One that waited for the row's lock has an earlier time: it is stricter then.
+        "now": "(extract(epoch FROM statement_timestamp()) * 1000000)::bigint * 1000",
+        "greatest": "greatest",
+        "least": "least",
+        "skipping": "FOR UPDATE SKIP LOCKED",
+    },
+    "sqlite": {"now": "%(now)s", "greatest": "max", "least": "min", "skipping": ""},
+}
+
+TIDY_EVERY = 500
+TIDY_ROWS = 1000
+"""More than can have been added since: the table holds the keys of the last moments, and no more."""
+
+
+class DatabaseStore:
+    """Keeps the times in the database of the alias."""
+
+    is_remote = True
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+        self._lock = threading.Lock()
+        self._worker: _Worker | None = None
+        run_after_fork(self._begin_in_child)
+
+    def take(self, key: bytes, rate: Rate, /) -> int:
+        """Count one request of the key."""
+        return self._ask(lambda worker: worker.take(key, rate))
+
+    def check(self) -> None:
+        """Have the table asked."""
+        self._ask(lambda worker: worker.check())
+
+    def close(self) -> None:
+        """Close the connection, in its thread."""
+        with self._lock:
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.end()
+
+    def _ask(self, what: Any) -> int:
+        with self._lock:
+            if self._worker is None:
+                self._worker = _Worker(self._alias)
+            worker = self._worker
+        future = worker.submit(what)
+        try:
+            return future.result(TIMEOUT_S)
+        except Late:
+            future.cancel()
+            self._abandon(worker)
+            raise StoreUnavailable(f"The database {self._alias!r} has not answered for {TIMEOUT_S} s.") from None
+        except (DatabaseError, InterfaceError, OSError) as error:
+            raise StoreUnavailable(f"The database {self._alias!r}: {type(error).__name__}.") from error
+
+    def _abandon(self, worker: _Worker) -> None:
+        """Leave the worker that hangs to itself, and have another begin with a new connection."""
+        with self._lock:
+            if self._worker is worker:
+                self._worker = None
+        worker.end()
+
+    def _begin_in_child(self) -> None:
+        self._lock, self._worker = threading.Lock(), None
+
+
+class _Worker:
+    """A thread and its connection."""
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+        self._executor = ThreadPoolExecutor(1, "systemlog-limits")
+        self._connection: BaseDatabaseWrapper | None = None
+        self._taken = 0
+
+    def submit(self, what: Any) -> Future[int]:
+        """Have it done in the thread. Raises `StoreUnavailable` when the worker has ended."""
+        try:
+            return self._executor.submit(self._run, what)
+        except RuntimeError as error:
+            raise StoreUnavailable("The process ends.") from error
+
+    def end(self) -> None:
+        """Close the connection when what is being done is done."""
+        with suppress(RuntimeError):
+            self._executor.submit(self._close)
+        self._executor.shutdown(wait=False)
+
+    def take(self, key: bytes, rate: Rate) -> int:
+        """Count one request."""
+        interval, tolerance = rate
+        values = {"key": key, "interval": interval, "tolerance": tolerance, "now": time.time_ns()}
+        row = self._execute(TAKE, values)
+        self._taken += 1
+        if row is not None:
+            return int(row[0])
+        row = self._execute(ASK, values)
+        ahead = int(row[0]) if row is not None else tolerance
+        # At most an interval away, as `gcra.advance` has it; and refused it was, whatever time has passed since.
+        return -max(1, min(ahead, tolerance) + interval - tolerance)
+
+    def check(self) -> int:
+        """Ask for a key that there is not."""
+        self._execute(ASK, {"key": bytes(KEY_BYTES), "now": time.time_ns()})
+        return 0
+
+    def _run(self, what: Any) -> int:
+        try:
+            given: int = what(self)
+        except (OperationalError, InterfaceError):
+            if self._connection is None:
+                raise
+            # The server may have ended a connection that was idle for long: a new one decides.
+            self._close()
+            given = what(self)
+        if self._taken >= TIDY_EVERY:
+            self._taken = 0
+            self._executor.submit(self._tidy)
+        return given
+
+    def _tidy(self) -> None:
+        with suppress(Error, RuntimeError):
+            self._execute(TIDY, {"key": secrets.token_bytes(KEY_BYTES), "now": time.time_ns(), "rows": TIDY_ROWS})
+
+    def _execute(self, statement: str, values: dict[str, Any]) -> Any:
+        if self._connection is None:
+            self._connection = _connect(self._alias)
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(statement.format(**WORDS[self._connection.vendor]), values)
+                return cursor.fetchone() if cursor.description else None
+        except Error:
+            if self._connection.vendor != "sqlite":
+                self._close()
+            raise
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):
+                connection.close()
+
+
+def _connect(alias: str) -> BaseDatabaseWrapper:
+    """A connection beside Django's own, with timeouts of its own. Raises what connecting raises."""
+    known = connections[alias]
+    options = {**known.settings_dict["OPTIONS"]}
+    if known.vendor == "postgresql":
+        options |= {"connect_timeout": 1, "tcp_user_timeout": 1000}
+        options.pop("pool", None)
+        options.pop("server_side_binding", None)
+    else:
+        options |= {"timeout": TIMEOUT_S}
+    settings_dict = {**known.settings_dict, "OPTIONS": options, "AUTOCOMMIT": True, "CONN_MAX_AGE": None}
+    connection: BaseDatabaseWrapper = type(known)(settings_dict, alias)
+    connection.ensure_connection()
+    return connection

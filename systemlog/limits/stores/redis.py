@@ -1,0 +1,71 @@
+"""The store for many hosts that have a Redis or Valkey server: one script, which runs there without interruption.
+
+The clock is the server's. A key is kept until its time has passed, so there is nothing to clean up; a server with
+`maxmemory` and an evicting policy may forget keys before.
+"""
+
+from __future__ import annotations
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from systemlog.limits.gcra import Rate
+from systemlog.limits.stores.interface import StoreUnavailable
+
+TIMEOUT_S = 0.4
+"""To connect, and again for the answer: a dead server is noticed within a second."""
+
+PREFIX = b"systemlog:limit:"
+
+# Numbers are doubles there: microseconds fit into 53 bits, nanoseconds do not.
+TAKE = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local interval, tolerance = tonumber(ARGV[1]), tonumber(ARGV[2])
+local tat = tonumber(redis.call('GET', KEYS[1]) or '0') or 0
+tat = math.max(math.min(tat, now + tolerance), now) + interval
+local spare = now + tolerance - tat
+if spare >= 0 then
+    redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000) + 1)
+end
+return spare
+"""
+
+
+class RedisStore:
+    """Keeps the times in the server at `url`."""
+
+    is_remote = True
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(
+            url,
+            socket_connect_timeout=TIMEOUT_S,
+            socket_timeout=TIMEOUT_S,
+            # Once more on a new connection, for the server may have closed an idle one; never after a timeout.
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+        )
+        self._script = self._client.register_script(TAKE)
+
+    def take(self, key: bytes, rate: Rate, /) -> int:
+        """Count one request of the key."""
+        # Rounded up: never more than the quota.
+        interval = -(-rate.interval_ns // 1000)
+        burst = rate.tolerance_ns // rate.interval_ns
+        try:
+            spare = self._script(keys=[PREFIX + key.hex().encode()], args=[interval, interval * burst])
+        except (redis.RedisError, OSError) as error:
+            raise StoreUnavailable(f"Redis: {type(error).__name__}.") from error
+        return int(spare) * 1000
+
+    def check(self) -> None:
+        """Have the server answer."""
+        try:
+            self._client.ping()
+        except (redis.RedisError, OSError) as error:
+            raise StoreUnavailable(f"Redis: {type(error).__name__}.") from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
