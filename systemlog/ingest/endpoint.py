@@ -16,7 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from systemlog.conf import conf
 from systemlog.ingest.authentication import authenticate, check_may_write
-from systemlog.ingest.errors import NoRoom, ProtocolError, mark
+from systemlog.ingest.errors import NoRoom, ProtocolError, mark, text_error
 from systemlog.ingest.mapping import LineMaker
 from systemlog.ingest.streams import BodyBroken, BodyTooLarge, UnknownEncoding
 from systemlog.journal import accept_lines
@@ -126,6 +126,19 @@ class Endpoint(View):
             raise ProtocolError(405, f"Send {' or '.join(methods)}.", {"Allow": ", ".join(methods)})
         check_may_write(user)
         return LineMaker(user.get_username())
+
+
+class Nothing(Endpoint):
+    """Other paths below those of Loki and journald: 404, as their clients read it."""
+
+    @staticmethod
+    def error_form(request: HttpRequest, status: int, text: str) -> HttpResponse:
+        """One line of text."""
+        return text_error(request, status, text)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """There is nothing."""
+        return self.error(request, 404, "There is no such path here.", {})
 
 
 class Lines:

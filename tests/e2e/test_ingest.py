@@ -144,3 +144,26 @@ def check_documents(records: list[dict[str, Any]]) -> None:
         assert record["timestamp"] == represent_time(BEGAN + timedelta(milliseconds=number))
     assert (record["level"], record["category"], record["trace_id"]) == ("WARNING", "billing", "ab" * 16)
     assert record["context"] == {"order": len(records) - 1}
+
+
+@pytest.mark.parametrize("version", ["0", "1"])
+def test_the_handler_of_python_logging_loki(
+    version: str, shared: Server, token: str, source: str, landed: Landed
+) -> None:
+    """It tries nothing again, and takes no other answer than 204."""
+    from logging_loki import LokiHandler
+
+    failed: list[logging.LogRecord] = []
+    url = f"{shared.url}/loki/api/v1/push"
+    handler = LokiHandler(url, tags={"service": source}, auth=("any", token), version=version)
+    handler.handleError = failed.append  # type: ignore[method-assign]
+    logger = logging.Logger("billing")  # noqa: LOG001  (one that no other test sees)
+    logger.addHandler(handler)
+    for number in range(50):
+        logger.warning("charge %d", number, extra={"tags": {"order": str(number)}})
+    handler.close()
+    assert not failed
+    records = landed(50)
+    assert [record["message"] for record in records] == [f"charge {number}" for number in range(50)]
+    assert {(record["level"], record["category"]) for record in records} == {("WARNING", "billing")}
+    assert records[7]["context"]["order"] == "7"

@@ -21,7 +21,15 @@ PROTOBUF = "application/x-protobuf"
 PATHS = {
     "/v1/logs": "application/json",
     "/elastic/a/_bulk": "application/json",
+    "/journald/upload": "application/vnd.fdo.journal",
+    "/loki/api/v1/push": "application/json",
 }
+
+
+def is_a_line(response: Any) -> bool:
+    return response.headers["Content-Type"].startswith("text/plain") and response.content.count(b"\n") == 1
+
+
 IN_FORM: dict[str, Callable[[Any], bool]] = {
     "/v1/logs": lambda response: response.json().keys() == {"code", "message"},
     "/elastic/a/_bulk": lambda response: (
@@ -29,6 +37,8 @@ IN_FORM: dict[str, Callable[[Any], bool]] = {
         and response.json()["error"]["reason"] != ""
         and response.headers["X-Elastic-Product"] == "Elasticsearch"
     ),
+    "/journald/upload": is_a_line,
+    "/loki/api/v1/push": is_a_line,
 }
 
 
@@ -155,3 +165,10 @@ def test_who_is_not_admitted_hears_so_in_the_form(path: str) -> None:
     assert IN_FORM[path](Response())
     assert dict(headers)["Retry-After"]
     assert dict(headers)["X-Request-ID"]
+
+
+@pytest.mark.parametrize("path", ["/loki", "/loki/api/v1/query", "/journald/", "/elastic/no/such"])
+def test_a_path_that_is_none_is_404_in_the_form(path: str, send: Callable[..., Any]) -> None:
+    response = send(path, method="GET")
+    assert response.status_code == 404
+    assert IN_FORM["/elastic/a/_bulk" if path.startswith("/elastic") else "/loki/api/v1/push"](response)
