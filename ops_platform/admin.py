@@ -1,7 +1,7 @@
-"""Tokens in the admin: to see whose they are and to withdraw them; `manage.py issue_token` makes them.
+"""Tokens and users in the admin. Tokens are listed and withdrawn here, and issued by `manage.py issue_token`.
 
-A token's primary key is its hash. No page, URL, message or log entry carries the hash: they name a token by its user
-and its first characters, of which knox keeps a copy for that purpose.
+The primary key of a token is its hash. No page, URL, message or log entry has the hash. They name a token by its user
+and its first characters, which knox stores.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from django.utils.safestring import SafeString, mark_safe
 from knox.models import AuthToken
 
 SHOWN_CHARACTERS = 8
-"""The beginning of a token that tells it from others of its user: 8 of 64 characters."""
+"""Number of leading characters that identify a token."""
 
 CHOSEN = helpers.ACTION_CHECKBOX_NAME
 
-# knox's own would issue a token to anybody, people included.
+# knox's own admin page would issue a token to anybody, people included.
 admin.site.unregister(AuthToken)
 admin.site.unregister(get_user_model())
 
 
 class _Chosen(NamedTuple):
-    """What the template of the confirmation needs of a token: the value of its hidden field."""
+    """A token for the template of the confirmation page, which needs the value of a hidden field."""
 
     pk: str
 
 
 @admin.register(AuthToken)
 class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """Lists and deletes; there is no page of a single token."""
+    """Lists and deletes tokens. There is no page of a single token."""
 
     list_display = ("user", "begins_with", "created", "expiry")
     list_display_links = None
@@ -53,26 +53,26 @@ class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
 
     @admin.display(description="begins with")
     def begins_with(self, token: AuthToken) -> str:
-        """The first characters of the token."""
+        """Return the first characters of the token."""
         return str(token.token_key[:SHOWN_CHARACTERS])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody."""
+        """Return False: nobody has this permission."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody."""
+        """Return False: nobody has this permission."""
         return False
 
     def change_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: the URL would carry the hash."""
+        """Refuse with 403, because the URL has the hash."""
         raise PermissionDenied
 
     delete_view = history_view = change_view
 
     @admin.display(description=mark_safe('<input type="checkbox" id="action-toggle">'))
     def action_checkbox(self, obj: Model) -> SafeString:
-        """The checkbox of a row, whose value names the token."""
+        """Return the checkbox of a row, whose value is the first characters of the token."""
         token: Any = obj
         label = f"Select {_name_of(token)} that begins with {self.begins_with(token)}"
         return CheckboxInput({"class": "action-select", "aria-label": label}, lambda value: False).render(
@@ -80,9 +80,9 @@ class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         )
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:  # type: ignore[override]  # as Django's own
-        """Run an action on the tokens that were chosen by their names."""
+        """Run an action on the chosen tokens."""
         names = request.POST.getlist(CHOSEN)
-        # Whoever knows a hash may name a token by it, too.
+        # A client that knows the hash may send it, too.
         chosen = AuthToken.objects.filter(Q(token_key__in=names) | Q(digest__in=names))
         posted = request.POST.copy()
         posted.setlist(CHOSEN, list(chosen.values_list("digest", flat=True)) or names)
@@ -94,7 +94,7 @@ class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         return response
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[LogEntry]:
-        """One entry for each token, by its first characters."""
+        """Create a log entry for each token, with its first characters."""
         content_type = ContentType.objects.get_for_model(AuthToken)
         return LogEntry.objects.bulk_create(
             LogEntry(
@@ -108,17 +108,17 @@ class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         )
 
     def get_deleted_objects(self, objs: Iterable[Model], request: HttpRequest) -> tuple[Any, Any, Any, Any]:
-        """What the page that asks for a confirmation lists."""
+        """Return the lists of the confirmation page."""
         _, counts, permissions, protected = super().get_deleted_objects(objs, request)  # type: ignore[arg-type]  # an iterable will do
         return [_name_of(token) for token in objs], counts, permissions, protected
 
 
 @admin.register(get_user_model())
 class PlatformUserAdmin(UserAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """Django's own; the tokens that go with a user are not listed by their hashes."""
+    """Django's user admin. Its confirmation page names the tokens that are deleted with a user without their hashes."""
 
     def get_deleted_objects(self, objs: Iterable[Model], request: HttpRequest) -> tuple[Any, Any, Any, Any]:
-        """What the page that asks for a confirmation lists."""
+        """Return the lists of the confirmation page."""
         users = list(objs)
         listed, counts, permissions, protected = super().get_deleted_objects(users, request)
         names = {token.digest: _name_of(token) for token in AuthToken.objects.filter(user__in=users)}
@@ -130,7 +130,7 @@ def _name_of(token: Any) -> str:
 
 
 def _by_names(listed: Iterable[Any], names: dict[str, str]) -> list[Any]:
-    """The nested list of what is deleted, with the name of each token in place of its link."""
+    """Return the nested list of deleted objects with the names of tokens in place of links."""
     return [
         _by_names(each, names)
         if isinstance(each, list)

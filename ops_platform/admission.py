@@ -1,16 +1,16 @@
-"""Keeps a thread of each worker free for the probes, whatever hangs: a database, or clients that stop sending.
+"""Admission control: two threads of each worker stay free for probes, even while all other requests hang.
 
-A WSGI callable around the application. Once gunicorn has said how many threads a worker has, at most two requests less
-are inside at a time. Whoever comes when all places are taken waits, and waits no longer than `PATIENCE_S` after anybody
-has last come in or gone out: so under load, where places become free all the time, nobody is refused, and when all
-hang, the queue drains at once.
+`Admission` is a WSGI callable around the application. It admits two requests fewer than the worker has threads. When
+all places are taken, a request waits until a place is free, or until no request has entered or left for `PATIENCE_S`;
+then it is refused with 503. Under load, places become free all the time and no request is refused. When all admitted
+requests hang, the queue is refused at once.
 
-A request whose body is still to come holds its place for as long as its client takes to send. Such requests take three
-quarters of the places at most, so that slow ones keep no others out.
+A request whose body has not arrived yet holds its place for as long as the client sends. Such requests get three
+quarters of the places at most, so that slow uploads do not keep other requests out.
 
-Probes need no place: what they ask has a deadline, and asks nothing a second time while it hangs. A scrape is long, and
-holds a thread for as long as nobody reads it: there is one at a time. Who must be looked up, by a session or a user's
-token, asks the database without a deadline, and is a request as any other.
+Probes need no place, because their work has a deadline. A scrape has a long response, which holds a thread until the
+client has read it, so only one scrape is admitted at a time. A probe or scrape with a session or a user's token needs a
+database query without a deadline, and is admitted like any other request.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 PATIENCE_S = 0.7
-"""Who waits holds a thread, which liveness may wait for: the kubelet gives it a second."""
+"""A waiting request occupies a thread that a liveness probe may need; the kubelet times out after 1 s."""
 
 RESERVED_THREADS = 2
-"""One for a scrape, one for the probes and for whoever waits or is refused."""
+"""Threads kept free: one for a scrape, one for probes and for requests that wait or are refused."""
 
 
 class Limiter:
-    """A number of places, and who waits for one."""
+    """Limits how many requests run at once. Further requests wait for a place."""
 
     def __init__(self, places: int, patience_s: float) -> None:
         self._free = places
@@ -54,7 +54,7 @@ class Limiter:
         self._changed = threading.Condition()
 
     def enter(self) -> bool:
-        """Take a place, now or when one becomes free; False when nobody has come or gone for too long."""
+        """Take a place, waiting if all are taken. Return False if no request has entered or left for `patience_s`."""
         with self._changed:
             while not self._free:
                 if self._is_stuck:
@@ -65,7 +65,7 @@ class Limiter:
             return True
 
     def leave(self) -> None:
-        """Give the place back."""
+        """Free a place."""
         with self._changed:
             self._free += 1
             self._move()
@@ -83,7 +83,7 @@ class Limiter:
 
 
 class Admission:
-    """The application with a door. Open to all until `limit()` is called, as under a server that does not call it."""
+    """Wraps the application. All requests are admitted until `limit()` is called."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
@@ -93,7 +93,7 @@ class Admission:
         self._probes: Mapping[str, Endpoint] = {}
 
     def limit(self, threads: int, patience_s: float = PATIENCE_S) -> None:
-        """This process answers with so many threads."""
+        """Set the number of threads of this process."""
         places = max(1, threads - RESERVED_THREADS)
         self._requests = Limiter(places, patience_s)
         self._uploads = Limiter(places - places // 4, patience_s)
@@ -101,11 +101,11 @@ class Admission:
         self._probes = endpoints()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer, or refuse."""
-        rooms = self._rooms(environ)
-        if not rooms:
+        """Pass the request to the application, or refuse it with 503."""
+        limiters = self._limiters_of(environ)
+        if not limiters:
             return self._application(environ, start_response)
-        leave = _enter_all(rooms)
+        leave = _enter_all(limiters)
         if leave is None:
             return _refuse(environ, start_response)
         try:
@@ -115,8 +115,8 @@ class Admission:
             raise
         return _accompany(response, leave, environ)
 
-    def _rooms(self, environ: Environ) -> list[Limiter]:
-        """What the request has to get into."""
+    def _limiters_of(self, environ: Environ) -> list[Limiter]:
+        """Return the limiters that the request must enter."""
         probe = self._probes.get(environ.get("PATH_INFO", ""))
         if probe is not None and not (probe.knows_readers and needs_queries(UTF8WSGIRequest(environ))):
             return [self._scrapes] if self._scrapes and probe.asks is collecting else []
@@ -126,34 +126,34 @@ class Admission:
         return [self._requests] if is_whole else [self._uploads, self._requests]
 
 
-def _enter_all(rooms: list[Limiter]) -> Callable[[], None] | None:
-    """Take a place in each; gives what gives them back, None where one has none."""
+def _enter_all(limiters: list[Limiter]) -> Callable[[], None] | None:
+    """Take a place in each limiter. Return a function that frees them, or None if one of them has no place."""
     taken: list[Limiter] = []
 
     def leave() -> None:
-        for room in taken:
-            room.leave()
+        for limiter in taken:
+            limiter.leave()
 
-    for room in rooms:
-        if not room.enter():
+    for limiter in limiters:
+        if not limiter.enter():
             leave()
             return None
-        taken.append(room)
+        taken.append(limiter)
     return leave
 
 
 def _accompany(response: Any, leave: Callable[[], None], environ: Environ) -> Iterable[bytes]:
-    """The response, which gives the place back when the server closes it."""
+    """Return the response, which frees its places when the server closes it."""
     occupied = _Occupied(response, leave)
     if isinstance(response, environ.get("wsgi.file_wrapper", ())):
-        # The server knows it by its type, and sends the file by itself.
+        # The server recognizes a file wrapper by its type, so it must not be wrapped.
         response.close = occupied.close
         return cast("Iterable[bytes]", response)
     return occupied
 
 
 class _Occupied:
-    """A response, and the place that it holds."""
+    """A response that holds places."""
 
     def __init__(self, response: Iterable[bytes], leave: Callable[[], None]) -> None:
         self._response = response
@@ -164,7 +164,7 @@ class _Occupied:
         return iter(self._response)
 
     def close(self) -> None:
-        """End it; a second time does no harm."""
+        """Close the response and free its places. Calling it again has no effect."""
         leave, self._leave = self._leave, None
         try:
             if self._close is not None:

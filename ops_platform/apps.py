@@ -1,4 +1,4 @@
-"""The project's own app: its commands and checks."""
+"""App configuration of the project's own app."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class OpsPlatformConfig(AppConfig):
     name = "ops_platform"
 
     def ready(self) -> None:
-        """Register the checks, limit the waiting for PostgreSQL, share what workers share, keep files private."""
+        """Register the checks, limit waiting for PostgreSQL, share state between workers, keep files private."""
         from ops_platform import (
             checks,  # noqa: F401  (importing registers them)
             deadlines,
@@ -36,5 +36,5 @@ class OpsPlatformConfig(AppConfig):
         ]
         private_files.restrict_databases(files)
         if any(settings.VAR_DIR in file.parents for file in files):
-            with contextlib.suppress(OSError):  # told by the check ops_platform.E006
+            with contextlib.suppress(OSError):  # the check ops_platform.E006 reports it
                 settings.VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)

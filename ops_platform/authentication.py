@@ -1,4 +1,4 @@
-"""`Authorization: Bearer <token>`: who presents a token of `manage.py issue_token`."""
+"""Authentication with a token of `manage.py issue_token`: `Authorization: Bearer <token>`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SCHEME = "Bearer"
 
 
 class BearerAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <token>`, the scheme in any case; one query, by the key of knox's table.
+    """Authenticates a request by its bearer token, with one query by the primary key of knox's table.
 
-    Whatever else the header holds is refused: it was meant to identify somebody, and does not.
+    Any other Authorization header is refused, because its sender meant to be somebody.
     """
 
     def authenticate(self, request: Request) -> tuple[AbstractUser, AuthToken] | None:
-        """The token's user; None without the header; raises `AuthenticationFailed` (401) for a bad one."""
+        """Return the token and its user; None without the header. Raises `AuthenticationFailed` (401)."""
         header = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
@@ -47,18 +47,18 @@ class BearerAuthentication(BaseAuthentication):
                 .first()
             )
         except (OperationalError, InterfaceError):
-            # Shippers go on while the database is down. Readers do not, where the log has a database of its own.
+            # While the database is down, bulks are still accepted. Reading is not, even if the log's database is up.
             found = remembered.recall(digest) if _for_the_journal(request) else None
             if found is None:
                 raise
             found = copy.copy(found)
-            found.remembered = True  # the log API takes only what goes into the journal by such a one
+            found.remembered = True  # the log API accepts only bulks from a remembered token
             return found.user, found
         if found is None or not found.user.is_active:
             remembered.forget(digest)
             raise AuthenticationFailed("The token is unknown, expired or disabled.")
         remembered.remember(digest, found)
-        # A token's rights are those of its last issue, also where its user was made superuser or given groups since.
+        # The rights of a token are those of its last issue, even if its user became a superuser or got groups since.
         found.user.is_superuser = False
         ignore_groups(found.user)
         return found.user, found

@@ -1,4 +1,4 @@
-"""System checks: a configuration that is wrong or unsafe is named before anything is served."""
+"""System checks of the platform's configuration, which run before it serves."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check_environment(app_configs: Sequence[AppConfig] | None, **kwargs: object)
     return [
         Error(
             f"The environment variable {mistake.name} {mistake.wrong}.",
-            hint=f"Correct or remove it, in the environment or in .env. The README says what {mistake.name} means.",
+            hint=f"Correct or remove it, in the environment or in .env. docs/settings.md explains {mistake.name}.",
             id="ops_platform.E001",
         )
         for mistake in settings.ENVIRONMENT_MISTAKES
@@ -36,10 +36,10 @@ def check_environment(app_configs: Sequence[AppConfig] | None, **kwargs: object)
 
 @register(Tags.security)
 def check_secret_key(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """ops_platform.E002: SECRET_KEY is there; E003: and hard to guess, unless in debug mode."""
+    """ops_platform.E002: SECRET_KEY is set. E003: it is hard to guess (not checked in debug mode)."""
     try:
         key = settings.SECRET_KEY
-    except ImproperlyConfigured:  # Django's way to say that it is empty
+    except ImproperlyConfigured:  # Django raises it for an empty key
         return [Error("SECRET_KEY is not set.", hint=NEW_KEY, id="ops_platform.E002")]
     weak = len(key) < MIN_KEY_LENGTH or len(set(key)) < MIN_KEY_CHARACTERS or key.startswith("django-insecure-")
     if weak and not settings.DEBUG:
@@ -56,7 +56,7 @@ def check_secret_key(app_configs: Sequence[AppConfig] | None, **kwargs: object) 
 
 @register(Tags.security)
 def check_hosts(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """ops_platform.E004: ALLOWED_HOSTS names hosts, and nothing else; E005: none but local ones in debug mode."""
+    """ops_platform.E004: ALLOWED_HOSTS has host names only. E005: in debug mode it has local ones only."""
     hosts = set(settings.ALLOWED_HOSTS)
     if settings.DEBUG:
         if strangers := sorted(hosts - LOCAL_HOSTS):
@@ -82,13 +82,13 @@ def check_hosts(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> li
 
 @register(Tags.files)
 def check_directories(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """ops_platform.E006: SQLite can write where its files are to be."""
+    """ops_platform.E006: the directories of SQLite databases can be written."""
     folders = {
         Path(database["NAME"]).parent for database in settings.DATABASES.values() if database["ENGINE"] == SQLITE
     }
     return [
         Error(
-            f"The SQLite database cannot be written: {folder} is no directory that this user may write to.",
+            f"The SQLite database cannot be written: {folder} is not a directory that this user may write to.",
             hint="Make the directory, or name another place with VAR_DIR or DATABASE_URL.",
             id="ops_platform.E006",
         )

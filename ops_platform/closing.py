@@ -1,8 +1,9 @@
-"""Closes connections whose clients may still be sending, without holding up anybody.
+"""Lingering close: closing connections whose clients may still be sending.
 
-A connection that is closed with bytes unread is reset, and the answer may be lost with it: so the server ends its side
-first, and reads on until the client ends or time is up (RFC 9112, section 9.6). gunicorn does so in the thread that
-accepts connections, up to 2 s for each, in which it accepts none. Here one thread does it for all.
+If a connection is closed with unread bytes, TCP resets it, and the client may lose the response. So the server first
+ends its own side, and reads on until the client ends the connection or a timeout is over (RFC 9112, section 9.6).
+gunicorn does this in the thread that accepts connections, for up to 2 s each. Here one thread does it for all
+connections, and accepting goes on.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ PIECE_BYTES = 64 * 1024
 
 
 class Lingering:
-    """The connections that are ending, and their thread, which begins with the first."""
+    """The connections that are being closed, and the thread that closes them. It starts with the first connection."""
 
     def __init__(self) -> None:
         self._arrivals: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
@@ -28,9 +29,9 @@ class Lingering:
         self._thread: threading.Thread | None = None
 
     def close(self, connection: socket.socket) -> None:
-        """End the server's side now, and the connection when the client has ended its own, or after `LINGER_S`.
+        """End the server's side now, and close the connection when the client has ended its side or after `LINGER_S`.
 
-        Called from one thread only.
+        Only one thread may call this.
         """
         try:
             connection.setblocking(False)

@@ -1,4 +1,4 @@
-"""Private APIs of other packages that the project needs, each with its reason and a test that fails when it changes."""
+"""Private APIs of other packages that the platform uses, each with its reason and a test."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Waiting = Generator[Any, Any, Any]
 
 
 def limit_waits(limited: Callable[[Any, Waiting], Waiting]) -> None:
-    """Have every wait of psycopg's connections for their server go through `limited`; twice does no harm.
+    """Make every wait of a psycopg connection for its server go through `limited`. A second call has no effect.
 
-    psycopg and libpq have a timeout for connecting alone. All other waiting goes through `Connection.wait` (seen in
-    3.2 and 3.3). Django has no hook that covers it: it makes the connections itself, and its execute wrappers see
-    neither commits, nor COPY, nor the question whether a connection is usable.
+    psycopg and libpq have a timeout for connecting only. All other waiting goes through `Connection.wait` (psycopg
+    3.2 and 3.3). Django has no hook for it: Django creates the connections, and its execute wrappers see neither
+    commits, nor COPY, nor the check whether a connection is usable.
     """
     import psycopg
 
@@ -30,9 +30,9 @@ def limit_waits(limited: Callable[[Any, Waiting], Waiting]) -> None:
 
 
 def takes_over_continue(request: Any) -> bool:
-    """Whether the client waits for `100 Continue`, which gunicorn then leaves to us.
+    """Return whether the client waits for `100 Continue`, and keep gunicorn from sending it.
 
-    gunicorn (26, 27) notes it in an attribute of the request, and would send it before the application is called.
+    gunicorn (26, 27) has an attribute of the request for this, and sends the response before it calls the application.
     """
     if not request._expected_100_continue:
         return False
@@ -41,10 +41,10 @@ def takes_over_continue(request: Any) -> bool:
 
 
 def deferred() -> object:
-    """What a handler of gunicorn's threaded worker gives for a connection that is to wait without a thread.
+    """Return the value by which a handler of gunicorn's threaded worker says that a connection shall wait unthreaded.
 
-    gunicorn (26, 27) gives it itself for a connection that has sent nothing yet, and has no other way to say so. It is
-    imported late, for gunicorn reads WEB_CONCURRENCY when it is imported.
+    gunicorn (26, 27) returns it for a connection that has sent nothing yet. The import is late, because gunicorn reads
+    WEB_CONCURRENCY when it is imported.
     """
     from gunicorn.workers.gthread import _DEFER
 
@@ -52,14 +52,14 @@ def deferred() -> object:
 
 
 def read_ahead(connection: Any) -> bytes:
-    """What gunicorn (26, 27) has read of a connection behind its last request."""
+    """Return the bytes that gunicorn (26, 27) has read of a connection after its last request."""
     return bytes(connection.parser.unreader.buf.getvalue()) if connection.parser is not None else b""
 
 
 def ignore_groups(user: Any) -> None:
-    """Have `ModelBackend` find no permission of this user's groups; the object alone is changed.
+    """Make `ModelBackend` ignore the permissions of this user's groups, for this object only.
 
-    Django has no way to ask for a user's own permissions alone but a backend of one's own, whose introduction would end
-    all sessions. The backend keeps what it has read of the groups on the user (seen in 5.2 and 6.0).
+    Django can check only a user's own permissions with an authentication backend of one's own, and introducing one
+    would end all sessions. The backend caches the permissions of the groups on the user (Django 5.2 to 6.1).
     """
     user._group_perm_cache = set()

@@ -1,7 +1,7 @@
-"""Content-Security-Policy of every HTML page of the platform that does not bring one of its own.
+"""The Content-Security-Policy of all HTML pages that do not set one themselves.
 
-Scripts come from this host's files alone. The few `<style>` elements of Django and of the problem pages are allowed by
-the hash of their text, so that no other one is.
+Scripts are loaded from this host only. The few `<style>` elements of Django and of the problem pages are allowed by
+their hashes.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _style = re.compile("<style>(.*?)</style>", re.DOTALL)
 
 
 class ContentSecurityMiddleware(MiddlewareMixin):
-    """Sets the header on HTML; not on Django's debug pages, which are made of inline scripts and styles."""
+    """Sets the header on HTML responses, but not on Django's debug pages, which need inline scripts and styles."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Set it, unless the view has."""
+        """Set the header, unless the view has set it."""
         is_html = response.headers.get("Content-Type", "").startswith("text/html")
         is_debug_page = settings.DEBUG and response.status_code >= CLIENT_ERRORS
         if is_html and not is_debug_page:
@@ -39,7 +39,7 @@ class ContentSecurityMiddleware(MiddlewareMixin):
 
 @functools.cache
 def policy() -> str:
-    """The value of the header."""
+    """Return the value of the header."""
     styles = " ".join(sorted({f"'{_hash(text)}'" for text in _inline_styles()}))
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self' {styles}; img-src 'self'; font-src 'self'; "

@@ -1,6 +1,6 @@
-"""`Expect: 100-continue`: the client is told to send its body when the application begins to read it (RFC 9110 10.1.1).
+"""`Expect: 100-continue` (RFC 9110, section 10.1.1): `100 Continue` is sent when the application first reads the body.
 
-Whoever is refused without a look at the body is refused at once, and does not send it.
+A client whose request is refused without reading the body gets the response at once, and does not send the body.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class ExpectedBody:
-    """gunicorn's reader of the body of `request`, which asks the client for the body before it first reads.
+    """Wraps gunicorn's reader of a request body. It sends `100 Continue` before the first read.
 
-    As long as nobody has read, the connection is to be closed after the response: whether the client will still send
-    the body, as it may, nobody can know (RFC 9112, section 9.3).
+    If the body is never read, the connection is closed after the response, because the client may or may not send the
+    body (RFC 9112, section 9.3).
     """
 
     def __init__(self, request: Any, connection: socket.socket) -> None:
@@ -26,7 +26,7 @@ class ExpectedBody:
         self._must_close, request.must_close = request.must_close, True
 
     def read(self, size: int) -> bytes:
-        """The next bytes."""
+        """Return the next bytes of the body."""
         if not self._asked:
             self._asked = True
             self._request.must_close = self._must_close

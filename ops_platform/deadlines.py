@@ -1,8 +1,8 @@
-"""Gives up a PostgreSQL server that falls silent while a request waits for it.
+"""A timeout for statements of requests, for the case that the PostgreSQL server hangs.
 
-The kernel of a server whose processes are stopped goes on acknowledging, so that no timeout of TCP's ever ends. A
-request would hold its thread for as long as that lasts. Whatever is no request waits: the lander, with the records in
-the journal, and commands, whose statements may rightly take hours.
+The kernel of a host whose PostgreSQL processes are stopped still acknowledges packets, so that no TCP timeout ends the
+wait, and the request would hold its thread. Only requests have this timeout. The lander waits, because its records are
+safe in the journal, and so do commands, whose statements may take hours.
 """
 
 from __future__ import annotations
@@ -18,27 +18,26 @@ from django.core.signals import request_finished, request_started
 from ops_platform.compat import limit_waits
 
 SILENCE_S = 4.0
-"""How long a request waits for the answer to a statement. A search is told to end within a second, and so is each page
-of an export. Together with `connect_timeout`, for a new connection in place of one that was found dead, it is less than
-the 10 s that docs/platform.md promises."""
+"""Timeout of a statement. A search, and each page of an export, ends within a second anyway. Together with
+`connect_timeout`, for a new connection in place of a dead one, it is below the 10 s of docs/platform.md."""
 
 _serving: ContextVar[bool] = ContextVar("serving", default=False)
-"""Whether a request is being answered here."""
+"""Whether this context is answering a request."""
 
 
 def install() -> None:
-    """Limit the waiting of this process; where psycopg is not installed there is none to limit."""
+    """Install the timeout in this process. Without psycopg it does nothing."""
     with suppress(ImportError):
         limit_waits(in_time)
-        # Under ASGI receivers run in a context of their own; there the handler calls `begin`.
+        # Under ASGI, receivers run in a context of their own, so the handler calls `begin`.
         request_started.connect(begin, dispatch_uid=__name__)
         request_finished.connect(_end, dispatch_uid=__name__)
 
 
 def in_time(connection: Any, waiting: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """psycopg's `waiting` for an answer on `connection`; it fails, and closes the connection, when it lasts too long.
+    """Wrap psycopg's generator `waiting`: it closes `connection` and raises `OperationalError` after `SILENCE_S`.
 
-    psycopg sends it a false value each tenth of a second in which nothing has come.
+    psycopg sends the generator a false value each tenth of a second in which nothing has arrived.
     """
     return _limited(connection, waiting) if _serving.get() else waiting
 
@@ -52,7 +51,7 @@ def _limited(connection: Any, waiting: Generator[Any, Any, Any]) -> Generator[An
         while True:
             ready = yield wanted
             if not ready and time.monotonic() > deadline:
-                # Not `close()`, which gives a connection of a pool back to it, and asks the server to end it.
+                # `close()` would return a pooled connection to its pool, and send a message to the server.
                 connection.pgconn.finish()
                 raise OperationalError(f"the server has not answered for {SILENCE_S:g} s")
             wanted = waiting.send(ready)
@@ -61,7 +60,7 @@ def _limited(connection: Any, waiting: Generator[Any, Any, Any]) -> Generator[An
 
 
 def begin(**_: object) -> None:
-    """A request begins in this context: a thread of a WSGI server, or a task of an ASGI server."""
+    """Mark this context (a thread of a WSGI server, a task of an ASGI server) as answering a request."""
     _serving.set(True)
 
 

@@ -1,4 +1,4 @@
-"""`/schema` and `/docs`: what the API offers, for programs and for people, without a request to any other host."""
+"""The views `/schema` (OpenAPI) and `/docs` (Swagger UI), which load nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from ops_platform.authentication import BearerAuthentication
 from systemlog.problems import InvalidParameters
 
-# The page's script comes from /docs?script=, its assets from /static/; Swagger UI styles its elements one by one.
+# The page loads its script from /docs?script= and its assets from /static/. Swagger UI needs inline styles.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -22,13 +22,13 @@ CONTENT_SECURITY_POLICY = (
 
 
 class BearerScheme(OpenApiAuthenticationExtension):
-    """How the schema names a token."""
+    """Describes the authentication with a token in the schema."""
 
     target_class = BearerAuthentication
     name = "bearer"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
-        """HTTP's bearer scheme."""
+        """Return HTTP's bearer scheme."""
         return {"type": "http", "scheme": "bearer", "description": "A token of `manage.py issue_token`."}
 
 
@@ -36,13 +36,13 @@ class BearerScheme(OpenApiAuthenticationExtension):
 class SchemaView(SpectacularAPIView):
     """The OpenAPI document, as YAML or JSON by `?format=` or `Accept`."""
 
-    # No OPTIONS: DRF would describe the view in the form of an OpenAPI document.
+    # No OPTIONS, which DRF would answer with a description that no renderer here can write.
     http_method_names = ["get", "head"]
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The document; 400 for a format that it does not have, or for a version."""
+        """Return the document. Raises `InvalidParameters` for an unknown format, and for a version."""
         if "version" in request.query_params:
-            raise InvalidParameters({"version": "There is one version of this document: leave this out."})
+            raise InvalidParameters({"version": "There is only one version of this document. Leave the parameter out."})
         formats = sorted({renderer.format for renderer in self.get_renderers()})
         if request.query_params.get("format", formats[0]) not in formats:
             raise InvalidParameters({"format": f"This must be one of: {', '.join(formats)}."})
@@ -52,14 +52,14 @@ class SchemaView(SpectacularAPIView):
 
 @extend_schema(exclude=True)
 class DocumentationView(SpectacularSwaggerSplitView):
-    """Swagger UI over the schema."""
+    """Swagger UI for the schema."""
 
     url_name = "schema"
-    # No OPTIONS: DRF would look for a template to describe the view with.
+    # No OPTIONS, for which DRF would look for a template.
     http_method_names = ["get", "head"]
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The page, or with `?script=` its script."""
+        """Return the page, or with `?script=` its script."""
         response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]  # the library is untyped
         response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         return response

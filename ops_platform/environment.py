@@ -1,7 +1,7 @@
-"""The configuration of the platform: every environment variable, its default and its meaning, in one place.
+"""The environment variables of the platform, with defaults, documentation and parsers.
 
-`read()` never raises: a value that cannot be used is returned as a `Mistake`, has its default's place, and is told
-by the system checks (`ops_platform.E001`), so that an operator reads one sentence and not a traceback.
+`read()` never raises. For a value that cannot be used it returns a `Mistake` and uses the default; the system check
+ops_platform.E001 reports the mistake, so that the operator reads a sentence instead of a traceback.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ MAX_WINDOW_S = 366 * 86_400
 """The longest window of a rate limit."""
 
 UNUSABLE: DatabaseSettings = {"ENGINE": "django.db.backends.dummy"}
-"""What stands for a database whose URL is wrong: every use of it fails, and nothing lands in the wrong place."""
+"""Used in place of a database whose URL is wrong: every use fails, and no record lands in the wrong database."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Mistake:
-    """A variable whose value cannot be used; the value itself is not repeated, it may be a secret."""
+    """A variable whose value cannot be used. The value is not repeated, because it may be a secret."""
 
     name: str
     wrong: str
 
 
 class UnusableValueError(ValueError):
-    """Raised by a reader; its text completes the sentence "NAME …"."""
+    """A parser refused the value. The text completes the sentence "NAME …"."""
 
 
 def text(value: str) -> str:
-    """Any text."""
+    """Return the text as it is."""
     return value
 
 
 def words(value: str) -> list[str]:
-    """Words, separated by commas."""
+    """Parse words that are separated by commas."""
     return [word for part in value.split(",") if (word := part.strip())]
 
 
 def switch(value: str) -> bool:
-    """On or off, in one of the usual spellings."""
+    """Parse on or off, in one of the usual spellings."""
     match value.strip().lower():
         case "on" | "true" | "yes" | "1":
             return True
@@ -64,7 +64,7 @@ def switch(value: str) -> bool:
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """A reader of one of these words."""
+    """Return a parser of one of these words."""
 
     def choice(value: str) -> str:
         if (word := value.strip().lower()) in choices:
@@ -75,14 +75,14 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 
 def retention_span(value: str) -> str:
-    """A span of time in the form of the retention policies' `keep`; nothing for none."""
+    """Parse a span of time, as `keep` of a retention policy has it; empty for none."""
     if value and not re.fullmatch(r"[1-9][0-9]{0,4}[dwy]", value.strip(), re.ASCII):
         raise UnusableValueError("must be a span of days, weeks or years, such as 30d, 12w or 7y")
     return value.strip()
 
 
 def protocols(value: str) -> list[str]:
-    """Names of protocols, separated by commas; `none` for none, nothing for all."""
+    """Parse names of protocols, separated by commas; `none` for none, empty for all."""
     known = ("otlp", "elastic", "loki", "journald")
     found = words(value.lower())
     if found == ["none"]:
@@ -93,7 +93,7 @@ def protocols(value: str) -> list[str]:
 
 
 def at_least(minimum: int) -> Callable[[str], int]:
-    """A reader of whole numbers from `minimum`."""
+    """Return a parser of whole numbers from `minimum` on."""
 
     def number(value: str) -> int:
         if value.strip().isascii() and value.strip().isdigit() and int(value) >= minimum:
@@ -104,7 +104,7 @@ def at_least(minimum: int) -> Callable[[str], int]:
 
 
 def level(value: str) -> str:
-    """The name of a level of `logging`."""
+    """Parse the name of a level of `logging`."""
     name = value.strip().upper()
     if name in logging.getLevelNamesMapping() and name != "NOTSET":
         return name
@@ -139,7 +139,7 @@ def rate_failure(value: str) -> str:
 
 
 def origins(value: str) -> list[str]:
-    """Origins as browsers send them, separated by commas; `https://*.example.com` stands for every host below."""
+    """Parse origins, separated by commas; `https://*.example.com` stands for every host below it."""
     for word in words(value):
         if not re.fullmatch(r"https?://(\*\.)?([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?", word, re.ASCII | re.IGNORECASE):
             raise UnusableValueError("must be origins with scheme (https://admin.example.com), separated by commas")
@@ -147,17 +147,17 @@ def origins(value: str) -> list[str]:
 
 
 def folder(value: str) -> Path:
-    """A directory; a relative one is below the project's."""
+    """Parse a directory. A relative path is below the project's directory."""
     return BASE_DIR / Path(value).expanduser()
 
 
 def optional_folder(value: str) -> Path | None:
-    """The same; None for none."""
+    """Parse a directory; None if the value is empty."""
     return folder(value) if value else None
 
 
 def networks(value: str) -> str:
-    """Addresses and networks, separated by commas, or `*`."""
+    """Check addresses and networks, separated by commas, or `*`."""
     for word in words(value):
         if word != "*":
             try:
@@ -168,7 +168,7 @@ def networks(value: str) -> str:
 
 
 def trusted(value: str) -> str | list[str]:
-    """`all`, `none`, or addresses and networks, separated by commas; `unix` for a Unix socket."""
+    """Parse `all`, `none`, or addresses and networks, separated by commas; `unix` is a Unix socket."""
     value = value.strip()
     if value in ("all", "none"):
         return value
@@ -179,10 +179,10 @@ def trusted(value: str) -> str | list[str]:
 
 
 def database(value: str) -> DatabaseSettings | None:
-    """The URL of a PostgreSQL or SQLite database; None for none."""
+    """Parse the URL of a PostgreSQL or SQLite database; None if the value is empty."""
     if not value:
         return None
-    # sqlite:///: a file has no host.
+    # sqlite:/// with three slashes: a file has no host.
     if not value.startswith(("postgres://", "postgresql://", "sqlite:///")):
         raise UnusableValueError("must name a PostgreSQL or SQLite database: " + HOW_A_URL_LOOKS)
     try:
@@ -195,7 +195,7 @@ def database(value: str) -> DatabaseSettings | None:
     if url.scheme == "sqlite":
         settings["NAME"] = str(folder(settings["NAME"]))
     elif "%2F" in (host := url.netloc.rpartition("@")[2]).upper():
-        # libpq's own way to name the directory of a Unix socket; django-environ leaves it encoded and in lower case.
+        # libpq's way to name the directory of a Unix socket. django-environ leaves it encoded and in lower case.
         settings["HOST"] = unquote(host.partition(":")[0])
     return settings
 
@@ -206,7 +206,7 @@ HOW_A_URL_LOOKS = (
 
 
 def variable(read: Callable[[str], Any], default: str, doc: str) -> Any:
-    """A field of `Environment`: how its text is read, what stands for an absent one, and what it means."""
+    """Return a field of `Environment` with its parser, its default as text, and its documentation."""
     return dataclasses.field(metadata={"read": read, "default": default, "doc": doc})
 
 
@@ -222,20 +222,21 @@ class Environment:
         database,
         "",
         "`postgres://user:password@host:5432/name` or `sqlite:////path/to/file`. Default: SQLite in `VAR_DIR`. "
-        "Options of the driver follow as a query: `?sslmode=require`.",
+        "The query has options of the driver: `?sslmode=require`.",
     )
     LOG_DATABASE_URL: DatabaseSettings | None = variable(
         database,
         "",
-        "A database of its own for `system_logs`. Default: the same as `DATABASE_URL` on PostgreSQL, "
-        "a second file beside it on SQLite.",
+        "Separate database for `system_logs`. Default: that of `DATABASE_URL` on PostgreSQL, a second file on SQLite.",
     )
-    VAR_DIR: Path = variable(folder, "var", "Directory of what the platform writes.")
+    VAR_DIR: Path = variable(folder, "var", "Directory for all files that the platform writes.")
     HTTPS: bool = variable(
-        switch, "off", "Clients come by HTTPS, ended by a proxy: redirects, HSTS, cookies for HTTPS only."
+        switch,
+        "off",
+        "Clients use HTTPS, which a proxy terminates: turns on redirects, HSTS, and cookies for HTTPS only.",
     )
     HSTS_SECONDS: int = variable(
-        at_least(0), "86400", "With `HTTPS`: how long browsers insist on it. Raise it when you are sure."
+        at_least(0), "86400", "With `HTTPS`: seconds for which browsers use HTTPS only. Raise it when HTTPS works."
     )
     FORWARDED_ALLOW_IPS: str = variable(
         networks,
@@ -266,89 +267,93 @@ class Environment:
     CORRELATION_TRUST: str | list[str] = variable(
         trusted,
         "all",
-        "From whom an incoming `X-Request-ID` and trace are taken: `all`, `none`, or your proxies' addresses and "
-        "networks, separated by commas (`unix` for a Unix socket).",
+        "Clients whose `X-Request-ID` and trace context are adopted: `all`, `none`, or addresses and networks of your "
+        "proxies, separated by commas (`unix` for a Unix socket).",
     )
-    ACCESS_LOG: bool = variable(switch, "off", "One record for each request, by the logger `systemlog.access`.")
+    ACCESS_LOG: bool = variable(switch, "off", "Log one record for each request to the logger `systemlog.access`.")
     CSRF_TRUSTED_ORIGINS: list[str] = variable(
         origins,
         "",
-        "Further origins from which the admin's forms may be sent, with scheme: `https://admin.example.com`.",
+        "Further origins that may send the forms of the admin, with scheme: `https://admin.example.com`.",
     )
     SYSTEMLOG_JOURNAL: str = variable(
         one_of("files", "direct", "memory"),
         "files",
-        "Where accepted records go first: `files`, `direct` (no disk: into the database at once) or `memory` (tests).",
+        "Where accepted records are kept first: `files`, `direct` (without disk: in the database) or `memory` (tests).",
     )
     SYSTEMLOG_JOURNAL_MAX_BYTES: int = variable(
         at_least(2**20),
         str(2**30),
-        "Bytes that records may wait in; as it fills, levels are refused, DEBUG first.",
+        "Maximum size of the journal in bytes. As it fills, levels are refused one after another, DEBUG first.",
     )
     SYSTEMLOG_RETENTION: str = variable(
         retention_span,
         "",
-        "How long `manage.py prune_system_logs`, run daily, keeps records: `30d`, `12w`, `7y`. Default: for ever.",
+        "How long `manage.py prune_system_logs` (run it daily) keeps records: `30d`, `12w`, `7y`. Default: for ever.",
     )
     SYSTEMLOG_LANDER: str = variable(
         one_of("thread", "process"),
         "thread",
-        "Who moves the journal into the database: `thread` of a server, or `process` (`manage.py land_system_logs`).",
+        "Where the lander runs: in a `thread` of a server, or in its own `process` (`manage.py land_system_logs`).",
     )
     SYSTEMLOG_JOURNAL_DIR: Path | None = variable(
         optional_folder,
         "",
-        "Directory on a local disk for records that are accepted and not yet stored. Default: `journal` in `VAR_DIR`.",
+        "Directory of the journal, on a local disk. Default: `journal` in `VAR_DIR`.",
     )
     SYSTEMLOG_INGEST: list[str] = variable(
         protocols,
         "",
-        "Protocols besides the log API whose records are taken, separated by commas: `otlp`, `elastic`, `loki`, "
-        "`journald`; `none` for none. Default: all of them.",
+        "Protocols that are accepted besides the log API, separated by commas: `otlp`, `elastic`, `loki`, `journald`; "
+        "`none` for none. Default: all.",
     )
     SYSTEMLOG_CITUS: bool = variable(
-        switch, "off", "The log's database is the coordinator of a Citus cluster, over which the log is distributed."
+        switch,
+        "off",
+        "The log's database is the coordinator of a Citus cluster, and the log is distributed over the cluster.",
     )
     REMEMBER_TOKENS: bool = variable(
         switch,
         "on",
-        "Bulks are taken while the database is down, by tokens that were valid in the last five minutes and were not "
-        "refused since.",
+        "While the database is down, accept bulks from tokens that were valid in the last five minutes and have not "
+        "been refused since.",
     )
     HEALTH_TOKEN: str = variable(
         text,
         "",
-        "A bearer token (16 characters or more) that sees the probes' details and, where they need one, the metrics.",
+        "Bearer token (16 characters or more) that shows details of the probes, and the metrics if they are restricted.",
     )
-    METRICS_RESTRICTED: bool = variable(switch, "off", "The metrics are told only to who brings `HEALTH_TOKEN`.")
+    METRICS_RESTRICTED: bool = variable(
+        switch, "off", "Only clients with `HEALTH_TOKEN`, or a session that may see details, get the metrics."
+    )
     DRAIN_SECONDS: int = variable(
-        at_least(0), "0", "So long it serves on after SIGTERM, while it says by its readiness that it will stop."
+        at_least(0), "0", "Seconds for which the server goes on after SIGTERM, while readiness answers 503."
     )
-    VERSION: str = variable(text, "", "Version of the deployment; told to those who may see the probes' details.")
+    VERSION: str = variable(text, "", "Version of the deployment, shown to clients that may see details of the probes.")
     WEB_CONCURRENCY: int = variable(
         at_least(1), "2", "Worker processes of `manage.py serve`, unless `--workers` is given."
     )
     LOG_FORMAT: str = variable(
         one_of("json", "ecs"),
         "json",
-        "What is written to stdout: `json`, or `ecs` (documents of the Elastic Common Schema, for log shippers).",
+        "Format of stdout: `json`, or `ecs` (documents of the Elastic Common Schema, for log shippers).",
     )
-    LOG_LEVEL: str = variable(level, "INFO", "The lowest level that is written to stdout.")
+    LOG_LEVEL: str = variable(level, "INFO", "Lowest level that is written to stdout.")
     DEBUG: bool = variable(switch, "off", "Django's debug mode, for development on your own machine only.")
     ENV_FILE: str = variable(
-        text, ".env", "File with further variables; what the environment has wins. Empty for none."
+        text, ".env", "File with further variables. Variables of the environment win. Empty: no file."
     )
 
 
 def read(given: Mapping[str, str]) -> tuple[Environment, list[Mistake]]:
-    """The configuration that `given` (such as `os.environ`) says, and what is wrong with it."""
+    """Parse the variables of `given` (such as `os.environ`). Return the configuration and the mistakes."""
     values: dict[str, Any] = {}
     mistakes = []
     for field in dataclasses.fields(Environment):
         reader, default = field.metadata["read"], field.metadata["default"]
         value = given.get(field.name, default)
         if reader is folder and not value:
-            value = default  # and not the project's own directory
+            value = default  # an empty one would be the project's directory
         try:
             values[field.name] = reader(value)
         except UnusableValueError as error:
@@ -358,13 +363,13 @@ def read(given: Mapping[str, str]) -> tuple[Environment, list[Mistake]]:
 
 
 def load() -> tuple[Environment, list[Mistake]]:
-    """The configuration of this process: `os.environ`, and what it leaves open from `ENV_FILE`."""
+    """Return the configuration of this process: from `os.environ`, completed by `ENV_FILE`."""
     name = os.environ.get("ENV_FILE")
     wrong = None
     if name != "":
         file = BASE_DIR / (name or ".env")
         if name and (file.is_dir() or not os.access(file, os.R_OK)):
-            wrong = "names no file that can be read"
+            wrong = "names a file that cannot be read"
         else:
             try:
                 environ.Env.read_env(file)

@@ -1,4 +1,4 @@
-"""Configuration of gunicorn (`gunicorn -c python:ops_platform.gunicorn_conf`); `serve` adds address and workers."""
+"""Configuration of gunicorn (`gunicorn -c python:ops_platform.gunicorn_conf`). `serve` adds the address."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ health.share(_environment.VAR_DIR / "metrics")
 wsgi_app = "ops_platform.wsgi:application"
 worker_class = "ops_platform.worker.Worker"
 workers = _environment.WEB_CONCURRENCY
-# Most requests wait for the database; two of the threads are kept for the probes (ops_platform.admission).
+# Most requests wait for the database. Two threads are kept free for probes (ops_platform.admission).
 threads = 16
 
-# The heartbeat file of a worker must not wait for a disk.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (memory, where there is some)
+# The heartbeat file of a worker is in memory, because a slow disk would delay it.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (a tmpfs)
 
-# A worker has this long to finish its requests after SIGTERM; Kubernetes kills after 30 s.
+# Time for a worker to finish its requests after SIGTERM. Kubernetes kills after 30 s.
 graceful_timeout = 25
 timeout = 60
-# Longer than a proxy keeps an idle connection (60 s is usual), or the proxy sends a request into a closing one.
+# Longer than proxies keep idle connections (usually 60 s), so that no proxy sends a request into a closing one.
 keepalive = 75
 
 limit_request_line = 8190
 limit_request_fields = 100
 limit_request_field_size = 8190
 
-# These proxies say by X-Forwarded-Proto whether the client came by HTTPS; nobody else is believed.
+# Only these proxies are trusted to say by X-Forwarded-Proto that a client used HTTPS.
 forwarded_allow_ips = _environment.FORWARDED_ALLOW_IPS
 
-# By default gunicorn takes SCRIPT_NAME from these proxies, as a header of the request, and so from their clients too.
+# By default gunicorn takes SCRIPT_NAME from a header of these proxies, and so from their clients.
 forwarder_headers = ""
 
 logger_class = "ops_platform.server_log.ServerLogger"
 control_socket_disable = True
 
-# -- hooks, which gunicorn calls by these names
+# -- hooks, which gunicorn calls by name
 
 when_ready = health.when_ready
 
 
 def on_starting(server: object) -> None:
-    """Before the first worker is made, in the master process."""
+    """Prepare the master process, before it starts workers."""
     lose_no_sigterm()
     health.on_starting(server)
 
 
 def post_worker_init(worker: Any) -> None:
-    """In a worker, before it serves."""
+    """Tell the application how many threads the worker has."""
     worker.wsgi.limit(worker.cfg.threads)

@@ -1,7 +1,7 @@
-"""Requests whose Content-Type chooses no encoding: everything here is UTF-8.
+"""Django's WSGI and ASGI handlers with requests that are always read as UTF-8.
 
-Django makes the `charset` of a request its encoding, before any middleware runs: a codec that is none for text, or a
-query string with too many parameters, would end there in a 500 that nobody can shape.
+Django uses the `charset` of a request as its encoding before any middleware runs. A charset that is no text encoding,
+or a query string with too many parameters, would cause a 500 there that no middleware can turn into a problem.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from ops_platform import deadlines
 
 
 class UTF8Mixin(HttpRequest):
-    """A request that is read as UTF-8, whatever its `charset` says."""
+    """A request that ignores `charset`, and is read as UTF-8."""
 
     def _set_content_type_params(self, meta: Mapping[str, str]) -> None:
-        # Django's own, but for the encoding.
+        # As Django's own method, without setting the encoding.
         self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
 
 
 class UTF8WSGIRequest(UTF8Mixin, WSGIRequest):
-    """Under WSGI."""
+    """A request under WSGI."""
 
 
 class UTF8ASGIRequest(UTF8Mixin, ASGIRequest):
-    """Under ASGI."""
+    """A request under ASGI."""
 
 
 class UTF8WSGIHandler(WSGIHandler):
-    """Django's WSGI application with such requests. Answers to HEAD have no body; HTTP/1.1 without Host is refused.
+    """Django's WSGI handler. Responses to HEAD have no body, and HTTP/1.1 without Host is refused.
 
-    gunicorn logs a warning for each body that it has to drop.
+    gunicorn would log a warning for each body of a HEAD response, which it drops.
     """
 
     request_class = UTF8WSGIRequest
@@ -50,7 +50,7 @@ class UTF8WSGIHandler(WSGIHandler):
 
 
 class NoBody:
-    """The body of an answer to HEAD: nothing, but the response is closed as usual."""
+    """The empty body of a response to HEAD, which closes the response as usual."""
 
     def __init__(self, close: Callable[[], None]) -> None:
         self.close = close
@@ -60,10 +60,10 @@ class NoBody:
 
 
 def name_host(environ: dict[str, Any]) -> None:
-    """Have ALLOWED_HOSTS decide about the host that HTTP/1.1 means (RFC 9112 3.2): of the target, or the header's.
+    """Set HTTP_HOST to the host that HTTP/1.1 defines (RFC 9112, section 3.2): that of the target, else the header's.
 
-    Without either Django would take the address of the server, which is no word of the client's; so the name is empty,
-    and refused. `RAW_URI` is the target as gunicorn got it.
+    Without either, Django would use the address of the server, which the client did not send. HTTP_HOST is then empty,
+    which ALLOWED_HOSTS refuses. `RAW_URI` is gunicorn's name for the target as it was sent.
     """
     scheme, separator, rest = environ.get("RAW_URI", "").partition("://")
     if separator and scheme.lower() in ("http", "https"):
@@ -73,11 +73,11 @@ def name_host(environ: dict[str, Any]) -> None:
 
 
 class UTF8ASGIHandler(ASGIHandler):
-    """Django's ASGI application with such requests."""
+    """Django's ASGI handler."""
 
     request_class = UTF8ASGIRequest
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer a request; an ASGI server has a task for each."""
+        """Answer a request, with the timeout for statements. An ASGI server has a task for each request."""
         deadlines.begin()
         await super().__call__(scope, receive, send)

@@ -1,4 +1,4 @@
-"""The way to HTTPS that loses nothing."""
+"""Redirects to HTTPS that keep the method and the body."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from django.utils.deprecation import MiddlewareMixin
 
 
 class KeepMethodMiddleware(MiddlewareMixin):
-    """Before Django's SecurityMiddleware: its redirect to HTTPS is 308 for whatever is no GET or HEAD.
+    """Turns the 301 of Django's SecurityMiddleware into a 308, unless the request is GET or HEAD.
 
-    Clients turn a POST into a GET when they follow its 301, and the body is lost without a word.
+    When clients follow a 301, they turn a POST into a GET, and the body is lost. Install it above SecurityMiddleware.
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Change the status of that redirect."""
+        """Change the status of a redirect to HTTPS."""
         insecure = settings.SECURE_SSL_REDIRECT and not request.is_secure()
         redirected = insecure and response.status_code == HTTPStatus.MOVED_PERMANENTLY
         if redirected and request.method not in ("GET", "HEAD"):

@@ -1,7 +1,7 @@
-"""Logging in to the admin: after ten failures for one name from one address, further attempts are refused for a while.
+"""Limiting failed logins: after ten failures for one name from one address, further attempts get 429.
 
-The failures are counted in files below `VAR_DIR`, so that all workers of this host share them and a restart forgets
-none.
+Failures are counted in files below `VAR_DIR`, so that all workers of the host share the counts, and a restart keeps
+them.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ logger = logging.getLogger("ops_platform.logins")
 MAX_FAILURES = 10
 WINDOW_S = 15 * 60
 MAX_KEYS = 10_000
-"""Names and addresses that are counted at once; beyond them, a third of the counts is dropped at random."""
+"""Number of (name, address) pairs that are counted. Beyond it, a third of the counts is dropped at random."""
 
 
 @sensitive_post_parameters()
 @csrf_protect
 @never_cache
 def login(request: HttpRequest) -> HttpResponseBase:
-    """Serve Django's login page; answer 429 while one name from one address has failed too often."""
+    """Serve Django's login page, or 429 if the name has failed too often from this address."""
     if request.method != "POST":
         return admin.site.login(request)
     key = _key(request.POST.get("username", ""), client_address(request))
@@ -57,7 +57,7 @@ def login(request: HttpRequest) -> HttpResponseBase:
 
 
 def client_address(request: HttpRequest) -> str:
-    """The address that the request came from: behind trusted proxies, the last hop that is none of them."""
+    """Return the client's address: behind trusted proxies, the last hop that is not one of them."""
     meta = request.META
     return forwarded_address(
         meta.get("REMOTE_ADDR") or "", meta.get("HTTP_X_FORWARDED_FOR", ""), settings.TRUSTED_PROXIES
@@ -73,7 +73,7 @@ def _refuse(request: HttpRequest, wait_s: int) -> HttpResponse:
 
 
 def _key(name: str, address: str) -> str:
-    # Django compares names in NFKC; without the case, nobody gets ten more attempts by writing ADMIN.
+    # Django compares names in NFKC. Case is ignored, so that ADMIN does not give ten more attempts.
     normal = unicodedata.normalize("NFKC", name).casefold()
     return salted_hmac("ops_platform.logins", f"{address}\n{normal}", algorithm="sha256").hexdigest()
 
@@ -101,7 +101,7 @@ def _recent(counts: FileBasedCache, key: str) -> list[float]:
 
 @contextmanager
 def _counts() -> Iterator[FileBasedCache]:
-    """Open the counts, for one process at a time. Raises OSError on a disk that cannot be written."""
+    """Lock and open the counts. Raises `OSError` if the disk cannot be written."""
     directory = settings.VAR_DIR / "logins"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -112,12 +112,12 @@ def _counts() -> Iterator[FileBasedCache]:
 
 @contextmanager
 def _disk_may_fail() -> Iterator[None]:
-    """Let logins through where the disk cannot be written: a full disk must not lock out who would mend it."""
+    """Allow logins while the disk cannot be written, because a full disk must not lock out the administrator."""
     try:
         yield
     except OSError:
         logger.warning(
-            "Failed logins cannot be counted in VAR_DIR: none is refused.",
+            "Failed logins cannot be counted in VAR_DIR, so none is refused.",
             exc_info=True,
             extra={"action": "logins_uncounted"},
         )

@@ -1,4 +1,4 @@
-"""What goes to stdout: one JSON object a line, with the correlation id; plain lines for a developer's terminal."""
+"""The LOGGING configuration: JSON lines with the correlation id on stdout, or plain lines on a developer's terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from systemlog.redaction import redact_record, redact_text
 
 
 class JsonLines(JsonFormatter):
-    """`timestamp` (UTC), `level`, `logger`, `message`, `correlation_id`, what `extra` held, and `exc_info`."""
+    """Formats a record as a JSON line.
+
+    Members are `timestamp` (UTC), `level`, `logger`, `message`, `correlation_id`, extras, and `exc_info`.
+    """
 
     def __init__(self) -> None:
         super().__init__(
@@ -27,20 +30,20 @@ class JsonLines(JsonFormatter):
         )
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without secrets: collectors keep these lines, as the table keeps its records."""
+        """Return the line with secrets redacted, because log collectors store these lines."""
         return redact_text(super().format(redact_record(record)))
 
     def add_fields(self, log_data: LogData, record: logging.LogRecord, message_dict: LogData) -> None:
-        """The instant first; a live request or response in words, as in the log."""
+        """Put the timestamp first, and describe a request or response object in words."""
         log_data["timestamp"] = None  # takes the first place
         super().add_fields(log_data, record, message_dict)
-        log_data |= {"level": record.levelname, "logger": record.name}  # whatever `extra` had under these names
+        log_data |= {"level": record.levelname, "logger": record.name}  # these win over extras of the same name
         for name in ("request", "response"):
             if (told := in_words(getattr(record, name, None))) is not None:
                 log_data[name] = told
 
     def jsonify_log_record(self, log_data: LogData) -> str:
-        """The line; what JSON cannot hold (cycles, odd keys, depth) is written as text, for no record may be lost."""
+        """Return the line. Values that JSON cannot hold (cycles, odd keys, depth) are written as text."""
         try:
             return super().jsonify_log_record(log_data)
         except (TypeError, ValueError, RecursionError):
@@ -48,9 +51,9 @@ class JsonLines(JsonFormatter):
 
 
 def configuration(*, level: str, debug: bool, form: str = "json") -> dict[str, Any]:
-    """The `LOGGING` setting. `form` and `level` are stdout's.
+    """Return the `LOGGING` setting. `form` and `level` are those of stdout.
 
-    The log gets INFO and above too where stdout is quieter.
+    The system log gets INFO and above even if stdout has a higher level.
     """
     plain = debug and sys.stdout.isatty()
     return {
@@ -82,7 +85,7 @@ def configuration(*, level: str, debug: bool, form: str = "json") -> dict[str, A
             "level": min(level, "INFO", key=logging.getLevelNamesMapping().__getitem__),
         },
         "loggers": {
-            # Django's default configuration gives these handlers of their own: everything would come twice.
+            # Django's default configuration has handlers here, which would write every record twice.
             "django": {"handlers": [], "level": "NOTSET", "propagate": True},
             "django.server": {"handlers": [], "level": "NOTSET", "propagate": True},
         },

@@ -1,9 +1,9 @@
-"""Connections that wait for their clients with patience, but not for ever: a client that is too slow holds a thread.
+"""A minimum rate for clients, because a client that sends or reads too slowly occupies a thread.
 
-While a thread waits for a client, to send or to read more, the client uses up its credit; each byte that arrives, or
-that the client takes, gives it back, up to where it began. So it does not matter how long a request takes, but whether
-it goes on. While nearly all threads of the worker are in use, less credit and a higher rate are asked for, because then
-each slow client keeps others out.
+While a thread waits for a client to send or to read, the client uses up credit. Each byte that arrives, or that the
+client reads, gives credit back, up to the initial amount. So a request may take any time as long as it makes progress.
+While nearly all threads of the worker are in use, the credit is smaller and the rate higher, because then each slow
+client keeps others out.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from typing import IO, Any, Self
 
 GRACE_S = 10.0
 BYTES_PER_S = 1024
-"""Slower than this for `GRACE_S`, and the connection ends."""
+"""A connection that is slower than this for `GRACE_S` is closed."""
 
 CROWDED_GRACE_S = 5.0
 CROWDED_BYTES_PER_S = 32 * 1024
-"""The same, while nearly all threads are in use."""
+"""The rate while nearly all threads are in use."""
 
 HEAD_GRACE_S = 1.0
-"""In a crowded worker, for a head that is so long that it is waited for in a thread."""
+"""In a crowded worker, the credit for a request head that is so long that a thread must wait for it."""
 
 MAX_HEAD_BYTES = 64 * 1024
 
 POLL_S = 0.5
-"""So often it is looked at how far the client has come."""
+"""Interval at which the client's progress is checked."""
 
 
 class Credit:
-    """How long a client may still be waited for."""
+    """How long a thread may still wait for a client."""
 
     __slots__ = ("_bytes_per_s", "_grace_s", "left_s")
 
@@ -48,25 +48,25 @@ class Credit:
         self.left_s = grace_s
 
     def note(self, waited_s: float, moved_bytes: int) -> None:
-        """Count what was waited, and what was moved since the last time."""
+        """Subtract the time waited, and add credit for the bytes moved since the last call."""
         self.left_s = min(self._grace_s, self.left_s + moved_bytes / self._bytes_per_s) - waited_s
 
 
 class ClientTooSlow(ConnectionResetError):
-    """The client was waited for long enough. gunicorn takes it for a connection that the client has ended."""
+    """The client was too slow. gunicorn treats it as a connection that the client has closed."""
 
     def __init__(self) -> None:
         super().__init__(errno.ECONNRESET, "The client is too slow.")
 
 
 class PatientSocket(socket.socket):
-    """A connection to a client, blocking as any other, whose `recv`, `sendall` and `sendfile` raise `ClientTooSlow`."""
+    """A blocking connection to a client, whose `recv`, `sendall` and `sendfile` raise `ClientTooSlow`."""
 
     _is_crowded: Callable[[], bool]
 
     @classmethod
     def take_over(cls, connection: socket.socket, is_crowded: Callable[[], bool]) -> Self:
-        """Make one of an open connection, whose object is of no use afterwards."""
+        """Return a `PatientSocket` for an open connection. The old object must not be used afterwards."""
         timeout = connection.gettimeout()
         patient = cls(connection.family, connection.type, connection.proto, fileno=connection.detach())
         patient.settimeout(timeout)
@@ -78,21 +78,22 @@ class PatientSocket(socket.socket):
 
     _sent_bytes: int
     _taken_bytes: int
-    """What the client had acknowledged when it was last looked at."""
+    """Bytes that the client had acknowledged at the last check."""
 
     def begin(self, crowded_grace_s: float = CROWDED_GRACE_S) -> None:
-        """Begin a request, or its next part: it has all the credit."""
+        """Begin a request, or its next part, with full credit."""
         self._usual = Credit(GRACE_S, BYTES_PER_S)
         self._crowded = Credit(crowded_grace_s, CROWDED_BYTES_PER_S)
         self.gave_up = False
         self.is_left_unread = False
-        """Whether it gave up with something still to send."""
+        """Whether it gave up while data was still to be sent."""
 
     def has_whole_head(self, before: bytes = b"") -> bool:
-        """Whether the line and headers of the next request are all there, behind `before`, which was read already.
+        """Return whether the head (request line and headers) of the next request has arrived.
 
-        True also where nothing is gained by waiting: the client has ended, or the head is longer than `MAX_HEAD_BYTES`.
-        Where it is False, the connection does not become readable before there is more.
+        `before` holds the bytes that were read already. The result is also True if waiting is pointless: the client has
+        ended the connection, or the head is longer than `MAX_HEAD_BYTES`. If it is False, the connection becomes
+        readable only when more bytes arrive.
         """
         self.is_whole = False
         try:
@@ -114,16 +115,16 @@ class PatientSocket(socket.socket):
         return False
 
     is_whole = False
-    """Whether the body of the request was there with its head, as that of a short request usually is."""
+    """Whether the whole body had arrived together with the head, as it usually does for a short request."""
 
     is_arriving = False
-    """Whether a part of the head was there."""
+    """Whether a part of the head had arrived."""
 
     _wants_more = False
-    """Whether the connection becomes readable by more than one byte alone."""
+    """Whether SO_RCVLOWAT is set, so that the connection becomes readable only with more bytes."""
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
-        """As a socket's."""
+        """Work like the method of a socket."""
         if flags or self.gettimeout() is not None:
             return super().recv(bufsize, flags)
         while True:
@@ -136,7 +137,7 @@ class PatientSocket(socket.socket):
                 return data
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
-        """As a socket's."""
+        """Work like the method of a socket."""
         if flags or self.gettimeout() is not None:
             super().sendall(data, flags)
             return
@@ -152,9 +153,9 @@ class PatientSocket(socket.socket):
                     at += sent
 
     def sendfile(self, file: IO[bytes], offset: int = 0, count: int | None = None) -> int:  # type: ignore[override]  # bytes alone
-        """As a socket's, of a regular file."""
+        """Work like the method of a socket, for a regular file."""
         total = 0
-        # For `os.sendfile` alone: Python's own timeout stays None.
+        # For `os.sendfile` only. Python's timeout of the socket stays None.
         os.set_blocking(self.fileno(), False)
         try:
             while count is None or total < count:
@@ -173,7 +174,7 @@ class PatientSocket(socket.socket):
         return total
 
     def _wait(self, event: int) -> None:
-        """Return when the connection is ready. Raises `ClientTooSlow`."""
+        """Wait until the connection is ready. Raises `ClientTooSlow`."""
         poll = select.poll()
         poll.register(self.fileno(), event)
         while not self.gave_up:
@@ -193,7 +194,7 @@ class PatientSocket(socket.socket):
         self._crowded.note(waited_s, moved_bytes)
 
     def _unsent_bytes(self) -> int:
-        """What was sent and the client has not acknowledged."""
+        """Return the number of bytes that were sent and not yet acknowledged."""
         try:
             answer = fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, b"\0" * 4)
         except OSError:
@@ -202,7 +203,7 @@ class PatientSocket(socket.socket):
 
 
 def _ends(head: bytes) -> bool:
-    return b"\r\n\r\n" in head.lstrip(b"\r\n")  # empty lines may stand before a request
+    return b"\r\n\r\n" in head.lstrip(b"\r\n")  # a request may follow empty lines
 
 
 def _is_whole(request: bytes) -> bool:
@@ -218,7 +219,7 @@ _length = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})", re.IGNORECASE)
 
 
 def end_at_once(connection: socket.socket) -> None:
-    """Close the connection and throw away what it did not take, which the kernel would else keep for it."""
+    """Close the connection and discard unsent data, which the kernel would otherwise keep."""
     try:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     finally:

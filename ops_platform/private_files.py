@@ -1,4 +1,4 @@
-"""Files of the platform are its user's alone: what is made from now on, and databases of SQLite that are there."""
+"""File permissions: only the platform's user may read the files that it writes, and existing SQLite databases."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SQLITE_SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 
 def restrict_new_files() -> None:
-    """Let this process and those that it starts make files which only its user may read. Nothing is permitted anew."""
+    """Set a umask with which only the user of this process may read new files. A stricter umask stays."""
     os.umask(os.umask(PRIVATE_UMASK) | PRIVATE_UMASK)
 
 
 def restrict_databases(files: Iterable[Path]) -> None:
-    """Take the rights of others from databases of SQLite and from the files beside them.
+    """Remove the permissions of group and others from SQLite databases and the files beside them.
 
-    A file of another user stays as it is: only its owner may change that. So does what is no regular file.
+    Files of other users, and files that are not regular, stay as they are.
     """
     for file in files:
         for suffix in SQLITE_SUFFIXES:
@@ -30,7 +30,7 @@ def restrict_databases(files: Iterable[Path]) -> None:
 
 
 def _restrict(file: Path) -> None:
-    # By its name: closing a descriptor of the file would release the locks that SQLite holds on it in this process.
+    # By name, because closing a descriptor of the file would release the locks that SQLite holds in this process.
     status = file.stat()
     if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and status.st_mode & OTHERS:
         file.chmod(stat.S_IMODE(status.st_mode) & ~OTHERS)

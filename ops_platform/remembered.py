@@ -1,8 +1,8 @@
-"""Tokens that were valid lately: believed while the database that knows them does not answer.
+"""Remembered tokens, which are accepted for bulks while the database with the tokens is down.
 
-Each process remembers the tokens that it found valid. A file below `VAR_DIR/tokens` marks each as not refused since:
-the first worker that finds a token withdrawn, expired or its user deactivated removes the file, and from then on no
-worker of the host believes it.
+Each process remembers the tokens that it found valid. For each of them there is a mark, a file below `VAR_DIR/tokens`.
+The first worker that finds a token withdrawn, expired or its user deactivated removes the mark, and from then on no
+worker of the host accepts the token.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ from django.utils.crypto import salted_hmac
 from knox.models import AuthToken
 
 REMEMBERED_S = 300
-"""For so long after it was last found valid."""
+"""How long a token is remembered after it was last found valid."""
 
 MAX_REMEMBERED = 1000
 
 TOUCH_S = 30
-"""How long a mark is good before a process renews it: not at each request."""
+"""Age at which a process renews a mark, so that it does not write at each request."""
 
 _known: dict[str, tuple[float, float, AuthToken]] = {}
-"""By digest: when the token was found valid last, when its mark was renewed last, and the token. The permissions of its
-user are on its object, once they were asked."""
+"""By digest: when the token was last found valid, when its mark was last renewed, and the token. Its user object caches
+the permissions."""
 
 
 def remember(digest: str, token: AuthToken) -> None:
-    """Note that the database knows this token now."""
+    """Remember a token that the database has just confirmed."""
     if not settings.REMEMBER_TOKENS:
         return
     now = time.monotonic()
     _, renewed, _ = _known.pop(digest, (0.0, float("-inf"), None))
     if now - renewed >= TOUCH_S:
-        with contextlib.suppress(OSError):  # on a full disk no token is believed later
+        with contextlib.suppress(OSError):  # without a mark the token is not accepted later
             _renew(_mark(digest))
             renewed = now
-    _known[digest] = now, renewed, token  # the newest is the last
+    _known[digest] = now, renewed, token  # the newest is last
     while len(_known) > MAX_REMEMBERED:
         _known.pop(next(iter(_known)), None)
 
 
 def forget(digest: str) -> None:
-    """Note that the database refuses this token: no process of the host believes it from now on."""
+    """Forget a token that the database has just refused, in all processes of the host."""
     _known.pop(digest, None)
     with contextlib.suppress(OSError):
         _mark(digest).unlink()
 
 
 def recall(digest: str) -> AuthToken | None:
-    """The token, if this process found it valid lately and no process has refused it since; else None."""
+    """Return the token if this process remembers it and no process has refused it since, else None."""
     if not settings.REMEMBER_TOKENS:
         return None
     at, _, token = _known.get(digest, (float("-inf"), 0.0, None))
@@ -67,7 +67,7 @@ def recall(digest: str) -> AuthToken | None:
 
 
 def _mark(digest: str) -> Path:
-    # The digest is what the database stores in its place; the name of a file must not be as good.
+    # The file name must not be the digest, which is what the database stores.
     name = salted_hmac("ops_platform.remembered", digest, algorithm="sha256").hexdigest()
     return Path(settings.VAR_DIR) / "tokens" / name
 

@@ -1,6 +1,7 @@
-"""gunicorn's own log; apart from `ops_platform.logs`, for the settings must not import gunicorn.
+"""The log of gunicorn itself.
 
-gunicorn reads WEB_CONCURRENCY when it is imported, and a bad value ends that in a traceback before any check runs.
+It is a module apart from `ops_platform.logs`, because the settings must not import gunicorn: gunicorn reads
+WEB_CONCURRENCY at import, and a bad value would cause a traceback before any check runs.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from ops_platform import environment, logs
 
 
 class ServerLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's own messages, in the same form and on the same stream as all others; no access log of its own."""
+    """Writes gunicorn's messages in the same format and stream as all others, and no access log."""
 
     def exception(self, msg: str, *args: object, **kwargs: Any) -> None:
-        """Log an error without the query string of the target, which gunicorn names in full."""
+        """Log an error without the query string, which gunicorn would include."""
         told = [each.partition("?")[0] if isinstance(each, str) else each for each in args]
         super().exception(msg, *told, **kwargs)
 

@@ -1,4 +1,4 @@
-"""Settings of the platform; `ops_platform.environment` says what the environment may configure."""
+"""Django settings of the platform. `ops_platform.environment` has the variables that configure them."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
-# A server that is gone is noticed within seconds: while connecting, and by keepalives on a connection that waits. One
-# that is there and says nothing is for `ops_platform.deadlines`.
+# A server that is gone is noticed within seconds: by the timeout of connecting, or by keepalives. `ops_platform.deadlines`
+# has the timeout for a server that hangs.
 POSTGRESQL_OPTIONS = {
     "connect_timeout": 4,
     "keepalives_idle": 30,
@@ -87,7 +87,7 @@ POSTGRESQL_OPTIONS = {
 
 
 def _completed(database: DatabaseSettings) -> DatabaseSettings:
-    """`database` with the options of its vendor, where its URL does not say otherwise."""
+    """Return `database` with the default options of its vendor. Options of its URL win."""
     match database["ENGINE"]:
         case "django.db.backends.sqlite3":
             return {**database, "OPTIONS": {**SQLITE_OPTIONS, **database.get("OPTIONS", {})}}
@@ -102,7 +102,7 @@ DATABASES = {"default": _completed(_default)}
 if ENV.LOG_DATABASE_URL:
     DATABASES["logs"] = _completed(ENV.LOG_DATABASE_URL)
 elif _default["ENGINE"] == "django.db.backends.sqlite3":
-    # One SQLite file has one writer; the log has a file of its own, or its commits fail the application's.
+    # An SQLite file has one writer. With a shared file, landing would make transactions of the application fail.
     DATABASES["logs"] = _completed({**_default, "NAME": f"{_default['NAME']}-logs"})
 DATABASE_ROUTERS = ["systemlog.router.SystemLogRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -155,7 +155,7 @@ HEALTH = {
 }
 
 REST_FRAMEWORK = {
-    # The first one's WWW-Authenticate makes it 401 for the anonymous.
+    # The first one has a WWW-Authenticate header, so anonymous clients get 401.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "ops_platform.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
@@ -167,12 +167,12 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "systemlog.problems.ContentNegotiation",
     "DEFAULT_SCHEMA_CLASS": "systemlog.problems.schema.AutoSchema",
     "EXCEPTION_HANDLER": "systemlog.problems.exception_handler",
-    "LIST_SERIALIZER_ERRORS_AS_DICT": True,  # DRF's coming default; the other one warns
+    "LIST_SERIALIZER_ERRORS_AS_DICT": True,  # the future default of DRF; the present one warns
 }
 REMEMBER_TOKENS = ENV.REMEMBER_TOKENS
 REST_KNOX = {
     "TOKEN_TTL": None,  # a token lasts until it is revoked, unless `issue_token --expires` says otherwise
-    "TOKEN_PREFIX": "opsp_",  # tells a token from a checksum: redaction and scanners of secrets find it by its form
+    "TOKEN_PREFIX": "opsp_",  # by which redaction and secret scanners recognize a token
 }
 
 SPECTACULAR_SETTINGS = {
@@ -209,10 +209,10 @@ if ENV.HTTPS:
     SECURE_HSTS_SECONDS = ENV.HSTS_SECONDS
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-    # Whether other hosts of the domain have HTTPS is not this service's to say.
+    # This service cannot know whether other hosts of the domain have HTTPS.
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-# No SECURE_PROXY_SSL_HEADER: the server itself takes the scheme from the proxies of FORWARDED_ALLOW_IPS, and from
-# nobody else, where Django would believe anyone.
+# No SECURE_PROXY_SSL_HEADER, with which Django would trust any client. gunicorn takes the scheme from the proxies of
+# FORWARDED_ALLOW_IPS only.
 
 # -- the rest
 
@@ -224,4 +224,4 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
-WHITENOISE_ROOT = Path(__file__).parent / "root_files"  # /favicon.ico, which browsers ask for unasked
+WHITENOISE_ROOT = Path(__file__).parent / "root_files"  # /favicon.ico

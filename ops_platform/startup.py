@@ -1,4 +1,4 @@
-"""Brings every database up to date before serving; of several servers that start at once, one at a time."""
+"""Migrating all databases before the server starts. Of several servers that start at once, one migrates at a time."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ OUTLAST_TIMEOUTS_SQL = """
     SELECT set_config(name, '0', true) FROM pg_settings
     WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')
 """
-"""`transaction_timeout` came with PostgreSQL 17."""
+"""Turns off timeouts that would end the transaction. `transaction_timeout` exists since PostgreSQL 17."""
 
 SILENT_S = 3.0
-"""After so long a server that waits says so, and again each time that it has waited twice as long."""
+"""A waiting server reports it after this time, and again each time that the time has doubled."""
 
 
 class UnreachableError(Exception):
-    """The database of an alias did not answer in time; the text says which, and what its driver said."""
+    """A database did not answer in time. The text has its alias and the driver's message."""
 
 
 def wait_for_databases(patience_s: float) -> None:
-    """Return when every database answers; raise `UnreachableError` after `patience_s` seconds."""
+    """Wait until every database answers. Raises `UnreachableError` after `patience_s` seconds."""
     deadline = time.monotonic() + patience_s
     for connection in connections.all():
         while True:
@@ -49,7 +49,7 @@ def wait_for_databases(patience_s: float) -> None:
 
 @contextlib.contextmanager
 def alone(waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock that servers of the same default database share; `waiting` is called while another holds it."""
+    """Hold the lock of the default database. `waiting` is called while another server holds it."""
     connection = connections["default"]
     hold = _advisory_lock if connection.vendor == "postgresql" else _file_lock
     with hold(connection, waiting):
@@ -57,7 +57,7 @@ def alone(waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
 
 
 def migrate(verbosity: int) -> None:
-    """Apply what is missing, on every alias; silent where nothing is."""
+    """Apply missing migrations on every database. Print nothing if none is missing."""
     for alias in connections:
         executor = MigrationExecutor(connections[alias])
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
@@ -66,10 +66,10 @@ def migrate(verbosity: int) -> None:
 
 @contextlib.contextmanager
 def _advisory_lock(connection: BaseDatabaseWrapper, waiting: Callable[[], None]) -> Iterator[None]:
-    # On a connection of its own, so that the lock outlasts what migrations do to theirs, and in a transaction: a pooler
-    # (PgBouncer) gives the session to somebody else afterwards, with every lock that belongs to the session. The
-    # transaction is idle, without a snapshot for which another's CREATE INDEX CONCURRENTLY would wait; a statement that
-    # waits for the lock has one, so this one tries again and again.
+    # The lock is on a connection of its own, because migrations may close theirs. It is held by a transaction, since a
+    # pooler (PgBouncer) gives the session to another client after a transaction, with every lock of the session. The
+    # transaction is idle and has no snapshot, for which a CREATE INDEX CONCURRENTLY elsewhere would wait. A statement
+    # that waits for the lock would have a snapshot, so the lock is tried again and again.
     own = connection.copy()
     try:
         own.set_autocommit(False)

@@ -1,4 +1,4 @@
-"""API tokens and the service users that hold them; `ops_platform.authentication` recognises them."""
+"""Issuing API tokens to service users. `ops_platform.authentication` checks them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from django.utils import timezone
 from knox.models import AuthToken
 
 PERMISSIONS = {"read": "view_systemlog", "write": "add_systemlog"}
-"""What a token can be allowed, and the permission of app `systemlog` that it takes."""
+"""The rights of tokens, with the permission of app `systemlog` for each."""
 
 
 class NotAServiceUserError(Exception):
-    """The name belongs to a person (see `_is_a_person`), or to a user who is not active."""
+    """The name belongs to a person's account, or to a user that is not active."""
 
 
 def issue(name: str, can: Collection[str], lifetime: timedelta | None = None) -> str:
-    """A new token of the service user `name`, whose permissions are from now on exactly `can` (of `PERMISSIONS`).
+    """Issue a token to the service user `name`, and set the user's permissions to exactly `can` (of `PERMISSIONS`).
 
-    Tokens that it has already stay valid, so that one can be replaced without a gap; those that expired go.
+    The user is created if needed. Earlier tokens stay valid, so that a token can be replaced without a gap; expired
+    ones are deleted. Raises `NotAServiceUserError`.
     """
     users = get_user_model().objects
     with transaction.atomic():
@@ -44,6 +45,6 @@ def issue(name: str, can: Collection[str], lifetime: timedelta | None = None) ->
 
 
 def _is_a_person(user: AbstractUser) -> bool:
-    # Single sign-on leaves no password, but an e-mail address or a login; a service user never has either.
+    # A user of single sign-on has no password, but an e-mail address or a login. A service user has neither.
     traces = user.has_usable_password() or user.email or user.last_login is not None
     return bool(user.is_staff or user.is_superuser or traces)

@@ -1,4 +1,4 @@
-"""The first start: an administrator and a token, so that everything can be tried at once."""
+"""The first start: creating an administrator and a token, so that everything can be tried at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SERVICE = "first-token"
 
 
 def prepare(url: str) -> str:
-    """What to tell the user; makes administrator and token where there is no user yet, and only then names them."""
+    """Create an administrator and a token if there is no user yet. Return the text for the terminal."""
     users = get_user_model().objects
     if users.exists():
         return f"The platform serves at {url}/docs and {url}/admin/."
@@ -23,7 +23,7 @@ def prepare(url: str) -> str:
         users.create_superuser(ADMINISTRATOR, password=password)
         token = tokens.issue(SERVICE, tokens.PERMISSIONS)
     return f"""
-First start. This is shown once:
+First start. This is shown only once:
 
   API documentation   {url}/docs
   Administration      {url}/admin/   user {ADMINISTRATOR}, password {password}

@@ -1,14 +1,13 @@
-"""gunicorn's threaded worker, which here can be stopped while it starts, and is not held up by clients that stall.
+"""gunicorn's threaded worker, with three differences.
 
-gunicorn sends SIGTERM to a worker once, and waits `graceful_timeout`. A worker that gets it between its fork and its
-own signal handlers hands it to the handlers of the master, whose copy it is, and so loses it; one that gets it while
-the application is imported finishes that first. Either way a server that is stopped as it starts would take long.
-
-A client that stops in the middle of a request, sends it byte by byte, or reads its answer so or not at all would hold a
-thread for as long as it likes; one that sends nothing, or less than it announced when the answer is out already, for
-5 s; and one that does not close its end the thread that accepts, for 2 s.
-
-A worker whose master was killed would keep the port from a new server for as long as a request takes.
+1. It can be stopped while it starts. gunicorn sends SIGTERM to a worker once and waits for `graceful_timeout`. A worker
+   that gets the signal between its fork and the installation of its signal handlers runs the master's handlers, and the
+   signal is lost; a worker that is importing the application finishes the import first.
+2. Slow clients do not hold threads. In gunicorn, a client that stops in the middle of a request, or sends or reads byte
+   by byte, holds a thread for any time; a client that sends nothing, or less body than announced, for 5 s; a client
+   that does not close its side holds the accepting thread for 2 s.
+3. A worker whose master was killed closes the port at once. In gunicorn it keeps the port until its requests end, and a
+   new server cannot start.
 """
 
 from __future__ import annotations
@@ -31,39 +30,39 @@ from ops_platform.continuing import ExpectedBody
 from ops_platform.patience import HEAD_GRACE_S, PatientSocket, end_at_once
 
 UNREAD_S = 10
-"""How long a client may leave unread what was sent to it, before its connection is ended and its thread is free."""
+"""TCP_USER_TIMEOUT: how long sent data may stay unacknowledged before the connection is closed."""
 
 CROWDED_DRAIN_S = 0.01
-"""How long a crowded worker waits, after the answer, for the rest of a body; then it closes the connection."""
+"""How long a crowded worker waits, after the response, for the rest of a body before it closes the connection."""
 
 HEAD_S = 20
-"""How long the line and the headers of a request may take, from their first byte to their last."""
+"""Timeout of a request's head, from its first byte to its last."""
 
 KILL_AFTER_S = 5
-"""A worker without a master is killed so long after its `graceful_timeout`."""
+"""A worker without a master is killed this long after its `graceful_timeout`."""
 
-# In a thread; then a connection waits for its first byte among those that wait for their next request, and one whose
-# body is not all there, though the answer is, is closed.
+# How long a thread waits for data. Then a connection without a first byte waits without a thread, like idle ones, and
+# a connection whose response is sent and whose body is incomplete is closed.
 gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.1
 
 RESERVED_THREADS = 2
-"""With no more than these free, the worker is crowded (`ops_platform.admission` keeps as many for the probes)."""
+"""The worker is crowded if no more threads than these are free. `ops_platform.admission` keeps them for probes."""
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """`gthread`, but before it serves, SIGTERM ends it at once; and it is patient in other places."""
+    """gunicorn's `gthread` worker with the differences that the module describes."""
 
     def init_process(self) -> None:
-        """Begin, in the new process."""
+        """Start the worker, in the new process."""
         self._lingering = Lingering()
         self._handled: set[TConn] = set()
-        """Connections that hold a thread now."""
+        """Connections that occupy a thread."""
         self._arriving: WeakKeyDictionary[TConn, float] = WeakKeyDictionary()
-        """Since when those are known of whose next request is not all there."""
+        """Connections whose request head is incomplete, with the time since when."""
         super().init_process()
 
     def handle(self, conn: TConn) -> object:
-        """Answer a request, in a thread of the pool; and have the connection closed by who may wait for that."""
+        """Answer a request in a thread of the pool, if its head has arrived."""
         if not conn.initialized:
             self._take_over(conn)
         if isinstance(conn.sock, PatientSocket):
@@ -82,18 +81,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             return
         conn.sock = PatientSocket.take_over(conn.sock, self._is_crowded)
         if conn.sock.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_USER_TIMEOUT"):
-            # For what is still to be sent when the thread is free again.
+            # For data that is still in the send buffer when the thread is free again.
             conn.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_S * 1000)
 
     def _has_arrived(self, conn: TConn) -> bool:
-        """Whether the head of the next request is there; until then the connection needs no thread."""
+        """Return whether the head of the next request has arrived. Until then the connection needs no thread."""
         if not conn.sock.has_whole_head(read_ahead(conn)):
             return False
         self._arriving.pop(conn, None)
         return True
 
     def _wait_for_more(self, conn: TConn) -> object:
-        """Have the connection wait among those without a thread, unless its request has been arriving for too long."""
+        """Let the connection wait without a thread, or close it if its head takes longer than `HEAD_S`."""
         if not conn.sock.is_arriving:
             return deferred()
         since = self._arriving.setdefault(conn, time.monotonic())
@@ -104,19 +103,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         return len(self._handled) >= max(1, threads - RESERVED_THREADS)
 
     def handle_request(self, req: Any, conn: TConn) -> object:
-        """Answer a request that has been read up to its body, which a client may keep back until it is asked for."""
+        """Answer a request whose head has been read."""
         if isinstance(conn.sock, PatientSocket):
             conn.sock.begin()
         if takes_over_continue(req):
             req.body.reader = ExpectedBody(req, conn.sock)
         stays = super().handle_request(req, conn)
         if stays and self._is_crowded():
-            # gunicorn waits longer for the rest of a body that nobody has read.
+            # gunicorn waits longer for the rest of a body that the application has not read.
             return bool(conn.parser.finish_body(deadline=time.monotonic() + CROWDED_DRAIN_S))
         return stays
 
     def _close(self, conn: TConn, *, graceful: bool = False) -> None:
-        del conn.close  # or it would wait for the collector of cycles
+        del conn.close  # breaks a reference cycle, so that the connection is freed at once
         if getattr(conn.sock, "is_left_unread", False):
             end_at_once(conn.sock)
         elif graceful:
@@ -125,15 +124,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             conn.close()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Answer SIGTERM."""
+        """Handle SIGTERM: exit at once if the worker is not serving yet."""
         if not self.booted:
             os._exit(0)
         super().handle_exit(sig, frame)
 
     def is_parent_alive(self) -> bool:
-        """See whether the master is there; without it, give the port back at once and end like after SIGTERM.
+        """Return whether the master lives. Without it, close the port and stop as after SIGTERM.
 
-        gunicorn keeps the port until the last request has ended, and no master is there to kill what takes too long.
+        No master can kill a worker that takes too long, so an alarm does.
         """
         if super().is_parent_alive():
             return True
@@ -147,7 +146,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
 
 def lose_no_sigterm() -> None:
-    """For gunicorn's `on_starting`: a child of this process ends by SIGTERM from its first instruction on."""
+    """Make children of this process exit on SIGTERM from their first instruction on (for gunicorn's `on_starting`)."""
     master = os.getpid()
 
     def hold() -> None:

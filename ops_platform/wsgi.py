@@ -2,7 +2,7 @@
 
 import os
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ops_platform.settings")  # before what reads settings when imported
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ops_platform.settings")  # before imports that read settings
 
 import django
 

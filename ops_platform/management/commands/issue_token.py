@@ -1,4 +1,4 @@
-"""`manage.py issue_token`: a token for a program."""
+"""`manage.py issue_token`: issue an API token."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1
 
 
 class Command(TerminalCommand):
-    """Issues an API token to a service user and prints it, alone, on stdout."""
+    """Issues an API token to a service user, and prints only the token on stdout."""
 
     help = (
-        "Issue an API token to the service user NAME, made if need be. Its permissions become exactly those named "
-        "here; tokens issued to it before stay valid, and share them."
+        "Issue an API token to the service user NAME, created if needed. The permissions of all tokens of NAME "
+        "become exactly those given here. Earlier tokens stay valid."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """NAME, --can, --expires."""
+        """Add NAME, `--can` and `--expires`."""
         parser.add_argument("name", metavar="NAME", type=_name, help="The service user.")
         parser.add_argument(
             "--can",
             choices=tokens.PERMISSIONS,
             action="append",
             required=True,
-            help="What the token allows on the system log; repeat it for both.",
+            help="What the token may do with the system log. Repeat the option for several rights.",
         )
         parser.add_argument(
-            "--expires", metavar="AGE", type=_age, help="When the token ends: 12h, 90d, 4w. Default: never."
+            "--expires", metavar="AGE", type=_age, help="How long the token is valid: 12h, 90d, 4w. Default: for ever."
         )
 
     def handle(self, *, name: str, can: list[str], expires: timedelta | None, **options: Any) -> None:
-        """Issue it."""
+        """Issue the token."""
         try:
             token = tokens.issue(name, can, expires)
         except tokens.NotAServiceUserError:
@@ -48,9 +48,9 @@ class Command(TerminalCommand):
                 "not active. Choose another name for the service."
             ) from None
         except Error as error:
-            raise CommandError(f"The token was not issued, the database fails: {first_line(error)}.") from None
+            raise CommandError(f"The token was not issued, because the database failed: {first_line(error)}.") from None
         allowed = " and ".join(sorted(set(can)))
-        self.stderr.write(f"{name} may {allowed} system logs. Its tokens of before, if any, stay valid.")
+        self.stderr.write(f"{name} may {allowed} system logs. Its earlier tokens, if any, stay valid.")
         self.stdout.write(token)
 
 

@@ -1,4 +1,4 @@
-"""`manage.py serve`: the platform in production."""
+"""`manage.py serve`: run the platform in production."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MAX_WAIT_S = 86_400
 
 
 class Command(TerminalCommand):
-    """Migrates, checks, and becomes gunicorn."""
+    """Migrates the databases, runs the checks, and replaces this process by gunicorn."""
 
     help = "Migrate every database (one server at a time), run the system checks, and serve under gunicorn."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """--bind, --workers, --threads, --wait, --welcome."""
+        """Add `--bind`, `--workers`, `--threads`, `--wait` and `--welcome`."""
         parser.add_argument(
             "--bind", type=_address, default=BIND, metavar="HOST:PORT", help=f"Address to serve on (default {BIND})."
         )
@@ -39,16 +39,16 @@ class Command(TerminalCommand):
             type=_seconds,
             default=15,
             metavar="SECONDS",
-            help="Patience with a database that does not answer yet.",
+            help="How long to wait for databases that do not answer yet (default 15).",
         )
         parser.add_argument(
             "--welcome",
             action="store_true",
-            help="On an empty database, make an administrator and a token, and print them.",
+            help="On an empty database, create an administrator and a token, and print them.",
         )
 
     def handle(self, *, bind: str, wait: float, verbosity: int, **options: Any) -> None:
-        """Prepare, then exec; returns only by an exception."""
+        """Prepare, then exec gunicorn. Raises `CommandError` if a database does not answer."""
         try:
             startup.wait_for_databases(wait)
             with startup.alone(self._tell_that_it_waits):
@@ -64,7 +64,7 @@ class Command(TerminalCommand):
             if options[name]:
                 arguments += [f"--{name}", str(options[name])]
         self.stdout.flush()
-        os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606  (no shell is meant)
+        os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606  (no shell is needed)
 
     def _tell_that_it_waits(self) -> None:
         self.stderr.write("Waiting for another server, which is migrating the same database.")
