@@ -321,7 +321,7 @@ class Environment:
     HEALTH_TOKEN: str = variable(
         text,
         "",
-        "Bearer token (16 characters or more) that shows details of the probes, and the metrics if they are restricted.",
+        "Bearer token (16 characters or more) that shows details of the probes, and metrics if restricted.",
     )
     METRICS_RESTRICTED: bool = variable(
         switch, "off", "Only clients with `HEALTH_TOKEN`, or a session that may see details, get the metrics."
