@@ -75,8 +75,8 @@ SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
-# A server that is gone is noticed within seconds: by the timeout of connecting, or by keepalives. For a server that hangs,
-# `ops_platform.deadlines` has a timeout.
+# A server that is gone is noticed within seconds: by the timeout of connecting, or by keepalives. A server that hangs
+# is noticed by the timeout of `ops_platform.deadlines`.
 POSTGRESQL_OPTIONS = {
     "connect_timeout": 4,
     "keepalives_idle": 30,
