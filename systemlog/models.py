@@ -1,4 +1,4 @@
-"""The one table: a record of the system log, and the queryset that guards it."""
+"""The models of the log: a record with its guarded queryset, the roll-up, and the lander's checkpoints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from systemlog.storage.rollup import ROLLUP
 
 
 class Level(models.TextChoices):
-    """How grave a record is, in rising order."""
+    """The severity of a record, in ascending order."""
 
     DEBUG = "DEBUG"
     INFO = "INFO"
@@ -31,27 +31,27 @@ class Level(models.TextChoices):
 
     @classmethod
     def from_severity(cls, minimum: str) -> list[str]:
-        """The levels as grave as `minimum` and graver."""
+        """Return the level `minimum` and all levels above it."""
         return cls.values[cls.values.index(minimum) :]
 
 
 class RecordsAreNeverChanged(TypeError):
-    """Records of the system log are never changed, and deleted by retention only: use `prune_system_logs`."""
+    """Records of the system log cannot be changed, and only retention deletes them: use `prune_system_logs`."""
 
     def __init__(self) -> None:
         super().__init__(type(self).__doc__)
 
 
 class RecordId(models.UUIDField):  # type: ignore[type-arg]  # Django's field is not subscriptable
-    """A UUID key that, where none is given, is minted from the record's own timestamp when it is saved."""
+    """A UUID primary key. Without a value, saving a record makes one from the record's timestamp."""
 
     def get_pk_value_on_save(self, instance: models.Model) -> uuid.UUID:
-        """One instant makes both: the id alone then tells the key."""
-        return mint_id(instance.timestamp)  # type: ignore[attr-defined]  # a SystemLog, settled
+        """Return a UUIDv7 that contains the record's timestamp, so that the id alone tells the whole key."""
+        return mint_id(instance.timestamp)  # type: ignore[attr-defined]  # a SystemLog after `settle()`
 
 
 class SystemLogQuerySet(models.QuerySet["SystemLog"]):
-    """Records, which can be added and read."""
+    """A queryset of records that can be added and read, but not changed or deleted."""
 
     def update(self, **kwargs: Any) -> NoReturn:
         """Raise `RecordsAreNeverChanged`."""
@@ -62,7 +62,7 @@ class SystemLogQuerySet(models.QuerySet["SystemLog"]):
         raise RecordsAreNeverChanged
 
     def bulk_create(self, objs: Iterable[SystemLog], *args: Any, **kwargs: Any) -> list[SystemLog]:
-        """As Django's; the partitions that the records need are made first."""
+        """Insert the records like Django's `bulk_create`. The partitions that they need are created first."""
         records = list(objs)
         for record in records:
             record.settle()
@@ -71,13 +71,14 @@ class SystemLogQuerySet(models.QuerySet["SystemLog"]):
         with storage.counting(record.counted_by for record in records):
             return super().bulk_create(records, *args, **kwargs)
 
-    bulk_create.alters_data = True  # type: ignore[attr-defined]  # as Django marks its own, for templates
+    bulk_create.alters_data = True  # type: ignore[attr-defined]  # templates must not call it
 
 
 class SystemLog(models.Model):
-    """A record: something that happened, when, how grave, and in which request.
+    """A record of the system log: an event, with its time, its level and the request that it belongs to.
 
-    The key in the database is `(timestamp, id)`; Django is told of `id`. A UUIDv7 carries the timestamp.
+    The primary key in the database is `(timestamp, id)`; in Django's state it is `id`. An id that is a UUIDv7 contains
+    the timestamp.
     """
 
     id = RecordId(primary_key=True, default=None, db_default=MintedId(), editable=False)
@@ -113,13 +114,13 @@ class SystemLog(models.Model):
                 fields=["subject", "timestamp"], name="system_logs_subject", condition=Q(subject__isnull=False)
             ),
             models.Index(fields=["category", "timestamp"], name="system_logs_category"),
-            # Level and category so that a rare one of them is picked out in the index.
+            # With level and category, so that a rare level or category is found in the index alone.
             models.Index(
                 fields=["timestamp", "level", "category"],
                 name="system_logs_grave",
                 condition=Q(level__in=["ERROR", "CRITICAL"]),
             ),
-            # One in twenty thousand records: no other index comes to a page of them in less than 10 ms.
+            # With one CRITICAL record in twenty thousand, every other index needs more than 10 ms for a page of them.
             models.Index(fields=["category", "timestamp"], name="system_logs_critical", condition=Q(level="CRITICAL")),
         ]
 
@@ -127,7 +128,7 @@ class SystemLog(models.Model):
         return f"{self.timestamp:%Y-%m-%d %H:%M:%S} {self.level} {self.category}: {self.message[:80]}"
 
     def save_base(self, raw: bool = False, **kwargs: Any) -> None:  # type: ignore[override]  # passes the rest on
-        """Insert the record; raises `RecordsAreNeverChanged` for one that is stored. (`loaddata` comes here too.)"""
+        """Insert the record; `loaddata` calls this too. Raises `RecordsAreNeverChanged` if it is stored already."""
         if not raw and not self._state.adding:
             raise RecordsAreNeverChanged
         self.settle()
@@ -138,13 +139,13 @@ class SystemLog(models.Model):
 
     @property
     def counted_by(self) -> tuple[datetime, str, str, str]:
-        """What the roll-up counts it by."""
+        """The values by which the roll-up counts the record."""
         return self.timestamp, self.source, self.category, self.level
 
     def settle(self) -> None:
-        """Make the timestamp what it will be when it is read: an aware instant, whatever Django takes for one.
+        """Convert the timestamp to an aware datetime, from any value that Django accepts.
 
-        Raises `ValueError` for one before 1970 without an id: a UUIDv7 cannot be made of it.
+        Raises `ValueError` for a timestamp before 1970 without an id, because a UUIDv7 cannot represent it.
         """
         timestamp = cast("models.DateTimeField[Any, Any]", self._meta.get_field("timestamp")).to_python(self.timestamp)
         if timestamp is not None and timezone.is_naive(timestamp):
@@ -159,10 +160,10 @@ class SystemLog(models.Model):
 
 
 class SystemLogRollup(models.Model):
-    """How many records an hour has, by source, category and level. The database writes it: see `storage.rollup`.
+    """The number of records of an hour by source, category and level. The database maintains it: see `storage.rollup`.
 
-    Several rows may stand for the same; their counts are to be added, and may be negative. A `delta` is what a writer
-    appended and nobody has summed up yet.
+    Several rows can have the same hour, source, category and level; readers add their counts, which can be negative. A
+    row with `delta` was appended by a writer, and is not compacted yet.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -181,7 +182,7 @@ class SystemLogRollup(models.Model):
             models.Index(fields=["hour"], name="system_log_rollup_hour"),
             models.Index(fields=["level", "hour", "category", "source"], name="system_log_rollup_level"),
             models.Index(fields=["category", "hour"], name="system_log_rollup_category"),
-            # With the count, so that a month of a level is summed up from the index alone: in 2 ms in place of 6.
+            # With the count, so that the index alone answers the sum of a level's month: 2 ms instead of 6.
             models.Index(
                 fields=["level", "hour", "count"],
                 name="system_log_rollup_grave",
@@ -195,7 +196,7 @@ class SystemLogRollup(models.Model):
 
 
 class Checkpoint(models.Model):
-    """How far a segment of the journal is in this database; it moves in the transaction that stores the records."""
+    """The position up to which a journal segment is stored. It moves in the transaction that stores the records."""
 
     segment = models.UUIDField(primary_key=True)
     position = models.BigIntegerField(help_text="The byte up to which the segment is stored.")

@@ -1,4 +1,4 @@
-"""Sends the log table to the database that `SYSTEMLOG["DATABASE"]` names, and nothing else there."""
+"""A database router that keeps the log's tables in the database `SYSTEMLOG["DATABASE"]`, and other tables out of it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ APP_LABEL = "systemlog"
 
 
 class SystemLogRouter:
-    """A database router for `DATABASE_ROUTERS`; it has an opinion on this app's models alone."""
+    """A router for `DATABASE_ROUTERS`. It decides about this app's models, and what is migrated in the log database."""
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
-        """The log database for our models."""
+        """Return the log database for this app's models."""
         return conf().DATABASE if model._meta.app_label == APP_LABEL else None
 
     db_for_write = db_for_read
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
-        """Our migrations run on the log database only; a log database of its own gets no other app's tables."""
+        """Migrate this app on the log database only. A log database other than `default` gets no other app's tables."""
         alias = conf().DATABASE
         if app_label == APP_LABEL:
             return db == alias

@@ -1,4 +1,4 @@
-"""What differs by database; nothing else knows a vendor."""
+"""Storing records in a database. Everything that differs between PostgreSQL, Citus and SQLite is in this package."""
 
 from systemlog.records.row import Row
 from systemlog.storage.base import BudgetSpent, Storage

@@ -1,4 +1,4 @@
-"""What the log store needs of a database: one small interface, one class a vendor behind it."""
+"""The interface of a storage. Each database vendor has a class that implements it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from systemlog.storage.pruning import Callbacks, Step
 
 
 class BudgetSpent(Exception):
-    """The statement took longer than it was allowed to, and was cancelled."""
+    """The database cancelled a statement because its time limit had passed."""
 
 
 class Storage(ABC):
@@ -35,32 +35,35 @@ class Storage(ABC):
 
     @abstractmethod
     def ensure_partitions(self, instants: Iterable[datetime]) -> None:
-        """Make sure that records of these instants can be inserted, without touching the caller's transaction."""
+        """Create the partitions that records of these instants need, outside the caller's transaction."""
 
     @abstractmethod
     def missing_partitions(self, instants: Iterable[datetime]) -> list[datetime]:
-        """Which of these instants no record could be inserted at, until `ensure_partitions`."""
+        """Return those of the instants that have no partition yet: inserting a record there would fail."""
 
     @abstractmethod
     def insert(self, rows: Sequence[Row]) -> int:
-        """Store the rows, all or none; a row whose key is there already is skipped. Gives how many were new."""
+        """Insert all rows or none, and return how many were new. A row whose key is already stored is skipped."""
 
     @abstractmethod
     def abort_statement(self) -> None:
-        """Have the statement fail that another thread waits for on this connection, if that may wait for ever."""
+        """Make the statement that another thread is running on this connection fail, if it could wait without end."""
 
     @abstractmethod
     def land(self, slices: Sequence[Slice], start: int, on_conflict: OnConflict | None = None) -> dict[uuid.UUID, int]:
-        """Store the slices' lines and move their segments' checkpoints, all in one transaction, or nothing.
+        """Store the lines of the slices, and move the checkpoints of their segments, in one transaction.
 
-        A slice is left out where the database has its segment at another position than the slice begins at, or another
-        lander has it just now. A segment that is new to the database begins at byte `start`. A line whose key is there
-        already is skipped; those that say something else than the stored record are given to `on_conflict`, before the
-        transaction ends. Gives the positions that hold now; what is missing, another lander has.
+        A slice is skipped if its segment's checkpoint is not at the start of the slice, or if another lander has locked
+        the checkpoint. The checkpoint of a segment that the database does not know yet is created at byte `start`.
+
+        A line whose key is already stored is skipped. If its content differs from the stored record, it is passed to
+        `on_conflict` before the transaction ends.
+
+        Return the position of each segment after the transaction. A segment that another lander has locked is missing.
         """
 
     def find_stored(self, keys: Iterable[tuple[datetime, uuid.UUID]]) -> StoredRecords:
-        """The stored records that have one of these keys."""
+        """Return the stored records that have one of these keys."""
         adapt = self.connection.ops.adapt_datetimefield_value
         native = self.connection.features.has_native_uuid_field
         adapted = [(adapt(timestamp), record_id if native else record_id.hex) for timestamp, record_id in keys]
@@ -68,97 +71,104 @@ class Storage(ABC):
             return by_key(find(self.connection, cursor, adapted))
 
     def checkpoints(self) -> Checkpoints:
-        """How far the journal's segments are in this database."""
+        """Return the checkpoints of the journal's segments in this database."""
         return Checkpoints(self.connection)
 
     @abstractmethod
     def refuses_rows(self, error: Exception) -> bool:
-        """Whether the error says that the database does not take these very rows; else it takes none just now."""
+        """Whether the database refused the content of these rows. Otherwise it cannot store any row at the moment."""
 
     @abstractmethod
     def spans(self) -> list[Span]:
-        """Where in time records may be, newest first; outside there is none."""
+        """Return the spans of time that may contain records, newest first. Outside them there is no record."""
 
     @abstractmethod
     def partition_spans(self) -> list[Span]:
-        """The partitions' parts of time, newest first, as they were within the last minute; none where there are none.
+        """Return the spans of the partitions, newest first, from a cache that is at most a minute old.
 
-        For dividing work alone: a partition may be missing here, or be gone.
+        The list is empty where the table has no partitions. Use it to divide work only, because a new partition may be
+        missing, and a dropped one may still be in it.
         """
 
     def empty_down_to(self, instant: datetime) -> datetime:
-        """From `instant` back to here there is no record: as far as can be told at once."""
+        """Return the earliest instant from which on no record lies before `instant`, as far as a quick look tells."""
         return instant
 
     def look_up(self, records: QuerySet[Any, Any], lookup: Lookup, most: int) -> QuerySet[Any, Any] | None:
-        """The same query, put to no more than the newest `most` records that the lookup finds; None where that would
-        not be faster.
+        """Return the same query on the newest `most` records that the lookup finds.
+
+        Return None where the plain query is as fast.
         """
         return None
 
     def count_up_to(self, lookup: Lookup, most: int) -> int | None:
-        """How many records the lookup finds, counted up to `most`; None where a plain count would be as fast."""
+        """Count the records that the lookup finds, up to `most`. Return None where a plain count is as fast."""
         return None
 
     def counting(self, rows: Iterable[tuple[datetime, str, str, str]]) -> AbstractContextManager[object]:
-        """A block that stores these (timestamp, source, category, level) by the ORM: counts them, where the database
-        itself does not.
+        """Return a context manager for a block in which the ORM inserts these (timestamp, source, category, level).
+
+        It adds them to the roll-up where no trigger does.
         """
         return nullcontext()
 
     @abstractmethod
     def compact_rollup(self) -> int:
-        """Sum up what writers appended to the roll-up; gives how many rows went, 0 where nothing is left to do."""
+        """Sum up the rows that writers appended to the roll-up. Return how many rows were removed, 0 when done."""
 
     def recount_rollup(self, span: Span) -> None:
-        """Count the records of the span's hours anew, beside writers: after its partition was sealed, dropped or
-        replaced, which no trigger notices. In the caller's transaction, if there is one.
+        """Count the records of the span's hours again, in the caller's transaction if there is one.
+
+        Needed after a partition was sealed, dropped or rewritten, because triggers do not see that. Writers are not
+        blocked.
         """
         rollup.recount(self.connection, span)
 
     @abstractmethod
     def budget(self) -> AbstractContextManager[Callable[[float], None]]:
-        """A block of reading whose statements are cancelled, with `BudgetSpent`, when they take too long.
+        """Return a context manager for reading with a time limit, which raises `BudgetSpent`.
 
-        Gives a function to call with the seconds that the statements from there on may take. The limit is gone
-        after the block, whatever happened in it.
+        Its value is a function that sets how many seconds each later statement of the block may take. The limit always
+        ends with the block.
         """
 
     @abstractmethod
     def partitions(self) -> list[PartitionReport]:
-        """The leaves of the table, newest first; on SQLite the table itself is one, if it has records."""
+        """Return the partitions, newest first. On SQLite the table itself is the only one, if it has records."""
 
     @abstractmethod
     def clock(self) -> Clock:
-        """What the database knows of the time."""
+        """Return the time of the database, and when the database was last in use."""
 
     @abstractmethod
     def exclusive(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
-        """A block that only one process is in; `waiting` is called if another one is. Needed by all of the below.
+        """Return a context manager for a block that one process at a time can enter; the methods below require it.
 
-        Finishes at the start what an interrupted one left. Raises `PartitionInUse`.
+        `waiting` is called if another process is in the block. On entry, the leftovers of an interrupted run are
+        removed. Raises `PartitionInUse`.
         """
 
     @abstractmethod
     def plan(self, partition: Partition, expiry: Expiry) -> Step:
-        """What is to be done with a leaf of which, by time alone, something may expire. Changes nothing."""
+        """Decide what to do with a partition that may contain expired records. Nothing is changed."""
 
     @abstractmethod
     def execute(self, step: Step, expiry: Expiry, callbacks: Callbacks) -> int:
-        """Do it; gives how many rows went. Raises `PartitionInUse`; then, or interrupted, a later run goes on.
+        """Carry out the step, and return how many rows were removed.
 
-        No insert waits longer than 100 ms meanwhile, and none is lost.
+        No insert waits longer than 100 ms meanwhile, and none is lost. Raises `PartitionInUse`; a later run continues
+        then, and also after an interruption.
         """
 
     @abstractmethod
     def archive(
         self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None]
     ) -> None:
-        """Give `write` the rows of a leaf that are to be archived, as `Callbacks.archive` takes them; none goes."""
+        """Pass the partition's rows that must be archived to `write`, as to `Callbacks.archive`. Delete nothing."""
 
     @abstractmethod
     def maintain(self, progress: Callable[[str], None]) -> None:
-        """Make leaves ahead, merge old ones while there are too many, seal those whose span is over.
+        """Create the partitions of the days ahead, merge old ones if there are too many, seal those that are over.
 
-        `progress` is told what comes next. Raises `PartitionInUse`.
+        `progress` is called with a description of each action before it begins. Raises `PartitionInUse`.
         """

@@ -1,9 +1,9 @@
-"""Spans of time: which one a leaf of the table covers, and which leaves are made one. Pure rules, no database.
+"""Spans of time: which span a new partition covers, and which partitions are merged. Pure rules, no database.
 
-The younger, the finer: the present has leaves of a day (or a week, or a month, by `SYSTEMLOG["PARTITION"]`), what is
-older than 35 days when its leaf is made gets a month, beyond two years a year, beyond ten years a decade. So the
-number of leaves stays below 100 whatever timestamps arrive: every unpruned query locks every leaf and each of its
-indexes, and 150 leaves were seen to exhaust PostgreSQL's lock table.
+Partitions of the present cover a day (or a week, or a month, by `SYSTEMLOG["PARTITION"]`). A partition that is created
+for records older than 35 days covers a month, beyond two years a year, beyond ten years a decade. This keeps the number
+of partitions below 100 whatever timestamps arrive. The limit is needed because a query that cannot be pruned locks
+every partition and each of its indexes; 150 partitions were seen to exhaust PostgreSQL's lock table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 AHEAD = {"day": timedelta(days=7), "week": timedelta(days=21), "month": timedelta(days=62)}
-"""How far ahead of now leaves are made, by the setting PARTITION."""
+"""How far ahead of now partitions are created, by the setting PARTITION."""
 
 MONTHS_AFTER = timedelta(days=35)
 YEARS_AFTER = timedelta(days=2 * 365)
@@ -22,11 +22,14 @@ DECADES_AFTER = timedelta(days=10 * 365)
 YEARS_AHEAD = timedelta(days=365)
 
 MERGED_ABOVE = 64
-"""Retention merges the oldest leaves while there are more. The present, and months up to two years, are about 60."""
+"""Retention merges the oldest partitions while there are more than this.
+
+Days of the present and months up to two years are about 60 partitions.
+"""
 
 MICROSECOND = timedelta(microseconds=1)
 MERGED_AT_ONCE = 6
-"""Taking a leaf out costs about 5 ms under the lock that inserts wait behind."""
+"""Partitions that one merge replaces: detaching each takes about 5 ms under a lock that inserts wait for."""
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 END = datetime.max.replace(tzinfo=UTC)
@@ -34,22 +37,25 @@ FIRST_DECADE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Grain(IntEnum):
-    """How long a span is, in rising order."""
+    """How long a span is, in ascending order."""
 
     PARTITION = 0
     MONTH = 1
     YEAR = 2
     DECADE = 3
     GAP = 4
-    """All that lies before 1970, or more than ten years ahead; or where leaves crowd, all between two neighbours."""
+    """Everything before 1970, everything more than ten years ahead, or everything between two neighbors."""
 
 
 CROWDED = ((94, Grain.GAP), (88, Grain.YEAR), (80, Grain.MONTH))
-"""With so many leaves, new ones are at least that long. Retention keeps them fewer; this holds where it never runs."""
+"""From this number of partitions on, new ones are at least this long.
+
+Retention keeps the number lower; this limit is for installations that never run it.
+"""
 
 
 class Span(NamedTuple):
-    """From `lower` (included) to `upper` (excluded), both aware UTC; `END` is included."""
+    """From `lower` (included) to `upper` (excluded), both aware UTC. An `upper` of `END` is included."""
 
     lower: datetime
     upper: datetime
@@ -60,9 +66,10 @@ class Span(NamedTuple):
 
 
 def span_for(instant: datetime, *, now: datetime, partition: str, taken: Collection[Span]) -> Span:
-    """The span of the leaf to make for `instant`: by its distance from now, clipped to the gap between its neighbours.
+    """Return the span of the partition to create for `instant`.
 
-    `leaf` is "day", "week" or "month"; `taken` are the spans of the leaves that exist, none of which holds `instant`.
+    Its length depends on the distance from now, and it is clipped to the gap between the neighboring partitions.
+    `partition` is "day", "week" or "month". `taken` are the spans of the existing partitions; none contains `instant`.
     """
     instant = instant.astimezone(UTC)
     crowded = next((grain for count, grain in CROWDED if len(taken) >= count), Grain.PARTITION)
@@ -79,10 +86,11 @@ def span_for(instant: datetime, *, now: datetime, partition: str, taken: Collect
 
 
 def mergeable(spans: Sequence[Span], *, now: datetime) -> Span | None:
-    """The span of the leaves to be made one: some of a month; where there is nothing to merge, of a year, of a decade.
+    """Return the span whose partitions should be merged into one, or None if there are few enough partitions.
 
-    They are at most six neighbours, the shortest first, so that each record is copied few times. None where there are
-    few enough leaves. What is younger than 35 days stays as it is.
+    Partitions of one month are merged first, then those of a year, then those of a decade. At most six neighbors are
+    merged at once, the shortest first, so that each record is copied few times. Partitions younger than 35 days are
+    never merged.
     """
     if len(spans) <= MERGED_ABOVE:
         return None
@@ -97,7 +105,7 @@ def mergeable(spans: Sequence[Span], *, now: datetime) -> Span | None:
 
 
 def days_ahead(now: datetime, partition: str) -> list[datetime]:
-    """Instants that need a leaf now: of today and of each of the days ahead."""
+    """Return one instant of today and of each day ahead: each needs a partition."""
     return [now + timedelta(days=day) for day in range(AHEAD[partition].days + 1)]
 
 

@@ -1,4 +1,4 @@
-"""What the lander gives to a storage: slices of segments; and the table that says how far the database has them."""
+"""Checkpoints: the table that holds how far each journal segment is stored, and the slices that the lander stores."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from django.db.backends.utils import CursorWrapper
 CHECKPOINTS = "system_log_checkpoint"
 
 ORPHANED = timedelta(days=365)
-"""A checkpoint that was not moved for so long is of a host or a disk that is gone."""
+"""A checkpoint that has not moved for this long belongs to a host or a disk that no longer exists."""
 
 
 class Slice(NamedTuple):
-    """Lines that stand one behind the other in a segment, from byte `start` to byte `end`."""
+    """Consecutive lines of a segment, from byte `start` to byte `end`."""
 
     segment: uuid.UUID
     start: int
@@ -26,22 +26,23 @@ class Slice(NamedTuple):
 
 
 class Checkpoints:
-    """The rows of `system_log_checkpoint`: the byte up to which each segment is in the database."""
+    """The rows of `system_log_checkpoint`: the byte up to which each segment is stored in the database."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
 
     def positions(self, segments: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
-        """How far the segments are; one that the database does not know is missing."""
+        """Return the position of each segment. A segment without a checkpoint is missing from the result."""
         with self._connection.cursor() as cursor:
             return self._select(cursor, list(segments), "")
 
     def lock(self, cursor: CursorWrapper, slices: Sequence[Slice], start: int) -> dict[uuid.UUID, int]:
-        """The same, for this transaction to move: a segment that another lander has just now is missing.
+        """Lock the checkpoints of the slices' segments for this transaction, and return their positions.
 
-        A segment that is new to the database begins at byte `start`.
+        A segment that another lander has locked is missing from the result. The checkpoint of a new segment is created
+        at byte `start`.
         """
-        segments = sorted(slice_.segment for slice_ in slices)  # in one order, so that two landers queue
+        segments = sorted(slice_.segment for slice_ in slices)  # in a fixed order, so that two landers cannot deadlock
         skip = " FOR UPDATE SKIP LOCKED" if self._connection.features.has_select_for_update_skip_locked else ""
         known = self._select(cursor, segments, skip)
         missing = [segment for segment in segments if segment not in known]
@@ -57,7 +58,7 @@ class Checkpoints:
         return known
 
     def move(self, cursor: CursorWrapper, slices: Iterable[Slice]) -> None:
-        """Set the segments of the slices to their ends."""
+        """Move the checkpoint of each slice's segment to the end of the slice."""
         now = self._adapt(datetime.now(UTC))
         cursor.executemany(
             f"UPDATE {CHECKPOINTS} SET position = %s, moved = %s WHERE segment = %s",
@@ -65,7 +66,7 @@ class Checkpoints:
         )
 
     def forget(self, segments: Sequence[uuid.UUID]) -> None:
-        """Remove the rows of segments whose files are gone, and of those that nobody will ever ask for."""
+        """Delete the checkpoints of these segments, and those that have not moved for a year."""
         old = self._adapt(datetime.now(UTC) - ORPHANED)
         marks = ", ".join(["%s"] * len(segments)) or "NULL"
         with self._connection.cursor() as cursor:

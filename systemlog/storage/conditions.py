@@ -1,4 +1,4 @@
-"""Which rows expire, as a condition that both databases understand."""
+"""SQL conditions that select expired rows, valid on both PostgreSQL and SQLite."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ NOTHING, ALL = "FALSE", "TRUE"
 
 
 class Condition(NamedTuple):
-    """A condition on the columns of `system_logs`, and the values for its marks."""
+    """An SQL condition on the columns of `system_logs`, with the values of its placeholders."""
 
     sql: str
     values: list[Any]
 
 
 def expired(expiry: Expiry, adapt: Callable[[datetime], Any], *, archived_only: bool = False) -> Condition:
-    """The rows that are past the policy which is the first to fit them; `archived_only`: and are to be archived.
+    """Return the condition of rows that are older than the first policy that matches them allows.
 
-    `adapt` makes of an instant what the database's driver takes.
+    With `archived_only`, it selects only those that this policy archives. `adapt` converts an instant for the database
+    driver.
     """
     branches: list[str] = []
     values: list[Any] = []

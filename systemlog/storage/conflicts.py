@@ -1,6 +1,6 @@
-"""Records whose id and timestamp are stored already: which of them say something else than what is stored.
+"""Conflicts: lines whose key (timestamp and id) is already stored with another content.
 
-Only what a database did not store is looked at here: where no key was there before, nothing is asked.
+The storage looks for conflicts only when the database has skipped a line; usually no query is made.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from systemlog.records.row import COLUMNS, TABLE
 from systemlog.storage.checkpoints import Slice
 
 KEY_BYTES = LEVEL_OFFSET - 1
-"""A line begins with its timestamp and id, always as long."""
+"""Length of a line's timestamp and id, which is the same for every line."""
 
 KEYS_AT_ONCE = 400
-"""SQLite takes 999 values in a statement."""
+"""Keys per query: SQLite accepts 999 values in a statement."""
 
 StoredRecords = dict[bytes, Sequence[str | None]]
-"""Stored records by the beginnings of their lines: the columns as texts."""
+"""Stored records, their columns as texts, by the first `KEY_BYTES` bytes of their lines."""
 
 
 class Conflict(NamedTuple):
-    """A line that was not stored: another record has its key. `number` counts the slice's lines from 0."""
+    """A line that was not stored because another record has its key. `number` is its index in the slice."""
 
     slice: Slice
     number: int
 
 
 OnConflict = Callable[[Sequence[Conflict]], None]
-"""Called in the transaction that lands the other lines; what it raises rolls that back."""
+"""Called in the transaction that stores the other lines. An exception that it raises rolls the transaction back."""
 
 
 def conflicts_among(slices: Iterable[Slice], known: StoredRecords) -> list[Conflict]:
-    """The lines that say something else than the known records of their keys."""
+    """Return the lines whose content differs from the stored record with the same key."""
     return [
         Conflict(slice_, number)
         for slice_ in slices
@@ -50,19 +50,19 @@ def conflicts_among(slices: Iterable[Slice], known: StoredRecords) -> list[Confl
 
 
 def by_key(rows: Iterable[Sequence[Any]]) -> StoredRecords:
-    """Rows of the table's columns, the context as text, by the beginnings of their lines."""
+    """Index rows of the table by the first `KEY_BYTES` bytes of their lines. The context is a text."""
     return {key_of(row[0], row[1] if isinstance(row[1], uuid.UUID) else uuid.UUID(row[1])): row for row in rows}
 
 
 def key_of(timestamp: datetime, record_id: uuid.UUID) -> bytes:
-    """The beginning of a record's line. The timestamp is UTC."""
+    """Return the first `KEY_BYTES` bytes of a record's line. The timestamp is UTC."""
     return f"{timestamp:%Y-%m-%d %H:%M:%S.%f}+00\t{record_id.hex}".encode()
 
 
 def find(
     connection: BaseDatabaseWrapper, cursor: CursorWrapper, keys: Iterable[tuple[Any, Any]]
 ) -> Iterable[Sequence[Any]]:
-    """The stored rows that have one of these keys (timestamp, id), which are as the database has them."""
+    """Yield the stored rows that have one of these keys (timestamp, id). The keys are in the database's own format."""
     columns = ", ".join(COLUMNS)
     if connection.vendor == "postgresql":
         columns = columns.replace("context", "context::text").replace("timestamp", "timestamp AT TIME ZONE 'UTC'")

@@ -1,4 +1,4 @@
-"""Expiry: which records of a span of time the retention policies remove. Pure rules, no database."""
+"""Expiry: which records of a span of time the retention policies delete. Pure rules, no database."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from enum import Enum
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Records of these categories and levels (empty: of any) go when they are older than `keep`; None: never.
+    """Deletes records of these categories and levels when they are older than `keep`, or never if `keep` is None.
 
-    A category that ends in `*` stands for all that begin so. With `archive`, records go into the archive first.
+    An empty tuple matches every category or level. A category that ends in `*` matches every category with that prefix.
+    With `archive`, records are archived before they are deleted.
     """
 
     keep: timedelta | None
@@ -21,12 +22,12 @@ class Policy:
 
     @property
     def fits_all(self) -> bool:
-        """Whether no policy behind this one is ever asked."""
+        """Whether the policy matches every record, so that no later policy is ever used."""
         return not self.levels and (not self.categories or "*" in self.categories)
 
 
 class Verdict(Enum):
-    """What goes of the records of a span of time."""
+    """Which records of a span of time expire."""
 
     NOTHING = "nothing"
     SOME = "some"
@@ -35,13 +36,13 @@ class Verdict(Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Expiry:
-    """Policies, in order, as they are at one instant."""
+    """Retention policies, in order, applied at one instant."""
 
     policies: tuple[Policy, ...]
     now: datetime
 
     def cutoff(self, policy: Policy) -> datetime | None:
-        """Records of this policy that are older go; None: they stay, whatever their age."""
+        """Return the instant before which records of this policy expire, or None if they never do."""
         if policy.keep is None:
             return None
         try:
@@ -50,7 +51,7 @@ class Expiry:
             return None
 
     def verdict(self, lower: datetime, upper: datetime) -> Verdict:
-        """What goes of the records from `lower` to before `upper`, as far as time alone tells it."""
+        """Return which records from `lower` until before `upper` expire, judged by their time alone."""
         cutoffs = [self.cutoff(policy) for policy in self.policies]
         if all(cutoff is None or cutoff <= lower for cutoff in cutoffs):
             return Verdict.NOTHING
@@ -59,7 +60,7 @@ class Expiry:
         return Verdict.SOME
 
     def archives(self, lower: datetime) -> bool:
-        """Whether records from `lower` on may go that are to be archived."""
+        """Whether records from `lower` on may expire that must be archived first."""
         return any(
             policy.archive and (cutoff := self.cutoff(policy)) is not None and cutoff > lower
             for policy in self.policies

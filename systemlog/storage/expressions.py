@@ -1,4 +1,4 @@
-"""Conditions that each database says in its own way: a term in a text, a value in a context."""
+"""Query expressions that PostgreSQL and SQLite write differently, such as a term in a text or a value in a context."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from systemlog.records.context_json import UNREADABLE
 
 SECONDS_BEFORE_1970 = 62135596800
 UUID_PARTS = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
-"""Start and length of what stands between the dashes of a UUID."""
+"""Start and length of each group of digits in a UUID."""
 
 
 ESCAPE = "\\u"
-"""With it JSON can write any character."""
+"""The beginning of an escape sequence, by which JSON can write any character."""
 
 _is_plain = re.compile(r"[A-Za-z0-9 _.,:;@#+*=~-]+", re.ASCII).fullmatch
-"""A text that JSON has as it is, or as an `ESCAPE`."""
+"""A text of characters that JSON writes either literally or by `ESCAPE`."""
 
 
 class HasTerm(Func):
-    """Whether the text has `term` in it, as a substring, in any case."""
+    """Whether the text contains `term`, ignoring case."""
 
     output_field = BooleanField()
     conditional = True
@@ -34,11 +34,11 @@ class HasTerm(Func):
         self.term = term
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """ILIKE, which a trigram index can answer."""
+        """Use ILIKE, which a trigram index can answer."""
         return self.as_sql(compiler, connection, template="(%(expressions)s)", arg_joiner=" ILIKE ", **context)
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """LIKE, which knows the cases of ASCII letters only; other texts are asked of a function of ours."""
+        """Use LIKE for ASCII terms. For others use a function of ours, because LIKE ignores case in ASCII only."""
         if self.term.isascii():
             template = "(%(expressions)s ESCAPE '\\')"
             return self.as_sql(compiler, connection, template=template, arg_joiner=" LIKE ", **context)
@@ -48,7 +48,7 @@ class HasTerm(Func):
 
 
 class ContextHolds(Func):
-    """Whether the JSON object holds all members of `wanted`, nested ones too: PostgreSQL's `@>`."""
+    """Whether the JSON object contains all members of `wanted`, also nested ones, like PostgreSQL's `@>`."""
 
     output_field = BooleanField()
     conditional = True
@@ -58,16 +58,16 @@ class ContextHolds(Func):
         self.words = sorted(words_of(wanted))
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """The operator that the GIN index on `context` answers."""
+        """Use the operator that the GIN index on `context` answers."""
         return self.as_sql(compiler, connection, template="(%(expressions)s::jsonb)", arg_joiner=" @> ", **context)
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """A function of ours, row by row; but first SQLite itself looks whether the text has what must be in it."""
+        """Call a function of ours for each row in whose text SQLite itself has found the necessary words."""
         held, held_params = self.as_sql(compiler, connection, function="systemlog_json_contains", **context)
         document, params = compiler.compile(self.source_expressions[0])
         if not self.words:
             return held, held_params
-        # CASE, since the order in which AND is judged is not promised.
+        # CASE, because SQLite does not promise in which order AND is evaluated.
         has_words = " AND ".join([f"instr({document}, %s)"] * len(self.words))
         sql = f"CASE WHEN ({has_words}) OR instr({document}, %s) THEN {held} ELSE 0 END"
         words = [each for word in self.words for each in (*params, word)]
@@ -75,12 +75,12 @@ class ContextHolds(Func):
 
 
 def words_of(wanted: Any) -> set[str]:
-    """What stands in the JSON of whatever contains `wanted`, unless that has an `ESCAPE` in it.
+    """Return words that occur in the JSON text of every object that contains `wanted`, if the text has no `ESCAPE`.
 
-    Numbers are left out: JSON can write the same one in many ways, and to look for those takes as long as to read it.
+    Numbers are not included, because JSON can write the same number in many ways.
     """
     if isinstance(wanted, dict):
-        if UNREADABLE in wanted:  # what is no JSON is taken for an object with this key
+        if UNREADABLE in wanted:  # text that is not JSON is read as an object with this key
             return set()
         return {word for name, member in wanted.items() for word in words_of(name) | words_of(member)}
     if isinstance(wanted, list):
@@ -89,37 +89,37 @@ def words_of(wanted: Any) -> set[str]:
 
 
 class TimeText(Func):
-    """An instant as it is represented: RFC 3339 in UTC, with six digits of the second."""
+    """An instant in RFC 3339 format, in UTC, with microseconds."""
 
     output_field = TextField()
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """So that the driver makes no object of it."""
+        """Format it in the database, so that the driver does not create an object."""
         template = """to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
         return self.as_sql(compiler, connection, template=template, **context)
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """A function of ours, which knows the zone that the text is in."""
+        """Call a function of ours, which knows the time zone of the stored text."""
         return self.as_sql(compiler, connection, function="systemlog_time_text", **context)
 
 
 class IdText(Func):
-    """A UUID with its dashes."""
+    """A UUID as text, with dashes."""
 
     output_field = TextField()
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """As PostgreSQL writes it."""
+        """Cast the UUID to text."""
         return self.as_sql(compiler, connection, template="(%(expressions)s)::text", **context)
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """Which stores it without them."""
+        """Insert the dashes, which SQLite's stored text does not have."""
         dashed = " || '-' || ".join(f"substr(%(expressions)s, {start}, {length})" for start, length in UUID_PARTS)
         return self.as_sql(compiler, connection, template=f"({dashed})", **context)
 
 
 class BinStart(Func):
-    """The start of the bin of so many seconds that an instant lies in; bins begin at midnight, and weeks on Monday."""
+    """The start of the bin of `seconds` seconds that contains an instant. Days begin at midnight, weeks on Monday."""
 
     output_field = DateTimeField()
 
@@ -128,12 +128,12 @@ class BinStart(Func):
         self.seconds = int(seconds)
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """Since the first day of the calendar, which is a Monday."""
+        """Use date_bin() from the first day of the calendar on, which is a Monday."""
         template = f"date_bin('{self.seconds} seconds', %(expressions)s, '0001-01-01 00:00+00')"
         return self.as_sql(compiler, connection, template=template, **context)
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """The same, by hand."""
+        """Compute the start of the bin from the seconds since that day."""
         epoch = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER)"
         start = f"{epoch} - ({epoch} + {SECONDS_BEFORE_1970}) %%%% {self.seconds}"
         template = f"strftime('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%S', {start}, 'unixepoch')"
@@ -142,7 +142,7 @@ class BinStart(Func):
 
 
 class KeyCompared(Func):
-    """Whether a record's key `(timestamp, id)` stands before (`<`) or after (`>`) another, as one row comparison."""
+    """Compares a record's key `(timestamp, id)` with another key, as one row comparison (`<` or `>`)."""
 
     output_field = BooleanField()
     conditional = True
@@ -151,8 +151,8 @@ class KeyCompared(Func):
         super().__init__(F("timestamp"), F("id"), timestamp, record_id)
         self.operator = operator
 
-    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> Any:  # type: ignore[override]  # Django takes more parameters, which this has no use for
-        """`(timestamp, id) < (…, …)`: SQLite and PostgreSQL both answer it from the key's index."""
+    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> Any:  # type: ignore[override]  # Django's has more parameters
+        """Return `(timestamp, id) < (…, …)`, which both databases answer from the index of the key."""
         compiled = [compiler.compile(expression) for expression in self.source_expressions]
         (at, key, other_at, other_key) = (sql for sql, _ in compiled)
         params = [param for _, params in compiled for param in params]

@@ -1,4 +1,4 @@
-"""Lookups: which records an index is asked for."""
+"""Lookups: searches that one index answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class By(StrEnum):
-    """By what an index finds records: by a value, or by a level."""
+    """The index that answers a lookup: an index of a value, or of a level."""
 
     ID = "id"
     CORRELATION_ID = "correlation_id"
@@ -24,8 +24,9 @@ class By(StrEnum):
 
 
 class Lookup(NamedTuple):
-    """Records that an index finds: from `since` on, and before (`until`, `before`) in the order `(timestamp, id)`; None
-    is no bound.
+    """Records that an index finds, from `since` on, and before (`until`, `before`) in the order `(timestamp, id)`.
+
+    None means that there is no bound.
     """
 
     by: By

@@ -1,4 +1,4 @@
-"""Migration operations: a table partitioned by time on PostgreSQL, plain elsewhere, and SQL for one vendor."""
+"""Migration operations: a table that is partitioned on PostgreSQL, and SQL for one vendor."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ VENDORS = ("postgresql", "sqlite")
 
 
 class CreatePartitionedModel(migrations.CreateModel):
-    """CreateModel whose table has the key `(partition_by, <pk>)`, and on PostgreSQL is partitioned by that column.
+    """A CreateModel whose table has the primary key `(partition_by, <pk>)`. PostgreSQL partitions it by that column.
 
-    The state is CreateModel's, with `<pk>` as the key. Raises `NotSupportedError` on other vendors. An operation
-    that rebuilds the table on SQLite (AlterField, say) goes by the state, and would lose the composite key there.
+    In the migration state, `<pk>` is the primary key. Operations that rebuild the table on SQLite, such as AlterField,
+    follow the state, and would lose the composite key. Raises `NotSupportedError` on vendors other than PostgreSQL and
+    SQLite.
     """
 
-    # Every argument is spelled out: migrations are written by signature, and **kwargs would lose `options`.
+    # Django writes migrations by the signature of this method; with **kwargs it would lose `options`.
     def __init__(
         self,
         name: str,
@@ -35,12 +36,12 @@ class CreatePartitionedModel(migrations.CreateModel):
         super().__init__(name, fields, options, bases, managers)
 
     def deconstruct(self) -> Any:
-        """As CreateModel, with `partition_by`."""
+        """Return the arguments of CreateModel, and `partition_by`."""
         name, args, kwargs = super().deconstruct()
         return name, args, {**kwargs, "partition_by": self.partition_by}
 
     def reduce(self, operation: Operation, app_label: str) -> Any:
-        """As CreateModel, but never into one: squashing would drop the partitioning without a word."""
+        """Reduce like CreateModel, but never to a CreateModel: squashing would silently drop the partitioning."""
         reduced = super().reduce(operation, app_label)
         if isinstance(reduced, list) and any(type(one) is migrations.CreateModel for one in reduced):
             return False
@@ -53,7 +54,7 @@ class CreatePartitionedModel(migrations.CreateModel):
         from_state: ProjectState,
         to_state: ProjectState,
     ) -> None:
-        """Create the table by Django's own schema editor, from a state whose key is composite."""
+        """Create the table with Django's schema editor, from a copy of the state that has the composite key."""
         vendor = schema_editor.connection.vendor
         if vendor not in VENDORS:
             raise NotSupportedError(
@@ -66,10 +67,10 @@ class CreatePartitionedModel(migrations.CreateModel):
         plain.primary_key = False
         composite = models.CompositePrimaryKey(self.partition_by, key)
         state.fields = {"pk": composite, **state.fields, key: plain}
-        # A registry rendered before (`migrate zero`, then up again) would still hold the old key.
+        # Models that were rendered before (`migrate zero`, then `migrate`) still have the old key.
         shadow.__dict__.pop("apps", None)
         if vendor == "postgresql":
-            # An attribute of this editor alone: the class keeps its statement.
+            # Set on this editor only; the class keeps its statement.
             partitioning = f" PARTITION BY RANGE ({schema_editor.quote_name(self.partition_by)})"
             schema_editor.sql_create_table += partitioning
         super().database_forwards(app_label, schema_editor, from_state, shadow)
@@ -78,14 +79,14 @@ class CreatePartitionedModel(migrations.CreateModel):
 
 
 class VendorSQL(migrations.RunPython):
-    """Statements that run on one vendor only; `reverse` undoes them."""
+    """Runs SQL statements on one vendor only. The statements of `reverse` undo them."""
 
     def __init__(self, vendor: str, forwards: Sequence[str], reverse: Sequence[str] = ()) -> None:
         self.vendor, self.forwards, self.reverse = vendor, forwards, reverse
         super().__init__(self._runner(forwards), self._runner(reverse))
 
     def deconstruct(self) -> Any:
-        """The three arguments."""
+        """Return the three arguments."""
         return type(self).__name__, [self.vendor, self.forwards, self.reverse], {}
 
     def _runner(self, statements: Sequence[str]) -> Any:

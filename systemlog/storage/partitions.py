@@ -1,4 +1,4 @@
-"""What the storage and retention tell each other: the leaves, and what is to be done with one. Pure data."""
+"""Partitions as data: their name, span, size and state."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from systemlog.storage.calendar import Span
 
 
 class Partition(NamedTuple):
-    """One partition: its table's name, its span, and the bytes of its rows (0: it never had one).
+    """A partition: the name of its table, its span, and the bytes of its rows (0 if it never had a row).
 
-    SQLite's table is one leaf, from its oldest record to its newest.
+    On SQLite the table counts as one partition, from its oldest record to its newest.
     """
 
     name: str
@@ -21,29 +21,29 @@ class Partition(NamedTuple):
 
 
 class PartitionState(Enum):
-    """Where in its life a leaf is."""
+    """The state of a partition."""
 
     AHEAD = "ahead"
-    """Its span is still to come."""
+    """Its span begins in the future."""
 
     LIVE = "live"
-    """Its span is now."""
+    """Its span contains the present."""
 
     OPEN = "open"
-    """Its span is over; it is not sealed yet."""
+    """Its span is over, and it is not sealed yet."""
 
     SEALED = "sealed"
-    """Its span is over, and it has all its indexes. Late records still find room in it."""
+    """Its span is over, and it has all its indexes. Late records can still be inserted."""
 
     REWRITTEN = "being rewritten"
-    """Retention is copying what stays of it, or was interrupted in that."""
+    """Retention is rewriting it, or was interrupted while rewriting it."""
 
     DETACHING = "detaching"
-    """Somebody's DETACH CONCURRENTLY was cancelled. Whoever makes or prunes leaves finishes it."""
+    """A DETACH CONCURRENTLY was cancelled. The next writer that needs its span, or the next prune, finishes it."""
 
 
 class PartitionReport(NamedTuple):
-    """What `system_log_partitions` tells of a leaf: `rows` is an estimate, `total_bytes` has its indexes in it."""
+    """A row of `system_log_partitions`. `rows` is an estimate, and `total_bytes` includes the indexes."""
 
     partition: Partition
     rows: int
@@ -52,14 +52,14 @@ class PartitionReport(NamedTuple):
 
 
 class Clock(NamedTuple):
-    """What the database knows of the time: its own clock, and an instant near which it last was in use, if any."""
+    """The time of the database, and about when the database was last in use, if that is known."""
 
     now: datetime
     in_use: datetime | None
 
 
 class PartitionInUse(Exception):
-    """Open transactions held the partition all the time, a backup say. Nothing of it went; prune again later."""
+    """Open transactions, such as a backup, kept the partition locked. Nothing was deleted; prune again later."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"Open transactions hold {name}: prune again when they have ended.")

@@ -1,4 +1,4 @@
-"""Pruning: what is to be done with a partition, and the callbacks of the caller."""
+"""Pruning: what is done with a partition, and the callbacks of the caller. Pure data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from systemlog.storage.partitions import Partition
 
 
 class Action(Enum):
-    """How rows of a leaf go."""
+    """How expired rows are removed from a partition."""
 
     NOTHING = "keep"
     DROP = "drop"
@@ -20,7 +20,7 @@ class Action(Enum):
 
 
 class Step(NamedTuple):
-    """What is to be done with a leaf: `expired` of its `rows` go."""
+    """The action for a partition, which removes `expired` of its `rows`."""
 
     partition: Partition
     action: Action
@@ -29,11 +29,11 @@ class Step(NamedTuple):
 
 
 class Callbacks(NamedTuple):
-    """What retention wants done while rows go.
+    """Functions that the storage calls while it removes rows.
 
-    `archive` takes the leaf and its rows that are to be archived, as lines of NDJSON, in blocks that end with a line;
-    when it returns they are safe. `note` makes the record of so many rows that went, to be stored in the same
-    transaction. `progress` is told the rows so far.
+    `archive` gets the partition and the rows to archive, as NDJSON in blocks of whole lines; when it returns, the rows
+    are archived safely. `note` gets the number of removed rows, and returns the record about their removal, which is
+    stored in the same transaction. `progress` gets the number of rows removed up to now.
     """
 
     archive: Callable[[Partition, Iterator[bytes]], None] | None

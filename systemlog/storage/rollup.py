@@ -1,13 +1,15 @@
-"""The roll-up: how many records of each source, category and level an hour has, so that nobody has to count them.
+"""The roll-up: the number of records of each hour by source, category and level, so that searches need not count.
 
-The database itself keeps it, in the writer's own transaction, whoever writes: triggers on `system_logs` add what came
-and take away what was deleted. On PostgreSQL they only append rows, which are compacted later: a writer that changed
-rows would block every other one until its transaction ends. SQLite has one writer at a time, which changes the row.
+Triggers on `system_logs` maintain the roll-up in the transaction of each writer: they add inserted records, and
+subtract deleted ones. On PostgreSQL the triggers only append rows, which are compacted later, because a writer that
+updated a row would block all other writers until its transaction ends. SQLite has one writer at a time, so its triggers
+update the row.
 
-A writer chooses categories and sources. Of an hour, the most frequent `MAX_SOURCES` sources, and of each of them the
-most frequent `MAX_CATEGORIES` categories have rows of their own; the rest is counted as `OTHER`. Records keep theirs.
+Writers choose categories and sources freely. In each hour, the `MAX_SOURCES` most frequent sources have rows of their
+own, and in each source the `MAX_CATEGORIES` most frequent categories; the others are counted together as `OTHER`. The
+records themselves keep their category and source.
 
-Partitions that are dropped or put in place of others pass the triggers by: recount their span then.
+Triggers do not see a partition that is dropped or rewritten. Its span must be recounted.
 """
 
 from __future__ import annotations
@@ -29,17 +31,20 @@ HOUR = timedelta(hours=1)
 IDS_AT_ONCE = 900
 COMPACTED_AT_ONCE = 50_000
 WORTH_COMPACTING = 500
-"""Fewer rows that are not compacted yet cost a reader less than compacting them each time costs the lander."""
+"""Below this number of new rows, reading them costs less than compacting them each time."""
 
 MAX_CATEGORIES = MAX_SOURCES = 300
 OTHER = "(other)"
-"""The category, or source and category, of what is counted together. Of a record that says so itself, too."""
+"""The category, or source and category, of records that are counted together.
+
+Records whose own category or source is this text are counted with them.
+"""
 
 LOCK = "systemlog.rollup"
 LOCK_SQL = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 TRY_LOCK_SQL = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
 
-# The path is fixed, since a restore runs with an empty one.
+# The function keeps the search path of its creation, because a restore runs with an empty one.
 FUNCTION_POSTGRESQL = f"""
     CREATE FUNCTION {ROLLUP}_count() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
     BEGIN
@@ -67,7 +72,7 @@ _SAME_SQLITE = (
     'hour = substr({row}."timestamp", 1, 13) || \':00:00\' AND source = {row}."source"'
     ' AND category = {row}."category" AND level = {row}."level"'
 )
-# Not by ON CONFLICT: a statement that says OR IGNORE overrules it inside its triggers.
+# Not ON CONFLICT: inside a trigger, the OR IGNORE of the outer statement overrides it.
 COUNT_SQLITE = f"""
     CREATE TRIGGER {TABLE}_counted AFTER INSERT ON {TABLE} BEGIN
         INSERT INTO {ROLLUP} (hour, source, category, level, count, delta)
@@ -76,7 +81,7 @@ COUNT_SQLITE = f"""
         UPDATE {ROLLUP} SET count = count + 1 WHERE {_SAME_SQLITE.format(row="NEW")};
     END
 """
-# What has no row of its own is counted with the others.
+# A category or source without a row of its own was counted as OTHER, so the row of OTHER is decreased.
 _HOUR_SQLITE = """hour = substr(OLD."timestamp", 1, 13) || ':00:00' AND level = OLD."level" """
 UNCOUNT_SQLITE = f"""
     CREATE TRIGGER {TABLE}_uncounted AFTER DELETE ON {TABLE} BEGIN
@@ -91,7 +96,7 @@ UNCOUNT_SQLITE = f"""
     END
 """
 
-# One statement each, so that it sees a row and its count, or neither.
+# One statement, so that it sees each row together with its count.
 COMPACT_SQL = f"""
     WITH fresh AS (
         SELECT DISTINCT hour, source, category, level
@@ -108,8 +113,8 @@ COMPACT_SQL = f"""
     )
     SELECT count(*), array_agg(DISTINCT hour) FROM gone WHERE delta
 """
-# Rows of one hour that are to be counted together: those of sources, then those of categories, that are not among the
-# most frequent; and what was taken away from a value that is counted so.
+# The rows of one hour to count together: rows of sources, then of categories, that are not among the most frequent, and
+# negative rows, which deletions of records that are already counted as OTHER have left.
 _RARE_ROWS_SQL = f"""
     SELECT id, level, count, 'S' AS kind, source FROM (
         SELECT id, level, count, source, dense_rank() OVER (ORDER BY of_source DESC, source) AS place FROM (
@@ -130,7 +135,7 @@ _RARE_ROWS_SQL = f"""
 RARE_SQL = f"SELECT id, level, count, min(source), max(kind) FROM ({_RARE_ROWS_SQL}) them GROUP BY id, level, count"
 NUMBER_OF_HOUR_SQL = f"SELECT count(*) FROM {ROLLUP} WHERE hour = %s"
 NEWEST_ROWS = 10_000
-"""As many rows are looked at each time, which takes few milliseconds."""
+"""Number of newest rows that are examined each time, which takes a few milliseconds."""
 
 CROWDED_HOURS_SQL = f"""
     WITH newest AS (SELECT * FROM {ROLLUP} WHERE id > (SELECT max(id) - {NEWEST_ROWS} FROM {ROLLUP}))
@@ -153,9 +158,10 @@ RECOUNT_SQLITE = f"""
 
 
 def compact(connection: BaseDatabaseWrapper) -> int:
-    """Sum up the rows that writers appended on PostgreSQL; gives how many went, 0 where it is not worth it yet.
+    """Sum up the rows that writers appended on PostgreSQL, and return how many rows were removed.
 
-    Blocks nobody; where another process is at it, that one does it. Call it again until it gives 0.
+    Return 0 if there are fewer than `WORTH_COMPACTING` rows, or if another process is compacting. Call it until it
+    returns 0. No writer is blocked.
     """
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM (SELECT FROM {ROLLUP} WHERE delta LIMIT {WORTH_COMPACTING}) them")
@@ -172,9 +178,9 @@ def compact(connection: BaseDatabaseWrapper) -> int:
 
 
 def fold_rare(cursor: CursorWrapper, hour: Any) -> None:
-    """Count as `OTHER` what is not among the most frequent sources and categories of an hour, as the database has it.
+    """Count together, as `OTHER`, the sources and categories of an hour that are not among the most frequent.
 
-    In the caller's transaction, in which nobody else compacts or recounts.
+    Runs in the caller's transaction, which must hold the lock of the roll-up. `hour` has the database's own format.
     """
     cursor.execute(NUMBER_OF_HOUR_SQL, [hour])
     if cursor.fetchone()[0] <= min(MAX_SOURCES, MAX_CATEGORIES):
@@ -205,33 +211,33 @@ def fold_rare(cursor: CursorWrapper, hour: Any) -> None:
 
 
 def fold_rare_of_newest(connection: BaseDatabaseWrapper) -> None:
-    """`fold_rare` for the hours that have many of the newest rows, on SQLite."""
+    """Call `fold_rare` for the hours that have too many of the newest rows, on SQLite."""
     with connection.cursor() as cursor:
         cursor.execute(CROWDED_HOURS_SQL)
         if not cursor.fetchall():
             return
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        cursor.execute(f"UPDATE {ROLLUP} SET count = count WHERE 0")  # the write lock first, as when landing
+        cursor.execute(f"UPDATE {ROLLUP} SET count = count WHERE 0")  # takes the write lock first, as landing does
         cursor.execute(CROWDED_HOURS_SQL)
         for (hour,) in cursor.fetchall():
             fold_rare(cursor, connection.ops.adapt_datetimefield_value(hour.replace(tzinfo=UTC)))
 
 
 def lock(cursor: CursorWrapper) -> None:
-    """Keep others from compacting and recounting until the transaction ends.
+    """Take the lock of the roll-up until the transaction ends, so that no other process compacts or recounts.
 
-    To be called before the lock of a table is taken, by what calls `recount` under it: inserts must not wait for us.
+    A caller that calls `recount` under a table lock must take this lock first, or inserts would wait for it too.
     """
     cursor.execute(LOCK_SQL, [LOCK])
 
 
 def recount(connection: BaseDatabaseWrapper, span: Span) -> None:
-    """Count the records of the span's hours anew, while others write; in the caller's transaction, if there is one."""
+    """Count the records of the span's hours again, beside writers, in the caller's transaction if there is one."""
     bounds = [connection.ops.adapt_datetimefield_value(bound) for bound in whole_hours(span)]
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # Two that delete the same rows would both count them. A statement of its own: the next one sees what the
-            # last holder of the lock did.
+            # Two processes that delete the same rows would both count the records. The lock is a statement of its own,
+            # so that the next statement sees the changes of the lock's previous holder.
             lock(cursor)
             cursor.execute(RECOUNT_POSTGRESQL, [*bounds, *bounds])
         else:
@@ -244,9 +250,9 @@ def recount(connection: BaseDatabaseWrapper, span: Span) -> None:
 
 
 def count_span(connection: BaseDatabaseWrapper, span: Span) -> int:
-    """How many records of the span have been counted, in time that does not grow with their number.
+    """Return how many records of the span the roll-up has, in time that does not grow with their number.
 
-    0 says nothing: no record, one that nobody has counted, or a span that does not begin and end with an hour.
+    Return 0 also for a span that does not begin and end with an hour; the caller must count the records then.
     """
     if whole_hours(span) != span:
         return 0
@@ -257,11 +263,11 @@ def count_span(connection: BaseDatabaseWrapper, span: Span) -> int:
 
 
 def hour_of(instant: datetime) -> datetime:
-    """The start of the hour that the instant lies in."""
+    """Return the start of the instant's hour."""
     return instant.replace(minute=0, second=0, microsecond=0)
 
 
 def whole_hours(span: Span) -> Span:
-    """The span, widened to the hours that it touches."""
+    """Return the span, widened to whole hours."""
     upper = hour_of(span.upper)
     return Span(hour_of(span.lower), upper if upper == span.upper else upper + HOUR)

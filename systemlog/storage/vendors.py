@@ -1,4 +1,4 @@
-"""Which storage a database alias has."""
+"""Chooses the storage class for the vendor of a database."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ STORAGES: dict[str, type[Storage]] = {"postgresql": PostgreSQLStorage, "sqlite":
 
 
 def get_storage(alias: str | None = None) -> Storage:
-    """The storage on this alias' connection; by default of `SYSTEMLOG["DATABASE"]`.
+    """Return the storage on the connection of this alias, by default of `SYSTEMLOG["DATABASE"]`.
 
-    Raises `NotSupportedError` for another vendor than PostgreSQL and SQLite.
+    Raises `NotSupportedError` for a vendor other than PostgreSQL and SQLite.
     """
     connection = connections[alias or conf().DATABASE]
     if conf().CITUS and connection.vendor == "postgresql":

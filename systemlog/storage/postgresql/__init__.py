@@ -1,1 +1,1 @@
-"""The log table on PostgreSQL, and on a Citus cluster."""
+"""The storages of PostgreSQL and of a Citus cluster."""

@@ -1,4 +1,4 @@
-"""The errors of PostgreSQL that the storage knows how to answer, by SQLSTATE."""
+"""SQLSTATEs of the PostgreSQL errors that the storage handles."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ LOCK_NOT_AVAILABLE = "55P03"
 
 
 def sqlstate_of(error: Exception) -> str | None:
-    """The SQLSTATE of an error of the driver's, or of the one behind one of Django's."""
+    """Return the SQLSTATE of a driver's error, or of the driver's error that caused a Django error."""
     return getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None)

@@ -1,9 +1,9 @@
-"""Functions in PostgreSQL that find records by an index, in whatever partition they are, and keep their plan.
+"""Functions in PostgreSQL that find records by an index in all partitions, and keep their query plan.
 
-The records of one request, say, may be in any of some forty partitions, with eleven indexes each: to plan that takes
-four times as long as to do it. A function keeps its plan for as long as the connection lives, behind a pooler too,
-which prepared statements do not. It locks each partition and one index of it; only while a connection plans anew, all
-of their indexes. For a partition that somebody else has locked it does not wait long: other queries may need it not.
+The records of one request may be in any of about forty partitions with eleven indexes each. Planning such a query takes
+four times as long as running it. A function keeps its plan for the life of the connection to PostgreSQL, also behind a
+pooler, unlike a prepared statement. With a plan, a call locks each partition and one of its indexes; only planning
+locks all of the indexes. A call does not wait long for a partition that another session has locked.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ BOUNDS = "timestamp >= since AND (timestamp, id) < (until, before)"
 
 
 def _by_time(column: str, condition: str = "") -> str:
-    # The planner does not know the bounds of time. Where it sees two of them, it takes the key's index, which would be
-    # read from end to end.
+    # The planner does not know the values of the time bounds. If it sees two of them, it chooses the index of the key,
+    # which would be read from end to end.
     upper = f"({column}, timestamp) <= (wanted, until)"
     return f"{TABLE} WHERE {condition}{column} = wanted AND {upper} AND {BOUNDS}"
 
@@ -52,12 +52,14 @@ STATEMENTS = {
     },
     NUMBER: {by: f"SELECT count(*) FROM (SELECT FROM {source} LIMIT most) few" for by, source in SOURCES.items()},
 }
-"""What each function does; the names in it are those of its parameters."""
+"""The statement of each function and index. Names in it are the function's parameters."""
 
 
 MANY = 5000
-"""So many records of one value are sorted by time. More of them are read in the order of time, as the planner finds
-best: it knows which values are frequent, but a plan that is kept is one for all values.
+"""Up to this many records of one value are sorted by time, with the plan that is kept.
+
+A value with more records is planned for each time, because only then the planner knows that the value is frequent, and
+reads the records in the order of time.
 """
 
 ANY_PLAN = f"""
@@ -79,7 +81,7 @@ def _create(name: str, returns: str, returning: str) -> str:
         + f"{returning.format(statement)};"
         for by, statement in STATEMENTS[name].items()
     )
-    # No sequential scan: a partition that was empty when it was planned for would be read as a whole later.
+    # Sequential scans are off: a plan that was made while a partition was empty would read it from end to end later.
     return f"""
         CREATE FUNCTION {name}(name text, wanted text, since timestamptz, until timestamptz, before uuid, most bigint)
         RETURNS {returns} LANGUAGE plpgsql STABLE
@@ -100,17 +102,17 @@ NUMBER_SQL = f"SELECT {NUMBER}(%s, %s, %s, %s, %s, %s)"
 
 
 class RecordsOf(BaseTable):
-    """The function in place of the table, for a query of Django's."""
+    """The lookup function in place of the table, in the FROM clause of a Django query."""
 
     def __init__(self, alias: str | None, arguments: Sequence[Any]) -> None:
         super().__init__(TABLE, alias)
         self.arguments = tuple(arguments)
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        """What stands behind FROM."""
+        """Return the call of the function, with the alias of the table."""
         marks = ", ".join(["%s"] * len(self.arguments))
         return f"{RECORDS}({marks}) {connection.ops.quote_name(self.table_alias)}", self.arguments
 
     def relabeled_clone(self, change_map: dict[str | None, str]) -> RecordsOf:
-        """The same by another name."""
+        """Return a copy with another alias."""
         return RecordsOf(change_map.get(self.table_alias, self.table_alias or TABLE), self.arguments)

@@ -1,4 +1,4 @@
-"""The partitions of the log table on PostgreSQL: which ones exist, and making those that records need."""
+"""The part of the PostgreSQL storage that lists partitions and creates those that records need."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from systemlog.storage.partitions import Partition, PartitionReport
 from systemlog.storage.postgresql import partitions
 
 SETTLED = timedelta(days=1)
-"""Leaves of the last day and of the two days ahead never go, so that a process may remember that they are there."""
+"""Partitions of the last day and of the two days ahead are never dropped, so that processes may cache them."""
 
 REMEMBERED_AHEAD = timedelta(days=2)
 
 LOCK_TIMEOUT = "2s"
-"""So long at most may what makes or detaches a leaf wait for a lock."""
+"""The longest that creating or detaching a partition waits for a lock."""
 
 SEEN_FOR_S = 60
 
 known_spans: dict[tuple[str, str], list[Span]] = {}
-"""The spans of the leaves of a database (alias, name), as last read by this process."""
+"""The spans of the partitions of each database (alias, name), as this process read them last."""
 
 recent_spans: dict[tuple[str, str], tuple[float, list[Span]]] = {}
-"""The same for readers, to whom it does not matter if a leaf is missing here: when it was read, and the spans."""
+"""For readers: when the spans of each database were read, and the spans. A missing partition does not matter here."""
 
 
 class PartitionedStorage(Storage):
-    """A storage that knows the partitions of the table and makes those that are missing."""
+    """A storage that lists the table's partitions and creates missing ones."""
 
     def ensure_partitions(self, instants: Iterable[datetime]) -> None:
-        """Make the leaves that are missing, each in a transaction of its own, on a connection of its own.
+        """Create the missing partitions, each in a transaction of its own, on a separate connection.
 
-        Whoever writes now also makes the last of the leaves ahead, or one of them if several are missing.
+        A caller that writes records of the present also creates one partition ahead, if one is missing.
         """
         now = datetime.now(UTC)
         wanted = sorted(set(instants))
@@ -54,22 +54,23 @@ class PartitionedStorage(Storage):
         if missing := uncovered(unknown, known):
             known = self._make(missing)
         if writes_now and (ahead := uncovered(days_ahead(now, conf().PARTITION), known)):
-            # Who writes does not need it yet, and neither waits nor fails for it; the next one tries again.
+            # The partition is not needed yet: this writer neither waits nor fails for it, and the next writer tries
+            # again.
             with suppress(OperationalError):
                 known = self._make(ahead[:1], lock_timeout="50ms")
         known_spans[self._database()] = known
 
     def missing_partitions(self, instants: Iterable[datetime]) -> list[datetime]:
-        """Those without a leaf."""
+        """Return the instants that no partition contains."""
         return uncovered(instants, [partition.span for partition in self._partitions()])
 
     def spans(self) -> list[Span]:
-        """The leaves that ever held a row."""
+        """Return the spans of the partitions that ever had a row."""
         with self.connection.cursor() as cursor:
             return [partition.span for partition in partitions.read_partitions(cursor) if partition.size_bytes]
 
     def partition_spans(self) -> list[Span]:
-        """As this process has read them last, if that is not long ago."""
+        """Return the spans from the cache, or read them if the cache is older than `SEEN_FOR_S`."""
         read_at, spans = recent_spans.get(self._database(), (-float("inf"), []))
         if time.monotonic() - read_at > SEEN_FOR_S:
             with self.connection.cursor() as cursor:
@@ -78,7 +79,7 @@ class PartitionedStorage(Storage):
         return spans
 
     def partitions(self) -> list[PartitionReport]:
-        """The partitions, those with a pending DETACH too."""
+        """Return the partitions, including those whose DETACH is pending."""
         with self.connection.cursor() as cursor:
             return partitions.report_partitions(cursor)
 
@@ -106,7 +107,10 @@ class PartitionedStorage(Storage):
 
 @contextmanager
 def _transaction(connection: Any) -> Iterator[CursorWrapper]:
-    """`transaction.atomic` knows registered aliases only. After an error, closing the connection rolls back."""
+    """Run a block in a transaction of a connection that no alias has, which `transaction.atomic` does not accept.
+
+    After an error, the caller closes the connection, which rolls back.
+    """
     connection.set_autocommit(False)
     with connection.cursor() as cursor:
         yield cursor
@@ -114,7 +118,7 @@ def _transaction(connection: Any) -> Iterator[CursorWrapper]:
 
 
 def uncovered(instants: Iterable[datetime], spans: Iterable[Span]) -> list[datetime]:
-    """The instants that lie in none of the spans."""
+    """Return the instants that none of the spans contains."""
     ordered = sorted(spans)
     lowers = [span.lower for span in ordered]
     return [
@@ -125,5 +129,5 @@ def uncovered(instants: Iterable[datetime], spans: Iterable[Span]) -> list[datet
 
 
 def _is_kept(span: Span, now: datetime) -> bool:
-    """Whether nobody takes this leaf away, so that it need not be asked for each time."""
+    """Whether no process drops this partition, so that the cached span can be trusted."""
     return span.upper > now - SETTLED and span.lower < now + REMEMBERED_AHEAD

@@ -1,8 +1,8 @@
-"""The leaves (partitions) of `system_logs` on PostgreSQL: which exist, and making them.
+"""SQL on the partitions of `system_logs` on PostgreSQL: listing, creating, attaching and detaching them.
 
-A leaf is made by CREATE TABLE … LIKE and ATTACH, which blocks no insert: `PARTITION OF` would wait for every open
-reader of the table while all inserts queue behind it. One advisory lock makes those who make and those who replace
-leaves take turns; it is held for one leaf at a time.
+A partition is created by CREATE TABLE … LIKE and ATTACH, which blocks no insert. `PARTITION OF` would wait for every
+open reader of the table while all inserts queue behind it. One advisory lock serializes the processes that create and
+rewrite partitions; it is held for one partition at a time.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ PARTITIONS_LOCK = "systemlog.partitions"
 LOCK_SQL = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 PARTITIONS_SQL = """
-    SELECT leaf.oid::regclass::text, pg_get_expr(leaf.relpartbound, leaf.oid), pg_relation_size(leaf.oid)
-    FROM pg_inherits JOIN pg_class leaf ON leaf.oid = pg_inherits.inhrelid
-    WHERE pg_inherits.inhparent = to_regclass(%s) AND leaf.relpartbound IS NOT NULL AND inhdetachpending = %s
+    SELECT child.oid::regclass::text, pg_get_expr(child.relpartbound, child.oid), pg_relation_size(child.oid)
+    FROM pg_inherits JOIN pg_class child ON child.oid = pg_inherits.inhrelid
+    WHERE pg_inherits.inhparent = to_regclass(%s) AND child.relpartbound IS NOT NULL AND inhdetachpending = %s
 """
 
-# Rows as the planner guesses them: the density of the last ANALYZE, times the pages of now.
+# The number of rows as the planner estimates it: the density at the last ANALYZE, times the present number of pages.
 REPORT_SQL = """
-    SELECT leaf.oid::regclass::text, pg_get_expr(leaf.relpartbound, leaf.oid), pg_relation_size(leaf.oid),
-        pg_total_relation_size(leaf.oid),
-        CASE WHEN leaf.reltuples > 0 AND leaf.relpages > 0
-            THEN leaf.reltuples / leaf.relpages * pg_relation_size(leaf.oid) / current_setting('block_size')::int
-            ELSE pg_stat_get_live_tuples(leaf.oid) END,
-        inhdetachpending, obj_description(leaf.oid, 'pg_class'),
-        EXISTS (SELECT FROM pg_trigger WHERE tgrelid = leaf.oid AND tgname = %s)
-    FROM pg_inherits JOIN pg_class leaf ON leaf.oid = pg_inherits.inhrelid
+    SELECT child.oid::regclass::text, pg_get_expr(child.relpartbound, child.oid), pg_relation_size(child.oid),
+        pg_total_relation_size(child.oid),
+        CASE WHEN child.reltuples > 0 AND child.relpages > 0
+            THEN child.reltuples / child.relpages * pg_relation_size(child.oid) / current_setting('block_size')::int
+            ELSE pg_stat_get_live_tuples(child.oid) END,
+        inhdetachpending, obj_description(child.oid, 'pg_class'),
+        EXISTS (SELECT FROM pg_trigger WHERE tgrelid = child.oid AND tgname = %s)
+    FROM pg_inherits JOIN pg_class child ON child.oid = pg_inherits.inhrelid
     WHERE pg_inherits.inhparent = to_regclass(%s)
 """
 
 SEALED = "sealed"
-"""The comment on the table of a leaf that retention has sealed."""
+"""The comment on the table of a sealed partition."""
 
 LATE_TRIGGER = f"{TABLE}_late"
-"""On a leaf that is being replaced: see systemlog.storage.postgresql.rewrite."""
+"""The trigger on a partition that is being rewritten: see systemlog.storage.postgresql.rewrite."""
 
 SPAN_CHECK = "span_of_the_leaf"
 
@@ -52,22 +52,25 @@ BOUNDS = re.compile(r"FROM \((?:'([^']+)'|MINVALUE)\) TO \((?:'([^']+)'|MAXVALUE
 
 
 def read_partitions(cursor: CursorWrapper) -> list[Partition]:
-    """The leaves that are attached now, newest first; not one whose DETACH is pending, which takes no more rows."""
+    """Return the attached partitions, newest first, without those whose DETACH is pending: they accept no rows."""
     return _read(cursor, detaching=False)
 
 
 def read_detaching(cursor: CursorWrapper) -> list[Partition]:
-    """The leaves that a cancelled DETACH CONCURRENTLY left: no row finds room in their span until it is finished."""
+    """Return the partitions whose DETACH CONCURRENTLY was cancelled.
+
+    No row can be inserted in their span until the DETACH is finished.
+    """
     return _read(cursor, detaching=True)
 
 
 def finish_detaching(cursor: CursorWrapper, partition: Partition) -> None:
-    """Finish it; waits for transactions that still see the leaf. Its table stays, for whoever wanted it detached."""
+    """Finish a pending DETACH. Waits for transactions that still see the partition. Its table is kept."""
     cursor.execute(f"ALTER TABLE {TABLE} DETACH PARTITION {partition.name} FINALIZE")
 
 
 def report_partitions(cursor: CursorWrapper) -> list[PartitionReport]:
-    """The same with what is known of each, newest first; those whose DETACH is pending too."""
+    """Return a report of each partition, newest first, including those whose DETACH is pending."""
     cursor.execute(REPORT_SQL, [LATE_TRIGGER, TABLE])
     now = datetime.now(UTC)
     reports = []
@@ -80,9 +83,9 @@ def report_partitions(cursor: CursorWrapper) -> list[PartitionReport]:
 
 
 def create_partition(cursor: CursorWrapper, instant: datetime) -> list[Span]:
-    """Make the leaf that `instant` needs, if it is not there; gives the spans of all leaves.
+    """Create the partition that `instant` needs, unless it exists, and return the spans of all partitions.
 
-    Call it in a transaction of its own: it holds the advisory lock, and the new leaf, until the commit.
+    Call it in a transaction of its own, because it holds the advisory lock, and locks the new partition, until COMMIT.
     """
     cursor.execute(LOCK_SQL, [PARTITIONS_LOCK])
     spans = [partition.span for partition in read_partitions(cursor)]
@@ -102,7 +105,7 @@ def create_partition(cursor: CursorWrapper, instant: datetime) -> list[Span]:
 
 
 def create_table(cursor: CursorWrapper, name: str, span: Span) -> None:
-    """Create a table like `system_logs`, indexes included, that can be filled, and attached without being read."""
+    """Create a table like `system_logs`, with its indexes, and with a CHECK that lets ATTACH skip its scan."""
     lower, upper = (f"{bound:%Y-%m-%d %H:%M:%S}+00" for bound in span)
     checks = [f"timestamp >= '{lower}'"] if span.lower > BEGINNING else []
     checks += [f"timestamp < '{upper}'"] if span.upper < END else []
@@ -111,17 +114,20 @@ def create_table(cursor: CursorWrapper, name: str, span: Span) -> None:
 
 
 def attach(cursor: CursorWrapper, name: str, span: Span, *, filled: bool = True) -> None:
-    """Make a table a leaf; waits for no reader and no writer of the others. Not `filled`: it was created for this."""
+    """Attach a table as a partition, without waiting for readers and writers of other partitions.
+
+    `filled` says that `create_table` has created the table, and that it has rows.
+    """
     lower = "MINVALUE" if span.lower == BEGINNING else f"'{span.lower:%Y-%m-%d %H:%M:%S}+00'"
     upper = "MAXVALUE" if span.upper == END else f"'{span.upper:%Y-%m-%d %H:%M:%S}+00'"
     cursor.execute(f"ALTER TABLE {TABLE} ATTACH PARTITION {name} FOR VALUES FROM ({lower}) TO ({upper})")
     if filled:
-        # The CHECK spared ATTACH a scan; the partition's own bound says the same.
+        # The CHECK has let ATTACH skip its scan; the partition bound says the same.
         cursor.execute(f"ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {SPAN_CHECK}")
 
 
 def free_name(cursor: CursorWrapper, span: Span) -> str:
-    """A name for the table of a new leaf; a detached one may still have the plain name."""
+    """Return an unused name for the table of a new partition. A detached table may still have the plain name."""
     plain = f"{TABLE}_{span.lower:%Y%m%d}_{span.upper:%Y%m%d}"
     number, name = 1, plain
     while True:
@@ -134,7 +140,7 @@ def free_name(cursor: CursorWrapper, span: Span) -> str:
 
 def _read(cursor: CursorWrapper, *, detaching: bool) -> list[Partition]:
     cursor.execute(PARTITIONS_SQL, [TABLE, detaching])
-    # The bounds of a leaf that another session drops just now are NULL.
+    # The bounds are NULL if another session is just dropping the partition.
     partitions = [Partition(name, _parse_bounds(bounds), size) for name, bounds, size in cursor.fetchall() if bounds]
     return sorted(partitions, key=lambda partition: partition.span, reverse=True)
 
@@ -154,7 +160,7 @@ def _state(span: Span, now: datetime, *, pending: bool, sealed: bool, replaced: 
 def _parse_bounds(text: str) -> Span:
     match = BOUNDS.search(text)
     if match is None:
-        raise ValueError(f"A leaf of {TABLE} has bounds that this version does not know: {text}")
+        raise ValueError(f"A partition of {TABLE} has bounds that this version cannot read: {text}")
     lower, upper = match.groups()
     return Span(_instant(lower) if lower else BEGINNING, _instant(upper) if upper else END)
 

@@ -1,4 +1,4 @@
-"""Reading records on PostgreSQL: lookups by an index, and a time limit for statements."""
+"""The part of the PostgreSQL storage that reads: lookups by an index, and a time limit for statements."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from systemlog.storage.postgresql.errors import (
 )
 from systemlog.storage.postgresql.partitioned import PartitionedStorage
 
-# A search gets no second core, and no compiler: for a page of a partitioned table both take longer than they spare.
+# JIT and parallel workers are off: for a page of a partitioned table they cost more time than they save.
 LIMITS = ("statement_timeout", "jit", "max_parallel_workers_per_gather")
 
 LIMITS_SQL = "SELECT " + ", ".join(f"current_setting('{name}')" for name in LIMITS)
@@ -30,24 +30,24 @@ LIMIT_SQL = "SELECT " + ", ".join(f"set_config('{name}', %s, true)" for name in 
 
 
 class ReadingStorage(PartitionedStorage):
-    """A storage that looks records up by an index, and limits how long statements take."""
+    """A storage that looks up records by an index, and limits how long statements take."""
 
     def look_up(self, records: QuerySet[Any, Any], lookup: Lookup, most: int) -> QuerySet[Any, Any] | None:
-        """By a function that keeps its plan."""
+        """Query a function that keeps its plan, in place of the table."""
         found = records.all()
         alias = found.query.get_initial_alias()
         found.query.alias_map[alias] = lookup_functions.RecordsOf(alias, _arguments(lookup, most))
         return found
 
     def count_up_to(self, lookup: Lookup, most: int) -> int | None:
-        """By another."""
+        """Count by a function that keeps its plan."""
         with self.connection.cursor() as cursor:
             cursor.execute(lookup_functions.NUMBER_SQL, _arguments(lookup, most))
             return int(cursor.fetchone()[0])
 
     @contextmanager
     def budget(self) -> Iterator[Callable[[float], None]]:
-        """`statement_timeout`, for this transaction alone; the caller's values come back."""
+        """Set `statement_timeout` for this transaction. Inside a transaction of the caller, its values are restored."""
         inside = self.connection.in_atomic_block
         try:
             with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
@@ -58,17 +58,17 @@ class ReadingStorage(PartitionedStorage):
                 if inside:
                     cursor.execute(LIMIT_SQL, before)
         except Exception as error:
-            # Out here, since a COMMIT too can take longer than the last statement was allowed to. So can closing a
-            # cursor, whose error is the driver's own.
+            # Caught outside the transaction, because COMMIT and closing a cursor can exceed the limit too. The error of
+            # a cursor that is being closed is the driver's own, not Django's.
             if sqlstate_of(error) in (QUERY_CANCELED, LOCK_NOT_AVAILABLE):
                 raise BudgetSpent from error
             raise
 
 
 def _arguments(lookup: Lookup, most: int) -> list[Any]:
-    """Of the functions that keep their plan."""
+    """Return the arguments of the functions that keep their plan."""
     by, value, since, until, before = lookup
-    # Plain SQL can store what lies beyond all dates of Python: that has no place in a page.
+    # Plain SQL can store timestamps that Python cannot represent; END leaves them out.
     if until is None:
         return [by.value, value, since or BEGINNING, END, uuid.UUID(int=(1 << 128) - 1), most]
     return [by.value, value, since or BEGINNING, until, before or uuid.UUID(int=0), most]

@@ -1,4 +1,4 @@
-"""Retention on PostgreSQL: dropping, rewriting, emptying, archiving, merging and sealing partitions."""
+"""The part of the PostgreSQL storage that drops, rewrites, archives, merges and seals partitions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ LINES_SQL = """
 
 DOOMED_SQL = f"SELECT ctid FROM {{partition}} WHERE ctid > %s AND {{condition}} LIMIT {DELETE_BATCH}"
 
-# By the table and not by the leaf, so that its triggers notice; the span spares it all other leaves.
+# Deletes through the parent table, because only its triggers maintain the roll-up. The time condition prunes all other
+# partitions.
 DELETE_SQL = f"""
     DELETE FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s AND ctid = ANY(%s::tid[]) AND {{condition}}
 """
@@ -55,7 +56,7 @@ class RetentionStorage(WritingStorage):
     lines_sql = LINES_SQL
 
     def clock(self) -> Clock:
-        """The server's clock; and leaves are made some days ahead of the last use."""
+        """Return the server's time, and the start of the newest partition, a few days ahead of the last use."""
         with self.connection.cursor() as cursor:
             cursor.execute("SELECT clock_timestamp()")
             now = cursor.fetchone()[0]
@@ -64,7 +65,7 @@ class RetentionStorage(WritingStorage):
 
     @contextmanager
     def exclusive(self, waiting: Callable[[], None]) -> Iterator[None]:
-        """An advisory lock, in a transaction of another connection: this one's are short."""
+        """Hold an advisory lock in a transaction of a separate connection; those of this connection are short."""
         if self.connection.in_atomic_block:
             raise TransactionManagementError("Retention has transactions of its own, and cannot run inside another.")
         own = self.connection.copy()
@@ -83,11 +84,14 @@ class RetentionStorage(WritingStorage):
             own.close()
 
     def plan(self, partition: Partition, expiry: Expiry) -> Step:
-        """Drop a leaf all of whose span is past. Of another one, write what stays anew if it is the smaller part."""
+        """Drop a partition whose whole span has expired. Rewrite one of whose rows at least half expire.
+
+        Otherwise delete the expired rows.
+        """
         past = expiry.verdict(*partition.span) is Verdict.ALL
         if past and self._settled(partition, expiry) and (rows := rollup.count_span(self.connection, partition.span)):
             return Step(partition, Action.DROP, rows, rows)
-        # Of a leaf that is past, an index tells how many rows go: there is no need to look at each.
+        # All rows of an expired partition go, so an index is enough to count them.
         condition = Condition(ALL, []) if past else expired(expiry, unadapted)
         with self.connection.cursor() as cursor:
             cursor.execute(
@@ -98,12 +102,12 @@ class RetentionStorage(WritingStorage):
             return Step(partition, Action.DROP, rows, gone)
         if not gone:
             return Step(partition, Action.NOTHING, rows, 0)
-        # Rows may come while others are archived, which only a leaf that is written anew keeps.
-        anew = gone * 2 >= rows or expiry.archives(partition.span.lower)
-        return Step(partition, Action.REWRITE if anew else Action.DELETE, rows, gone)
+        # Only a rewrite keeps rows that are inserted while others are archived.
+        rewritten = gone * 2 >= rows or expiry.archives(partition.span.lower)
+        return Step(partition, Action.REWRITE if rewritten else Action.DELETE, rows, gone)
 
     def execute(self, step: Step, expiry: Expiry, callbacks: Callbacks) -> int:
-        """Drop, write anew, or delete."""
+        """Drop or rewrite the partition, or delete its expired rows."""
         partition = step.partition
         archive = callbacks.archive if step.rows and expiry.archives(partition.span.lower) else None
 
@@ -136,12 +140,12 @@ class RetentionStorage(WritingStorage):
     def archive(
         self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None]
     ) -> None:
-        """In one statement, and so under one snapshot."""
+        """Read all rows by one statement, and so from one snapshot."""
         with transaction.atomic(using=self.connection.alias):
             self._archive(partition, expiry, write)
 
     def maintain(self, progress: Callable[[str], None]) -> None:
-        """Leaves ahead first: they are what writers need."""
+        """Create the partitions ahead first, because writers need them."""
         now = datetime.now(UTC)
         self._drop_longer_ahead(now)
         try:
@@ -172,7 +176,7 @@ class RetentionStorage(WritingStorage):
             finish=lambda cursor, went: None,
             keep_empty=True,
         )
-        rewrite.clear(self.connection, lambda span: None)  # all rows are still there
+        rewrite.clear(self.connection, lambda span: None)  # no row was removed, so nothing is recounted
 
     def _finish_detaching(self) -> None:
         with self.connection.cursor() as cursor:
@@ -190,19 +194,19 @@ class RetentionStorage(WritingStorage):
     def _archive(
         self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None]
     ) -> None:
-        from psycopg import ClientCursor  # a project on SQLite has no driver of PostgreSQL
+        from psycopg import ClientCursor  # a project on SQLite does not have the PostgreSQL driver
 
         condition = expired(expiry, unadapted, archived_only=True)
         query = self.lines_sql.format(partition=partition.name, condition=condition.sql)
         with (
             self.connection.wrap_database_errors,
-            ClientCursor(self.connection.connection) as cursor,  # COPY takes no parameters on the server's side
+            ClientCursor(self.connection.connection) as cursor,  # COPY accepts no server-side parameters
             cursor.copy(f"COPY ({query}) TO STDOUT", condition.values) as copy,
         ):
             write(partition, _lines_of(copy))
 
     def _drop_longer_ahead(self, now: datetime) -> None:
-        """Drop empty leaves ahead that are longer than they would be made today: the setting PARTITION was changed."""
+        """Drop empty partitions ahead that are longer than the setting PARTITION says since it was changed."""
         there = self._partitions()
         for partition in there:
             others = [other.span for other in there if other is not partition]
@@ -235,9 +239,9 @@ class RetentionStorage(WritingStorage):
 
 
 def _lines_of(copy: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytes]:
-    """What COPY gives row by row, some rows at a time, as it was before COPY wrote it.
+    """Yield blocks of the rows that COPY writes, without COPY's escapes.
 
-    COPY doubles the backslash; all else that it would write otherwise JSON writes otherwise already.
+    COPY doubles each backslash. Other characters that COPY would escape do not occur, because JSON has escaped them.
     """
     rows = iter(copy)
     while some := list(islice(rows, ROWS_OF_A_BLOCK)):

@@ -1,12 +1,12 @@
-"""Taking leaves out of `system_logs` on PostgreSQL, and putting one with the rows that stay in their place.
+"""Dropping and rewriting partitions of `system_logs` on PostgreSQL.
 
-What stays is copied while inserts go on. From before the copy on, a trigger keeps the rows that come late in a table
-beside it; in the end one short transaction locks the table, adds the last of them, and puts the copy in place. So the
-lock never lasts as long as reading a leaf does. It is asked for again and again for 40 ms each: whoever asks for it
-makes all inserts wait behind.
+A rewrite copies the rows that stay into a new table while inserts go on. Before the copy begins, a trigger starts to
+save rows that are inserted late into a table of their own. At the end one short transaction locks the parent table,
+adds the last late rows, and swaps the partitions. The lock is therefore never held while a partition is read. The lock
+is requested repeatedly with a timeout of 40 ms, because all inserts queue behind a pending request.
 
-A run that is interrupted leaves tables of fixed names, and the trigger, which `clear()` removes. Whoever calls this
-holds the lock of retention (`PostgreSQLStorage.exclusive`).
+An interrupted run leaves tables of fixed names, and the trigger; `clear()` removes them. The caller must hold the lock
+of retention (`PostgreSQLStorage.exclusive`).
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ LOCK_MS = 40
 TRIES = 60
 PAUSE_S = 0.1
 VACUUM_GIVES_WAY_S = 5
-"""Autovacuum is cancelled where a lock has waited for a second (`deadlock_timeout`)."""
+"""PostgreSQL cancels autovacuum when a lock has waited for it for a second (`deadlock_timeout`)."""
 
 FEW_ROWS = 200
-"""As many late rows may be copied under the lock."""
+"""At most this many late rows are left to be copied under the lock."""
 
 ROUNDS = 100
 
@@ -53,38 +53,38 @@ FUNCTION_SQL = f"""
         RETURN NULL;
     END $$
 """
-# Rows that a logical replica applies come late too, hence ALWAYS.
+# ALWAYS, so that the trigger also sees rows that logical replication applies.
 TRIGGER_SQL = f"""
     CREATE TRIGGER {LATE_TRIGGER} AFTER INSERT OR DELETE ON {{partition}} FOR EACH ROW EXECUTE FUNCTION {LATE}();
     ALTER TABLE {{partition}} ENABLE ALWAYS TRIGGER {LATE_TRIGGER}
 """
 COPY_SQL = f"INSERT INTO {NEW} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {{partition}} WHERE NOT {{gone}}"
 
-# A row that was committed between the trigger and the copy's snapshot is in both.
+# A row that was committed between the creation of the trigger and the snapshot of the copy is in both tables.
 CATCH_UP_SQL = f"""
     WITH late AS (DELETE FROM {LATE} RETURNING *)
     INSERT INTO {NEW} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM late ON CONFLICT (timestamp, id) DO NOTHING
 """
-TAKEN_OUT_SQL = """
+DETACHED_SQL = """
     SELECT relname FROM pg_class WHERE relkind = 'r' AND starts_with(relname, %s) AND oid = to_regclass(relname::text)
 """
 
 
 def drop(connection: BaseDatabaseWrapper, partition: Partition, finish: Callable[[CursorWrapper], None]) -> None:
-    """Take a leaf out, with all its rows; `finish` is called in the same transaction. Raises `PartitionInUse`."""
+    """Detach a partition with all its rows. `finish` is called in the same transaction. Raises `PartitionInUse`."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         finish(cursor)
         lock(connection, cursor, [partition])
-        take_out(cursor, [partition])
+        detach(cursor, [partition])
 
 
 def drop_if_empty(connection: BaseDatabaseWrapper, partition: Partition) -> None:
-    """Take a leaf out if it has no rows. Raises `PartitionInUse`."""
+    """Detach a partition if it has no rows. Raises `PartitionInUse`."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         lock(connection, cursor, [partition])
         cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {partition.name})")
         if not cursor.fetchone()[0]:
-            take_out(cursor, [partition])
+            detach(cursor, [partition])
 
 
 def rewrite_partitions(
@@ -97,11 +97,12 @@ def rewrite_partitions(
     finish: Callable[[CursorWrapper, int], None],
     keep_empty: bool,
 ) -> int:
-    """Put one leaf of `span` in the place of the `old` ones, with their rows but for those that are `gone`.
+    """Replace the `old` partitions by one of `span`, which has their rows except those that fulfil `gone`.
 
-    `before_copy` is called with the snapshot of the copy, `finish` with the number of rows that went, in the
-    transaction that puts it in place. Without rows it is left out unless `keep_empty`. Gives the rows that went. Raises
-    `PartitionInUse`.
+    `before_copy` is called in the transaction whose snapshot is copied. `finish` is called with the number of removed
+    rows, in the transaction that swaps the partitions. A new partition without rows is attached only if `keep_empty`.
+
+    Return the number of removed rows. Raises `PartitionInUse`.
     """
     try:
         made = _prepare(connection, old, span)
@@ -113,7 +114,7 @@ def rewrite_partitions(
             if _oid(cursor, NEW) != made:
                 raise RuntimeError("Another run of retention took this one's place; nothing is lost. Run it again.")
             cursor.execute(CATCH_UP_SQL)
-            take_out(cursor, old)
+            detach(cursor, old)
             cursor.execute(f"SELECT EXISTS (SELECT FROM {NEW})")
             if keep_empty or cursor.fetchone()[0]:
                 name = partitions.free_name(cursor, span)
@@ -125,13 +126,13 @@ def rewrite_partitions(
 
 
 def clear(connection: BaseDatabaseWrapper, recount: Callable[[Span], None]) -> None:
-    """Remove what is left of a run, interrupted or not: its helpers, and the tables that were taken out.
+    """Drop the helpers and the detached tables of a run, also of an interrupted one.
 
-    `recount` is told the span of the rows of each of these before it goes. Raises `PartitionInUse`.
+    `recount` is called with the span of the rows of each detached table before it is dropped. Raises `PartitionInUse`.
     """
     _remove_helpers(connection)
     with connection.cursor() as cursor:
-        cursor.execute(TAKEN_OUT_SQL, [OLD])
+        cursor.execute(DETACHED_SQL, [OLD])
         for (name,) in cursor.fetchall():
             cursor.execute(f"SELECT min(timestamp), max(timestamp) FROM {name}")
             oldest, newest = cursor.fetchone()
@@ -141,15 +142,15 @@ def clear(connection: BaseDatabaseWrapper, recount: Callable[[Span], None]) -> N
 
 
 def _prepare(connection: BaseDatabaseWrapper, old: Sequence[Partition], span: Span) -> int | None:
-    """Make the table of the copy and the one for late rows, and have these kept from now on; gives the first's oid."""
+    """Create the new table and the table for late rows, and start saving late rows. Return the new table's oid."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         partitions.create_table(cursor, NEW, span)
         cursor.execute(f"CREATE TABLE {LATE} (LIKE {TABLE})")
         cursor.execute(FUNCTION_SQL)
-        _hold_vacuum_off(cursor, old)
+        _stop_autovacuum(cursor, old)
         cursor.execute("SET LOCAL synchronous_commit = off")
-        # Inserts into these leaves wait behind this lock, and those that are not committed keep it waiting.
-        _try(connection, cursor, old, [f"{partition.name} IN SHARE ROW EXCLUSIVE MODE" for partition in old])
+        # Inserts into these partitions queue behind this lock, which waits for inserts that are not committed yet.
+        _lock_tables(connection, cursor, old, [f"{partition.name} IN SHARE ROW EXCLUSIVE MODE" for partition in old])
         for partition in old:
             cursor.execute(TRIGGER_SQL.format(partition=partition.name))
         return _oid(cursor, NEW)
@@ -161,7 +162,7 @@ def _copy(
     gone: Condition,
     before_copy: Callable[[CursorWrapper], None],
 ) -> int:
-    """Copy what stays, under one snapshot; gives how many rows of it go."""
+    """Copy the rows that stay, from one snapshot, and return how many rows are left out."""
     went = 0
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -177,7 +178,7 @@ def _copy(
 
 
 def _catch_up(connection: BaseDatabaseWrapper) -> None:
-    """Move the late rows over, until those that come meanwhile are few."""
+    """Move late rows to the new table until few new ones arrive meanwhile."""
     for _ in range(ROUNDS):
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             cursor.execute(CATCH_UP_SQL)
@@ -186,17 +187,20 @@ def _catch_up(connection: BaseDatabaseWrapper) -> None:
 
 
 def lock(connection: BaseDatabaseWrapper, cursor: CursorWrapper, old: Sequence[Partition]) -> None:
-    """Have the table and these leaves for this transaction alone. Raises `PartitionInUse`."""
-    _hold_vacuum_off(cursor, old)
-    # The commit need not wait for the disk under the lock: where it is lost, the old leaves are still there. What drops
-    # them later waits, and whatever came before is safe then too.
+    """Lock the parent table and these partitions exclusively. Raises `PartitionInUse`."""
+    _stop_autovacuum(cursor, old)
+    # COMMIT does not wait for the disk under the lock: if the commit is lost, the old partitions still exist. The
+    # transaction that drops their tables later waits for the disk, and earlier commits are safe by then.
     cursor.execute("SET LOCAL synchronous_commit = off")
     modes = [f"{name} IN ACCESS EXCLUSIVE MODE" for name in (f"ONLY {TABLE}", *(partition.name for partition in old))]
-    _try(connection, cursor, old, modes, and_makers=True)
+    _lock_tables(connection, cursor, old, modes, partitions_lock=True)
 
 
-def _hold_vacuum_off(cursor: CursorWrapper, old: Sequence[Partition]) -> None:
-    """Until the end of the transaction: autovacuum makes way for none who wait for 40 ms only."""
+def _stop_autovacuum(cursor: CursorWrapper, old: Sequence[Partition]) -> None:
+    """Keep autovacuum off the partitions until the transaction ends.
+
+    A lock request of 40 ms would not make PostgreSQL cancel a running autovacuum; this one waits long enough.
+    """
     cursor.execute(f"SET LOCAL lock_timeout = '{VACUUM_GIVES_WAY_S}s'")
     for partition in old:
         try:
@@ -207,21 +211,21 @@ def _hold_vacuum_off(cursor: CursorWrapper, old: Sequence[Partition]) -> None:
             raise
 
 
-def _try(
+def _lock_tables(
     connection: BaseDatabaseWrapper,
     cursor: CursorWrapper,
     old: Sequence[Partition],
     modes: Sequence[str],
     *,
-    and_makers: bool = False,
+    partitions_lock: bool = False,
 ) -> None:
     for attempt in range(TRIES):
         if attempt:
             time.sleep(PAUSE_S)
         try:
-            with transaction.atomic(using=connection.alias):  # a failed try lets go of what it got
+            with transaction.atomic(using=connection.alias):  # a failed attempt releases its locks
                 cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_MS}ms'")
-                if and_makers:
+                if partitions_lock:
                     cursor.execute(LOCK_SQL, [PARTITIONS_LOCK])
                 for number, mode in enumerate(modes):
                     cursor.execute(f"LOCK TABLE {mode}{' NOWAIT' if number else ''}")
@@ -232,9 +236,9 @@ def _try(
     raise PartitionInUse(", ".join(partition.name for partition in old))
 
 
-def take_out(cursor: CursorWrapper, old: Sequence[Partition], prefix: str = OLD) -> None:
-    """Detach these leaves, and name their tables by the prefix."""
-    # Dropped later: the files of a large table are not removed under the lock.
+def detach(cursor: CursorWrapper, old: Sequence[Partition], prefix: str = OLD) -> None:
+    """Detach these partitions, and rename their tables to the prefix and their oid."""
+    # The tables are dropped later, so that the files of a large table are not removed under the lock.
     for partition in old:
         cursor.execute(f"ALTER TABLE {TABLE} DETACH PARTITION {partition.name}")
         cursor.execute(f"ALTER TABLE {partition.name} RENAME TO {prefix}{_oid(cursor, partition.name)}")
@@ -245,8 +249,10 @@ def _remove_helpers(connection: BaseDatabaseWrapper) -> None:
         cursor.execute("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = %s", [LATE_TRIGGER])
         watched = [Partition(name, Span(BEGINNING, END), 0) for (name,) in cursor.fetchall()]
         if watched:
-            _hold_vacuum_off(cursor, watched)
-            _try(connection, cursor, watched, [f"{partition.name} IN ACCESS EXCLUSIVE MODE" for partition in watched])
+            _stop_autovacuum(cursor, watched)
+            _lock_tables(
+                connection, cursor, watched, [f"{partition.name} IN ACCESS EXCLUSIVE MODE" for partition in watched]
+            )
         cursor.execute(f"DROP FUNCTION IF EXISTS {LATE}() CASCADE")
         cursor.execute(f"DROP TABLE IF EXISTS {LATE}, {NEW}")
 

@@ -1,4 +1,7 @@
-"""Sealing leaves on PostgreSQL: what is worth doing once, when the span of a partition is over. Blocks nobody."""
+"""Sealing partitions on PostgreSQL: the work that is done once, when the span of a partition is over.
+
+Sealing blocks neither readers nor writers.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,17 @@ from systemlog.storage.postgresql.errors import LOCK_NOT_AVAILABLE, sqlstate_of
 from systemlog.storage.postgresql.partitions import SEALED
 
 SEALED_AFTER = timedelta(hours=1)
-"""So long after the end of its span: most late records are in then."""
+"""How long after the end of its span a partition is sealed; most late records have arrived by then."""
 
 TRIGRAM = f"{TABLE}_trgm_"
-"""An index on the messages of a partition has this name, and the oid of the partition."""
+"""Prefix of the trigram index on the messages of a partition, before the partition's oid."""
 
 REBUILD_LOCK_TIMEOUT = "10s"
-"""REINDEX CONCURRENTLY waits for open transactions; after this long the next prune tries again."""
+"""How long REINDEX CONCURRENTLY waits for open transactions before it is left to the next prune."""
 
 # The size that a rebuilt B-tree would have: a tuple is a header of 8 bytes, the aligned values, and a line pointer of
-# 4 bytes, in pages filled to 90 %. Deduplication makes an index smaller than that, so that it is left as it is.
-# Below a megabyte, or where less than a third would be gained, a rebuild does not pay.
+# 4 bytes, in pages filled to 90 %. Deduplication makes an index smaller than that; such an index is not rebuilt.
+# An index below a megabyte, or of which a rebuild would save less than a third, is not rebuilt either.
 BLOATED_SQL = """
     SELECT index.oid::regclass::text
     FROM pg_index JOIN pg_class index ON index.oid = indexrelid JOIN pg_class partition ON partition.oid = indrelid
@@ -41,7 +44,7 @@ BLOATED_SQL = """
         )
     ORDER BY 1
 """
-# What a rebuild that was interrupted left: invalid, and not an index of the parent's.
+# Indexes that an interrupted rebuild has left. They are invalid.
 LEFT_OVER_SQL = r"""
     SELECT index.oid::regclass::text
     FROM pg_index JOIN pg_class index ON index.oid = indexrelid
@@ -61,7 +64,10 @@ UNSEALED_SQL = f"""
 
 
 def unsealed(connection: BaseDatabaseWrapper, there: list[Partition]) -> list[tuple[Partition, bool, str | None]]:
-    """The leaves with something to do, oldest first, each with whether it is to be sealed, and the index to build."""
+    """Return the partitions that are over and not finished, oldest first.
+
+    Each comes with whether it must be marked as sealed, and with the name of the trigram index to build, if any.
+    """
     over = {partition.name: partition for partition in there if partition.span.upper < datetime.now(UTC) - SEALED_AFTER}
     with connection.cursor() as cursor:
         cursor.execute(UNSEALED_SQL, [list(over)])
@@ -81,13 +87,13 @@ def seal(
     index: str | None,
     mark: bool,
 ) -> None:
-    """Index the messages by trigrams if the database has pg_trgm, count the roll-up anew, tidy up for the planner.
+    """Build the trigram index `index`, and with `mark` also recount the roll-up, VACUUM, ANALYZE and rebuild indexes.
 
-    Rebuild the indexes that inserts left half empty. Raises `PartitionInUse` where open transactions hold that up.
+    Only indexes that inserts have left half empty are rebuilt. Raises `PartitionInUse` if open transactions prevent it.
     """
     with connection.cursor() as cursor:
         if index:
-            # One that was interrupted is there, and invalid.
+            # An interrupted build has left an invalid index.
             cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")
             cursor.execute(f"CREATE INDEX CONCURRENTLY {index} ON {partition.name} USING gin (message gin_trgm_ops)")
         if mark:
@@ -98,7 +104,7 @@ def seal(
 
 
 def _rebuild_bloated(cursor: CursorWrapper, partition: Partition) -> None:
-    """Rebuild the partition's half-empty indexes beside its writers; first drop what an interrupted rebuild left."""
+    """Drop the leftovers of an interrupted rebuild, then rebuild half-empty indexes without blocking writers."""
     cursor.execute("SELECT current_setting('lock_timeout')")
     (before,) = cursor.fetchone()
     cursor.execute(f"SET lock_timeout = '{REBUILD_LOCK_TIMEOUT}'")

@@ -11,5 +11,5 @@ class PostgreSQLStorage(RetentionStorage, ReadingStorage):
     """The log table on PostgreSQL."""
 
     def compact_rollup(self) -> int:
-        """One statement that blocks no writer."""
+        """Sum up the appended rows by one statement, which blocks no writer."""
         return rollup.compact(self.connection)

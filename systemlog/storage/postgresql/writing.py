@@ -1,4 +1,4 @@
-"""Storing records on PostgreSQL: INSERT for a few rows, COPY for many and for lines of the journal."""
+"""The part of the PostgreSQL storage that writes: INSERT for a few rows, COPY for many rows and for journal lines."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from systemlog.storage.postgresql.errors import (
 from systemlog.storage.postgresql.partitioned import PartitionedStorage, known_spans
 
 COPY_FROM_ROWS = 20
-"""As many rows go by COPY; fewer are faster as one INSERT."""
+"""From this number of rows on COPY is used; fewer rows are faster as one INSERT."""
 
 REFUSING_CLASSES = ("22", "23", "44", "54", "P0")
-"""Of SQLSTATE: data, integrity, check option, program limits, and what PL/pgSQL raises."""
+"""SQLSTATE classes: data, integrity, check option, program limits, and errors raised by PL/pgSQL."""
 
 COPY_SQL = f"COPY {{table}} ({COLUMN_LIST}) FROM STDIN"
 
@@ -41,7 +41,7 @@ UNSTAGE_SQL = (
     f"INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {STAGE} ON CONFLICT (timestamp, id) DO NOTHING"
 )
 
-# OFFSET 0 has each key looked up by itself, in its partition alone.
+# OFFSET 0 makes PostgreSQL look each key up by itself, in its own partition.
 DIFFERING_SQL = f"""
     SELECT stored.* FROM {STAGE} staged CROSS JOIN LATERAL (
         SELECT timestamp AT TIME ZONE 'UTC' AS timestamp, id, level, category, source, message, correlation_id, user_id,
@@ -55,22 +55,24 @@ DIFFERING_SQL = f"""
         OR staged.correlation_id <> coalesce(stored.correlation_id, '')
 """
 
-# What is landed leaves the journal: it must be safe then, also where the server's commits do not wait for its disk.
+# Landed records leave the journal, so the commit must wait for the disk even where the server's default does not.
 WAIT_FOR_DISK_SQL = """
     SELECT set_config('synchronous_commit', 'local', true) WHERE current_setting('synchronous_commit') = 'off'
 """
 
 
 class WritingStorage(PartitionedStorage):
-    """A storage that inserts rows and lands lines of the journal."""
+    """A storage that inserts rows and lands journal lines."""
 
     unstage_sql = UNSTAGE_SQL
 
     def insert(self, rows: Sequence[Row]) -> int:
-        """COPY; where a key is there already, once more through a staging table that skips it."""
+        """Insert by COPY. If a key is already stored, repeat through a staging table, which skips it."""
         if not rows:
             return 0
-        rows = sorted(rows, key=lambda row: row[:2])  # in one order, so that two writers of the same keys queue
+        rows = sorted(
+            rows, key=lambda row: row[:2]
+        )  # in a fixed order, so that two writers of the same keys cannot deadlock
         self.ensure_partitions({row.timestamp for row in rows})
         for attempt in (1, 2):
             try:
@@ -78,7 +80,7 @@ class WritingStorage(PartitionedStorage):
             except IntegrityError as error:
                 if sqlstate_of(error) != CHECK_VIOLATION:
                     raise
-                # A leaf that this process remembered was dropped since.
+                # A partition in the cache of this process was dropped since.
                 known_spans.pop(self._database(), None)
                 if attempt == 2 or self.connection.in_atomic_block:
                     raise
@@ -86,10 +88,10 @@ class WritingStorage(PartitionedStorage):
         raise AssertionError("unreachable")
 
     def abort_statement(self) -> None:
-        """Shut the socket down: a server that is frozen answers nothing, and a request to cancel neither."""
+        """Shut the connection's socket down, because a server that is frozen would not answer a cancel request."""
         raw: Any = self.connection.connection
         if raw is not None:
-            # An error, if that thread has closed the connection meanwhile.
+            # Raises an error if the other thread has closed the connection meanwhile.
             with (
                 suppress(Error, OSError),
                 self.connection.wrap_database_errors,
@@ -98,9 +100,9 @@ class WritingStorage(PartitionedStorage):
                 own.shutdown(socket.SHUT_RDWR)
 
     def land(self, slices: Sequence[Slice], start: int, on_conflict: OnConflict | None = None) -> dict[uuid.UUID, int]:
-        """COPY of the lines as they are; where a key is there already, once more through the staging table."""
-        room = instants(line for slice_ in slices for line in slice_.lines)
-        self.ensure_partitions(room)
+        """Copy the lines unchanged. If a key is already stored, repeat through the staging table."""
+        timestamps = instants(line for slice_ in slices for line in slice_.lines)
+        self.ensure_partitions(timestamps)
         skip_known = False
         for attempt in range(3):
             try:
@@ -109,15 +111,15 @@ class WritingStorage(PartitionedStorage):
                 if not skip_known and self._may_be_known(error):
                     skip_known = True
                 elif sqlstate_of(error) == CHECK_VIOLATION and _lacks_partition(error) and attempt < 2:
-                    # A leaf that this process remembered was dropped since.
+                    # A partition in the cache of this process was dropped since.
                     known_spans.pop(self._database(), None)
-                    self.ensure_partitions(room)
+                    self.ensure_partitions(timestamps)
                 else:
                     raise
         raise AssertionError("unreachable")
 
     def refuses_rows(self, error: Exception) -> bool:
-        """A value, a constraint or a trigger that does not take a row, or a row too large for an index."""
+        """Whether a value, a constraint or a trigger refused a row, or a row is too large for an index."""
         return (sqlstate_of(error) or "")[:2] in REFUSING_CLASSES
 
     def _insert(self, rows: Sequence[Row]) -> int:
@@ -176,28 +178,31 @@ class WritingStorage(PartitionedStorage):
             cursor.execute(self.unstage_sql)
 
     def _differing(self, cursor: CursorWrapper, slices: Sequence[Slice]) -> Iterable[Sequence[Any]]:
-        """The stored rows that differ from what the staging table has for their keys; perhaps others of its keys."""
+        """Return the stored rows that differ from the row of the staging table with the same key.
+
+        Other stored rows with these keys may be among them.
+        """
         cursor.execute(DIFFERING_SQL)
         return cast("list[tuple[Any, ...]]", cursor.fetchall())
 
     def _may_be_known(self, error: DatabaseError) -> bool:
-        """Whether a COPY may have been refused because a key of it is there already."""
+        """Whether a COPY may have failed because a key is already stored."""
         return sqlstate_of(error) == UNIQUE_VIOLATION
 
 
 def insertion(rows: Sequence[Row]) -> tuple[str, list[Any]]:
-    """The statement that inserts a few rows, those that are not there, and its values."""
+    """Return the statement that inserts the rows whose keys are new, and its values."""
     marks = ", ".join(["(" + ", ".join(["%s"] * len(COLUMNS)) + ")"] * len(rows))
     return INSERT_SQL.format(values=marks), [value for row in rows for value in values_of(row)]
 
 
 def values_of(row: Row) -> list[Any]:
-    """What the driver takes for the columns."""
+    """Return the column values of a row as the driver expects them."""
     values: list[Any] = list(row)
     values[COLUMNS.index("context")] = context_as_json(row.context)
     return values
 
 
 def _lacks_partition(error: Exception) -> bool:
-    """Whether it is the partitioned table that says no, for lack of a leaf; a CHECK of somebody's has a name."""
+    """Whether a partition was missing. A violated CHECK constraint has a name, a missing partition has none."""
     return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) is None

@@ -1,1 +1,1 @@
-"""The log table on SQLite."""
+"""The storage of SQLite."""

@@ -14,7 +14,10 @@ from systemlog.records.times import represent_time
 
 
 def register_functions(sender: object, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
-    """Give a new SQLite connection the functions of `systemlog.storage.lookups`; a `connection_created` receiver."""
+    """Register the functions of `systemlog.storage.expressions` on a new SQLite connection.
+
+    A receiver of `connection_created`.
+    """
     if connection.vendor == "sqlite":
         create = connection.connection.create_function
         create("systemlog_json_contains", 2, _json_contains, deterministic=True)
@@ -40,7 +43,7 @@ def _wanted(text: str) -> Any:
 
 
 def _contains(value: Any, wanted: Any) -> bool:
-    """PostgreSQL's `@>`: an object holds each wanted member, an array each wanted element, a scalar is equal."""
+    """Evaluate PostgreSQL's `@>`: an object has each wanted member, an array each wanted element, a scalar is equal."""
     if isinstance(wanted, dict):
         return isinstance(value, dict) and all(
             name in value and _contains(value[name], member) for name, member in wanted.items()

@@ -1,4 +1,4 @@
-"""The log table on SQLite: one plain table, and the functions that its queries call."""
+"""The log table on SQLite: one table without partitions."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from systemlog.storage.pruning import Action, Callbacks, Step
 
 PRUNE_BATCH = 2000
 PRUNE_PAUSE_S = 0.01
-"""Between two batches other writers get the lock."""
+"""Pause between two batches, in which other writers can take the lock."""
 
 PROGRESS_INSTRUCTIONS = 1000
-"""The deadline is looked at each time SQLite's virtual machine has done so many instructions."""
+"""Number of instructions of SQLite's virtual machine between two looks at the deadline."""
 
 INSERT_SQL = (
     f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
@@ -53,17 +53,17 @@ MAX_ROWID = 2**63 - 1
 
 
 class SQLiteStorage(Storage):
-    """The plain table."""
+    """The log table on SQLite."""
 
     def ensure_partitions(self, instants: Iterable[datetime]) -> None:
-        """There always is."""
+        """Do nothing: the table has no partitions."""
 
     def missing_partitions(self, instants: Iterable[datetime]) -> list[datetime]:
-        """None."""
+        """Return an empty list: the table has no partitions."""
         return []
 
     def insert(self, rows: Sequence[Row]) -> int:
-        """One statement, executed for all rows in one transaction."""
+        """Insert all rows by one statement, in one transaction."""
         if not rows:
             return 0
         adapt = self.connection.ops.adapt_datetimefield_value
@@ -73,13 +73,14 @@ class SQLiteStorage(Storage):
             return int(cursor.rowcount)
 
     def abort_statement(self) -> None:
-        """None waits for ever: the connection has a timeout."""
+        """Do nothing: statements on SQLite have a timeout."""
 
     def land(self, slices: Sequence[Slice], start: int, on_conflict: OnConflict | None = None) -> dict[uuid.UUID, int]:
-        """One statement, executed for all lines, and the checkpoints, in one transaction."""
+        """Insert all lines by one statement, and move the checkpoints, in one transaction."""
         checkpoints = self.checkpoints()
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-            # The write lock first: one that is taken after a read fails at once where another has written since.
+            # Takes the write lock first. After a read, taking the lock fails at once if another connection has written
+            # since.
             cursor.execute(f"UPDATE {CHECKPOINTS} SET position = position WHERE 0")
             positions = checkpoints.lock(cursor, slices, start)
             chosen = [slice_ for slice_ in slices if positions.get(slice_.segment) == slice_.start]
@@ -94,13 +95,13 @@ class SQLiteStorage(Storage):
         return positions | {slice_.segment: slice_.end for slice_ in chosen}
 
     def refuses_rows(self, error: Exception) -> bool:
-        """A constraint, a trigger, or a value that SQLite cannot hold."""
+        """Whether a constraint or a trigger refused a row, or SQLite cannot store a value."""
         return isinstance(error, IntegrityError | DataError) or (
             isinstance(error, InterfaceError) and "binding" in str(error)
         )
 
     def spans(self) -> list[Span]:
-        """One span, from the oldest record to the newest."""
+        """Return one span, from the oldest record to the newest."""
         with self.connection.cursor() as cursor:
             cursor.execute(f"SELECT (SELECT min(timestamp) FROM {TABLE}), (SELECT max(timestamp) FROM {TABLE})")
             oldest, newest = (parse_datetime(text) if text else None for text in cursor.fetchone())
@@ -110,11 +111,11 @@ class SQLiteStorage(Storage):
         return [Span(oldest.replace(tzinfo=zone), newest.replace(tzinfo=zone) + timedelta(microseconds=1))]
 
     def partition_spans(self) -> list[Span]:
-        """None: it is one table."""
+        """Return an empty list: the table has no partitions."""
         return []
 
     def empty_down_to(self, instant: datetime) -> datetime:
-        """One look into the index."""
+        """Find the newest record before `instant` in the index."""
         with self.connection.cursor() as cursor:
             cursor.execute(f"SELECT max(timestamp) FROM {TABLE} WHERE timestamp < %s", [self._adapt(instant)])
             newest = parse_datetime(cursor.fetchone()[0] or "")
@@ -123,13 +124,13 @@ class SQLiteStorage(Storage):
         return newest.replace(tzinfo=self.connection.timezone) + timedelta(microseconds=1)
 
     def compact_rollup(self) -> int:
-        """A writer changes the row of its hour; too many rows of one hour are counted together."""
+        """Count rare sources and categories together. Triggers update rows, so there is nothing to sum up."""
         rollup.fold_rare_of_newest(self.connection)
         return 0
 
     @contextmanager
     def budget(self) -> Iterator[Callable[[float], None]]:
-        """SQLite's progress handler interrupts the statement at the deadline."""
+        """Interrupt a statement at its deadline, by SQLite's progress handler."""
         deadline = float("inf")
 
         def allow(seconds: float) -> None:
@@ -149,7 +150,7 @@ class SQLiteStorage(Storage):
             raw.set_progress_handler(None, 0)
 
     def partitions(self) -> list[PartitionReport]:
-        """The table; its rows as their numbers have it, its bytes those of the file."""
+        """Return the table as one partition. Its rows are estimated by their rowids, its bytes are the file's."""
         spans = self.spans()
         if not spans:
             return []
@@ -159,20 +160,20 @@ class SQLiteStorage(Storage):
         return [PartitionReport(Partition(TABLE, spans[0], size), rows, size, PartitionState.LIVE)]
 
     def clock(self) -> Clock:
-        """The host's clock is the database's; a file tells when it was last written to."""
+        """Return the time of the host, and when the database file was last written."""
         name = str(self.connection.settings_dict["NAME"])
         files = [Path(name + suffix) for suffix in ("", "-wal")]
         written = [file.stat().st_mtime for file in files if file.is_file()]
-        in_use = datetime.fromtimestamp(max(written), UTC) if written else None  # None: it is in memory
+        in_use = datetime.fromtimestamp(max(written), UTC) if written else None  # None: the database is in memory
         return Clock(datetime.now(UTC), in_use)
 
     @contextmanager
     def exclusive(self, waiting: Callable[[], None]) -> Iterator[None]:
-        """Nobody has to wait: each batch is a transaction."""
+        """Enter the block without a lock, because each batch is a transaction of its own."""
         yield
 
     def plan(self, partition: Partition, expiry: Expiry) -> Step:
-        """Delete, if anything goes."""
+        """Delete the expired rows, if there are any."""
         condition = expired(expiry, self._adapt)
         with self.connection.cursor() as cursor:
             cursor.execute(f"SELECT count(*), total({condition.sql}) FROM {TABLE}", condition.values)
@@ -180,7 +181,7 @@ class SQLiteStorage(Storage):
         return Step(partition, Action.DELETE if gone else Action.NOTHING, rows, int(gone))
 
     def execute(self, step: Step, expiry: Expiry, callbacks: Callbacks) -> int:
-        """Delete batch by batch, oldest first; when records are archived first, none that came meanwhile."""
+        """Delete expired rows in batches, oldest first. After archiving, only rows that existed before are deleted."""
         condition = expired(expiry, self._adapt)
         if callbacks.archive is not None and expiry.archives(step.partition.span.lower):
             with self.connection.cursor() as cursor:
@@ -208,11 +209,11 @@ class SQLiteStorage(Storage):
     def archive(
         self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None]
     ) -> None:
-        """In batches: a record that was read does not change."""
+        """Read the rows in batches. One snapshot is not needed, because records never change."""
         self._archive(partition, expiry, write, MAX_ROWID)
 
     def maintain(self, progress: Callable[[str], None]) -> None:
-        """There is nothing to do."""
+        """Do nothing: the table has no partitions."""
 
     def _archive(
         self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None], last_rowid: int
@@ -239,9 +240,9 @@ class SQLiteStorage(Storage):
 
 
 def values_of(line: bytes) -> list[str | None]:
-    """The columns of a line as SQLite stores them."""
+    """Return the columns of a line as SQLite stores them."""
     values = texts(line)
-    # Django's form: without the offset, and without microseconds where they are zero.
+    # Django's format: without the offset, and without microseconds if they are zero.
     values[0] = (values[0] or "").removesuffix("+00").removesuffix(".000000")
     return values
 
@@ -250,7 +251,7 @@ def _line(row: tuple[Any, ...], zone: tzinfo | None) -> bytes:
     record = dict(zip(COLUMNS, row, strict=True))
     record["timestamp"] = record["timestamp"].replace(tzinfo=zone)
     record["id"] = uuid.UUID(record["id"])
-    if not _is_object(record["context"]):  # plain SQL may store anything
+    if not _is_object(record["context"]):  # plain SQL can store any text
         record["context"] = json.dumps({UNREADABLE: record["context"]})
     return write_line(record)
 

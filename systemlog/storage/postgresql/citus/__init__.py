@@ -1,13 +1,13 @@
-"""The log table on a Citus cluster: distributed by `id`, so that each leaf is as many shards, on as many nodes.
+"""The log table on a Citus cluster. It is distributed by `id`, so that each partition has shards on several nodes.
 
-Clients talk to the coordinator alone. Statements on the table are PostgreSQL's own; what a cluster knows not, or does
-otherwise, stands here:
+Clients connect to the coordinator only. Most statements are the same as on PostgreSQL. This package holds the
+differences:
 
-- No trigger may touch another table, so writers count for the roll-up themselves. That is one shard on one worker: a
-  reader sees either all of a transaction there or nothing, which nodes do not promise each other.
-- There is no snapshot of the whole table, no `ctid`, and no trigger that keeps late rows. So a leaf is never copied
-  under inserts to be put in its own place: of a mixed one, rows are deleted. Leaves are merged by putting the copy in
-  place first, and moving over afterwards what came late.
+- A trigger must not write to another table, so the app itself counts the records that it writes. The roll-up is one
+  shard on one worker, because only within a node does a reader see all of a transaction or nothing.
+- The cluster has no snapshot of the whole table, no `ctid`, and no trigger that saves late rows. A partition can
+  therefore not be rewritten while inserts go on; expired rows are deleted instead. To merge partitions, the merged one
+  is attached first, and rows that came late are moved to it afterwards.
 """
 
 from systemlog.storage.postgresql.citus.distribution import distribute, is_distributed, undistribute

@@ -1,4 +1,4 @@
-"""The roll-up on a Citus cluster, whose triggers cannot keep it: the app counts what it writes."""
+"""The roll-up on a Citus cluster. No trigger can maintain it there, so the app counts the records that it writes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ RECOUNTED_SQL = f"""
     FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s GROUP BY 1, 2, 3, 4
 """
 
-# A transaction is not seen at one instant on all nodes: whoever counts rows anew waits for those that have written some
-# of the same days and are not through on every node, and keeps others out. They ask before they write, holding nothing
-# yet that somebody might wait for.
+# A transaction does not become visible on all nodes at one instant. A recount therefore takes an exclusive lock of each
+# of its days, and a writer a shared one, so that the recount waits for transactions that are not visible everywhere
+# yet. A writer takes these locks first, before it holds any lock that another process might wait for.
 DAYS_SQL = "SELECT count(pg_advisory_xact_lock{shared}(hashtext(%s), day)) FROM unnest(%s::int[]) day"
 
 DAYS = 4000
-"""Of so many days each has a lock of its own, more than a decade; then they come round again. A partition may have all
-days before 1970, and PostgreSQL has no room for so many locks."""
+"""Number of different day locks. Days this far apart share a lock.
+
+The partition before 1970 has more days than PostgreSQL has room for locks.
+"""
 
 PUT_SQL = f"COPY {ROLLUP} (hour, source, category, level, count, delta) FROM STDIN"
 
@@ -39,11 +41,11 @@ Counted = tuple[datetime, str, str, str]
 
 
 class CountingStorage(PostgreSQLStorage):
-    """A storage that counts what it writes."""
+    """A storage that counts the records that it writes."""
 
     @contextmanager
     def counting(self, rows: Iterable[Counted]) -> Iterator[None]:
-        """In one transaction with the block."""
+        """Count the rows in the transaction of the block."""
         rows = list(rows)
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             lock_days_shared(cursor, (timestamp for timestamp, *_ in rows))
@@ -51,7 +53,7 @@ class CountingStorage(PostgreSQLStorage):
             self._count(rows)
 
     def recount_rollup(self, span: Span) -> None:
-        """While nobody else writes records of these days."""
+        """Recount while no other transaction writes records of these days."""
         bounds = rollup.whole_hours(span)
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             rollup.lock(cursor)
@@ -62,7 +64,7 @@ class CountingStorage(PostgreSQLStorage):
             self._put([(*row, "f") for row in counted])
 
     def _put(self, rows: Sequence[tuple[object, ...]]) -> None:
-        # By COPY: each statement is a way to a worker and back.
+        # By COPY, because each INSERT would be a round trip to a worker.
         if rows:
             with self.connection.cursor() as cursor, self.connection.wrap_database_errors, cursor.copy(PUT_SQL) as copy:
                 for row in rows:
@@ -87,5 +89,5 @@ def _day(instant: datetime) -> int:
 
 
 def _locks(days: Iterable[int]) -> list[int]:
-    # In one order, so that nobody waits for another who waits for it.
+    # In a fixed order, so that two processes cannot deadlock.
     return sorted({day % DAYS for day in days})

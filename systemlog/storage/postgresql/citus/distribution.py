@@ -12,7 +12,7 @@ from systemlog.storage import rollup
 from systemlog.storage.rollup import ROLLUP
 
 DISTRIBUTED_BY: Mapping[str, str | None] = {TABLE: "id", ROLLUP: None}
-"""The tables that are distributed, and by which column; None: as one shard."""
+"""The distributed tables and their distribution column. None means a single shard."""
 
 EXTENSION_SQL = "SELECT count(*) FROM pg_extension WHERE extname = 'citus'"
 
@@ -20,7 +20,7 @@ IS_DISTRIBUTED_SQL = "SELECT count(*) FROM pg_dist_partition WHERE logicalrelid 
 
 
 def is_distributed(cursor: CursorWrapper) -> bool | None:
-    """Whether the log table is distributed; None if there is no such table."""
+    """Whether the log table is distributed, or None if the table does not exist."""
     cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [TABLE])
     if not cursor.fetchone()[0]:
         return None
@@ -28,9 +28,9 @@ def is_distributed(cursor: CursorWrapper) -> bool | None:
 
 
 def distribute(cursor: CursorWrapper) -> None:
-    """Distribute the tables over the nodes of the cluster, with the rows that they have; call it in a transaction.
+    """Distribute the tables with their rows over the nodes of the cluster. Call it in a transaction.
 
-    Writers wait until it is done. Raises `ImproperlyConfigured` where the database has no Citus.
+    Writers wait until it is done. Raises `ImproperlyConfigured` if the database does not have the extension citus.
     """
     if not _has_extension(cursor):
         raise ImproperlyConfigured(
@@ -41,20 +41,20 @@ def distribute(cursor: CursorWrapper) -> None:
         return
     for trigger in rollup.TRIGGERS:
         cursor.execute(f"DROP TRIGGER {trigger} ON {TABLE}")
-    # Citus takes no trigger unless it is told that somebody has thought about it: the guard against changes reads
-    # and writes nothing, so that no node can see another's transaction half done.
+    # Citus refuses tables with triggers unless this setting is on. The remaining trigger, the guard against changes, is
+    # safe, because it reads and writes no table.
     cursor.execute("SET LOCAL citus.enable_unsafe_triggers = on")
     for table, column in DISTRIBUTED_BY.items():
         cursor.execute("SELECT create_distributed_table(%s, %s)", [table, column])
-        # The rows were copied to the workers; the coordinator's own would stay on its disk.
+        # The rows were copied to the workers. Without this call, the coordinator would keep its copy on disk.
         cursor.execute("SELECT truncate_local_data_after_distributing_table(%s)", [table])
 
 
 def undistribute(cursor: CursorWrapper) -> bool:
-    """Bring the log table back to the coordinator, with its rows, if it is distributed; call it in a transaction.
+    """Bring the log table with its rows back to the coordinator. Call it in a transaction.
 
-    Gives whether it was. Citus does not bring the roll-up back, whose key is an identity column, and the triggers that
-    keep it are not made.
+    Return whether the table was distributed. The caller must recreate the roll-up, which Citus cannot bring back
+    because its key is an identity column, and the roll-up's triggers.
     """
     if not _has_extension(cursor) or not _is_distributed(cursor, TABLE):
         return False

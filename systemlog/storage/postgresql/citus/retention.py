@@ -1,4 +1,4 @@
-"""Retention on a Citus cluster: rows are deleted in batches, and merged partitions are filled up afterwards."""
+"""Retention on a Citus cluster: expired rows are deleted in batches instead of rewriting partitions."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ CONTEXT = COLUMNS.index("context")
 
 
 class CitusRetentionStorage(CountingStorage):
-    """A storage that prunes a distributed table."""
+    """A storage that prunes and merges the partitions of a distributed table."""
 
-    # Each shard has an order of its own.
+    # The rows of several shards have no common order without ORDER BY.
     lines_sql = f"{LINES_SQL} ORDER BY line.timestamp, line.id"
 
     @contextmanager
     def exclusive(self, waiting: Callable[[], None]) -> Iterator[None]:
-        """As on one PostgreSQL; what is waited for on a worker is not waited for longer either."""
+        """Do the same as on one PostgreSQL, with the lock timeouts applied on the workers too."""
         with self.connection.cursor() as cursor:
             cursor.execute("SET citus.propagate_set_commands = 'local'")
         try:
@@ -58,17 +58,22 @@ class CitusRetentionStorage(CountingStorage):
                 self._move_late()
                 yield
         finally:
-            with suppress(DatabaseError), self.connection.cursor() as cursor:  # what ended the block matters more
+            with (
+                suppress(DatabaseError),
+                self.connection.cursor() as cursor,
+            ):  # an error of the block itself matters more
                 cursor.execute("RESET citus.propagate_set_commands")
 
     def plan(self, partition: Partition, expiry: Expiry) -> Step:
-        """Drop a leaf all of whose span is past; of another one, delete."""
+        """Drop a partition whose whole span has expired; otherwise delete the expired rows."""
         step = super().plan(partition, expiry)
         return step._replace(action=Action.DELETE) if step.action is Action.REWRITE else step
 
     def execute(self, step: Step, expiry: Expiry, callbacks: Callbacks) -> int:
-        """Drop, or delete. Records to be archived are deleted while they are read, in one transaction: one that comes
-        meanwhile is neither archived nor deleted.
+        """Drop the partition, or delete its expired rows.
+
+        Rows to archive are deleted while they are read, in one transaction. A row that is inserted meanwhile is neither
+        archived nor deleted.
         """
         partition, archive = step.partition, callbacks.archive
         if archive is None or not step.rows or not expiry.archives(partition.span.lower):
@@ -108,8 +113,10 @@ class CitusRetentionStorage(CountingStorage):
         if partition.name not in {there.name for there in self._partitions()}:
             return
         with self.connection.cursor() as cursor:
-            cursor.execute(f"VACUUM {partition.name}")  # or the look whether it is empty takes long, under a lock
-        with suppress(PartitionInUse):  # an empty leaf does no harm, and the next run sees it again
+            cursor.execute(
+                f"VACUUM {partition.name}"
+            )  # without it, checking under a lock whether it is empty takes long
+        with suppress(PartitionInUse):  # an empty partition does no harm, and the next run tries again
             rewrite.drop_if_empty(self.connection, partition)
             rewrite.clear(self.connection, self.recount_rollup)
 
@@ -126,7 +133,7 @@ class CitusRetentionStorage(CountingStorage):
             callbacks.progress(deleted)
 
     def _delete_batch(self, partition: Partition, condition: Condition) -> list[Row]:
-        """Delete the oldest rows, and count them; gives them, with their contexts as they are stored."""
+        """Delete the oldest rows, count them, and return them with their contexts as stored."""
         with self.connection.cursor() as cursor:
             cursor.execute(BATCH_SQL.format(partition=partition.name, condition=condition.sql), condition.values)
             first, last = cursor.fetchone()
@@ -148,16 +155,16 @@ class CitusRetentionStorage(CountingStorage):
                 cursor.execute(rewrite.COPY_SQL.format(partition=partition.name, gone=NOTHING))
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             rewrite.lock(self.connection, cursor, old)
-            rewrite.take_out(cursor, old, MERGED)
+            rewrite.detach(cursor, old, MERGED)
             name = partitions.free_name(cursor, span)
             cursor.execute(f"ALTER TABLE {rewrite.NEW} RENAME TO {name}")
             partitions.attach(cursor, name, span)
         self._move_late()
 
     def _move_late(self) -> None:
-        """Move what came into merged leaves after they were copied; an interrupted merge may have left it there."""
+        """Move the rows that merged partitions received after they were copied, also those of an interrupted merge."""
         with self.connection.cursor() as cursor:
-            cursor.execute(rewrite.TAKEN_OUT_SQL, [MERGED])
+            cursor.execute(rewrite.DETACHED_SQL, [MERGED])
             for (name,) in cursor.fetchall():
                 cursor.execute(MOVE_LATE_SQL.format(table=name))
                 cursor.execute(f"DROP TABLE {name}")

@@ -1,4 +1,4 @@
-"""Rows and bytes of partitions on a Citus cluster, as the nodes have them."""
+"""Rows and bytes of partitions on a Citus cluster, summed up over the shards of all nodes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from systemlog.storage.partitions import PartitionReport
 
-# The coordinator's own tables are empty: each node is asked for the rows, their bytes and all bytes of its shards.
+# The tables of the coordinator are empty, so each node is asked for the rows, the bytes of the rows and all bytes of
+# its shards.
 SHARDS_SQL = """
     SELECT logicalrelid::regclass::text,
         sum(CASE WHEN reltuples > 0 THEN reltuples ELSE pg_stat_get_live_tuples(pg_class.oid) END),
@@ -18,8 +19,8 @@ SHARDS_SQL = """
 
 NODES_SQL = f"""
     SELECT success, result FROM run_command_on_all_nodes($$
-        SELECT coalesce(json_agg(json_build_array(leaf, rows, bytes, total)), '[]')
-        FROM ({SHARDS_SQL}) each_of (leaf, rows, bytes, total)
+        SELECT coalesce(json_agg(json_build_array(partition_name, rows, bytes, total)), '[]')
+        FROM ({SHARDS_SQL}) each_of (partition_name, rows, bytes, total)
     $$)
 """
 

@@ -1,4 +1,4 @@
-"""The log table on a Citus cluster: writing, and what the coordinator cannot answer alone."""
+"""The storage of a Citus cluster."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from systemlog.storage.postgresql.writing import (
 )
 
 REFUSED_COPY = "XX000"
-"""What a worker refuses while it takes a COPY comes back as an internal error, whatever it was."""
+"""The SQLSTATE of any error that a worker raises during a COPY: an internal error."""
 
 DEADLOCK_DETECTED = "40P01"
 
@@ -44,40 +44,40 @@ T = TypeVar("T")
 
 
 class CitusStorage(CitusRetentionStorage):
-    """The partitioned table, distributed."""
+    """The log table on a Citus cluster."""
 
-    # Its own number of rows has those in it that were there before.
+    # RETURNING, because the row count of a distributed INSERT includes the rows that it skipped.
     unstage_sql = f"{UNSTAGE_SQL} RETURNING {COUNTED}"
 
     def insert(self, rows: Sequence[Row]) -> int:
-        """As on one PostgreSQL."""
+        """Do the same as on one PostgreSQL, and retry after a deadlock."""
         return self._despite_deadlocks(lambda: super(CitusStorage, self).insert(rows))
 
     def land(self, slices: Sequence[Slice], start: int, on_conflict: OnConflict | None = None) -> dict[uuid.UUID, int]:
-        """As on one PostgreSQL."""
+        """Do the same as on one PostgreSQL, and retry after a deadlock."""
         return self._despite_deadlocks(lambda: super(CitusStorage, self).land(slices, start, on_conflict))
 
     def spans(self) -> list[Span]:
-        """All leaves: which of them hold a row, only the workers know."""
+        """Return the spans of all partitions, because only the workers know which have rows."""
         return [partition.span for partition in self._partitions()]
 
     def look_up(self, records: QuerySet[Any, Any], lookup: Lookup, most: int) -> QuerySet[Any, Any] | None:
-        """None: the nodes plan for their shards each time."""
+        """Return None: the nodes plan for their shards each time, so a function saves nothing."""
         return None
 
     def count_up_to(self, lookup: Lookup, most: int) -> int | None:
-        """None, for the same reason."""
+        """Return None, for the same reason."""
         return None
 
     def partitions(self) -> list[PartitionReport]:
-        """As the nodes tell of their shards."""
+        """Return the partitions with the sizes that the nodes report for their shards."""
         known: dict[str, Counter[str]] = {}
         with self.connection.cursor() as cursor:
             reports = partitions.report_partitions(cursor)
             cursor.execute(NODES_SQL)
             for success, answer in cursor.fetchall():
                 if not success:
-                    raise OperationalError(f"A node of the cluster could not be asked for its shards: {answer}")
+                    raise OperationalError(f"A node of the cluster did not report its shards: {answer}")
                 for name, rows, size, total in json.loads(answer):
                     known.setdefault(name, Counter()).update(rows=rows, size=size, total=total)
         return [with_sizes(report, known.get(report.partition.name, Counter())) for report in reports]
@@ -116,7 +116,7 @@ class CitusStorage(CitusRetentionStorage):
         self._count(cursor.fetchall() if skip_known else (counted_by(line) for lines in blocks for line in lines))
 
     def _differing(self, cursor: CursorWrapper, slices: Sequence[Slice]) -> Iterable[Sequence[Any]]:
-        """All stored rows of the keys: a table of the coordinator alone is not joined with each row of the workers."""
+        """Return all stored rows of the keys. Citus cannot join the staging table laterally with a distributed one."""
         keys = (line.split(b"\t", 2)[:2] for slice_ in slices for line in slice_.lines)
         return find(
             self.connection,
@@ -128,8 +128,10 @@ class CitusStorage(CitusRetentionStorage):
         return sqlstate_of(error) in (UNIQUE_VIOLATION, REFUSED_COPY)
 
     def _despite_deadlocks(self, write: Callable[[], T]) -> T:
-        """Two writers of the same keys may deadlock here, whatever their order: each waits for the other on another
-        node. Citus cancels one of them after some seconds, which then writes once more.
+        """Call `write`, again after a deadlock.
+
+        Two writers of the same keys may deadlock whatever their order, each waiting for the other on another node.
+        Citus cancels one of them after a few seconds.
         """
         for _ in range(DEADLOCK_TRIES - 1):
             try:
