@@ -189,13 +189,15 @@ def make_lines(count: int) -> list[bytes]:
     """Lines of records of the present, as the handler makes them."""
     from systemlog.journal.backends import writer_config
     from systemlog.journal.handler import build_line, column
+    from systemlog.records.ids import new_key_bytes
 
     requests = [column(str(uuid.uuid4())) for _ in range(count // 8 + 1)]
     nothing = column(None)
     return [
         build_line(
             writer_config(),
-            1 if number % 10 else 3,
+            new_key_bytes(),
+            b"INFO" if number % 10 else b"ERROR",
             f"shop.part{number % 20}",
             f"charge {number} of order {number // 8} was taken from the customer's account",
             {"order": number, "shop": "berlin", "amount": number / 100},

@@ -17,7 +17,8 @@ from systemlog.correlation import current_ids
 from systemlog.journal import backends
 from systemlog.journal.handler import build_line, column
 from systemlog.journal.serialization import named
-from systemlog.records.copy_text import ID, decode
+from systemlog.records.copy_text import decode
+from systemlog.records.ids import id_of_key, new_key_bytes
 from systemlog.records.levels import LEVEL_NAMES
 from systemlog.storage import get_storage
 
@@ -38,9 +39,9 @@ def record(
     correlation's). All else goes into `context`. The record is accepted when this returns its id, whatever becomes
     of a transaction; None where the journal has no room for it. Raises `ValueError` for another level.
     """
-    line = _line(category, message, level, subject, user, context)
-    accepted = backends.sink().append(LEVEL_NAMES.index(level), line)
-    return uuid.UUID(line.split(b"\t", ID + 1)[ID].decode()) if accepted else None
+    key = new_key_bytes()
+    line = _line(key, category, message, level, subject, user, context)
+    return id_of_key(key) if backends.sink().append(line) else None
 
 
 def record_atomically(
@@ -64,7 +65,7 @@ def record_atomically(
         )
     if not transaction.get_connection(using).in_atomic_block:
         raise TransactionManagementError("record_atomically() must be called inside transaction.atomic().")
-    row = decode(_line(category, message, level, subject, user, context))
+    row = decode(_line(new_key_bytes(), category, message, level, subject, user, context))
     get_storage(using).insert([row])
     return row.id
 
@@ -76,13 +77,13 @@ def _key_of(user: object) -> str:
         return named(user)
 
 
-def _line(category: str, message: str, level: str, subject: object, user: object, context: dict[str, Any]) -> bytes:
+def _line(
+    key: bytes, category: str, message: str, level: str, subject: object, user: object, context: dict[str, Any]
+) -> bytes:
     if level not in LEVEL_NAMES:
         raise ValueError(f"There is no level {level!r}: name one of {', '.join(LEVEL_NAMES)}.")
     correlation_id, trace_id, user_id = current_ids()
     if user is not None:
         user_id = _key_of(user)
     whose = column(correlation_id), column(user_id), column(trace_id), column(subject)
-    return build_line(
-        backends.writer_config(), LEVEL_NAMES.index(level), category, message or category, context, *whose
-    )
+    return build_line(backends.writer_config(), key, level.encode(), category, message or category, context, *whose)

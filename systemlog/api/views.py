@@ -258,9 +258,9 @@ class _Intake:
         self.rejected = 0
         self.errors: list[dict[str, Any]] = []
 
-    def batches(self, given: Iterable[object]) -> Iterator[list[tuple[int, bytes]]]:
+    def batches(self, given: Iterable[object]) -> Iterator[list[bytes]]:
         """The good records in batches; where reading raises, the last batch comes before the exception."""
-        batch: list[tuple[int, bytes]] = []
+        batch: list[bytes] = []
         try:
             for index, each in enumerate(given):
                 try:

@@ -148,10 +148,10 @@ class Lines:
 
     def __init__(self, maker: LineMaker) -> None:
         self._maker = maker
-        self._lines: list[tuple[int, bytes]] = []
+        self._lines: list[bytes] = []
         self.accepted = 0
 
-    def add(self, line: tuple[int, bytes]) -> None:
+    def add(self, line: bytes) -> None:
         """Take one. Raises `NoRoom` where the journal is full."""
         self._lines.append(line)
         if len(self._lines) == BATCH_LINES:

@@ -25,16 +25,16 @@ _levels = {name: number for number, name in enumerate(LEVEL_NAMES)} | {
 }
 
 
-def line_of(given: object, maker: LineMaker) -> tuple[int, bytes]:
-    """The level and the line of a record of a bulk, redacted. Raises `validation.InvalidRecord`."""
+def line_of(given: object, maker: LineMaker) -> bytes:
+    """The line of a record of a bulk, redacted. Raises `validation.InvalidRecord`."""
     line = _line_at_once(given, maker) if type(given) is dict else None
     if line is not None:
         return line
     row = read_record(given, recorded_by=maker.username)
-    return LEVEL_NAMES.index(row.level), encode(row)
+    return encode(row)
 
 
-def _line_at_once(given: dict[str, object], maker: LineMaker) -> tuple[int, bytes] | None:  # noqa: PLR0911, PLR0912  (one for each field)
+def _line_at_once(given: dict[str, object], maker: LineMaker) -> bytes | None:  # noqa: PLR0911, PLR0912  (one for each field)
     if not KNOWN.issuperset(given):
         return None
     message = given.get("message")
@@ -84,7 +84,7 @@ def _line_at_once(given: dict[str, object], maker: LineMaker) -> tuple[int, byte
     if key is None:
         return None
     correlation_id, user_id, trace_id, subject = columns
-    return level, maker.join(
+    return maker.join(
         key,
         level,
         category_column(category),

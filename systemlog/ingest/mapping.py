@@ -15,7 +15,6 @@ from orjson import dumps
 from systemlog.ingest.bulk import load
 from systemlog.journal import backends
 from systemlog.journal.handler import (
-    LEVELS,
     MAX_MESSAGE_BYTES,
     PLAIN_CHARACTERS,
     category_column,
@@ -25,6 +24,7 @@ from systemlog.journal.serialization import MAX_BYTES, NUL, TRUNCATED, clean, du
 from systemlog.records.copy_text import NULL, escape
 from systemlog.records.fields import MAX_CONTEXT_DEPTH
 from systemlog.records.ids import derive_bits, key_at, new_key_bytes
+from systemlog.records.levels import LEVEL_COLUMNS
 from systemlog.redaction import SHORT_BYTES, redact_text, redact_value
 
 DEBUG, INFO, WARNING, ERROR, CRITICAL = range(5)
@@ -163,8 +163,8 @@ class LineMaker:
         user_id: str | None,
         trace_id: str | None,
         context: dict[str, Any],
-    ) -> tuple[int, bytes]:
-        """The level and the line of a record; of now, if no instant is given. Raises `Refused`.
+    ) -> bytes:
+        """The line of a record; of now, if no instant is given. Raises `Refused`.
 
         A record with an instant and an `identity` (a digest) always gets the same id.
         """
@@ -185,7 +185,7 @@ class LineMaker:
             told_message = redact_text(told_message.decode()).encode()
             told_message = told_message[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore").encode()
         told = b"{}" if not context and not cut else _context(context, cut)
-        return level, self.join(
+        return self.join(
             key,
             level,
             category_column(category[:MAX_CATEGORY]) if category and not category.isspace() else b"general",
@@ -225,7 +225,7 @@ class LineMaker:
         return b"\t".join(
             (
                 key,
-                LEVELS[level],
+                LEVEL_COLUMNS[level],
                 category,
                 source,
                 message if plain else escape(message),

@@ -110,7 +110,7 @@ class OTLPLogs(Endpoint):
         return rejected, reason, undecodable
 
 
-def _line(maker: LineMaker, scope: Scope, record: LogRecord, identity: bytes, ordinal: int) -> tuple[int, bytes]:
+def _line(maker: LineMaker, scope: Scope, record: LogRecord, identity: bytes, ordinal: int) -> bytes:
     context = record.attributes
     correlation_id = _taken(context, "correlation_id") or _taken(context, "request_id")
     user_id = _taken(context, "user.id") or _taken(context, "enduser.id")

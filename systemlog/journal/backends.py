@@ -18,7 +18,6 @@ from systemlog.conf import NAME, conf
 from systemlog.forking import run_after_fork
 from systemlog.journal.files import FilesJournal
 from systemlog.records.copy_text import encode, escape_text
-from systemlog.records.levels import LEVEL_NAMES
 from systemlog.records.row import Row
 from systemlog.redaction import Scan, Search, engine, redact_issued
 
@@ -28,11 +27,11 @@ MAX_SOURCE_CHARACTERS = 200
 class Sink(Protocol):
     """Takes lines; says no, and never raises, where it cannot."""
 
-    def append(self, level: int, line: bytes, /) -> bool:
-        """Take one line of this level (0 is DEBUG); False if it was refused."""
+    def append(self, line: bytes, /) -> bool:
+        """Take one line; False if it was refused."""
 
-    def append_many(self, lines: Sequence[tuple[int, bytes]], /, writer: str | None = None) -> int:
-        """Take lines with their levels, in order; gives how many: the first that is refused ends it.
+    def append_many(self, lines: Sequence[bytes], /, writer: str | None = None) -> int:
+        """Take lines, in order; gives how many: the first that is refused ends it.
 
         `writer` is who sent them, if they are not the process's own.
         """
@@ -92,7 +91,7 @@ def accept_rows(rows: Sequence[Row]) -> int:
     """Take rows as they are, in order; gives how many: the first for which there is no room ends it."""
     taken = 0
     for writer, group in groupby(rows, key=attrgetter("recorded_by")):
-        lines = [(LEVEL_NAMES.index(row.level), encode(row)) for row in group]
+        lines = [encode(row) for row in group]
         accepted = sink().append_many(lines, writer)
         taken += accepted
         if accepted < len(lines):
@@ -100,8 +99,8 @@ def accept_rows(rows: Sequence[Row]) -> int:
     return taken
 
 
-def accept_lines(lines: Sequence[tuple[int, bytes]], writer: str | None) -> int:
-    """Take lines of one writer with their levels (0 is DEBUG), as `accept_rows` takes rows."""
+def accept_lines(lines: Sequence[bytes], writer: str | None) -> int:
+    """Take lines of one writer, as `accept_rows` takes rows."""
     return sink().append_many(lines, writer)
 
 

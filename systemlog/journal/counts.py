@@ -15,23 +15,16 @@ from pathlib import Path
 from systemlog.journal import framing
 from systemlog.journal.directory import segment_files
 from systemlog.journal.segments import Cell, SegmentReader, UnreadableSegment
-from systemlog.records.copy_text import LEVEL_OFFSET
+from systemlog.records.copy_text import level_of
 from systemlog.records.levels import LEVEL_NAMES
 
 COUNTS_LOCK = "counting.lock"
 READ_BYTES = 2**21
-INITIALS = {ord(name[0]): index for index, name in enumerate(LEVEL_NAMES)}
-"""The index of a level by its first letter."""
-
-
-def level_index_of_line(line: bytes) -> int | None:
-    """The index of a line's level; None of what is no line of a record."""
-    return INITIALS.get(line[LEVEL_OFFSET]) if len(line) > LEVEL_OFFSET else None
 
 
 def count_levels(lines: Iterable[bytes]) -> tuple[int, ...]:
     """Per level, how many of the lines there are."""
-    counts = Counter(map(level_index_of_line, lines))
+    counts = Counter(map(level_of, lines))
     return tuple(counts[level] for level in range(len(LEVEL_NAMES)))
 
 

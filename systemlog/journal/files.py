@@ -22,6 +22,7 @@ from systemlog.journal import directory
 from systemlog.journal.framing import frame, framed_bytes
 from systemlog.journal.segments import HEADER_BYTES, Segment
 from systemlog.journal.stderr import complain
+from systemlog.records.copy_text import level_of
 from systemlog.records.levels import LEVEL_NAMES
 
 CLOSES_AT = (0.70, 0.80, 0.90, 0.97, 1.0)
@@ -80,21 +81,21 @@ class FilesJournal:
         self._writers: dict[str, FilesJournal] = {}
         """Those of other writers, by name; the one that wrote last is the last."""
 
-    def append(self, level: int, line: bytes) -> bool:
-        """Take one line of this level (0 is DEBUG); False if it was refused."""
+    def append(self, line: bytes) -> bool:
+        """Take one line; False if it was refused."""
         now = time()
         if self._allowance <= 0 or not 0 <= now - self._checked < CHECK_S:
             self._look(now)
         segment = self._segment or self._open()
-        if segment is None or level < self._admits:
-            return self._refuse(level)
+        if segment is None or (self._admits and not self._is_admitted(line)):
+            return self._refuse(line)
         data = frame(line, int(now))
         try:
             count = write(segment.descriptor, data)
         except OSError as error:
             self._fail(error)
             self._make_way(segment)
-            return self._refuse(level)
+            return self._refuse(line)
         segment.size += count
         self._allowance -= count
         if segment.size >= self._segment_bytes:
@@ -104,27 +105,27 @@ class FilesJournal:
         # The disk is full. What stands there of this line is damage, and read over: each begins a line of the file.
         self._fail(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         segment.torn = count
-        return self._refuse(level)
+        return self._refuse(line)
 
-    def append_many(self, lines: Sequence[tuple[int, bytes]], writer: str | None = None) -> int:
-        """Take lines with their levels, in order; gives how many: the first that is refused ends it.
+    def append_many(self, lines: Sequence[bytes], writer: str | None = None) -> int:
+        """Take lines, in order; gives how many: the first that is refused ends it.
 
         They are the process's own, or of the `writer` who sent them.
         """
         journal = self if writer is None else self._journal_of(writer)
         return journal._append_all(lines)
 
-    def _append_all(self, lines: Sequence[tuple[int, bytes]]) -> int:
+    def _append_all(self, lines: Sequence[bytes]) -> int:
         taken = 0
         while taken < len(lines):
             written = self._append_some(lines, taken)
             taken += written
-            if not written and not self.append(*lines[taken]):
+            if not written and not self.append(lines[taken]):
                 return taken
             taken += not written
         return taken
 
-    def _append_some(self, lines: Sequence[tuple[int, bytes]], start: int) -> int:
+    def _append_some(self, lines: Sequence[bytes], start: int) -> int:
         """Take as many lines from `start` on as one write is good for; gives how many, 0 where each is to be tried."""
         now = time()
         if self._allowance <= 0 or not 0 <= now - self._checked < CHECK_S:
@@ -134,9 +135,9 @@ class FilesJournal:
             return 0
         frames: list[bytes] = []
         room = min(WRITE_BYTES, self._allowance, self._segment_bytes - segment.size)
-        for level, line in islice(lines, start, None):
+        for line in islice(lines, start, None):
             room -= framed_bytes(line)
-            if level < self._admits or room < 0:
+            if room < 0 or (self._admits and not self._is_admitted(line)):
                 break
             frames.append(frame(line, int(now)))
         if not frames:
@@ -201,13 +202,19 @@ class FilesJournal:
             return self._segment
 
     def _replace(self, full: Segment) -> None:
-        """Go on in a new segment; where none is to be had, in the old one."""
+        """Go on in a new segment. Where none can be made, the full one grows, and a line on stderr says so."""
+        if monotonic() < self._retry_at:
+            return
         with self._lock:
             if self._segment is not full:
-                return  # another thread did
+                return  # another thread has replaced it
             try:
                 self._segment = Segment(self._folder, self._target, self._writer)
-            except OSError:
+            except OSError as error:
+                self._retry_at = monotonic() + RETRY_S
+                complain(
+                    f"No new segment can be made in {self._folder}, so the full one grows: {error.strerror or error}."
+                )
                 return
             self._refused = [0] * len(LEVEL_NAMES)
         os.fdatasync(full.descriptor)
@@ -262,8 +269,13 @@ class FilesJournal:
         )
         complain(f"A segment of the journal was removed from {self._folder} while it was written to; it was restored.")
 
-    def _refuse(self, level: int) -> bool:
-        """Count one as refused; False, as its `append` gives."""
+    def _is_admitted(self, line: bytes) -> bool:
+        """Whether the journal has room for records of the line's level."""
+        return (level_of(line) or 0) >= self._admits
+
+    def _refuse(self, line: bytes) -> bool:
+        """Count one line as refused; gives False, as its `append` does."""
+        level = level_of(line) or 0
         with self._lock:
             self._refused[level] += 1
             segment = self._segment

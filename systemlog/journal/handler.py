@@ -22,7 +22,7 @@ from systemlog.journal.stderr import complain
 from systemlog.journal.structlog_events import is_event, take_event
 from systemlog.records.copy_text import NULL, decode, escape, escape_text
 from systemlog.records.ids import new_key_bytes
-from systemlog.records.levels import LEVEL_NAMES
+from systemlog.records.levels import LEVEL_COLUMNS, LEVEL_NAMES
 from systemlog.records.row import Row
 from systemlog.redaction import SHORT_BYTES, redact_issued, redact_text, redact_value
 
@@ -42,8 +42,7 @@ TOLD_APART = {
 }
 """Further attributes that do not go into `context` as they are."""
 
-_levels = {logging.getLevelNamesMapping()[name]: level for level, name in enumerate(LEVEL_NAMES)}
-LEVELS = tuple(name.encode() for name in LEVEL_NAMES)
+_levels = {logging.getLevelNamesMapping()[name]: name.encode() for name in LEVEL_NAMES}
 
 SCALARS = frozenset((str, int, float, bool, type(None)))
 """Their texts come of no foreign code."""
@@ -79,27 +78,26 @@ class SystemLogHandler(logging.Handler):
         try:
             config = backends.writer_config()
             severity = record.levelno
-            level = _levels[severity] if severity in _levels else level_index(severity)
-            config.sink.append(level, _line(record, level, config))
+            level = _levels[severity] if severity in _levels else level_column(severity)
+            config.sink.append(_line(record, level, config))
         except Exception as error:  # noqa: BLE001  (the application goes on, whatever it logs)
             complain(f"A record of the logger {record.name} could not be taken: {type(error).__name__}.")
 
 
 def row_of(record: logging.LogRecord) -> Row:
-    """What the log's record of a logging record says; a handler beside ours may write the same elsewhere."""
-    severity = record.levelno
-    level = _levels[severity] if severity in _levels else level_index(severity)
-    return decode(_line(record, level, backends.writer_config()))
+    """Return the row that the handler would store for a logging record, for a handler that writes the same elsewhere."""
+    return decode(_line(record, level_column(record.levelno), backends.writer_config()))
 
 
-def level_index(severity: int) -> int:
-    """The index in `LEVEL_NAMES` of logging's number: a level between two is the lower of them."""
-    return min(max(severity // 10 - 1, 0), len(LEVEL_NAMES) - 1)
+def level_column(severity: int) -> bytes:
+    """Return the level of one of logging's numbers; for a number between two levels, the lower one."""
+    return LEVEL_COLUMNS[min(max(severity // 10 - 1, 0), len(LEVEL_COLUMNS) - 1)]
 
 
 def build_line(
     config: backends.WriterConfig,
-    level: int,
+    key: bytes,
+    level: bytes,
     category: str,
     text: str,
     context: dict[str, Any],
@@ -107,7 +105,6 @@ def build_line(
     user_id: bytes,
     trace_id: bytes,
     subject: bytes,
-    created: float | None = None,
 ) -> bytes:
     """The line of a record of this process, redacted; whatever is given, something that can be stored.
 
@@ -129,8 +126,8 @@ def build_line(
         told = dump(redact_value(json.loads(told)))
     return b"\t".join(
         (
-            new_key_bytes(created),
-            LEVELS[level],
+            key,
+            level,
             category_column(category),
             config.source,
             message if plain else escape(message),
@@ -178,7 +175,7 @@ def _message_bytes(text: str) -> bytes:
     return f"{kept}… [{len(data) - MAX_MESSAGE_BYTES} bytes cut]".encode()
 
 
-def _line(record: logging.LogRecord, level: int, config: backends.WriterConfig) -> bytes:
+def _line(record: logging.LogRecord, level: bytes, config: backends.WriterConfig) -> bytes:
     known = record.__dict__
     context: dict[str, Any] = {}
     given = current_ids()
@@ -220,7 +217,8 @@ def _line(record: logging.LogRecord, level: int, config: backends.WriterConfig) 
         context["stack"] = record.stack_info
     name = record.name if type(record.name) is str else named(record.name)
     created = record.created if type(record.created) is float else _seconds(record.created)
-    return build_line(config, level, name, str(text), context, correlation_id, user_id, trace_id, subject, created)
+    key = new_key_bytes(created)
+    return build_line(config, key, level, name, str(text), context, correlation_id, user_id, trace_id, subject)
 
 
 def _extras(known: dict[str, Any]) -> dict[str, Any]:

@@ -14,16 +14,16 @@ class MemorySink:
     def __init__(self, kept: list[Row] | None = None) -> None:
         self._kept = kept
 
-    def append(self, level: int, line: bytes) -> bool:
+    def append(self, line: bytes) -> bool:
         """Take one line."""
         if self._kept is not None:
             self._kept.append(decode(line))
         return True
 
-    def append_many(self, lines: Sequence[tuple[int, bytes]], writer: str | None = None) -> int:
+    def append_many(self, lines: Sequence[bytes], writer: str | None = None) -> int:
         """Take them all."""
-        for level, line in lines:
-            self.append(level, line)
+        for line in lines:
+            self.append(line)
         return len(lines)
 
     def close(self) -> None:

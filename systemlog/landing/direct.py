@@ -53,15 +53,15 @@ class DirectSink:
         self._failing = False
         self._paused_until = 0.0
 
-    def append(self, level: int, line: bytes) -> bool:
+    def append(self, line: bytes) -> bool:
         """Store one line; False if the database did not take it."""
-        return self.append_many([(level, line)]) == 1
+        return self.append_many([line]) == 1
 
-    def append_many(self, lines: Sequence[tuple[int, bytes]], writer: str | None = None) -> int:
+    def append_many(self, lines: Sequence[bytes], writer: str | None = None) -> int:
         """Store all the lines, or none."""
         if self._storing == threading.get_ident():
             return 0  # storing a record has logged another, which would wait for the first
-        job = _Job([decode(line) for _, line in lines])
+        job = _Job([decode(line) for line in lines])
         deadline = time.monotonic() + self._patience_s
         # While the database fails, one caller tries, and the others do not wait for that one.
         if self._is_paused() or not self._turn.acquire(timeout=0 if self._failing else self._patience_s):

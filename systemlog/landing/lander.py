@@ -18,14 +18,14 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError
 
 from systemlog.journal import directory, framing
-from systemlog.journal.counts import count_levels, level_index_of_line
+from systemlog.journal.counts import count_levels
 from systemlog.journal.reentrancy import storing_records
 from systemlog.journal.segments import HEADER_BYTES, Cell, SegmentReader, UnreadableSegment, lock_is_free, sync
 from systemlog.journal.stderr import complain
 from systemlog.landing.maintenance import Housekeeping
 from systemlog.landing.quarantine import CONFLICT, Quarantine
 from systemlog.landing.stats import added, read_ledger, write_ledger
-from systemlog.records.copy_text import CATEGORY, decode
+from systemlog.records.copy_text import CATEGORY, decode, level_of
 from systemlog.records.levels import LEVEL_NAMES
 from systemlog.storage import Slice, Storage, get_storage
 from systemlog.storage.conflicts import Conflict
@@ -99,17 +99,13 @@ class Lander:
         """
         with storing_records():
             try:
-                self._look()
-                self._ask_positions()
-                slices = list(self._slices())
+                slices = self._find_slices()
                 began, busy_s = time.monotonic(), time.thread_time()
                 done = self._land(slices) if slices else 0
                 self.storing_s = time.thread_time() - busy_s
                 if done:
                     self._note(slices, time.monotonic() - began)
                 self._keep_house()
-            except FileNotFoundError:
-                return 1  # another lander removed a segment: the next pass looks anew
             except (DatabaseError, InterfaceError) as error:
                 self._checked_at = float("-inf")
                 with suppress(Exception):  # closing what is broken
@@ -130,6 +126,18 @@ class Lander:
                     sync(path)
                 synced[path] = now
         self._synced = synced
+
+    def _find_slices(self) -> list[Slice]:
+        """What waits, oldest segment first, up to a batch."""
+        while True:
+            try:
+                self._look()
+                self._ask_positions()
+                return list(self._slices())
+            except FileNotFoundError:
+                # Another lander removed a segment after this one had listed it: list the segments again.
+                if all(path.exists() for path in self._segments):
+                    raise
 
     def _look(self) -> None:
         """Open what is new, forget what is gone."""
@@ -250,6 +258,11 @@ class Lander:
         )
 
     def _keep_house(self) -> None:
+        # A segment that another lander removed meanwhile is forgotten in the next pass.
+        with suppress(FileNotFoundError):
+            self._keep()
+
+    def _keep(self) -> None:
         for segment in self._house.keep(list(self._segments.values()), self._positions):
             del self._segments[segment.path]
             self._positions.pop(segment.id, None)
@@ -289,7 +302,7 @@ class Lander:
             counts = list(ledger.quarantined)
             for position, data in lines:
                 if position in new:
-                    level = level_index_of_line(data)
+                    level = level_of(data)
                     counts[-1 if level is None else level] += 1
                     told.append({"segment": str(segment), "position": position})
             write_ledger(self._folder, ledger._replace(quarantined=tuple(counts)))

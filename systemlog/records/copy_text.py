@@ -14,12 +14,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from systemlog.records.context_json import ContextDecoder
+from systemlog.records.levels import LEVEL_NAMES
 from systemlog.records.row import COLUMNS, Row, context_as_json
 
 NULL = b"\\N"
 TIMESTAMP, ID, LEVEL, CATEGORY, CONTEXT = map(COLUMNS.index, ("timestamp", "id", "level", "category", "context"))
 LEVEL_OFFSET = 63
-"""Where the level begins in a line: timestamp and id before it have one length in all of them."""
+"""Where the level begins in a line: in every line, the timestamp and the id before it have the same length."""
+
+_level_of_initial = {ord(name[0]): index for index, name in enumerate(LEVEL_NAMES)}
 
 _escaped = re.compile(rb"\\(.)", re.DOTALL)
 _letters = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
@@ -63,6 +66,11 @@ def decode(line: bytes) -> Row:
     fields[ID] = uuid.UUID(fields[ID])
     fields[CONTEXT] = json.loads(fields[CONTEXT] or "", cls=ContextDecoder)
     return Row(*fields)
+
+
+def level_of(line: bytes) -> int | None:
+    """Return the level of a line as its place in `LEVEL_NAMES`; None if this is no line of a record."""
+    return _level_of_initial.get(line[LEVEL_OFFSET]) if len(line) > LEVEL_OFFSET else None
 
 
 def texts(line: bytes) -> list[str | None]:

@@ -102,6 +102,11 @@ def key_at(microseconds: int, low_bits: int | None = None) -> bytes:
     return _key(microseconds, next(_counter) if low_bits is None else _VARIANT | low_bits & _RANDOM_BITS)
 
 
+def id_of_key(key: bytes) -> uuid.UUID:
+    """Return the id in a key of `new_key_bytes` or `key_at`."""
+    return uuid.UUID(key[-32:].decode())
+
+
 def derive_bits(digest: bytes, ordinal: int) -> int:
     """The low bits of the id that the `ordinal`-th of equal texts with this digest always gets."""
     return int.from_bytes(hashlib.sha256(digest + ordinal.to_bytes(8, "big")).digest()[:8], "big")

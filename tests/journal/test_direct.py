@@ -153,7 +153,7 @@ def test_a_session_that_is_frozen_is_thrown_away(use: Use, backends: Callable[[]
 
 def test_what_the_database_refuses_is_refused_and_the_next_record_is_stored(use: Use) -> None:
     sink = use()
-    assert not sink.append(1, b"\t".join([b"2026-11-27 12:00:00.000000+00", b"0" * 32, b"INFO", *[b"\\N"] * 9]))
+    assert not sink.append(b"\t".join([b"2026-11-27 12:00:00.000000+00", b"0" * 32, b"INFO", *[b"\\N"] * 9]))
     assert record("c", "next")
     assert stored() == ["next"]
 

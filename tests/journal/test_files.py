@@ -233,7 +233,8 @@ def test_a_full_disk_refuses_until_there_is_room_again(tmp_path: Path, option: s
             """
             import time
             def fill():
-                return [number for number in range(600) if not backends.sink().append(3, b"x" * 1000)]
+                line = b"x" * 63 + b"ERROR" + b"x" * 932
+                return [number for number in range(600) if not backends.sink().append(line)]
             path = os.path.join(settings.SYSTEMLOG["JOURNAL_DIR"], "ballast")
             try:
                 open(path, "w").write("x" * 100_000)
@@ -255,6 +256,20 @@ def test_a_full_disk_refuses_until_there_is_room_again(tmp_path: Path, option: s
             data = b"".join(path.read_bytes() for path in directory.segment_files(target))
             assert b"first" in data
             assert b"last" in data
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+def test_a_full_segment_grows_and_says_so_where_no_other_can_be_made(tmp_path: Path) -> None:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=3", "none", tmp_path], check=False)
+    if mounted.returncode:
+        pytest.skip("this machine lets nobody mount a file system")
+    try:
+        code = """for number in range(200): logger.error("%04d" + "x" * 1000, number)"""
+        done = in_a_process(tmp_path, code, JOURNAL_MAX_BYTES=2**20)
+        assert len(all_messages(tmp_path)) == 200
+        assert done.stderr.startswith("systemlog: No new segment can be made")
     finally:
         subprocess.run(["umount", tmp_path], check=True)
 
@@ -294,7 +309,7 @@ def test_the_first_records_of_several_threads_are_all_taken(journal: Begin, monk
 
     monkeypatch.setattr(directory, "target", target)
     sink, taken = backends.sink(), []
-    threads = [threading.Thread(target=lambda: taken.append(sink.append(1, b"x"))) for _ in range(5)]
+    threads = [threading.Thread(target=lambda: taken.append(sink.append(b"x"))) for _ in range(5)]
     threads[0].start()
     assert looking.wait(10)
     for thread in threads[1:]:

@@ -364,7 +364,7 @@ def test_a_sink_that_fails_is_told_on_stderr_and_nowhere_else(
     logger: Logger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Failing:
-        def append(self, level: int, line: bytes) -> bool:
+        def append(self, line: bytes) -> bool:
             raise RuntimeError("s3cret")
 
         def append_many(self, lines: Any) -> int:

@@ -26,6 +26,7 @@ from systemlog.landing.quarantine import Quarantine
 from systemlog.landing.stats import read_ledger
 from systemlog.models import Checkpoint, SystemLog
 from systemlog.records.copy_text import encode
+from systemlog.storage import Storage, get_storage
 from tests.landing.conftest import execute, on_postgresql, row, stored, write
 from tests.support.databases import on_citus
 
@@ -86,6 +87,18 @@ def test_a_batch_takes_of_many_segments_and_no_more_than_it_may(folder: Path) ->
     small.land_all()
     assert SystemLog.objects.count() == 12
     del kept
+
+
+def test_a_segment_that_another_lander_removed_counts_as_no_record(folder: Path) -> None:
+    gone, stays = write(folder, [row("gone")]).path, write(folder, [row("1"), row("2")])
+
+    def storage_that_is_late() -> Storage:
+        gone.unlink(missing_ok=True)
+        return get_storage()
+
+    assert Lander(folder, storage=storage_that_is_late).land_once() == 2
+    assert stored() == ["1", "2"]
+    del stays
 
 
 def test_a_rolled_back_batch_is_landed_later(folder: Path, lander: Lander) -> None:
@@ -379,14 +392,14 @@ def test_a_small_disk_that_the_journal_filled_takes_records_again_when_they_are_
     try:
         sink = backends.sink()
         taken = 0
-        while sink.append(3, encode(row(f"{taken}", level="ERROR"))):
+        while sink.append(encode(row(f"{taken}", level="ERROR"))):
             taken += 1
         monkeypatch.setattr("systemlog.journal.files.RETRY_S", 0.0)
         lander = Lander(folder)
         lander.land_all()
-        sink.append(3, encode(row("lost, it may be", level="ERROR")))  # the writer finds that the disk is full
+        sink.append(encode(row("lost, it may be", level="ERROR")))  # the writer finds that the disk is full
         lander.land_all()
-        assert sink.append(3, encode(row("last", level="ERROR")))
+        assert sink.append(encode(row("last", level="ERROR")))
         lander.land_all()
         found = stored()
         assert found[:taken] == [str(number) for number in range(taken)]
