@@ -159,7 +159,7 @@ def _single(request: HttpRequest, maker: LineMaker, index: str, id_: str) -> Htt
             raise ProtocolError(400, str(error)) from None
     if not accept_lines([line], maker.username):
         raise NoRoom
-    id_ = id_ or line[1][_id_at].decode()
+    id_ = id_ or line[_id_at].decode()
     return elastic_response(request, {"_index": index, "_id": id_, **_CREATED}, 201)
 
 
@@ -201,7 +201,7 @@ class _Bulk:
         self._maker = maker
         self._hold = hold
         self._largest = 0
-        self._waiting: list[tuple[int, bytes]] = []
+        self._waiting: list[bytes] = []
         self._places: list[int] = []
         """Of each line that waits: which item is its own."""
         self.items: list[bytes] = []
@@ -257,7 +257,7 @@ class _Bulk:
         except (Refused, Malformed) as error:
             self._refuse(action, index, id_, str(error))
             return
-        id_ = id_ or line[1][_id_at].decode()
+        id_ = id_ or line[_id_at].decode()
         self._waiting.append(line)
         self._places.append(len(self.items))
         self._add(_head(action, index, id_) + _CREATED_ITEM)

@@ -25,7 +25,7 @@ _date_of_index = re.compile(r"[-_.]?[0-9]{4}[-_.][0-9]{2}(?:[-_.][0-9]{2})?(?:-[
 _milliseconds = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,9})?", re.ASCII).fullmatch
 
 
-def line_of(document: bytes, maker: LineMaker, index: str, id_: str) -> tuple[int, bytes]:
+def line_of(document: bytes, maker: LineMaker, index: str, id_: str) -> bytes:
     """The level and the line of a document's record. Raises `Refused` and `Malformed`."""
     given = read(document)
     if not isinstance(given, dict):

@@ -85,7 +85,7 @@ class SystemLogHandler(logging.Handler):
 
 
 def row_of(record: logging.LogRecord) -> Row:
-    """Return the row that the handler would store for a logging record, for a handler that writes the same elsewhere."""
+    """Return the row that the handler would store for a logging record, for formatters that write the same."""
     return decode(_line(record, level_column(record.levelno), backends.writer_config()))
 
 
