@@ -135,7 +135,7 @@ def archive() -> None:
     """Rows a second to an archive, verified, and of one file back."""
     from django.core.management import call_command
 
-    from systemlog.retention.archive import read_manifest
+    from systemlog.retention.manifest import read_manifest
     from systemlog.retention.prune import ArchiveTo, archive_older
 
     for compression in ("gzip", "zstd"):

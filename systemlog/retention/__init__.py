@@ -1,1 +1,1 @@
-"""Retention: which records are kept how long, pruning, and archives."""
+"""Retention: policies that say how long records are kept, pruning, and archives."""

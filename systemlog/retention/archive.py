@@ -1,7 +1,7 @@
-"""An archive: a directory of NDJSON files, compressed, with a manifest that says what is in each of them.
+"""Writing an archive: a directory of compressed NDJSON files, with a manifest that describes each file.
 
-A file is written beside its place, read again and compared, and only then known to the manifest; so what the manifest
-names is whole. The same records give the same file, and are not archived twice.
+A file is written under a temporary name, read again and compared. Only then it gets its name and an entry in the
+manifest, so every file of the manifest is complete. The same records give the same file, and are not archived twice.
 """
 
 from __future__ import annotations
@@ -10,74 +10,29 @@ import fcntl
 import hashlib
 import json
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from systemlog.retention import signatures
 from systemlog.retention.compression import SUFFIXES, broken_data_errors, reading, writing
+from systemlog.retention.manifest import FORMAT, MANIFEST, Entry, read_manifest
 from systemlog.retention.private_files import NotPrivate, create, make_directory, open_lock, open_regular
 
-MANIFEST = "manifest.json"
 ARCHIVE_LOCK = ".lock"
 PART = ".part"
-FORMAT = "system_logs archive 1"
 BLOCK_BYTES = 2**20
-
-_plain_name = re.compile(r"[^./\\\x00][^/\\\x00]*")
-"""A file beside the manifest that is not hidden; no path."""
 
 
 class ArchiveFailed(Exception):
-    """What was to be archived cannot be read again from where it was written; nothing was deleted of it."""
-
-
-class NotInArchive(Exception):
-    """The file is not what the manifest beside it says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A file of the archive. `sha256` is that of the file as it lies there, `content_sha256` of what is in it.
-
-    `since` and `until` are the instants of its oldest and its newest record, as RFC 3339.
-    """
-
-    file: str
-    partition: str
-    rows: int
-    since: str
-    until: str
-    bytes: int
-    sha256: str
-    content_sha256: str
-    compression: str
-    written_at: str
-    signature: str = ""
-
-    @property
-    def is_vouched_for(self) -> bool:
-        """Whether this installation wrote the file, and says so by a signature that is valid."""
-        return bool(self.signature) and signatures.is_valid(self._signed_fields(), self.signature)
-
-    def signed(self) -> Entry:
-        """The same entry, with a signature."""
-        return replace(self, signature=signatures.sign(self._signed_fields()))
-
-    def _signed_fields(self) -> dict[str, object]:
-        fields = asdict(self)
-        del fields["signature"]
-        return fields
+    """An archive file could not be written, or not be read again as it was written. No record of it was deleted."""
 
 
 @dataclass(slots=True)
 class _Content:
-    """What went through: its digest, its lines, and the first and the last of them."""
+    """What was written to a file: the digest, the number of lines, the first line and the last block."""
 
     digest: Any
     rows: int = 0
@@ -92,7 +47,7 @@ class _Content:
 
 
 class Archive:
-    """A directory to archive to, held by one process at a time."""
+    """An archive directory that is open for writing. `opened` ensures that one process at a time writes to it."""
 
     def __init__(self, directory: Path, compression: str) -> None:
         self.directory = directory
@@ -100,16 +55,16 @@ class Archive:
         self.entries = read_manifest(directory)
 
     def write(self, partition: str, blocks: Iterable[bytes]) -> Entry | None:
-        """Archive lines of a leaf, in blocks that end with a line, and verify that they can be read again.
+        """Write the lines of a partition to a new file, verify it, and return its entry of the manifest.
 
-        Gives None if there is no line. Raises `ArchiveFailed`, `OSError`.
+        Each block consists of whole lines. Return None if there is no line. Raises `ArchiveFailed` and `OSError`.
         """
         part = self.directory / (partition + PART)
         content = _Content(hashlib.sha256())
         try:
             with create(part) as file:
                 with writing(file, self.compression) as packed:
-                    for block in _gathered(blocks):
+                    for block in _joined(blocks):
                         content.add(block)
                         packed.write(block)
                 file.flush()
@@ -123,9 +78,9 @@ class Archive:
         for number, entry in enumerate(self.entries):
             if entry.content_sha256 != digest or not _is_whole(self.directory / entry.file, content.rows, digest):
                 continue
-            if entry.is_vouched_for:
+            if entry.is_signed_by_us:
                 return entry
-            # Its content was compared just now: from here on this process vouches for it.
+            # The content has just been compared, so this installation can sign the entry.
             self.entries[number] = self._entry(self.directory / entry.file, partition, content, entry.compression)
             self._write_manifest()
             return self.entries[number]
@@ -155,7 +110,7 @@ class Archive:
         ).signed()
 
     def _free_name(self, partition: str) -> Path:
-        """Later records of the same leaf have a file of their own."""
+        """Return an unused file name. Records that arrive later in the same partition get a file of their own."""
         known = {entry.file for entry in self.entries}
         number, name = 1, f"{partition}.ndjson{SUFFIXES[self.compression]}"
         while name in known:
@@ -172,7 +127,7 @@ class Archive:
             file.flush()
             os.fsync(file.fileno())
         part.rename(manifest)
-        # A rename is safe from power loss only when its directory is.
+        # A rename survives a power loss only after an fsync of the directory.
         directory = os.open(self.directory, os.O_RDONLY)
         try:
             os.fsync(directory)
@@ -182,7 +137,11 @@ class Archive:
 
 @contextmanager
 def opened(directory: Path, compression: str, waiting: Callable[[], None]) -> Iterator[Archive]:
-    """The archive in this directory, which is made if it is missing; `waiting` is called if another process has it."""
+    """Open the archive in this directory, and lock it until the end of the block.
+
+    The directory is created if it is missing. `waiting` is called if another process holds the lock. Raises
+    `ArchiveFailed` for a directory that others can write to.
+    """
     try:
         make_directory(directory)
         lock_file = open_lock(directory / ARCHIVE_LOCK)
@@ -197,67 +156,8 @@ def opened(directory: Path, compression: str, waiting: Callable[[], None]) -> It
         yield Archive(directory, compression)
 
 
-def read_manifest(directory: Path) -> list[Entry]:
-    """What the manifest of a directory names; nothing where there is none. Raises `NotInArchive` for another kind."""
-    manifest = directory / MANIFEST
-    try:
-        with open_regular(manifest) as file:
-            given = json.load(file)
-        if given["format"] == FORMAT:
-            return [_read_entry(entry) for entry in given["files"]]
-    except FileNotFoundError:
-        return []
-    except NotPrivate as error:
-        raise NotInArchive(str(error)) from None
-    except (ValueError, TypeError, KeyError, RecursionError):
-        pass
-    raise NotInArchive(f"{manifest} is no manifest that this version knows.")
-
-
-def _read_entry(given: Mapping[str, object]) -> Entry:
-    """An entry, whose file is a plain name. Raises `TypeError`, `ValueError`."""
-    for field in fields(Entry):
-        expected = int if field.type == "int" else str
-        if not isinstance(given.get(field.name, ""), expected) and field.name in given:
-            raise TypeError(field.name)
-    entry = Entry(**given)  # type: ignore[arg-type]
-    if not _plain_name.fullmatch(entry.file):
-        raise ValueError(entry.file)
-    return entry
-
-
-@contextmanager
-def opened_file(file: Path) -> Iterator[tuple[BufferedReader, Entry | None]]:
-    """The file, open to be read, and what the manifest beside it says of it, if anything.
-
-    Raises `NotInArchive` where the manifest names the file, and it is a link, or another one.
-    """
-    entry = _named_beside(file)
-    if entry is None:
-        with file.open("rb") as opened:
-            yield opened, None
-        return
-    try:
-        reader = open_regular(file)
-    except NotPrivate as error:
-        raise NotInArchive(str(error)) from None
-    with reader:
-        if hashlib.file_digest(reader, "sha256").hexdigest() != entry.sha256:
-            raise NotInArchive(f"{file} is damaged, or was changed: its SHA-256 is not that of the manifest.")
-        reader.seek(0)  # the same descriptor: what was compared is what is read
-        yield reader, entry
-
-
-def _named_beside(file: Path) -> Entry | None:
-    try:
-        entries = read_manifest(file.parent)
-    except NotInArchive:
-        return None
-    return next((entry for entry in entries if entry.file == file.name), None)
-
-
 def _sha256_of(file: Path) -> str:
-    """The digest of the file as it lies there."""
+    """Return the SHA-256 of the file as stored, which is compressed."""
     with open_regular(file) as reader:
         return hashlib.file_digest(reader, "sha256").hexdigest()
 
@@ -278,8 +178,8 @@ def _is_whole(file: Path, rows: int, content_sha256: str) -> bool:
     return lines == rows and content.hexdigest() == content_sha256
 
 
-def _gathered(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Fewer and larger blocks: a database gives a line at a time."""
+def _joined(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Join small blocks to larger ones, because the database gives a few lines at a time."""
     gathered: list[bytes] = []
     size = 0
     for block in blocks:

@@ -1,4 +1,4 @@
-"""System check of the setting `RETENTION`, whose rule needs more than its type."""
+"""The system check of the setting `RETENTION`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from systemlog.retention.policies import read_policies
 
 @register(Tags.compatibility)
 def check_policies(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.E002: `RETENTION` is a list of policies, each of which can be the first that a record fits."""
+    """systemlog.E002: `RETENTION` is a list of valid policies, and no policy makes a later one useless."""
     given = conf().RETENTION
     if not isinstance(given, list):
-        return []  # its type is wrong, which the check of all settings says
+        return []  # the check of all settings reports the wrong type
     try:
         read_policies(given)
     except ValueError as error:

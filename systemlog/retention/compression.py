@@ -1,6 +1,7 @@
-"""Files of log lines, compressed by gzip or Zstandard: told by their first bytes when read, by name when written.
+"""Reading and writing files that are compressed by gzip or Zstandard.
 
-Zstandard is in Python from 3.14 on; before, it comes with the extra `zstd`.
+When a file is read, its first bytes tell how it is compressed. Python has Zstandard from 3.14 on; older versions need
+the extra `zstd`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 GZIP_LEVEL, ZSTD_LEVEL = 1, 1
-"""Measured with log lines: gzip's 6 takes up to 2.5 times as long for 15 to 20 % less; Zstandard's 3 saves nothing."""
+"""Compression levels. Measured with log lines, level 6 of gzip takes up to 2.5 times as long for files that are 15 to
+20 % smaller; level 3 of Zstandard saves nothing.
+"""
 
 
 class ZstandardIsMissing(Exception):
@@ -31,7 +34,7 @@ class ZstandardIsMissing(Exception):
 
 
 def zstandard() -> ModuleType:
-    """The module. Raises `ZstandardIsMissing`."""
+    """Return the module of Zstandard. Raises `ZstandardIsMissing`."""
     for name in ("compression.zstd", "backports.zstd"):
         with suppress(ImportError):
             return import_module(name)
@@ -39,7 +42,7 @@ def zstandard() -> ModuleType:
 
 
 def reading(file: BufferedReader) -> BinaryIO:
-    """What is in the file, decompressed if it is compressed. Raises `ZstandardIsMissing`."""
+    """Return a reader of the file's content, decompressed if necessary. Raises `ZstandardIsMissing`."""
     magic = file.peek(4)
     if magic.startswith(GZIP_MAGIC):
         return cast(BinaryIO, gzip.open(file))
@@ -49,14 +52,14 @@ def reading(file: BufferedReader) -> BinaryIO:
 
 
 def writing(file: BinaryIO, compression: str) -> BinaryIO:
-    """A file whose content goes compressed into `file`; the same content gives the same bytes. Close it first."""
+    """Return a writer that compresses into `file`. Close it before `file`. The same content gives the same bytes."""
     if compression == ZSTD:
         return cast(BinaryIO, zstandard().open(file, "wb", level=ZSTD_LEVEL))
     return cast(BinaryIO, gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0))
 
 
 def broken_data_errors() -> tuple[type[Exception], ...]:
-    """What reading compressed data raises that breaks off or is damaged."""
+    """Return the exceptions that reading damaged or incomplete compressed data raises."""
     try:
         return (EOFError, zlib.error, gzip.BadGzipFile, zstandard().ZstdError)
     except ZstandardIsMissing:

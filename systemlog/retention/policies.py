@@ -1,6 +1,6 @@
-"""Reading the retention policies of `SYSTEMLOG["RETENTION"]`: the first policy that a record fits decides about it.
+"""Reads the retention policies of `SYSTEMLOG["RETENTION"]`.
 
-A record that no policy fits is kept.
+The first policy that matches a record decides when the record is deleted. A record that no policy matches is kept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KEYS = ("category", "level", "keep", "archive")
 
 
 def read_policies(given: Sequence[Mapping[str, Any]]) -> tuple[Policy, ...]:
-    """The policies that the setting `RETENTION` holds. Raises `ValueError`, which says what is wrong with which."""
+    """Return the policies of the setting `RETENTION`. Raises `ValueError`, which names the entry and its mistake."""
     policies: list[Policy] = []
     for number, entry in enumerate(given, 1):
         if policies and policies[-1].fits_all:

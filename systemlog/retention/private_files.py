@@ -1,4 +1,4 @@
-"""Files of an archive: written by one user into a directory of their own, and never through a link."""
+"""Opens the files of an archive safely: in a directory that no other user can write to, and never through a link."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 
 class NotPrivate(Exception):
-    """The directory belongs to another user, or others may write to it, or a link is where a file should be."""
+    """The directory belongs to another user, or other users can write to it, or a file is not a regular file."""
 
 
 def make_directory(directory: Path) -> None:
-    """Make the directory if it is missing. Raises `NotPrivate`, `OSError`."""
-    directory.mkdir(mode=0o700, exist_ok=True)  # without its parents: a volume may not be mounted
+    """Create the directory if it is missing, and check who can write to it. Raises `NotPrivate` and `OSError`."""
+    directory.mkdir(mode=0o700, exist_ok=True)  # not its parents, which are missing if a volume is not mounted
     status = directory.stat()
     if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise NotPrivate(
@@ -26,14 +26,14 @@ def make_directory(directory: Path) -> None:
 
 
 def create(file: Path) -> BinaryIO:
-    """A new file to write to. One that an earlier run left there is removed before; of a link, the link alone."""
+    """Create a file for writing. An existing file is removed first; of a link, only the link is removed."""
     file.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     return os.fdopen(os.open(file, flags, 0o600), "wb")
 
 
 def open_lock(file: Path) -> BinaryIO:
-    """The file to lock, made if it is missing. Raises `NotPrivate`, `OSError`."""
+    """Open the lock file, which is created if it is missing. Raises `NotPrivate` and `OSError`."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(file, flags, 0o600)
@@ -45,9 +45,9 @@ def open_lock(file: Path) -> BinaryIO:
 
 
 def open_regular(file: Path) -> BufferedReader:
-    """The file, open to be read. Raises `NotPrivate` for a link, a directory, a pipe or a device; `OSError`."""
+    """Open a regular file for reading. Raises `NotPrivate` for a link, directory, pipe or device, and `OSError`."""
     try:
-        # Not waiting: to open a pipe would, until somebody writes to it.
+        # O_NONBLOCK, because opening a pipe would wait for a writer.
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno == errno.ELOOP:

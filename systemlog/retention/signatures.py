@@ -1,6 +1,6 @@
-"""Signatures of an archive's entries: HMAC-SHA256 by a key derived from `SECRET_KEY`, or one of its fallbacks.
+"""Signatures of manifest entries: HMAC-SHA256 with a key that is derived from `SECRET_KEY`.
 
-Each entry has its own, so that what is added to an archive vouches for nothing that lay there before.
+Each entry has a signature of its own. Adding a file to an archive therefore does not sign files that were there before.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ SALT = "systemlog.retention.archive"
 
 
 def sign(fields: Mapping[str, object]) -> str:
-    """The signature of these values."""
+    """Return the signature of these values."""
     return _signature(fields, settings.SECRET_KEY)
 
 
 def is_valid(fields: Mapping[str, object], signature: str) -> bool:
-    """Whether this installation signed these values, with its present key or an earlier one."""
+    """Whether `SECRET_KEY` or one of `SECRET_KEY_FALLBACKS` has signed these values."""
     keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return any(constant_time_compare(signature, _signature(fields, key)) for key in keys)
 

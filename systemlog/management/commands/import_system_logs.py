@@ -15,8 +15,8 @@ from django.db import InterfaceError, OperationalError
 from systemlog.ingest.files import BrokenFile, Outcome, import_file
 from systemlog.ingest.validation import InvalidRecord
 from systemlog.management.terminal import TerminalCommand, counted, first_line, not_empty, printable
-from systemlog.retention.archive import Entry, NotInArchive, opened_file, read_manifest
 from systemlog.retention.compression import ZstandardIsMissing
+from systemlog.retention.manifest import Entry, NotInArchive, open_verified, read_manifest
 
 STDIN = "-"
 MAX_NAMED = 20
@@ -90,8 +90,8 @@ class Command(TerminalCommand):
             if name == STDIN:
                 import_file(cast(BufferedReader, sys.stdin.buffer), refuse=refuse, progress=progress)
             else:
-                with opened_file(Path(name)) as (file, entry):
-                    vouched_for = entry is not None and self._is_vouched_for(name, entry)
+                with open_verified(Path(name)) as (file, entry):
+                    vouched_for = entry is not None and self._is_trusted(name, entry)
                     import_file(file, refuse=refuse, progress=progress, of_archive=vouched_for)
         except (NotInArchive, ZstandardIsMissing) as error:
             raise CommandError(str(error)) from None
@@ -113,9 +113,9 @@ class Command(TerminalCommand):
             raise CommandError(f"{name}: {self._summary(outcome)} No line of it is a record.")
         self.stdout.write(f"{shown_name}: {self._summary(outcome)}")
 
-    def _is_vouched_for(self, name: str, entry: Entry) -> bool:
+    def _is_trusted(self, name: str, entry: Entry) -> bool:
         """Whether the file is restored as it is; otherwise the rules for records from outside hold."""
-        if entry.is_vouched_for:
+        if entry.is_signed_by_us:
             return True
         if entry.signature and not self._unverified:
             raise CommandError(

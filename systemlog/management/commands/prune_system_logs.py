@@ -16,8 +16,9 @@ from systemlog.management.progress import ProgressLine
 from systemlog.management.terminal import TerminalCommand, counted, first_line, not_empty
 from systemlog.models import Level
 from systemlog.records.durations import parse_duration
-from systemlog.retention.archive import ArchiveFailed, NotInArchive
+from systemlog.retention.archive import ArchiveFailed
 from systemlog.retention.compression import ZstandardIsMissing
+from systemlog.retention.manifest import NotInArchive
 from systemlog.retention.policies import read_policies
 from systemlog.retention.prune import ArchiveTo, ClockLooksWrong, NoPolicy, NowhereToArchive, plan, prune
 from systemlog.storage.expiry import Policy
