@@ -140,26 +140,28 @@ class Side:
     def ask(self) -> dict[str, float]:
         """One round of questions; each for another record."""
         from systemlog.models import SystemLog
-        from systemlog.search.pages import Search, find_page, find_record
+        from systemlog.search.one_record import find_record
+        from systemlog.search.pages import find_page
+        from systemlog.search.plan import Plan
         from systemlog.search.total import count
         from systemlog.storage.lookups import By, Lookup
 
         everything = SystemLog.objects.all()
-        page = find_page(Search(everything), limit=50)
+        page = find_page(Plan(everything), limit=50)
         some = page.items[-1]
-        old = find_page(Search(everything, until=self.now - timedelta(days=20)), limit=50)
+        old = find_page(Plan(everything, until=self.now - timedelta(days=20)), limit=50)
         correlated = SystemLog.objects.filter(correlation_id=some.correlation_id)
         by = Lookup(By.CORRELATION_ID, str(some.correlation_id))
         category = SystemLog.objects.filter(category=some.category)
         return {
-            "newest page of 50": _timed(lambda: find_page(Search(everything), limit=50)),
-            "page 20 days back": _timed(lambda: find_page(Search(everything), limit=50, after=old.older)),
-            "page of a category": _timed(lambda: find_page(Search(category), limit=50)),
+            "newest page of 50": _timed(lambda: find_page(Plan(everything), limit=50)),
+            "page 20 days back": _timed(lambda: find_page(Plan(everything), limit=50, after=old.older)),
+            "page of a category": _timed(lambda: find_page(Plan(category), limit=50)),
             "by correlation id": _timed(
-                lambda: find_page(Search(correlated, lookup=by, alone=True, selective=True), limit=50)
+                lambda: find_page(Plan(correlated, lookup=by, alone=True, selective=True), limit=50)
             ),
             "by id": _timed(lambda: find_record(some.id)),
-            "total of a category": _timed(lambda: count(Search(category))),
+            "total of a category": _timed(lambda: count(Plan(category))),
             "one record stored": _timed(lambda: SystemLog.objects.create(message="m")),
         }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -18,13 +17,15 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from systemlog.api.base import LogView
+from systemlog.api.pages import read_paging
 from systemlog.api.permissions import SystemLogPermission
 from systemlog.api.schema import EXPORT_PARAMETERS
-from systemlog.api.views import read_cursor
 from systemlog.problems import ContentNegotiation, InvalidParameters
 from systemlog.search.cursors import Cursor
 from systemlog.search.export import Export, Rows, as_csv, as_ndjson, compressed
-from systemlog.search.parameters import read_search
+from systemlog.search.parameters import read_query
+from systemlog.search.plan import make_plan
+from systemlog.search.rows import TEXT_ROWS
 
 FORMATS: dict[str, tuple[str, Callable[[Iterable[Rows]], Iterator[bytes]]]] = {
     "ndjson": ("application/x-ndjson", as_ndjson),
@@ -33,7 +34,7 @@ FORMATS: dict[str, tuple[str, Callable[[Iterable[Rows]], Iterator[bytes]]]] = {
 
 
 class ExportView(LogView):
-    """All the records that a search finds."""
+    """All records that a search finds."""
 
     permission_classes = [SystemLogPermission]
     content_negotiation_class = ContentNegotiation
@@ -53,24 +54,21 @@ class ExportView(LogView):
         },
     )
     def get(self, request: Request) -> StreamingHttpResponse:
-        """The stream; what is wrong with the question, or with the database now, is still a problem."""
-        query = request.query_params
-        search = read_search(query, known={"since", "until", "format", "cursor"}, now=timezone.now())
-        name = query.get("format", "ndjson")
+        """Return the stream. An error before the first page is answered as a problem."""
+        parameters = request.query_params
+        query = read_query(parameters, known={"since", "until", "format", "cursor"}, now=timezone.now())
+        name = parameters.get("format", "ndjson")
         if name not in FORMATS:
             raise InvalidParameters({"format": f"This must be one of {', '.join(FORMATS)}."})
         content_type, written = FORMATS[name]
-        belongs_to, cursor = read_cursor(query, apart=("format",))
-        if cursor:
-            search = replace(search, since=cursor.since, until=cursor.until)
-        export = Export(search, cursor.after if cursor else None)
+        paging = read_paging(parameters, apart=("format",))
+        query = paging.resolve(query)
+        export = Export(make_plan(query, TEXT_ROWS), paging.cursor.after if paging.cursor else None)
 
         def trailer() -> Iterator[bytes]:
             if export.rest is not None:
-                there = Cursor(export.rest, False, search.since, search.until, total=0, exact=False)
-                parameters = query.copy()
-                parameters["cursor"] = there.encode(belongs_to)
-                url = f"{request.build_absolute_uri(request.path)}?{parameters.urlencode()}"
+                rest = Cursor(export.rest, False, query.since, query.until, total=0, exact=False)
+                url = f"{request.build_absolute_uri(request.path)}?{paging.query_string(paging.encode(rest))}"
                 yield _trailer(name, export.rows, url)
 
         chunks: Iterable[bytes] = ()
@@ -107,7 +105,7 @@ def _trailer(name: str, rows: int, url: str) -> bytes:
 
 
 async def _in_a_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The same where the server is asynchronous: each step in the thread that has the database connection."""
+    """Yield the same chunks on an asynchronous server, each made in the thread that has the database connection."""
     step = sync_to_async(lambda: next(chunks, None))
     while (chunk := await step()) is not None:
         yield chunk

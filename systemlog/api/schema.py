@@ -17,8 +17,8 @@ from rest_framework.serializers import ChoiceField
 
 from systemlog.models import Level
 from systemlog.records.fields import MAX_TEXT_CHARACTERS
-from systemlog.search.parameters import REPEATABLE, SystemLogFilters
-from systemlog.search.total import AUTOMATIC_BUCKETS, MAX_BUCKETS
+from systemlog.search.histogram import AUTOMATIC_BUCKETS, MAX_BUCKETS
+from systemlog.search.parameters import PARAMETERS
 
 NOT_BLANK = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
 BLANK_IF_EMPTY = r"^([^\u0000]*[^\u0000\s][^\u0000]*)?$"
@@ -180,8 +180,8 @@ CONTEXT_PARAMETER = OpenApiParameter(
 )
 FILTER_PARAMETERS = [
     *(
-        _parameter(name, SCHEMAS.get(name, TEXT), str(each.label), repeatable=name in REPEATABLE)
-        for name, each in SystemLogFilters.base_filters.items()
+        _parameter(name, SCHEMAS.get(name, TEXT), each.description, repeatable=each.repeatable)
+        for name, each in PARAMETERS.items()
     ),
     _parameter("since", TIME, f"Not before this, and not after `until`. {TIME_HELP}"),
     _parameter("until", TIME, f"Not after this. {TIME_HELP}"),

@@ -18,8 +18,10 @@ from systemlog.api.serializers import FacetsSerializer, HistogramSerializer
 from systemlog.problems import ContentNegotiation, InvalidParameters
 from systemlog.records.durations import format_duration, parse_duration
 from systemlog.records.times import represent_time
-from systemlog.search.parameters import read_search
-from systemlog.search.total import TooManyBuckets, facets, histogram
+from systemlog.search.facets import count_facets
+from systemlog.search.histogram import TooManyBuckets, make_histogram
+from systemlog.search.parameters import read_query
+from systemlog.search.plan import make_plan
 
 TIMES = {"since", "until"}
 
@@ -41,11 +43,11 @@ class HistogramView(LogView):
         responses={200: HistogramSerializer},
     )
     def get(self, request: Request) -> Response:
-        """The buckets, oldest first."""
-        query = request.query_params
-        search = read_search(query, known={*TIMES, "interval"}, now=timezone.now())
+        """Return the buckets, oldest first."""
+        parameters = request.query_params
+        query = read_query(parameters, known={*TIMES, "interval"}, now=timezone.now())
         try:
-            found = histogram(search, _read_interval(query))
+            found = make_histogram(make_plan(query), _read_interval(parameters))
         except TooManyBuckets as error:
             raise InvalidParameters({"interval": str(error)}) from None
         return Response(
@@ -72,17 +74,18 @@ class FacetsView(LogView):
     @extend_schema(
         operation_id="system_logs_facets",
         summary="Count records by level, category or source",
+        description="The values, the most frequent first.",
         parameters=FACET_PARAMETERS,
         responses={200: FacetsSerializer},
     )
     def get(self, request: Request) -> Response:
-        """The values, the most frequent first."""
-        query = request.query_params
-        search = read_search(query, known={*TIMES, "field"}, now=timezone.now())
-        field = query.get("field")
+        """Return the values, the most frequent first."""
+        parameters = request.query_params
+        query = read_query(parameters, known={*TIMES, "field"}, now=timezone.now())
+        field = parameters.get("field")
         if field not in FACETS:
             raise InvalidParameters({"field": f"This must be one of {', '.join(FACETS)}."})
-        found = facets(search, field)
+        found = count_facets(make_plan(query), field)
         shown, others = found.values[:MAX_VALUES], found.values[MAX_VALUES:]
         body: dict[str, Any] = {
             "field": field,
@@ -95,11 +98,11 @@ class FacetsView(LogView):
         return Response(body)
 
 
-def _read_interval(query: QueryDict) -> timedelta | None:
-    if "interval" not in query:
+def _read_interval(parameters: QueryDict) -> timedelta | None:
+    if "interval" not in parameters:
         return None
     try:
-        interval = parse_duration(query.get("interval", ""))
+        interval = parse_duration(parameters.get("interval", ""))
     except (ValueError, OverflowError):
         interval = timedelta(0)
     if not interval:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.http import QueryDict
 
 from systemlog.models import Level, SystemLog
-from systemlog.search.parameters import CONTEXT_PREFIX, SystemLogFilters
+from systemlog.search.parameters import CONTEXT_PREFIX, PARAMETERS
 
 TIMES = {
     "-15m": "Last 15 minutes",
@@ -75,7 +75,7 @@ def given(query: QueryDict) -> QueryDict:
 
 def known(query: QueryDict) -> QueryDict:
     """The parameters that narrow the list, for the links and fields of the page; a typing error is not carried on."""
-    names = {*SystemLogFilters.base_filters, *FIELDS}
+    names = {*PARAMETERS, *FIELDS}
     return _copy((name, value) for name, value in _pairs(query) if name in names or name.startswith(CONTEXT_PREFIX))
 
 

@@ -15,6 +15,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
+from django.db.models import QuerySet
 from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
@@ -27,12 +28,18 @@ from systemlog.correlation import get_correlation_id
 from systemlog.models import SystemLog
 from systemlog.problems import InvalidParameters
 from systemlog.records.ids import parse_id
-from systemlog.search.cursors import BadCursor, Cursor, fingerprint
-from systemlog.search.pages import Position, find_page, find_record
-from systemlog.search.parameters import read_search
+from systemlog.search.cursors import BadCursor
+from systemlog.search.one_record import find_record
+from systemlog.search.pages import find_page
+from systemlog.search.paging import Paging
+from systemlog.search.parameters import read_query
+from systemlog.search.plan import make_plan
+from systemlog.search.rows import INSTANCES
 
 VIEW = "systemlog.view_systemlog"
-READ_ELSEWHERE = {"cursor", "since", "until"}
+OTHER_PARAMETERS = {"cursor", "since", "until"}
+"""The parameters of the list beside the filters."""
+
 BEGINNING_CHARACTERS = 300
 """So much of a message the list reads and shows; the rest, and the context, may be 64 KiB each."""
 
@@ -138,49 +145,43 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
         context = {"title": "The log cannot be read", "correlation_id": get_correlation_id()}
         return self._page(request, self.unavailable_template, context, status=503)
 
-    def _find(self, query: QueryDict) -> dict[str, Any]:
-        """The page and the links around it. Raises `InvalidParameters`."""
-        search = read_search(query, known=READ_ELSEWHERE, now=timezone.now())
-        belongs_to = fingerprint((name, value) for name in query if name != "cursor" for value in query.getlist(name))
-        cursor = _read_cursor(query, belongs_to)
-        if cursor:
-            search = replace(search, since=cursor.since, until=cursor.until)
-        backwards = cursor is not None and cursor.backwards
-        records = search.records.defer("message", "context").annotate(
-            beginning=Left("message", BEGINNING_CHARACTERS + 1)
-        )
+    def _find(self, parameters: QueryDict) -> dict[str, Any]:
+        """Return the page and the links around it, for the template. Raises `InvalidParameters`."""
+        query = read_query(parameters, known=OTHER_PARAMETERS, now=timezone.now())
+        paging = _read_paging(parameters)
+        query = paging.resolve(query)
+        cursor = paging.cursor
         page = find_page(
-            replace(search, records=records),
+            make_plan(query, BEGINNINGS),
             limit=self.list_per_page,
             after=cursor.after if cursor else None,
-            backwards=backwards,
+            backwards=paging.backwards,
             first_slice=cursor.slice if cursor else None,
         )
-
-        def link(after: Position | None, towards_newer: bool) -> str | None:
-            if after is None:
-                return None
-            slice_ = page.slice if towards_newer == backwards else None
-            # Nothing was counted: "at least 0" is what a cursor can say of that.
-            there = Cursor(after, towards_newer, search.since, search.until, total=0, exact=False, slice=slice_)
-            return filter_links.link(query, cursor=there.encode(belongs_to))
-
-        older, newer = link(page.older, towards_newer=False), link(page.newer, towards_newer=True)
+        older, newer = (
+            text and filter_links.link(parameters, cursor=text) for text in paging.older_and_newer(page, query)
+        )
         return {
             "page": page,
-            "backwards": backwards,
+            "backwards": paging.backwards,
             "older": older,
             "newer": newer,
-            "go_on": None if page.complete else newer if backwards else older,
-            "newest": filter_links.link(query, cursor=None) if cursor else None,
+            "go_on": None if page.complete else newer if paging.backwards else older,
+            "newest": filter_links.link(parameters, cursor=None) if cursor else None,
         }
 
 
-def _read_cursor(query: QueryDict, belongs_to: str) -> Cursor | None:
-    text = query.get("cursor")
-    if text is None:
-        return None
+def _read_paging(parameters: QueryDict) -> Paging:
     try:
-        return Cursor.decode(str(text), belongs_to)
+        return Paging(parameters)
     except BadCursor:
         raise InvalidParameters({"cursor": "This is no place in this list: start at its newest record."}) from None
+
+
+def _beginnings() -> QuerySet[SystemLog, Any]:
+    """Return all records with the beginning of their message, and without the rest of it and the context."""
+    beginning = Left("message", BEGINNING_CHARACTERS + 1)  # one more, so that the template shows that it is cut
+    return INSTANCES.records().defer("message", "context").annotate(beginning=beginning)
+
+
+BEGINNINGS = replace(INSTANCES, records=_beginnings)

@@ -1,4 +1,4 @@
-"""Cursors: where a page starts and what it belongs to, as an opaque text in the URL of the next page."""
+"""Cursors: the start of a page, and the search that it belongs to, as an opaque signed text in a URL."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from datetime import datetime, timedelta
 from django.core.signing import BadSignature, Signer
 
 from systemlog.records.ids import EPOCH, MICROSECOND
-from systemlog.search.pages import Position
+from systemlog.search.position import Position
 
 MAX_CHARACTERS = 500
 
 
 class BadCursor(ValueError):
-    """The text is no cursor, or one of another search."""
+    """The text is not a cursor, or is a cursor of another search."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where the page starts (`after`), in which direction it goes, and what the first page found out once for all.
+    """The position after which a page starts, its direction, and the values that the first page found for all pages.
 
-    `total` and `exact` are the count; `since` and `until` the bounds that a relative time had then; `slice` is how
-    long the first slice of the search should be, where the last page ran out of its budget.
+    `total` and `exact` are the count. `since` and `until` are the bounds, with relative times resolved. `slice` is the
+    length of the first slice of the search, where the page before ran out of its budget.
     """
 
     after: Position
@@ -39,7 +39,7 @@ class Cursor:
     slice: timedelta | None = None
 
     def encode(self, search: str) -> str:
-        """As signed text, bound to the search that `fingerprint()` names."""
+        """Return the cursor as a signed text, bound to the search that `fingerprint()` identifies."""
         fields = [
             search,
             _microseconds(self.after.timestamp),
@@ -56,7 +56,7 @@ class Cursor:
 
     @classmethod
     def decode(cls, text: str, search: str) -> Cursor:
-        """The cursor that `encode` made for the same search. Raises `BadCursor`."""
+        """Return the cursor that `encode` made a text of for the same search. Raises `BadCursor` for any other text."""
         if len(text) > MAX_CHARACTERS:
             raise BadCursor
         try:
@@ -74,18 +74,18 @@ class Cursor:
                 exact=bool(exact),
                 slice=None if slice_ is None else slice_ * MICROSECOND,
             )
-        except (BadSignature, ValueError, TypeError) as error:  # changed, or from an earlier version with other fields
+        except (BadSignature, ValueError, TypeError) as error:  # changed, or made by a version with other fields
             raise BadCursor from error
         return cursor
 
 
 def _signer() -> Signer:
-    """Signs with SECRET_KEY: a cursor holds the total, and where to search, which no client may choose."""
+    """Return the signer, which uses SECRET_KEY: a client may not choose the total or the position of a cursor."""
     return Signer(salt="systemlog.search.cursors", sep=".")
 
 
 def fingerprint(parameters: Iterable[tuple[str, str]]) -> str:
-    """What tells one search from another: its parameters, in any order."""
+    """Return a hash that identifies a search by its parameters, in any order."""
     text = json.dumps(sorted(parameters), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 

@@ -1,202 +1,110 @@
-"""The query parameters of the log list: what may be asked, and what is wrong with a question.
+"""The query parameters of the log API: a table of the filters, and how a URL's parameters become a `Query`.
 
-A parameter that nobody knows is an error, like a bad value: a filter with a typing error in it must not answer
-with all records.
+An unknown parameter is an error, like a bad value: a search with a mistyped filter must not answer with all records.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from itertools import combinations, pairwise
-from typing import Any
 
-import django_filters
-from django import forms
-from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
-from systemlog.models import Level, SystemLog
+from systemlog.models import Level
 from systemlog.problems import InvalidParameters
 from systemlog.records.durations import parse_duration
-from systemlog.records.fields import MAX_CONTEXT_DEPTH, unstorable
+from systemlog.records.fields import unstorable
 from systemlog.records.levels import parse_level
-from systemlog.records.strict_json import Malformed, read_json
 from systemlog.records.times import parse_timestamp
-from systemlog.search.pages import Search
+from systemlog.search.query import Query
 from systemlog.search.time_walk import START_OF_TIME, just_after
-from systemlog.storage.expressions import ContextHolds, HasTerm
-from systemlog.storage.lookups import By, Lookup
 
 CONTEXT_PREFIX = "context."
 MAX_CONTEXT_DOTS = 5
-"""A dot goes deeper or is part of a key; both are looked for, which doubles the ways with each dot."""
+"""Each dot doubles the number of paths to look for, because it goes a level deeper or is part of a key."""
 
 MAX_CONTEXT_FILTERS = 5
 MAX_TERMS = 20
 MAX_TERM_CHARACTERS = 1000
-REPEATABLE = {"level", "category"}
-SELECTIVE = (By.CORRELATION_ID, By.TRACE_ID, By.SUBJECT, By.USER_ID)
-"""The most selective first."""
+SHOWN_CHARACTERS = 100
+"""An error message repeats at most this much of a parameter's name."""
 
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter that filters on a column. `takes_level` is true where its values are names of levels."""
+
+    description: str
+    repeatable: bool = False
+    takes_level: bool = False
+
+
+PARAMETERS = {
+    "level": Parameter("Of one of these levels, in any case; repeatable.", repeatable=True, takes_level=True),
+    "min_level": Parameter("Of this level or a graver one.", takes_level=True),
+    "category": Parameter("Of one of these categories; repeatable.", repeatable=True),
+    "correlation_id": Parameter("Of one request."),
+    "user_id": Parameter("Of one user."),
+    "trace_id": Parameter("Of one trace."),
+    "source": Parameter("Of one service or host."),
+    "subject": Parameter("About one thing: `app_label.model:pk`."),
+    "q": Parameter("Every term is in the message, as a substring, in any case; at most 20 terms."),
+}
+"""The filters by their names; errors and the OpenAPI document list them in this order."""
+
+NOT_A_LEVEL = f"This must be one of {', '.join(Level.values)}."
+EMPTY = "This must not be empty."
+NUL = "This has a NUL character or a lone surrogate."
+NOT_A_TIME = "This must be a date and time as RFC 3339 has them (2026-11-24T08:30:00Z), or relative (-15m, -7d)."
+TOO_MANY_TERMS = f"There may be at most {MAX_TERMS} terms of at most {MAX_TERM_CHARACTERS} characters."
 
 _lost_plus = re.compile(r" (\d{2}:\d{2})$", re.ASCII)
 
 
-class LevelsField(forms.MultipleChoiceField):
-    """Levels in any case."""
+def read_query(parameters: QueryDict, *, known: set[str], now: datetime) -> Query:
+    """Return the query that a URL's parameters ask for.
 
-    def to_python(self, value: Any) -> list[str]:
-        """Upper case, as they are stored."""
-        return [parse_level(level) or level for level in super().to_python(value)]
-
-
-class LevelField(django_filters.fields.ChoiceField):  # type: ignore[misc]  # the library is untyped
-    """One level in any case."""
-
-    def to_python(self, value: Any) -> str:
-        """Upper case, as it is stored."""
-        text = str(super().to_python(value))
-        return parse_level(text) or text
-
-
-class TextsField(forms.MultipleChoiceField):
-    """Any texts, repeated."""
-
-    def valid_value(self, value: str) -> bool:
-        """What the database can hold."""
-        return unstorable.search(value) is None
-
-
-class LevelsFilter(django_filters.MultipleChoiceFilter):  # type: ignore[misc]  # the library is untyped
-    """`level=ERROR&level=CRITICAL`."""
-
-    field_class = LevelsField
-
-
-class LevelFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # the library is untyped
-    """`min_level=WARNING`."""
-
-    field_class = LevelField
-
-
-class TextsFilter(django_filters.MultipleChoiceFilter):  # type: ignore[misc]  # the library is untyped
-    """`category=billing&category=orders`."""
-
-    field_class = TextsField
-
-
-class SystemLogFilters(django_filters.FilterSet):  # type: ignore[misc]  # the library is untyped
-    """The filters on columns. Times, paging and `context.<key>` are read by `read_search`."""
-
-    level = LevelsFilter(
-        choices=Level.choices, method="filter_levels", label="Of one of these levels, in any case; repeatable."
-    )
-    min_level = LevelFilter(
-        choices=Level.choices, method="filter_min_level", empty_label=None, label="Of this level or a graver one."
-    )
-    category = TextsFilter(method="filter_categories", label="Of one of these categories; repeatable.")
-    correlation_id = django_filters.CharFilter(strip=False, label="Of one request.")
-    user_id = django_filters.CharFilter(strip=False, label="Of one user.")
-    trace_id = django_filters.CharFilter(strip=False, label="Of one trace.")
-    source = django_filters.CharFilter(strip=False, label="Of one service or host.")
-    subject = django_filters.CharFilter(strip=False, label="About one thing: `app_label.model:pk`.")
-    q = django_filters.CharFilter(
-        method="filter_terms", label="Every term is in the message, as a substring, in any case; at most 20 terms."
-    )
-
-    class Meta:
-        model = SystemLog
-        fields: list[str] = []
-
-    def filter_levels(self, records: QuerySet[SystemLog], name: str, value: list[str]) -> QuerySet[SystemLog]:
-        """Of one of these levels."""
-        return records.filter(level__in=value)
-
-    def filter_min_level(self, records: QuerySet[SystemLog], name: str, value: str) -> QuerySet[SystemLog]:
-        """As grave as this, or graver."""
-        return records.filter(level__in=Level.from_severity(value))
-
-    def filter_categories(self, records: QuerySet[SystemLog], name: str, value: list[str]) -> QuerySet[SystemLog]:
-        """Of one of these categories."""
-        return records.filter(category__in=value)
-
-    def filter_terms(self, records: QuerySet[SystemLog], name: str, value: str) -> QuerySet[SystemLog]:
-        """With all of these terms."""
-        terms = value.split()
-        if len(terms) > MAX_TERMS or any(len(term) > MAX_TERM_CHARACTERS for term in terms):
-            limits = f"at most {MAX_TERMS} terms of at most {MAX_TERM_CHARACTERS} characters"
-            raise InvalidParameters({name: f"There may be {limits}."})
-        return records.filter(*(HasTerm("message", term) for term in terms))
-
-
-WHAT_IS_WRONG = {
-    "level": f"This must be one of {', '.join(Level.values)}.",
-    "min_level": f"This must be one of {', '.join(Level.values)}.",
-}
-EMPTY = "This must not be empty."
-NUL = "This has a NUL character or a lone surrogate."
-NOT_A_TIME = "This must be a date and time as RFC 3339 has them (2026-11-24T08:30:00Z), or relative (-15m, -7d)."
-
-
-def read_search(
-    query: QueryDict, *, known: set[str], now: datetime, records: QuerySet[SystemLog, Any] | None = None
-) -> Search:
-    """The search that the parameters ask for, among `records` or all; `known` are those that somebody else reads.
-
-    Raises `InvalidParameters`, which names each parameter that is unknown or has a bad value.
+    `known` names the parameters that the caller reads itself; `since` and `until` are among them wherever they are
+    allowed. Relative times are relative to `now`. Raises `InvalidParameters`, which names each parameter that is
+    unknown or has a bad value.
     """
     wrong: dict[str, str] = {}
-    filters, fields = _filters()
-    for name in query:
-        shown = unstorable.sub("\ufffd", name[:100])
-        if name not in filters and name not in known and not name.startswith(CONTEXT_PREFIX):
-            wrong[shown] = "There is no such parameter."
-        elif any(map(unstorable.search, (name, *query.getlist(name)))):
-            wrong[shown] = NUL
-        elif len(query.getlist(name)) > 1 and name not in REPEATABLE and not name.startswith(CONTEXT_PREFIX):
-            wrong[shown] = "This may be given once."
-    values: dict[str, Any] = {}
-    for name, field in fields.items():
-        try:
-            values[name] = field.clean(field.widget.value_from_datadict(query, {}, name))
-        except forms.ValidationError:
-            wrong[name] = WHAT_IS_WRONG.get(name, NUL)
-    for name in filters:
-        if name != "q" and "" in query.getlist(name):
-            # An empty variable in a script must not answer with all records.
-            wrong[name] = WHAT_IS_WRONG.get(name, EMPTY)
-    since = _read_time(query, "since", now, wrong)
-    until = _read_time(query, "until", now, wrong)
-    # With a cursor, the bounds that the first page resolved are in force.
-    if since and until and since > until and "cursor" not in query:
+    _check_names(parameters, known, wrong)
+    _check_values(parameters, wrong)
+    since = _read_time(parameters, "since", now, wrong)
+    until = _read_time(parameters, "until", now, wrong)
+    # With a cursor, the bounds that were resolved for the first page are in force.
+    if since and until and since > until and "cursor" not in parameters:
         wrong["since"] = "This lies after `until`."
-    conditions = list(_read_context(query, wrong))
+    context = tuple(_read_context(parameters, wrong))
     if wrong:
         raise InvalidParameters(wrong)
-    records = SystemLog.objects.all() if records is None else records
-    for name, value in values.items():
-        if value:
-            records = filters[name].filter(records, value)
-    selective = next((Lookup(by, values[by]) for by in SELECTIVE if values[by]), None)
-    return Search(
-        records=records.filter(*conditions) if conditions else records,
+    terms = tuple(parameters.get("q", "").split())
+    if len(terms) > MAX_TERMS or any(len(term) > MAX_TERM_CHARACTERS for term in terms):
+        raise InvalidParameters({"q": TOO_MANY_TERMS})
+    return Query(
+        levels=tuple(parse_level(text) or text for text in parameters.getlist("level")),
+        min_level=parse_level(parameters.get("min_level", "")) or "",
+        categories=tuple(parameters.getlist("category")),
+        correlation_id=parameters.get("correlation_id", ""),
+        user_id=parameters.get("user_id", ""),
+        trace_id=parameters.get("trace_id", ""),
+        source=parameters.get("source", ""),
+        subject=parameters.get("subject", ""),
+        terms=terms,
+        context=context,
         since=since,
-        until=until and just_after(until),  # a search excludes its `until`, the parameter does not
-        lookup=selective or (_by_index(values) if not conditions else None),
-        alone=not conditions and sum(map(bool, values.values())) == 1,
-        selective=selective is not None,
-        indexed=not conditions and _is_indexed(values),
-        rollup=_rollup(values) if not conditions else None,
+        until=until and just_after(until),  # the parameter includes its instant, a query excludes it
     )
 
 
 def read_time(text: str, now: datetime) -> datetime | None:
-    """An instant, as RFC 3339 or relative to `now`; None if it is neither. A `+` that became a space is a `+` again."""
+    """Return the instant that a text names, as RFC 3339 or relative to `now`; None if it names none.
+
+    A space before the offset is read as the `+` that a client did not escape in its URL.
+    """
     if text.startswith("-"):
         try:
             return now - parse_duration(text[1:])
@@ -207,105 +115,54 @@ def read_time(text: str, now: datetime) -> datetime | None:
     return parse_timestamp(_lost_plus.sub(r"+\1", text))
 
 
-@cache
-def _filters() -> tuple[Mapping[str, Any], Mapping[str, forms.Field]]:
-    """The filters, and the fields that clean their values: a FilterSet copies them all, and its form once more."""
-    filters = SystemLogFilters()
-    return filters.filters, filters.form.fields
+def _check_names(parameters: QueryDict, known: set[str], wrong: dict[str, str]) -> None:
+    """Find unknown parameters, characters that no database stores, and repeated parameters."""
+    for name in parameters:
+        shown = unstorable.sub("\ufffd", name[:SHOWN_CHARACTERS])
+        values = parameters.getlist(name)
+        in_context = name.startswith(CONTEXT_PREFIX)
+        if name not in PARAMETERS and name not in known and not in_context:
+            wrong[shown] = "There is no such parameter."
+        elif any(map(unstorable.search, (name, *values))):
+            wrong[shown] = NUL
+        elif len(values) > 1 and not in_context and not (name in PARAMETERS and PARAMETERS[name].repeatable):
+            wrong[shown] = "This may be given once."
 
 
-def _is_indexed(values: Mapping[str, Any]) -> bool:
-    """Whether an index finds the records by time, by category, or by the gravest levels, and nothing else is asked."""
-    grave = _levels(values) <= set(Level.from_severity(Level.ERROR))
-    asked = {name for name, value in values.items() if value}
-    return asked <= {"level", "min_level", "category"} and (grave or asked <= {"category"})
+def _check_values(parameters: QueryDict, wrong: dict[str, str]) -> None:
+    """Find values that name no level, and empty values.
+
+    An empty value is an error because an unset variable in a script must not make the search answer with all records.
+    `q` is an exception: a search box sends it empty.
+    """
+    for name, parameter in PARAMETERS.items():
+        values = parameters.getlist(name)
+        # Of a parameter that is given twice although it may be given once, the last value counts.
+        checked = values if parameter.repeatable else values[-1:]
+        if parameter.takes_level and any(parse_level(value) is None for value in checked):
+            wrong[name] = NOT_A_LEVEL
+    for name, parameter in PARAMETERS.items():
+        if name != "q" and "" in parameters.getlist(name):
+            wrong[name] = NOT_A_LEVEL if parameter.takes_level else EMPTY
 
 
-def _by_index(values: Mapping[str, Any]) -> Lookup | None:
-    """How an index finds exactly the records that are asked for, if there is one."""
-    asked = {name for name, value in values.items() if value}
-    categories = values["category"]
-    if not asked <= {"level", "min_level", "category"} or len(categories) > 1:
+def _read_time(parameters: QueryDict, name: str, now: datetime, wrong: dict[str, str]) -> datetime | None:
+    if name not in parameters:
         return None
-    if asked == {"category"}:
-        return Lookup(By.CATEGORY, *categories)
-    levels = _levels(values)
-    if categories:
-        return Lookup(By.CRITICAL_OF_CATEGORY, *categories) if levels == {Level.CRITICAL} else None
-    grave: dict[frozenset[str], By] = {
-        frozenset({Level.ERROR}): By.ERROR,
-        frozenset({Level.CRITICAL}): By.CRITICAL,
-        frozenset({Level.ERROR, Level.CRITICAL}): By.GRAVE,
-    }
-    by = grave.get(frozenset(levels))
-    return Lookup(by) if by else None
-
-
-def _levels(values: Mapping[str, Any]) -> set[str]:
-    return set(values["level"] or Level.values) & set(Level.from_severity(values["min_level"] or Level.DEBUG))
-
-
-def _rollup(values: Mapping[str, Any]) -> Q | None:
-    """The filter in terms of the roll-up; None if it asks for more than level, category and source."""
-    condition = Q()
-    for name, value in values.items():
-        if not value:
-            continue
-        if name in ("level", "category"):
-            condition &= Q((f"{name}__in", value))
-        elif name == "min_level":
-            condition &= Q(level__in=Level.from_severity(value))
-        elif name == "source":
-            condition &= Q(source=value)
-        else:
-            return None
-    return condition
-
-
-def _read_time(query: QueryDict, name: str, now: datetime, wrong: dict[str, str]) -> datetime | None:
-    if name not in query:
-        return None
-    instant = read_time(query.get(name, ""), now)
+    instant = read_time(parameters.get(name, ""), now)
     if instant is None:
         wrong[name] = NOT_A_TIME
     return instant
 
 
-def _read_context(query: QueryDict, wrong: dict[str, str]) -> Iterator[Q]:
-    names = [name for name in query if name.startswith(CONTEXT_PREFIX)]
+def _read_context(parameters: QueryDict, wrong: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the path and the value of each `context.<key>` parameter."""
+    names = [name for name in parameters if name.startswith(CONTEXT_PREFIX)]
     for name in names:
         path = name.removeprefix(CONTEXT_PREFIX)
-        if sum(len(query.getlist(each)) for each in names) > MAX_CONTEXT_FILTERS:
-            wrong[name[:100]] = f"There may be at most {MAX_CONTEXT_FILTERS} of these."
+        if sum(len(parameters.getlist(each)) for each in names) > MAX_CONTEXT_FILTERS:
+            wrong[name[:SHOWN_CHARACTERS]] = f"There may be at most {MAX_CONTEXT_FILTERS} of these."
         elif not path or path.count(".") > MAX_CONTEXT_DOTS:
-            wrong[name[:100]] = f"The key must not be empty, and have at most {MAX_CONTEXT_DOTS} dots."
-        elif not any(map(unstorable.search, (path, *query.getlist(name)))):
-            for value in query.getlist(name):
-                yield _holds(path, value)
-
-
-def _holds(path: str, text: str) -> Q:
-    """Whether the context has the value under the path: as text or as JSON, each dot a step deeper or part of a key."""
-    values: list[Any] = [text]
-    if "\\u" not in text and text.count("[") + text.count("{") <= MAX_CONTEXT_DEPTH:
-        with suppress(Malformed, ValueError):
-            parsed = read_json(text)
-            json.dumps(parsed, allow_nan=False)  # 1e999 is read as infinity, which JSON cannot say
-            values.append(parsed)
-    condition = Q()
-    for keys in _splits(path):
-        for value in values:
-            wanted = value
-            for key in reversed(keys):
-                wanted = {key: wanted}
-            condition |= Q(ContextHolds("context", wanted))
-    return condition
-
-
-def _splits(path: str) -> Iterator[list[str]]:
-    parts = path.split(".")
-    cuts = range(1, len(parts))
-    for count in range(len(parts)):
-        for chosen in combinations(cuts, count):
-            edges = [0, *chosen, len(parts)]
-            yield [".".join(parts[low:high]) for low, high in pairwise(edges)]
+            wrong[name[:SHOWN_CHARACTERS]] = f"The key must not be empty, and have at most {MAX_CONTEXT_DOTS} dots."
+        else:
+            yield from ((path, value) for value in parameters.getlist(name))

@@ -1,49 +1,98 @@
-"""A record as the API and an export say it; a page of them is made without a model instance between row and text."""
+"""The shapes in which a search reads records, and a record as the JSON object of the API.
+
+A page of the API is read as rows of text: no model instance and no decoded context stand between the database and the
+answer. The admin reads model instances.
+"""
 
 from __future__ import annotations
 
+import marshal
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
+import orjson
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
 from systemlog.models import SystemLog
-from systemlog.records.context_json import ContextDecoder
+from systemlog.records.context_json import ContextDecoder, as_json
 from systemlog.records.fields import ALL_FIELDS
 from systemlog.records.times import represent_time
+from systemlog.search.position import Position
 from systemlog.storage import Row
 from systemlog.storage.expressions import IdText, TimeText
 
-CONTEXT = ALL_FIELDS.index("context")
+ID, TIMESTAMP, MESSAGE, CONTEXT = map(ALL_FIELDS.index, ("id", "timestamp", "message", "context"))
 
-_texts = {"id": "id_text", "timestamp": "time_text", "context": "document"}
-_columns = [_texts.get(name, name) for name in ALL_FIELDS]
+_text_names = {"id": "id_text", "timestamp": "time_text", "context": "context_text"}
 
 
-def as_rows(records: QuerySet[SystemLog, Any]) -> QuerySet[SystemLog, Any]:
-    """The records as named tuples of texts in the order of `ALL_FIELDS`, as they are represented; but the context, by
-    the name `document`, as it is stored.
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a search reads of each record, and in which form.
+
+    `records` returns the queryset of all records in this form, which a search narrows. `position` and `characters`
+    take one result of that queryset: its place in the log, and about how many characters of message and context it has.
     """
-    return records.annotate(
-        id_text=IdText("id"), time_text=TimeText("timestamp"), document=Cast("context", TextField())
-    ).values_list(*_columns, named=True)
+
+    records: Callable[[], QuerySet[SystemLog, Any]]
+    position: Callable[[Any], Position]
+    characters: Callable[[Any], int]
 
 
 @cache
-def all_rows() -> QuerySet[SystemLog, Any]:
-    """Of all records; never evaluated itself, so that every search can begin with it."""
-    return as_rows(SystemLog.objects.all())
+def text_rows() -> QuerySet[SystemLog, Any]:
+    """Return all records as tuples of text in the order of `ALL_FIELDS`.
+
+    Id and timestamp have the form in which the API shows them, the context is the stored JSON. The queryset is made
+    once and never evaluated itself, because annotating takes longer than narrowing.
+    """
+    texts = {"id_text": IdText("id"), "time_text": TimeText("timestamp"), "context_text": Cast("context", TextField())}
+    columns = [_text_names.get(name, name) for name in ALL_FIELDS]
+    return SystemLog.objects.annotate(**texts).values_list(*columns)
+
+
+def _position_of_row(row: Any) -> Position:
+    return Position(datetime.fromisoformat(row[TIMESTAMP]), uuid.UUID(row[ID]))
+
+
+def _characters_of_row(row: Any) -> int:
+    return len(row[MESSAGE]) + len(row[CONTEXT])
+
+
+def _position_of_instance(record: SystemLog) -> Position:
+    return Position(record.timestamp, record.id)
+
+
+def _characters_of_instance(record: SystemLog) -> int:
+    loaded = vars(record)  # deferred fields are missing here, and are not fetched for this
+    # Marshalling is the quickest way to learn the size of a dictionary.
+    return len(loaded.get("message", "")) + len(marshal.dumps(loaded.get("context")))
+
+
+TEXT_ROWS = Shape(text_rows, _position_of_row, _characters_of_row)
+INSTANCES = Shape(SystemLog.objects.all, _position_of_instance, _characters_of_instance)
 
 
 def represent_row(row: Any) -> dict[str, Any]:
-    """The JSON object of a row."""
+    """Return the JSON object of a text row, for a serializer that knows Python objects only."""
     values = list(row)
     values[CONTEXT] = ContextDecoder().decode(values[CONTEXT])
     return dict(zip(ALL_FIELDS, values, strict=True))
 
 
+def represent_row_for_orjson(row: Any) -> dict[str, Any]:
+    """Return the JSON object of a text row, with the stored context as a fragment that orjson copies as it is."""
+    values = list(row)
+    values[CONTEXT] = orjson.Fragment(as_json(values[CONTEXT]))
+    return dict(zip(ALL_FIELDS, values, strict=True))
+
+
 def represent(record: SystemLog | Row) -> dict[str, Any]:
-    """The JSON object of a record."""
+    """Return the JSON object of a record."""
     values = {name: getattr(record, name) for name in ALL_FIELDS}
     return values | {"id": str(record.id), "timestamp": represent_time(record.timestamp)}

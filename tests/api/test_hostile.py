@@ -15,7 +15,7 @@ from django.test import Client
 
 from systemlog.conf import conf
 from systemlog.ingest import streams
-from systemlog.search import pages
+from systemlog.search import budget
 from systemlog.storage import Row, get_storage
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +46,7 @@ def test_a_search_that_ran_out_of_its_budget_goes_on_by_its_next(client: Client,
     store(1, timestamp=NOW - timedelta(days=9))
     with pytest.MonkeyPatch.context() as patch:
         ticks = iter(range(10**6))
-        patch.setattr(pages.time, "monotonic", lambda: next(ticks) * tick_s)
+        patch.setattr(budget.time, "monotonic", lambda: next(ticks) * tick_s)
         first = client.get(f"{URL}?q=nothing").json()
     assert not first["complete"]
     assert first["searched_until"] < (NOW + timedelta(days=1)).isoformat()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from systemlog.models import SystemLog
 from systemlog.search.cursors import BadCursor, Cursor
-from systemlog.search.pages import Position
+from systemlog.search.position import Position
 from systemlog.storage import Row, get_storage
 
 pytestmark = pytest.mark.django_db

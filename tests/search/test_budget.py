@@ -18,8 +18,10 @@ from django.test.utils import CaptureQueriesContext
 from systemlog.conf import conf
 from systemlog.models import SystemLog
 from systemlog.records.ids import instant_of, mint_id
-from systemlog.search.pages import Search, find_page
-from systemlog.search.total import count, facets
+from systemlog.search.facets import count_facets
+from systemlog.search.pages import find_page
+from systemlog.search.plan import Plan
+from systemlog.search.total import count
 from systemlog.storage import BudgetSpent, get_storage
 from systemlog.storage.postgresql import partitioned
 from tests.support.databases import on_citus
@@ -30,7 +32,7 @@ pytestmark = [
 ]
 
 LIMITS = ("statement_timeout", "jit", "max_parallel_workers_per_gather")
-EVERYTHING = Search(SystemLog.objects.all())
+EVERYTHING = Plan(SystemLog.objects.all())
 
 
 def limits() -> list[Any]:
@@ -131,7 +133,7 @@ def test_a_locked_table_is_an_incomplete_answer_and_no_error(
     assert took < 5
     assert counted.json()["complete"] is False
     assert [item["message"] for item in client.get(body["next"]).json()["items"]] == ["m"]
-    assert facets(EVERYTHING, "level").values == [("INFO", 1)]
+    assert count_facets(EVERYTHING, "level").values == [("INFO", 1)]
 
 
 def test_a_page_and_its_total_are_one_transaction_of_few_statements() -> None:

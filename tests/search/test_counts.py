@@ -17,9 +17,12 @@ from django.test.utils import CaptureQueriesContext
 from systemlog.conf import conf
 from systemlog.models import SystemLog, SystemLogRollup
 from systemlog.search import total
-from systemlog.search.pages import Search
-from systemlog.search.parameters import read_search
-from systemlog.search.total import TooManyBuckets, bin_start, count, facets, histogram
+from systemlog.search.facets import count_facets
+from systemlog.search.histogram import TooManyBuckets, bucket_start, make_histogram
+from systemlog.search.parameters import read_query
+from systemlog.search.plan import Plan, make_plan
+from systemlog.search.tally import Tally
+from systemlog.search.total import count
 from systemlog.storage import Row, get_storage
 
 pytestmark = pytest.mark.django_db
@@ -28,8 +31,8 @@ NOW = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
 PARAMETERS = {"since", "until"}
 
 
-def asked(query: str) -> Search:
-    return read_search(QueryDict(query), known=PARAMETERS, now=NOW)
+def asked(query: str, now: datetime = NOW) -> Plan:
+    return make_plan(read_query(QueryDict(query), known=PARAMETERS, now=now))
 
 
 @pytest.fixture
@@ -108,7 +111,7 @@ def test_counts_are_those_of_the_table(logs: list[Row]) -> None:
             rows = chosen(logs, filters, times)
             assert count(search) == (len(rows), True), (filters, times)
             for field in ("level", "category", "source"):
-                found = facets(search, field)
+                found = count_facets(search, field)
                 wanted = sorted(
                     Counter(getattr(row, field) for row in rows).items(), key=lambda item: (-item[1], item[0])
                 )
@@ -121,9 +124,9 @@ def test_a_histogram_has_each_record_in_its_bucket(logs: list[Row], interval: ti
         for times in TIMES:
             if interval < timedelta(days=7) and not ("since" in times and "until" in times):
                 continue  # too many of them
-            found = histogram(asked(f"{filters}&{times}".strip("&")), interval)
+            found = make_histogram(asked(f"{filters}&{times}".strip("&")), interval)
             rows = chosen(logs, filters, times)
-            wanted = Counter((bin_start(row.timestamp, interval), row.level) for row in rows)
+            wanted = Counter((bucket_start(row.timestamp, interval), row.level) for row in rows)
             assert {(b.start, level): n for b in found.buckets for level, n in b.levels.items()} == wanted
             assert [b.count for b in found.buckets] == [sum(b.levels.values()) for b in found.buckets]
             starts = [b.start for b in found.buckets]
@@ -132,28 +135,28 @@ def test_a_histogram_has_each_record_in_its_bucket(logs: list[Row], interval: ti
 
 
 def test_buckets_begin_at_midnight_and_weeks_on_monday() -> None:
-    assert bin_start(NOW, timedelta(days=1)) == datetime(2026, 5, 6, tzinfo=UTC)
-    assert bin_start(NOW, timedelta(days=7)) == datetime(2026, 5, 4, tzinfo=UTC)
+    assert bucket_start(NOW, timedelta(days=1)) == datetime(2026, 5, 6, tzinfo=UTC)
+    assert bucket_start(NOW, timedelta(days=7)) == datetime(2026, 5, 4, tzinfo=UTC)
     assert datetime(2026, 5, 4, tzinfo=UTC).weekday() == 0
 
 
 def test_an_interval_is_chosen_and_too_many_buckets_are_refused(logs: list[Row]) -> None:
-    assert histogram(asked("since=2026-05-01T00:00:00Z&until=2026-05-06T00:00:00Z")).interval == timedelta(hours=3)
-    assert len(histogram(asked("")).buckets) <= 100
+    assert make_histogram(asked("since=2026-05-01T00:00:00Z&until=2026-05-06T00:00:00Z")).interval == timedelta(hours=3)
+    assert len(make_histogram(asked("")).buckets) <= 100
     with pytest.raises(TooManyBuckets, match="there may be 1000"):
-        histogram(asked(""), timedelta(hours=1))
+        make_histogram(asked(""), timedelta(hours=1))
 
 
 def test_an_empty_log_has_no_buckets_and_no_values() -> None:
-    assert histogram(asked("")).buckets == []
-    assert facets(asked(""), "level").values == []
+    assert make_histogram(asked("")).buckets == []
+    assert count_facets(asked(""), "level").values == []
     assert count(asked("")) == (0, True)
 
 
 def test_whole_hours_are_not_counted_in_the_table(logs: list[Row]) -> None:
     with CaptureQueriesContext(connections[conf().DATABASE]) as queries:
-        histogram(asked("level=ERROR&until=2026-05-05T23:59:59.999999Z"), timedelta(days=30))
-        facets(asked("level=ERROR"), "category")
+        make_histogram(asked("level=ERROR&until=2026-05-05T23:59:59.999999Z"), timedelta(days=30))
+        count_facets(asked("level=ERROR"), "category")
         count(asked("level=ERROR"))
     assert not [query for query in queries if 'FROM "system_logs"' in query["sql"]]
 
@@ -165,14 +168,14 @@ def spend(monkeypatch: pytest.MonkeyPatch, on: str) -> None:
     def refuse(self: Any, *arguments: Any) -> Any:
         raise BudgetSpent
 
-    monkeypatch.setattr(total._Tally, on, refuse)
+    monkeypatch.setattr(Tally, on, refuse)
 
 
 def test_where_the_edges_take_too_long_they_are_estimated(logs: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
     search = asked("since=2026-05-02T10:30:00Z&until=2026-05-05T12:00:00Z")
-    exact = sum(number for _, number in facets(search, "level").values)
+    exact = sum(number for _, number in count_facets(search, "level").values)
     spend(monkeypatch, "_in_records")
-    found = facets(search, "level")
+    found = count_facets(search, "level")
     assert found.approximate
     assert found.searched_until is None
     assert sum(number for _, number in found.values) == pytest.approx(exact, abs=10)
@@ -182,27 +185,27 @@ def test_short_buckets_that_were_not_counted_are_estimated_from_the_hours(
     logs: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query = "since=2026-05-05T00:00:00Z&until=2026-05-05T23:59:59.999999Z&level=INFO"
-    exact = sum(b.count for b in histogram(asked(query), timedelta(minutes=10)).buckets)
+    exact = sum(b.count for b in make_histogram(asked(query), timedelta(minutes=10)).buckets)
     spend(monkeypatch, "_in_records")
-    found = histogram(asked(query), timedelta(minutes=10))
+    found = make_histogram(asked(query), timedelta(minutes=10))
     assert (len(found.buckets), found.approximate, found.searched_until) == (144, True, None)
     assert sum(b.count for b in found.buckets) == exact
 
 
 def test_what_cannot_be_estimated_says_how_far_it_was_counted(logs: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
     spend(monkeypatch, "_in_records")
-    found = histogram(asked("since=-3d&until=-1h&q=m7"), timedelta(hours=1))
+    found = make_histogram(asked("since=-3d&until=-1h&q=m7"), timedelta(hours=1))
     assert (found.approximate, found.buckets[:1]) == (False, found.buckets)
     assert found.searched_until
-    assert facets(asked("user_id=1"), "level").searched_until
+    assert count_facets(asked("user_id=1"), "level").searched_until
 
 
 @pytest.mark.parametrize("until", ["", "&until=9000-01-01T00:00:00Z"], ids=["without until", "until the future"])
 def test_a_histogram_ends_at_the_present(until: str) -> None:
     now = datetime.now(UTC)
     get_storage().insert([row_at(now), row_at(now + timedelta(minutes=50))])
-    search = read_search(QueryDict(f"since=-15m{until}"), known=PARAMETERS, now=now)
-    found = histogram(search, timedelta(seconds=1))
+    search = asked(f"since=-15m{until}", now)
+    found = make_histogram(search, timedelta(seconds=1))
     assert now - timedelta(minutes=15, seconds=1) < found.buckets[0].start <= now - timedelta(minutes=15)
     assert now - timedelta(seconds=1) < found.buckets[-1].start <= datetime.now(UTC)
     assert sum(bucket.count for bucket in found.buckets) == 1
@@ -214,11 +217,11 @@ def test_a_budget_that_is_spent_leaves_the_newest_part(settings: Any, query: str
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_TIMEOUT_S": 0.8}
     now = datetime.now(UTC)
     get_storage().insert([row_at(now - timedelta(days=30 * number)) for number in range(60)])
-    found = histogram(read_search(QueryDict(query), known=PARAMETERS, now=now), timedelta(days=30))
+    found = make_histogram(asked(query, now), timedelta(days=30))
     assert found.searched_until
     assert found.buckets[-1].start <= now
     assert 1 <= sum(bucket.count for bucket in found.buckets) < 60
-    by_level = facets(read_search(QueryDict(query), known=PARAMETERS, now=now), "level")
+    by_level = count_facets(asked(query, now), "level")
     assert by_level.searched_until
     assert 1 <= sum(number for _, number in by_level.values) < 60
 

@@ -17,8 +17,11 @@ from systemlog.conf import conf
 from systemlog.models import SystemLog
 from systemlog.search import pages as search_pages
 from systemlog.search import total
-from systemlog.search.pages import Page, Position, Search, find_page, find_record
-from systemlog.search.parameters import read_search
+from systemlog.search.one_record import find_record
+from systemlog.search.pages import Page, find_page
+from systemlog.search.parameters import read_query
+from systemlog.search.plan import FewRecords, Plan, make_plan
+from systemlog.search.position import Position
 from systemlog.search.time_walk import END_OF_TIME, FIRST_SLICE, START_OF_TIME, slices_down
 from systemlog.search.total import count
 from systemlog.storage import Row, get_storage
@@ -41,7 +44,7 @@ def fill(instants: list[datetime], **columns: Any) -> list[Row]:
     return sorted(rows, key=lambda row: row[:2], reverse=True)
 
 
-def walk(looked_for: Search, limit: int, *, backwards: bool = False, after: Any = None) -> Iterator[Page]:
+def walk(looked_for: Plan, limit: int, *, backwards: bool = False, after: Any = None) -> Iterator[Page]:
     while True:
         page = find_page(looked_for, limit=limit, after=after, backwards=backwards)
         yield page
@@ -65,7 +68,7 @@ def everywhere() -> list[Row]:
 
 def test_a_search_through_many_partitions_comes_to_its_end() -> None:
     fill([NOW - timedelta(days=day) for day in range(60)], user_id="u")
-    looked_for = Search(SystemLog.objects.filter(user_id="u"), lookup=Lookup(By.USER_ID, "u"), selective=True)
+    looked_for = Plan(SystemLog.objects.filter(user_id="u"), strategy=FewRecords(Lookup(By.USER_ID, "u")))
     found = find_page(looked_for, limit=100)
     assert len(found.items) == 60
     back = find_page(looked_for, limit=100, after=EPOCH_POSITION, backwards=True)
@@ -75,40 +78,40 @@ def test_a_search_through_many_partitions_comes_to_its_end() -> None:
 @pytest.mark.parametrize("limit", [1, 7, 1000])
 def test_walking_older_and_back_sees_every_record_once_in_order(everywhere: list[Row], limit: int) -> None:
     keys = [row[:2] for row in everywhere]
-    pages = list(walk(Search(SystemLog.objects.all()), limit))
+    pages = list(walk(Plan(SystemLog.objects.all()), limit))
     assert [(record.timestamp, record.id) for page in pages for record in page.items] == keys
     assert all(page.complete for page in pages)
     assert pages[0].newer is None
     if pages[1:]:
-        back = list(walk(Search(SystemLog.objects.all()), limit, backwards=True, after=pages[-1].newer))
+        back = list(walk(Plan(SystemLog.objects.all()), limit, backwards=True, after=pages[-1].newer))
         seen = [(record.timestamp, record.id) for page in reversed(back) for record in page.items]
         assert seen == keys[: len(keys) - len(pages[-1].items)]
 
 
 def test_the_bounds_of_a_search_include_since_and_exclude_until(everywhere: list[Row]) -> None:
     since, until = everywhere[60].timestamp, everywhere[20].timestamp
-    found = [r.id for page in walk(Search(SystemLog.objects.all(), since, until), 10) for r in page.items]
+    found = [r.id for page in walk(Plan(SystemLog.objects.all(), since, until), 10) for r in page.items]
     assert found == [row.id for row in everywhere if since <= row.timestamp < until]
 
 
 def test_a_record_that_arrives_later_shifts_no_page(everywhere: list[Row]) -> None:
-    first = find_page(Search(SystemLog.objects.all()), limit=10)
+    first = find_page(Plan(SystemLog.objects.all()), limit=10)
     fill([NOW + timedelta(minutes=3, seconds=30)] * 5)
-    second = find_page(Search(SystemLog.objects.all()), limit=10, after=first.older)
+    second = find_page(Plan(SystemLog.objects.all()), limit=10, after=first.older)
     assert [record.id for record in second.items] == [row.id for row in everywhere[10:20]]
 
 
 def test_an_empty_log_and_an_empty_page_are_complete() -> None:
-    assert find_page(Search(SystemLog.objects.all()), limit=5) == Page([], None, None)
+    assert find_page(Plan(SystemLog.objects.all()), limit=5) == Page([], None, None)
     fill([NOW])
-    page = find_page(Search(SystemLog.objects.filter(category="none")), limit=5)
+    page = find_page(Plan(SystemLog.objects.filter(category="none")), limit=5)
     assert (page.items, page.complete, page.older) == ([], True, None)
 
 
 def test_a_search_that_runs_out_of_its_budget_says_how_far_it_came_and_goes_on(
     everywhere: list[Row], a_few_slices_a_page: None
 ) -> None:
-    looked_for = Search(SystemLog.objects.filter(message="m0"))
+    looked_for = Plan(SystemLog.objects.filter(message="m0"))
     after, first_slice, answers = None, None, []
     while True:
         page = find_page(looked_for, limit=3, after=after, first_slice=first_slice)
@@ -130,7 +133,7 @@ def test_the_database_itself_stops_a_statement_that_takes_too_long(settings: Any
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "SEARCH_TIMEOUT_S": 0.01}
     fill([NOW - timedelta(milliseconds=n) for n in range(20_000)], message="x" * 500, context={"a": {"b": "c" * 200}})
     slow = SystemLog.objects.filter(*(HasTerm("message", f"y{n}Ä") for n in range(30)))
-    page = find_page(Search(slow), limit=5, first_slice=timedelta(days=1))
+    page = find_page(Plan(slow), limit=5, first_slice=timedelta(days=1))
     assert not page.complete
     assert page.searched_until is not None
     assert SystemLog.objects.filter(category="c").count() == 20_000  # no limit stays behind
@@ -140,9 +143,9 @@ def test_a_count_is_exact_up_to_ten_thousand(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(total, "COUNT_BUDGET_S", 10)
     monkeypatch.setattr(total, "MAX_COUNT", 30)
     fill([NOW - timedelta(seconds=n) for n in range(31)])
-    assert count(Search(SystemLog.objects.all())) == (30, False)
-    assert count(Search(SystemLog.objects.exclude(message="m30"))) == (30, True)
-    assert count(Search(SystemLog.objects.all(), NOW - timedelta(seconds=4), NOW)) == (4, True)
+    assert count(Plan(SystemLog.objects.all())) == (30, False)
+    assert count(Plan(SystemLog.objects.exclude(message="m30"))) == (30, True)
+    assert count(Plan(SystemLog.objects.all(), NOW - timedelta(seconds=4), NOW)) == (4, True)
 
 
 def test_an_id_is_looked_up_wherever_it_stands_and_the_newest_wins() -> None:
@@ -177,7 +180,7 @@ def test_what_an_index_has_by_time_is_found_page_by_page(query: str, fits: Calla
         for row in fill(instants, level=level, category=category)
     ]
     for since, until in [(None, None), (NOW - timedelta(days=40), NOW - timedelta(days=9))]:
-        looked_for = replace(read_search(QueryDict(query), known=set(), now=NOW), since=since, until=until)
+        looked_for = replace(make_plan(read_query(QueryDict(query), known=set(), now=NOW)), since=since, until=until)
         within = [row for row in rows if (not since or row.timestamp >= since) and (not until or row.timestamp < until)]
         keys = sorted((row[:2] for row in within if fits(row)), reverse=True)
         pages = list(walk(looked_for, 15))
@@ -187,8 +190,8 @@ def test_what_an_index_has_by_time_is_found_page_by_page(query: str, fits: Calla
 
 def test_a_correlation_id_that_half_of_the_log_has_is_found_page_by_page() -> None:
     rows = fill([NOW - timedelta(minutes=n) for n in range(lookup_functions.MANY + 10)], correlation_id="x")
-    looked_for = Search(
-        SystemLog.objects.filter(correlation_id="x"), lookup=Lookup(By.CORRELATION_ID, "x"), alone=True, selective=True
+    looked_for = Plan(
+        SystemLog.objects.filter(correlation_id="x"), strategy=FewRecords(Lookup(By.CORRELATION_ID, "x"), exact=True)
     )
     pages = list(walk(looked_for, 2000))
     assert [record.id for page in pages for record in page.items] == [row.id for row in rows]
@@ -206,8 +209,8 @@ def test_a_selective_filter_finds_what_it_finds_alone_and_beside_others(
     fill(instants, **{column: "y"})
     by = Lookup(By(column), "x")
     for searched, expected in [
-        (Search(SystemLog.objects.filter(**{column: "x"}), lookup=by, selective=True, alone=True), rows),
-        (Search(SystemLog.objects.filter(**{column: "x"}, level="ERROR"), lookup=by, selective=True), rows[80:]),
+        (Plan(SystemLog.objects.filter(**{column: "x"}), strategy=FewRecords(by, exact=True)), rows),
+        (Plan(SystemLog.objects.filter(**{column: "x"}, level="ERROR"), strategy=FewRecords(by)), rows[80:]),
     ]:
         for since, until in [(None, None), (NOW - timedelta(days=30), NOW - timedelta(days=9, seconds=1))]:
             bounded = replace(searched, since=since, until=until)

@@ -1,0 +1,36 @@
+"""The record of one id."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import OperationalError, transaction
+
+from systemlog.models import SystemLog
+from systemlog.records.ids import instant_of
+from systemlog.search.time_walk import END_OF_TIME, START_OF_TIME
+from systemlog.storage import get_storage
+from systemlog.storage.lookups import By, Lookup
+
+
+def find_record(record_id: uuid.UUID) -> SystemLog | None:
+    """Return the newest record of this id, or None if there is none.
+
+    A function of the database looks in all partitions. Where there is no such function, or a lock of another session
+    makes it fail, the instant inside a UUIDv7 tells where to look first; older partitions are read only for an id that
+    another clock made.
+    """
+    records = SystemLog.objects.filter(id=record_id).order_by("-timestamp")
+    found = get_storage(records.db).look_up(records, Lookup(By.ID, str(record_id)), most=1)
+    if found is not None:
+        try:
+            return found.first()
+        except OperationalError:  # another session has locked a partition, perhaps
+            if transaction.get_connection(records.db).in_atomic_block:
+                raise
+    # Plain SQL can store timestamps that Python cannot represent.
+    records = records.filter(timestamp__gte=START_OF_TIME, timestamp__lte=END_OF_TIME)
+    instant = instant_of(record_id)
+    if instant is not None and (record := records.filter(timestamp__gte=instant).first()):
+        return record
+    return records.first()
