@@ -26,6 +26,7 @@ class SystemLogConfig(AppConfig):
         from systemlog.journal import backends
         from systemlog.journal import checks as journal_checks  # noqa: F401  (registers them)
         from systemlog.landing import thread
+        from systemlog.limits import checks as limit_checks  # noqa: F401  (registers them)
         from systemlog.problems import checks as problem_checks  # noqa: F401  (registers them)
         from systemlog.problems import forms
         from systemlog.problems.formatting import handler  # noqa: F401  (else the first error would wait for it)
