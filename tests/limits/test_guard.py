@@ -1,0 +1,109 @@
+"""A store that is dead: let in or refused as the settings say, and told once."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from systemlog import probes
+from systemlog.limits import guard
+from systemlog.limits.metrics import instruments
+from systemlog.limits.stores.interface import StoreUnavailable
+from systemlog.problems.testing import assert_problem
+from systemlog.testing import captured_records
+from tests.limits.conftest import Limit
+
+IP = {"name": "ip", "by": "ip", "quota": 1, "window": "30s"}
+
+
+@pytest.fixture
+def no_directory(limit: Limit, tmp_path: Path) -> Path:
+    """Where the directory of the limits should be, there is a file."""
+    (tmp_path / "limits").write_text("")
+    return tmp_path / "limits"
+
+
+def test_requests_are_let_in_without_a_number(limit: Limit, no_directory: Path, client: Client) -> None:
+    limit(IP)
+
+    for _ in range(3):
+        response = client.get("/nothing-here")
+        assert response.status_code == 404
+        assert "RateLimit" not in response.headers
+
+
+def test_requests_are_refused_where_the_settings_say_so(limit: Limit, no_directory: Path, client: Client) -> None:
+    limit(IP, LIMITS_FAIL="closed")
+
+    response = client.get("/nothing-here")
+
+    assert_problem(response, status=503, type="unavailable")
+    assert response.headers["Retry-After"] == "2"
+    assert "RateLimit" not in response.headers
+    assert client.get("/system-health/live").status_code == 200
+
+
+def test_death_and_return_are_recorded_once(
+    limit: Limit, no_directory: Path, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(IP, LIMITS_FAIL="closed")
+    failures = instruments().FAILURES._value.get()
+    now = time.monotonic()
+    monkeypatch.setattr("systemlog.limits.guard.monotonic", lambda: now)
+
+    with captured_records() as records:
+        for _ in range(5):
+            client.get("/nothing-here")
+        no_directory.unlink()
+        assert client.get("/nothing-here").status_code == 503  # nobody asks the store again so soon
+        now += guard.PAUSE_S
+        assert client.get("/nothing-here").status_code == 404
+
+    assert [record.context["action"] for record in records] == ["limits.store_dead", "limits.store_back"]
+    assert instruments().FAILURES._value.get() == failures + 1
+
+
+def test_readiness_warns_or_fails(limit: Limit, no_directory: Path) -> None:
+    assert probes.limits() is None  # there are no limits
+    limit(IP)
+    assert "every request is let in" in (probes.limits() or "")
+
+    limit(IP, LIMITS_FAIL="closed")
+    with pytest.raises(StoreUnavailable):
+        probes.limits()
+
+    no_directory.unlink()
+    assert probes.limits() is None
+
+
+def test_refusals_are_counted_by_policy(limit: Limit, client: Client) -> None:
+    limit(IP)
+    before = instruments().LIMITED.labels("ip")._value.get()
+
+    for _ in range(3):
+        client.get("/nothing-here")
+
+    assert instruments().LIMITED.labels("ip")._value.get() == before + 2
+
+
+def test_the_refused_keys_that_are_remembered_are_limited(limit: Limit, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Far:
+        is_remote = True
+
+        def take(self, key: bytes, rate: Any, /) -> int:
+            return -(10**9)
+
+    monkeypatch.setattr(guard, "MAX_REFUSED", 10)
+    kept = guard.Guard(Far())  # type: ignore[arg-type]  # what it needs of a store
+    keys = [os.urandom(16) for _ in range(20)]
+    for key in keys:
+        kept.take(key, None)  # type: ignore[arg-type]  # not looked at
+
+    assert len(kept._refused) == 10
+    assert (kept.known(keys[0]) or 0) < 0
+    assert kept.known(os.urandom(16)) is None
