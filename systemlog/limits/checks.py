@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from django.apps.config import AppConfig
 from django.conf import settings
@@ -147,7 +148,8 @@ def _what_is_missing() -> Iterator[CheckMessage]:
                 id="systemlog.W081",
             )
     names = [policy.name for policy in in_force.others]
-    if names and not any(_is_ours(throttle) for throttle in api_settings.DEFAULT_THROTTLE_CLASSES):
+    throttles: Any = api_settings.DEFAULT_THROTTLE_CLASSES
+    if names and not any(map(_is_ours, throttles)):
         yield checks.Warning(
             f"The rate limits {', '.join(names)} are not by address, and no throttle class applies them to all views.",
             hint="Add 'systemlog.limits.LimitThrottle' to REST_FRAMEWORK['DEFAULT_THROTTLE_CLASSES'].",

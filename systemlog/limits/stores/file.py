@@ -69,9 +69,15 @@ class LockedFile:
             self.unlock(start, length)
 
     def own(self, *, alone: bool = False) -> bool:
-        """Hold the file as one of its processes, or as the only one; False where another process keeps that from it."""
+        """Hold the file as one of its processes, or as the only one; False where another process keeps that from it.
+
+        Whoever wants to be the only one is none of its processes from then on: of several that end at once, the last
+        one gets it.
+        """
         kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
         try:
+            if alone:
+                fcntl.lockf(self.descriptor, fcntl.LOCK_UN, 1, 0)
             fcntl.lockf(self.descriptor, kind | fcntl.LOCK_NB, 1, 0)
         except (BlockingIOError, PermissionError):
             return False
