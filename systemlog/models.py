@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q, Value
 from django.utils import timezone
 
+from systemlog.exceptions import SystemLogError
 from systemlog.records.context_json import ContextDecoder
 from systemlog.records.ids import EPOCH, mint_id, next_instant
 from systemlog.records.row import TABLE
@@ -35,7 +36,7 @@ class Level(models.TextChoices):
         return cls.values[cls.values.index(minimum) :]
 
 
-class RecordsAreNeverChanged(TypeError):
+class RecordsAreNeverChanged(SystemLogError, TypeError):
     """Records of the system log cannot be changed, and only retention deletes them: use `prune_system_logs`."""
 
     def __init__(self) -> None:

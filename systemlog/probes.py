@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from systemlog.conf import conf
+from systemlog.exceptions import SystemLogError
 from systemlog.journal import JournalState, backends, read_state
 from systemlog.journal.counts import count_accepted
 from systemlog.journal.directory import count_refused, target_folder
@@ -28,7 +29,7 @@ LATE_S = 30.0
 PARTITIONS_AHEAD = timedelta(days=1)
 
 
-class JournalClosed(Exception):
+class JournalClosed(SystemLogError):
     """The journal refuses records of every level."""
 
 
@@ -45,7 +46,7 @@ def journal() -> str | None:
     return "; ".join(_warnings(state)) or None
 
 
-class PartitionMissing(Exception):
+class PartitionMissing(SystemLogError):
     """There is no partition for the records of now."""
 
 

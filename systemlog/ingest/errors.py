@@ -11,6 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 
+from systemlog.exceptions import SystemLogError
 from systemlog.problems.forms import IN_FORM, Form
 
 MAX_TEXT_CHARACTERS = 1000
@@ -48,7 +49,7 @@ COMPATIBLE = "application/vnd.elasticsearch+json"
 _path_of_ours = re.compile(r"/(?:v1/logs|elastic|loki|journald)(?:/|\Z)")
 
 
-class ProtocolError(Exception):
+class ProtocolError(SystemLogError):
     """What the client is told in its protocol's form."""
 
     def __init__(self, status: int, text: str, headers: dict[str, str] | None = None) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from io import BufferedReader
 
+from systemlog.exceptions import SystemLogError
 from systemlog.ingest.validation import InvalidRecord, RecordError, read_record
 from systemlog.records.ids import derive_id
 from systemlog.records.ndjson import read_line
@@ -29,7 +30,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NUL = b"\x00"
 
 
-class BrokenFile(Exception):
+class BrokenFile(SystemLogError):
     """The file ends in the middle of its compressed data, or is damaged; the lines before that place were imported."""
 
 

@@ -59,7 +59,7 @@ class Journald(Endpoint):
         return mark(HttpResponse("OK.\n", content_type="text/plain; charset=utf-8", status=202))
 
 
-def line_of(entry: Entry, maker: LineMaker) -> tuple[int, bytes]:
+def line_of(entry: Entry, maker: LineMaker) -> bytes:
     """The level and the line of an entry."""
     fields = entry.fields
     take = fields.pop

@@ -120,7 +120,7 @@ def take(streams: Iterator[Decoded], maker: LineMaker) -> tuple[int, int, str]:
     return taken, refused, reason
 
 
-def line_of(stream: Stream, entry: LokiEntry, maker: LineMaker, seen: dict[int, int]) -> tuple[int, bytes]:
+def line_of(stream: Stream, entry: LokiEntry, maker: LineMaker, seen: dict[int, int]) -> bytes:
     """The level and the line of an entry. Raises `Refused`.
 
     `seen` is how many equal entries there were before, by the beginning of their digest.

@@ -12,6 +12,7 @@ from typing import Any
 
 from orjson import dumps
 
+from systemlog.exceptions import SystemLogError
 from systemlog.ingest.bulk import load
 from systemlog.journal import backends
 from systemlog.journal.handler import (
@@ -49,7 +50,7 @@ _names_as_they_come = {
 }
 
 
-class Refused(Exception):
+class Refused(SystemLogError):
     """This record cannot be stored; the text says why, and repeats no value."""
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.http import HttpRequest, HttpResponse
 
+from systemlog.exceptions import SystemLogError
 from systemlog.ingest.endpoint import MAX_HELD_BYTES, MAX_SENT_BYTES, Endpoint, Lines, holding, read_whole
 from systemlog.ingest.errors import JSON, PROTOBUF, ProtocolError, otlp_error, varint
 from systemlog.ingest.mapping import (
@@ -53,7 +54,7 @@ class LogRecord(NamedTuple):
     event_name: str
 
 
-class Undecodable(Exception):
+class Undecodable(SystemLogError):
     """This one record cannot be decoded; the others of its request can."""
 
 

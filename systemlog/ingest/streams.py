@@ -17,6 +17,7 @@ from typing import Any, Final
 from django.http import HttpRequest
 
 from systemlog.compat import client_has_left
+from systemlog.exceptions import SystemLogError
 
 CHUNK_BYTES = 64 * 1024
 
@@ -29,15 +30,15 @@ DRAIN_BYTES = 64 * 2**20
 _line = re.compile(rb"[^ \t\r\n][^\n]*")
 
 
-class BodyBroken(Exception):
+class BodyBroken(SystemLogError):
     """The body breaks off, or is not what it says: no gzip, no JSON array."""
 
 
-class BodyTooLarge(Exception):
+class BodyTooLarge(SystemLogError):
     """The body is larger than the limit, as sent or decompressed."""
 
 
-class UnknownEncoding(Exception):
+class UnknownEncoding(SystemLogError):
     """The body has a Content-Encoding other than gzip."""
 
 

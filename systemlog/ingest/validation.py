@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any, NamedTuple, cast
 
+from systemlog.exceptions import SystemLogError
 from systemlog.records.fields import (
     ALL_FIELDS,
     FIELDS,
@@ -45,7 +46,7 @@ class RecordError(NamedTuple):
     detail: str
 
 
-class InvalidRecord(Exception):
+class InvalidRecord(SystemLogError):
     """The object is no record; `errors` says why, and repeats no value. `omitted` counts those beyond the limit."""
 
     def __init__(self, errors: list[RecordError], omitted: int = 0) -> None:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from systemlog.conf import conf
+from systemlog.exceptions import SystemLogError
 from systemlog.journal.framing import HEAD_BYTES, accepted_at
 from systemlog.journal.segments import CELLS, CELLS_OFFSET, SUFFIX, Cell, read_writer
 from systemlog.records.levels import LEVEL_NAMES
@@ -37,7 +38,7 @@ _seen_landed: dict[Path, tuple[int, int]] = {}
 """Size and time of change of the segments in which nothing waited when they were last looked at."""
 
 
-class JournalUnusable(OSError):
+class JournalUnusable(SystemLogError, OSError):
     """The journal's directory cannot be written to, or others could; the text says why, and what to do."""
 
 

@@ -18,6 +18,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from systemlog.exceptions import SystemLogError
 from systemlog.records.levels import LEVEL_NAMES
 from systemlog.records.row import COLUMNS
 
@@ -46,7 +47,7 @@ class Cell(IntEnum):
 CELLS = struct.Struct(f"<{Cell.REPORTED + _LEVELS}Q")
 
 
-class UnreadableSegment(Exception):
+class UnreadableSegment(SystemLogError):
     """The file is no segment that this version reads; the text says why."""
 
 

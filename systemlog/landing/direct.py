@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from django.db import Error, connections, transaction
 
 from systemlog.conf import conf
+from systemlog.exceptions import SystemLogError
 from systemlog.journal.reentrancy import storing_records
 from systemlog.journal.stderr import complain
 from systemlog.records.copy_text import decode
@@ -36,7 +37,7 @@ ATTEMPTS = 2
 """The first one may meet a connection that the database has closed, or a partition that is gone."""
 
 
-class GivenUp(Exception):
+class GivenUp(SystemLogError):
     """The caller has reported these records as refused."""
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
+from systemlog.exceptions import SystemLogError
 from systemlog.journal import directory, framing
 from systemlog.journal.counts import count_levels
 from systemlog.journal.reentrancy import storing_records
@@ -48,11 +49,11 @@ STUCK_S = 10.0
 NONE = (0,) * len(LEVEL_NAMES)
 
 
-class NoRoom(Exception):
+class NoRoom(SystemLogError):
     """Quarantine does not take a line just now."""
 
 
-class DatabaseDown(Exception):
+class DatabaseDown(SystemLogError):
     """The database takes no records just now; they wait in the journal."""
 
 

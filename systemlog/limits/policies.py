@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from systemlog.conf import conf
+from systemlog.exceptions import SystemLogError
 from systemlog.limits.clients import limited_address
 from systemlog.limits.gcra import SECOND_NS, Rate, make_rate
 from systemlog.limits.stores.interface import KEY_BYTES
@@ -66,7 +67,7 @@ class Policies(NamedTuple):
     others: tuple[Policy, ...]
 
 
-class PolicyMistake(ValueError):
+class PolicyMistake(SystemLogError, ValueError):
     """A policy that cannot be used; the text completes the sentence "LIMITS[0] …"."""
 
 

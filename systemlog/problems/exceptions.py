@@ -19,12 +19,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 
+from systemlog.exceptions import SystemLogError
 from systemlog.problems.pointers import Place
 from systemlog.problems.problem import STANDARD_MEMBERS, FieldError
 from systemlog.problems.registry import ProblemType
 
 
-class ProblemException(APIException):
+class ProblemException(SystemLogError, APIException):
     """An error that the client is told about. Subclasses are problem types, and registered by being defined.
 
     Class attributes: `status_code`, `slug` and `title` (both made from the class name if left out), `default_detail`.
@@ -90,7 +91,7 @@ def _unwrapped(docstring: str) -> str:
     )
 
 
-class InvalidBody(ValidationError):
+class InvalidBody(SystemLogError, ValidationError):
     """A body whose errors are given with their places, where a dictionary could not tell a key from the whole."""
 
     def __init__(self, places: Sequence[Place], omitted: int = 0) -> None:

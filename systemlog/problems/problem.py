@@ -7,12 +7,14 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, Self
 
+from systemlog.exceptions import SystemLogError
+
 MEDIA_TYPE = "application/problem+json"
 STANDARD_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "correlation_id", "errors"})
 PLACES = ("pointer", "parameter", "header")
 
 
-class NotAProblem(ValueError):
+class NotAProblem(SystemLogError, ValueError):
     """The response is no problem: its media type is another, or its body is no JSON object."""
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from systemlog.exceptions import SystemLogError
 
-class Malformed(ValueError):
+
+class Malformed(SystemLogError, ValueError):
     """The text is no JSON."""
 
 

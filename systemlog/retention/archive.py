@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from systemlog.exceptions import SystemLogError
 from systemlog.retention.compression import SUFFIXES, broken_data_errors, reading, writing
 from systemlog.retention.manifest import FORMAT, MANIFEST, Entry, read_manifest
 from systemlog.retention.private_files import NotPrivate, create, make_directory, open_lock, open_regular
@@ -26,7 +27,7 @@ PART = ".part"
 BLOCK_BYTES = 2**20
 
 
-class ArchiveFailed(Exception):
+class ArchiveFailed(SystemLogError):
     """An archive file could not be written, or not be read again as it was written. No record of it was deleted."""
 
 

@@ -14,6 +14,8 @@ from io import BufferedReader
 from types import ModuleType
 from typing import BinaryIO, cast
 
+from systemlog.exceptions import SystemLogError
+
 GZIP, ZSTD = "gzip", "zstd"
 SUFFIXES = {GZIP: ".gz", ZSTD: ".zst"}
 
@@ -26,7 +28,7 @@ GZIP_LEVEL, ZSTD_LEVEL = 1, 1
 """
 
 
-class ZstandardIsMissing(Exception):
+class ZstandardIsMissing(SystemLogError):
     """Zstandard needs Python 3.14, or the package backports.zstd: pip install 'django-ops-platform[zstd]'."""
 
     def __init__(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from io import BufferedReader
 from pathlib import Path
 
+from systemlog.exceptions import SystemLogError
 from systemlog.retention import signatures
 from systemlog.retention.private_files import NotPrivate, open_regular
 
@@ -22,7 +23,7 @@ _plain_name = re.compile(r"[^./\\\x00][^/\\\x00]*")
 """The name of a file beside the manifest that is not hidden. A path does not match."""
 
 
-class NotInArchive(Exception):
+class NotInArchive(SystemLogError):
     """The file differs from its entry in the manifest beside it, or the manifest cannot be read."""
 
 

@@ -9,8 +9,10 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
+from systemlog.exceptions import SystemLogError
 
-class NotPrivate(Exception):
+
+class NotPrivate(SystemLogError):
     """The directory belongs to another user, or other users can write to it, or a file is not a regular file."""
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from systemlog.conf import conf
 from systemlog.correlation import current_ids
+from systemlog.exceptions import SystemLogError
 from systemlog.models import SystemLog
 from systemlog.records.ids import mint_id, next_instant
 from systemlog.retention import archive
@@ -32,21 +33,21 @@ RECORDS_AHEAD = timedelta(days=1)
 UNUSED_FOR = timedelta(days=30)
 
 
-class NoPolicy(Exception):
+class NoPolicy(SystemLogError):
     """There is no policy: nothing is deleted. Set SYSTEMLOG['RETENTION'], or say --older-than."""
 
     def __init__(self) -> None:
         super().__init__(type(self).__doc__)
 
 
-class NowhereToArchive(Exception):
+class NowhereToArchive(SystemLogError):
     """A policy wants records archived, but says not where: nothing is deleted. Set SYSTEMLOG['ARCHIVE_DIR']."""
 
     def __init__(self) -> None:
         super().__init__(type(self).__doc__)
 
 
-class ClockLooksWrong(Exception):
+class ClockLooksWrong(SystemLogError):
     """By the clock of this host nothing can be told to be old."""
 
 

@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 
 from django.core.signing import BadSignature, Signer
 
+from systemlog.exceptions import SystemLogError
 from systemlog.records.ids import EPOCH, MICROSECOND
 from systemlog.search.position import Position
 
 MAX_CHARACTERS = 500
 
 
-class BadCursor(ValueError):
+class BadCursor(SystemLogError, ValueError):
     """The text is not a cursor, or is a cursor of another search."""
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db.models import Min
 
+from systemlog.exceptions import SystemLogError
 from systemlog.models import SystemLogRollup
 from systemlog.search.plan import Plan
 from systemlog.search.tally import Tally
@@ -24,7 +25,7 @@ AUTOMATIC_INTERVALS = [
 ]
 
 
-class TooManyBuckets(ValueError):
+class TooManyBuckets(SystemLogError, ValueError):
     """The interval divides the time into more buckets than an answer may have."""
 
     def __init__(self, count: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
 
+from systemlog.exceptions import SystemLogError
 from systemlog.records.row import Row
 from systemlog.storage import rollup
 from systemlog.storage.calendar import Span
@@ -23,7 +24,7 @@ from systemlog.storage.partitions import Clock, Partition, PartitionReport
 from systemlog.storage.pruning import Callbacks, Step
 
 
-class BudgetSpent(Exception):
+class BudgetSpent(SystemLogError):
     """The database cancelled a statement because its time limit had passed."""
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
+from systemlog.exceptions import SystemLogError
 from systemlog.storage.calendar import Span
 
 
@@ -58,7 +59,7 @@ class Clock(NamedTuple):
     in_use: datetime | None
 
 
-class PartitionInUse(Exception):
+class PartitionInUse(SystemLogError):
     """Open transactions, such as a backup, kept the partition locked. Nothing was deleted; prune again later."""
 
     def __init__(self, name: str) -> None:

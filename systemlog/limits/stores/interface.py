@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from systemlog.exceptions import SystemLogError
 from systemlog.limits.gcra import Rate
 
 KEY_BYTES = 16
 
 
-class StoreUnavailable(Exception):
+class StoreUnavailable(SystemLogError):
     """The store cannot say whether a request is within its limit. The text says why."""
 
 

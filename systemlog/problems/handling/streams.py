@@ -15,11 +15,12 @@ from django.core import signals
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 
+from systemlog.exceptions import SystemLogError
 from systemlog.problems.error_log import ACTION, logger
 from systemlog.problems.response import correlation_id_of, instance_of
 
 
-class StreamBroken(OSError):
+class StreamBroken(SystemLogError, OSError):
     """The iterator of a streaming response raised an exception, which `watch` has logged.
 
     It is an OSError because gunicorn closes the connection on one. On any other exception gunicorn writes an HTML page
