@@ -18,8 +18,10 @@ class SystemLogConfig(AppConfig):
         from django.apps import apps
         from django.core.signals import request_started
         from django.db.backends.signals import connection_created
+        from django.db.models.signals import post_migrate, pre_migrate
 
         from systemlog import checks  # noqa: F401  (importing registers them)
+        from systemlog.audit import actor, migrating
         from systemlog.correlation import checks as correlation_checks  # noqa: F401  (registers them)
         from systemlog.correlation.sqlcommenter import comment_statements
         from systemlog.ingest.errors import find_form
@@ -39,7 +41,10 @@ class SystemLogConfig(AppConfig):
             logins.connect()
         connection_created.connect(register_functions)
         connection_created.connect(comment_statements)
+        connection_created.connect(actor.begin_stamping)
         connection_created.connect(backends.begin_tests)
+        pre_migrate.connect(migrating.begin, sender=self)
+        post_migrate.connect(migrating.finish, sender=self)
         forms.register(find_form)
         request_started.connect(thread.start_with_request)
         atexit.register(thread.stop)

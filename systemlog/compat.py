@@ -6,6 +6,7 @@ import socket
 import ssl
 import sys
 
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest
 
 
@@ -46,3 +47,18 @@ def client_has_left(request: HttpRequest) -> bool:
         return False
     except OSError:
         return True
+
+
+def binds_on_server(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a PostgreSQL connection sends parameters apart from the statement: a message then takes one statement.
+
+    Django keeps the option `server_side_binding` in its settings, and nowhere that it documents for reading.
+    """
+    return bool(connection.settings_dict.get("OPTIONS", {}).get("server_side_binding"))
+
+
+def sqlite_error() -> type[Exception]:
+    """What a raw cursor of Django's SQLite backend raises, which Django wraps for its own cursors alone."""
+    import sqlite3
+
+    return sqlite3.Error

@@ -110,6 +110,21 @@ def log_levels(value: Mapping[Any, Any]) -> str | None:
     return None
 
 
+def audit(value: Mapping[Any, Any]) -> str | None:
+    """A rule: keys are `app_label.Model`, values dictionaries of `exclude` and `mask`, each a list of names."""
+    for label, options in value.items():
+        if not isinstance(label, str) or label.count(".") != 1:
+            return f"has the key {label!r}, which is no 'app_label.Model'"
+        if not isinstance(options, Mapping):
+            return f"has for {label!r} no dictionary: write {{}} for no options"
+        for key, given in options.items():
+            if key not in ("exclude", "mask"):
+                return f"has for {label!r} the option {key!r}, which is none of exclude, mask"
+            if not isinstance(given, list | tuple | set | frozenset) or names(given):
+                return f"has for {label!r} an option {key!r} that is no list of names"
+    return None
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The keys of `SYSTEMLOG`, with their types and defaults."""
@@ -200,6 +215,12 @@ class Settings:
         "Dotted paths of DRF's authentication classes for the log API alone. Default: the project's "
         "`DEFAULT_AUTHENTICATION_CLASSES`.",
         importable,
+    )
+    AUDIT: dict[str, Any] = option(
+        dict,
+        'Which models are audited: `{"shop.Order": {"exclude": [...], "mask": [...]}}`. A change of an excluded field '
+        "is not recorded; of a masked one it is, without its values. `migrate` puts the setting into force.",
+        audit,
     )
     AUDIT_LOGIN_NAMES: bool = option(True, "Whether the record of a failed login has the name that was tried.")
     PROBLEM_BASE_URL: str = option(

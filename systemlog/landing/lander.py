@@ -17,6 +17,7 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
+from systemlog.audit.draining import Outboxes
 from systemlog.exceptions import SystemLogError
 from systemlog.journal import directory, framing
 from systemlog.journal.counts import count_levels
@@ -75,6 +76,7 @@ class Lander:
         """Size and time of each segment when the disk was last told to hold it."""
         self._landed = NONE
         self._house = Housekeeping(folder, storage)
+        self._outboxes = Outboxes(storage)
         self.storing_s = 0.0
         """Processor time of the last pass in which the driver, or SQLite, stored what it was given."""
         self._stuck: dict[uuid.UUID, float] = {}
@@ -107,6 +109,7 @@ class Lander:
                 if done:
                     self._note(slices, time.monotonic() - began)
                 self._keep_house()
+                done += self._outboxes.drain()
             except (DatabaseError, InterfaceError) as error:
                 self._checked_at = float("-inf")
                 with suppress(Exception):  # closing what is broken

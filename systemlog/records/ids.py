@@ -53,7 +53,7 @@ def next_instant() -> datetime:
 
 def mint_id(instant: datetime) -> uuid.UUID:
     """A new id of `instant` (aware, 1970 or later); its 62 low bits are random."""
-    return _assemble(instant, int.from_bytes(os.urandom(8), "big"))
+    return assemble_id(instant, int.from_bytes(os.urandom(8), "big"))
 
 
 def derive_id(instant: datetime, digest: bytes, ordinal: int) -> uuid.UUID:
@@ -61,7 +61,15 @@ def derive_id(instant: datetime, digest: bytes, ordinal: int) -> uuid.UUID:
 
     `ordinal` tells identical texts apart: 0 for the first, 1 for the second, and so on.
     """
-    return _assemble(instant, derive_bits(digest, ordinal))
+    return assemble_id(instant, derive_bits(digest, ordinal))
+
+
+def assemble_id(instant: datetime, low_bits: int) -> uuid.UUID:
+    """The id of `instant` with these 62 low bits."""
+    milliseconds, microseconds = divmod((instant - EPOCH) // MICROSECOND, 1000)
+    return uuid.UUID(
+        int=(milliseconds << 80) | (7 << 76) | (_FRACTIONS[microseconds] << 64) | _VARIANT | (low_bits & _RANDOM_BITS)
+    )
 
 
 def instant_of(record_id: uuid.UUID) -> datetime | None:
@@ -132,13 +140,6 @@ def _key(now: int, second_half: int) -> bytes:
             b"+00\t",
             hexlify(_HALVES(first_half, second_half)),
         )
-    )
-
-
-def _assemble(instant: datetime, low_bits: int) -> uuid.UUID:
-    milliseconds, microseconds = divmod((instant - EPOCH) // MICROSECOND, 1000)
-    return uuid.UUID(
-        int=(milliseconds << 80) | (7 << 76) | (_FRACTIONS[microseconds] << 64) | _VARIANT | (low_bits & _RANDOM_BITS)
     )
 
 

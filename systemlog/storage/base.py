@@ -71,6 +71,12 @@ class Storage(ABC):
         with self.connection.cursor() as cursor:
             return by_key(find(self.connection, cursor, adapted))
 
+    def insert_durably(self, rows: Sequence[Row]) -> int:
+        """`insert`, outside a transaction of the caller: the rows are on the disk when this returns, even where commits
+        do not wait for it. For rows whose source is deleted next.
+        """
+        return self.insert(rows)
+
     def checkpoints(self) -> Checkpoints:
         """Return the checkpoints of the journal's segments in this database."""
         return Checkpoints(self.connection)

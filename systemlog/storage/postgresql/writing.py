@@ -87,6 +87,22 @@ class WritingStorage(PartitionedStorage):
                 self.ensure_partitions({row.timestamp for row in rows})
         raise AssertionError("unreachable")
 
+    def insert_durably(self, rows: Sequence[Row]) -> int:
+        """`insert`, whose commit waits for the server's disk."""
+        rows = sorted(rows, key=lambda row: row[:2])
+        for attempt in (1, 2):
+            self.ensure_partitions({row.timestamp for row in rows})
+            try:
+                with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+                    cursor.execute(WAIT_FOR_DISK_SQL)
+                    return self._insert(rows) if rows else 0
+            except IntegrityError as error:
+                if sqlstate_of(error) != CHECK_VIOLATION or attempt == 2:
+                    raise
+                # A partition that this process remembered was dropped since.
+                known_spans.pop(self._database(), None)
+        raise AssertionError("unreachable")
+
     def abort_statement(self) -> None:
         """Shut the connection's socket down, because a server that is frozen would not answer a cancel request."""
         raw: Any = self.connection.connection

@@ -72,6 +72,19 @@ class SQLiteStorage(Storage):
             cursor.executemany(INSERT_SQL, values)
             return int(cursor.rowcount)
 
+    def insert_durably(self, rows: Sequence[Row]) -> int:
+        """`insert`, whose commit waits for the disk: with `synchronous=NORMAL` a WAL's commit does not."""
+        if self.connection.in_atomic_block:
+            return self.insert(rows)
+        with self.connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous")
+            (before,) = cursor.fetchone()
+            cursor.execute("PRAGMA synchronous = FULL")
+            try:
+                return self.insert(rows)
+            finally:
+                cursor.execute(f"PRAGMA synchronous = {int(before)}")
+
     def abort_statement(self) -> None:
         """Do nothing: statements on SQLite have a timeout."""
 

@@ -1,0 +1,182 @@
+"""Landing what waits in the outboxes: each change becomes a record exactly once.
+
+A batch is stored first, and deleted from the outbox when that is committed. After a crash in between it is read again,
+gets the same keys, and the log has them already.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from django.db import DatabaseError, InterfaceError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from systemlog import compat
+from systemlog.audit.changes import Origin, bare_record, batches, records
+from systemlog.audit.installing import dialect
+from systemlog.audit.outbox import MAX_ENTRIES, Entry, delete_entries, oldest, read_entries, source_of
+from systemlog.audit.tables import aliases
+from systemlog.conf import conf
+from systemlog.records.row import Row
+from systemlog.storage import Storage, get_storage
+
+logger = logging.getLogger("systemlog.audit")
+
+EVERY_S = 0.2
+"""So often an outbox is looked into, unless the last look found more than a batch."""
+
+RETRY_S = 5.0
+"""After so long an outbox that cannot be read is tried again, or one that is not there is looked for."""
+
+WAITING_ENTRIES = 1000
+WAITING_S = 0.05
+"""The most that one who reads lands before."""
+
+
+class Outboxes:
+    """The outboxes of every database that holds an audited table, for one lander."""
+
+    def __init__(self, storage: Callable[[], Storage] = get_storage) -> None:
+        self._storage = storage
+        self._due: dict[str, float] = {}
+        """When each alias is to be looked at again."""
+        self._down: set[str] = set()
+
+    def drain(self) -> int:
+        """Land a batch of each outbox whose time has come; gives how many entries. Raises what the log's database does.
+
+        A database that holds an outbox and does not answer is told of once, and tried again.
+        """
+        done = 0
+        for alias in aliases():
+            if time.monotonic() < self._due.get(alias, 0.0):
+                continue
+            connection = connections[alias]
+            try:
+                if not can_drain(connection):
+                    self._due[alias] = time.monotonic() + RETRY_S
+                    continue
+                count, more = drain_batch(connection, self._storage())
+            except (DatabaseError, InterfaceError) as error:
+                if alias == conf().DATABASE or not _is_broken(connection):
+                    raise
+                self._due[alias] = time.monotonic() + RETRY_S
+                self._tell_down(alias, error)
+                continue
+            self._down.discard(alias)
+            done += count
+            self._due[alias] = 0.0 if more else time.monotonic() + EVERY_S
+            _release_pooled(connection)
+        return done
+
+    def _tell_down(self, alias: str, error: Exception) -> None:
+        with suppress(Exception):  # closing what is broken
+            connections[alias].close()
+        if alias not in self._down:
+            self._down.add(alias)
+            logger.warning(
+                "An audit outbox cannot be read; its changes wait there.",
+                extra={"action": "audit.down", "database": alias, "error": type(error).__name__},
+            )
+
+
+def drain_waiting(alias: str | None = None, *, entries: int = WAITING_ENTRIES, seconds: float = WAITING_S) -> int:
+    """Land what waits, of one database or of all, so that who reads next finds it; gives how many entries.
+
+    Not inside a transaction, which might take the record back and not the outbox's loss. Raises `DatabaseError`.
+    """
+    until = time.monotonic() + seconds
+    done = 0
+    for each in aliases() if alias is None else [alias]:
+        connection = connections[each]
+        if not _is_free(connection) or not can_drain(connection):
+            continue
+        storage = get_storage()
+        more = True
+        while more and done < entries and time.monotonic() < until:
+            count, more = drain_batch(connection, storage, min(entries, MAX_ENTRIES))
+            done += count
+            if not count:
+                break
+    return done
+
+
+def drain_batch(connection: BaseDatabaseWrapper, storage: Storage, limit: int = MAX_ENTRIES) -> tuple[int, bool]:
+    """Land one batch of an outbox; gives how many entries, and whether others may wait behind them."""
+    entries = read_entries(connection, limit)
+    if not entries:
+        return 0, False
+    more = len(entries) > 1
+    zone = None if connection.vendor == "postgresql" else connection.timezone or UTC
+    origin = Origin(connection.alias, source_of(connection), zone)
+    parts = batches(entries, more=len(entries) == limit)
+    rows = list(records(parts, origin))
+    try:
+        storage.insert_durably(rows)
+    except (DatabaseError, ValueError) as error:
+        if isinstance(error, DatabaseError) and not storage.refuses_rows(error):
+            raise
+        _insert_singly(storage, parts, origin)
+    taken = [entry for part in parts for entry in part]
+    delete_entries(connection, taken)
+    return len(taken), more
+
+
+def can_drain(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the database has an outbox that entries can be deleted from; a standby's cannot."""
+    vendor = dialect(connection)
+    if vendor is None or not vendor.outbox_exists(connection):
+        return False
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT NOT pg_is_in_recovery()")
+        return bool(cursor.fetchone()[0])
+
+
+def waiting_age_s() -> float:
+    """How long the oldest change waits in an outbox, in seconds; 0 where none does. Raises `DatabaseError`."""
+    found = [
+        at
+        for alias in aliases()
+        if (vendor := dialect(connections[alias])) and vendor.outbox_exists(connections[alias])
+        if (at := oldest(connections[alias])) is not None
+    ]
+    return max(0.0, (datetime.now(UTC) - min(found)).total_seconds()) if found else 0.0
+
+
+def _insert_singly(storage: Storage, parts: Sequence[Sequence[Entry]], origin: Origin) -> None:
+    """Insert records one by one; of one that the database refuses, that something changed."""
+    for part in parts:
+        for row in records([part], origin):
+            try:
+                storage.insert_durably([row])
+            except (DatabaseError, ValueError) as error:
+                if isinstance(error, DatabaseError) and not storage.refuses_rows(error):
+                    raise
+                bare: Row = bare_record(part[0], origin)
+                storage.insert_durably([row._replace(context=bare.context, message=row.category, user_id=None)])
+
+
+def _is_free(connection: BaseDatabaseWrapper) -> bool:
+    log = connections[conf().DATABASE]
+    return compat.in_tests() or log is connection or not (connection.in_atomic_block or log.in_atomic_block)
+
+
+def _is_broken(connection: BaseDatabaseWrapper) -> bool:
+    """Whether this database, and not the log's, is the one that failed."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (DatabaseError, InterfaceError):
+        return True
+    return False
+
+
+def _release_pooled(connection: BaseDatabaseWrapper) -> None:
+    if connection.settings_dict.get("OPTIONS", {}).get("pool"):
+        connection.close()  # a pool's connections are for requests

@@ -1,0 +1,128 @@
+"""Reading and emptying the outbox of one database."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import PurePath
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from systemlog.audit.actor import OUTBOX
+from systemlog.records.ids import assemble_id
+
+MAX_ENTRIES = 2000
+MAX_BYTES = 8 * 2**20
+"""Of one batch; a batch has one entry at least."""
+
+_SOURCE_BITS, _ORDINAL_BITS, _SEQ_BITS = 12, 8, 42
+
+# The bytes before an entry decide, so that the first always comes along.
+READ_SQL = """
+    SELECT seq, at, tbl, op, {old}, {new}, ctx FROM (
+        SELECT *, sum(coalesce({size}(old), 0) + coalesce({size}(new), 0))
+            OVER (ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+        FROM (SELECT * FROM {outbox} ORDER BY seq LIMIT {limit}) AS oldest
+    ) AS sized WHERE coalesce(before, 0) < {most} ORDER BY seq
+"""
+FORMS = {
+    "postgresql": {"old": "old::text", "new": "new::text", "size": "pg_column_size"},
+    "sqlite": {"old": "CAST(old AS blob)", "new": "CAST(new AS blob)", "size": "length"},
+}
+
+
+class Entry(NamedTuple):
+    """What one statement did to some rows of a table (SQLite: to one row): the rows before and after, as columns."""
+
+    seq: int
+    at: datetime
+    table: str
+    op: str
+    old: list[dict[str, Any] | None]
+    new: list[dict[str, Any] | None]
+    ctx: str | None
+
+    def rows(self) -> Iterator[tuple[dict[str, Any] | None, dict[str, Any] | None]]:
+        """Each row before and after; None for what was not, or is not there."""
+        for number in range(max(len(self.old), len(self.new))):
+            yield (
+                self.old[number] if number < len(self.old) else None,
+                self.new[number] if number < len(self.new) else None,
+            )
+
+
+def read_entries(connection: BaseDatabaseWrapper, limit: int = MAX_ENTRIES) -> list[Entry]:
+    """The oldest entries, up to `limit` of them and to some megabytes."""
+    with connection.cursor() as cursor:
+        form = FORMS[connection.vendor]
+        cursor.execute(READ_SQL.format(outbox=OUTBOX, limit=limit, most=MAX_BYTES, **form))
+        return [_entry(row, connection.vendor) for row in cursor.fetchall()]
+
+
+def delete_entries(connection: BaseDatabaseWrapper, entries: Sequence[Entry]) -> None:
+    """Delete entries, and no other: on PostgreSQL one with a lower number may be committed only now."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"DELETE FROM {OUTBOX} WHERE seq = ANY(%s)", [[entry.seq for entry in entries]])
+        else:
+            cursor.execute(f"DELETE FROM {OUTBOX} WHERE seq BETWEEN %s AND %s", [entries[0].seq, entries[-1].seq])
+
+
+def oldest(connection: BaseDatabaseWrapper) -> datetime | None:
+    """When the oldest change was made that waits; None where nothing does."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT at FROM {OUTBOX} ORDER BY seq LIMIT 1")
+        found = cursor.fetchone()
+    return None if found is None else _instant(found[0])
+
+
+def record_id(entry: Entry, ordinal: int, source: int) -> uuid.UUID:
+    """The id that a row's record always gets, so that after a crash its key is there already.
+
+    Within one instant ids sort as the changes were made.
+    """
+    bits = (entry.seq % (1 << _SEQ_BITS)) << (_ORDINAL_BITS + _SOURCE_BITS)
+    return assemble_id(entry.at, bits | (ordinal % (1 << _ORDINAL_BITS)) << _SOURCE_BITS | source)
+
+
+def source_of(connection: BaseDatabaseWrapper) -> int:
+    """A number of the database, which keeps the ids of two outboxes apart; the same by whatever alias or pooler."""
+    return crc32(PurePath(str(connection.settings_dict["NAME"])).name.encode()) % (1 << _SOURCE_BITS)
+
+
+def _entry(row: Sequence[Any], vendor: str) -> Entry:
+    seq, at, table, op, old, new, ctx = row
+    if vendor == "postgresql":
+        return Entry(seq, at.astimezone(UTC), table, op, _parse(old) or [], _parse(new) or [], ctx)
+    return Entry(seq, _instant(at), table, op, _one(old), _one(new), ctx)
+
+
+def _instant(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    return datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
+
+
+def _one(data: bytes | None) -> list[dict[str, Any] | None]:
+    found = _parse(None if data is None else bytes(data).decode("utf-8", "replace"))
+    if isinstance(found, list):  # a wide row
+        return [{name: value for part in found for name, value in part.items()}]
+    return [] if found is None else [found]
+
+
+def _parse(text: str | None) -> Any:
+    return None if text is None else json.loads(text, parse_float=Number, parse_int=_integer)
+
+
+class Number(str):
+    """A number with a fraction, as the database wrote it."""
+
+    __slots__ = ()
+
+
+def _integer(text: str) -> int | Number:
+    return int(text) if len(text) < 1000 else Number(text)

@@ -1,0 +1,31 @@
+"""The records of one object."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.db.models import Model
+
+from systemlog.models import SystemLog, SystemLogQuerySet
+
+
+def subjects_of(obj: Model) -> list[str]:
+    """The subjects of an object's records: of its own table, and of those that its model inherits from."""
+    concrete = cast(type[Model], obj._meta.concrete_model)
+    found = [f"{concrete._meta.label_lower}:{_key(obj.pk)}"]
+    for parent in concrete._meta.all_parents:
+        link = concrete._meta.get_ancestor_link(parent)
+        if not parent._meta.proxy and link is not None:
+            key = obj.serializable_value(parent._meta.pk.attname)
+            found.append(f"{parent._meta.label_lower}:{_key(key)}")
+    return found
+
+
+def history(obj: Model) -> SystemLogQuerySet:
+    """The audit records of an object, newest first, as a queryset: `history(order).filter(user_id="7")`."""
+    records = SystemLog.objects.filter(subject__in=subjects_of(obj), category__startswith="audit.")
+    return records.order_by("-timestamp", "-id")
+
+
+def _key(key: object) -> str:
+    return ",".join(map(str, key)) if isinstance(key, tuple | list) else str(key)

@@ -1,0 +1,150 @@
+"""The triggers of SQLite: three a table, for each row, in plain SQL, so that other programs may write as well.
+
+They name every column, which SQLite's ALTER TABLE does not forgive: `migrating` takes them away meanwhile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from systemlog.audit.actor import OUTBOX
+from systemlog.audit.tables import AuditedTable
+
+PREFIX = "systemlog_audit_"
+COLUMNS_OF_AN_OBJECT = 60
+"""SQLite takes at most 127 arguments of `json_object`: a wider row is a list of objects."""
+
+MASKED = """json('{"$masked": true}')"""
+
+# AUTOINCREMENT: no number comes twice, or the order of changes within a millisecond would be lost.
+OUTBOX_SQL = f"""
+    CREATE TABLE IF NOT EXISTS {OUTBOX} (
+        seq integer PRIMARY KEY AUTOINCREMENT,
+        at text NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+        tbl text NOT NULL,
+        op text NOT NULL,
+        old text,
+        new text,
+        ctx text
+    )
+"""
+TRIGGER_SQL = """CREATE TRIGGER {name} AFTER {event} ON {table}{condition} BEGIN
+INSERT INTO {outbox} (tbl, op, old, new) VALUES ({label}, '{op}', {old}, {new}); END"""
+
+
+def outbox_exists(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the database has an outbox."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = %s", [OUTBOX])
+        return bool(cursor.fetchone()[0])
+
+
+def create_outbox(connection: BaseDatabaseWrapper) -> None:
+    """Make the outbox, if it is not there."""
+    with connection.cursor() as cursor:
+        cursor.execute(OUTBOX_SQL)
+
+
+def kinds(connection: BaseDatabaseWrapper, tables: Iterable[AuditedTable]) -> dict[str, tuple[str, bool]]:
+    """Of the tables that are there: `r` for a table, `v` for a view, `f` for a virtual table; and True."""
+    names = {table.name for table in tables}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, type, sql LIKE 'CREATE VIRTUAL%%' FROM sqlite_master", [])
+        return {
+            name: ("v" if kind == "view" else "f" if virtual else "r", True)
+            for name, kind, virtual in cursor.fetchall()
+            if name in names and kind in ("table", "view")
+        }
+
+
+def expected(connection: BaseDatabaseWrapper, tables: Iterable[AuditedTable]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The triggers that should be there: by table and name, the statements that make each."""
+    tables = list(tables)
+    present = kinds(connection, tables)
+    wanted: dict[tuple[str, str], tuple[str, ...]] = {}
+    for table in tables:
+        if present.get(table.name, ("", True))[0] == "r":
+            for name, text in _triggers(table, _columns(connection, table.name)):
+                wanted[table.name, name] = (text,)
+    return wanted
+
+
+def existing(connection: BaseDatabaseWrapper) -> dict[tuple[str, str], bool]:
+    """The triggers that are there: by table and name; SQLite cannot disable one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, %s) = %s",
+            [len(PREFIX), PREFIX],
+        )
+        return dict.fromkeys(cursor.fetchall(), True)
+
+
+def drop_sql(connection: BaseDatabaseWrapper, table: str, name: str) -> str:
+    """The statement that drops a trigger."""
+    return f"DROP TRIGGER IF EXISTS {connection.ops.quote_name(name)}"
+
+
+def tidy(connection: BaseDatabaseWrapper) -> None:
+    """There is nothing to do: a trigger has no function."""
+
+
+def _columns(connection: BaseDatabaseWrapper, table: str) -> list[str]:
+    with connection.cursor() as cursor:
+        # Of a hidden column of kind 1 a virtual table knows; 2 and 3 are generated ones.
+        cursor.execute("SELECT name FROM pragma_table_xinfo(%s) WHERE hidden <> 1", [table])
+        return [name for (name,) in cursor.fetchall()]
+
+
+def _triggers(table: AuditedTable, columns: list[str]) -> Iterator[tuple[str, str]]:
+    columns = [column for column in columns if column not in table.exclude]
+    differs = " OR ".join(f"OLD.{_quoted(column)} IS NOT NEW.{_quoted(column)}" for column in columns)
+    for op, event, condition, old, new in (
+        ("i", "INSERT", "", "", "NEW"),
+        ("u", "UPDATE", f" WHEN {differs}", "OLD", "NEW"),
+        ("d", "DELETE", "", "OLD", ""),
+    ):
+        text = TRIGGER_SQL.format(
+            name="{name}",
+            event=event,
+            table=_quoted(table.name),
+            condition=condition.replace("{", "{{").replace("}", "}}"),
+            outbox=OUTBOX,
+            label=_literal(table.name),
+            op=op,
+            old=_shown(table, columns, old, new) if old else "NULL",
+            new=_shown(table, columns, new, old) if new else "NULL",
+        )
+        name = f"{PREFIX}{op}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        yield name, text.replace("{name}", name, 1)
+
+
+def _shown(table: AuditedTable, columns: list[str], row: str, other: str) -> str:
+    pairs = [f"{_literal(column)}, {_value(table, column, row, other)}" for column in columns]
+    parts = [
+        f"json_object({', '.join(pairs[start : start + COLUMNS_OF_AN_OBJECT])})"
+        for start in range(0, len(pairs), COLUMNS_OF_AN_OBJECT)
+    ]
+    return parts[0] if len(parts) == 1 else f"json_array({', '.join(parts)})"
+
+
+def _value(table: AuditedTable, column: str, row: str, other: str) -> str:
+    value = f"{row}.{_quoted(column)}"
+    if column in table.mask:
+        changed = f" OR {value} IS {other}.{_quoted(column)}" if other else ""
+        return f"CASE WHEN {value} IS NULL{changed} THEN NULL ELSE {MASKED} END"
+    # JSON has no bytes, and SQLite's loses the last digits of a number.
+    return (
+        f"CASE typeof({value}) WHEN 'blob' THEN '\\x' || hex({value}) "
+        f"WHEN 'real' THEN printf('%!.17g', {value}) ELSE {value} END"
+    )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

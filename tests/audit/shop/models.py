@@ -1,0 +1,79 @@
+"""Models of a shop that is audited: every kind of field, and every kind of relation."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+
+class Tag(models.Model):
+    """Is hung on orders."""
+
+    name = models.CharField(max_length=50)
+
+
+class Place(models.Model):
+    """A parent of multi-table inheritance."""
+
+    name = models.CharField(max_length=50)
+
+
+class Depot(Place):
+    """A child of it."""
+
+    size = models.IntegerField(default=1)
+
+
+class Order(models.Model):
+    """Has a field of each kind."""
+
+    status = models.CharField(max_length=20, default="new")
+    total = models.DecimalField(max_digits=10, decimal_places=2, default=0)
+    paid = models.BooleanField(default=False)
+    weight = models.FloatField(null=True)
+    number = models.UUIDField(default=uuid.uuid4)
+    day = models.DateField(null=True)
+    placed = models.DateTimeField(null=True)
+    at = models.TimeField(null=True)
+    lasts = models.DurationField(null=True)
+    data = models.JSONField(default=dict)
+    blob = models.BinaryField(null=True)
+    scan = models.FileField(null=True)
+    place = models.ForeignKey(Place, models.SET_NULL, null=True, db_column="where")
+    tags = models.ManyToManyField(Tag)
+    updated = models.DateTimeField(auto_now=True)
+    password = models.CharField(max_length=50, default="")
+    note = models.TextField(default="")
+    secret_code = models.CharField(max_length=50, null=True)
+
+
+class Line(models.Model):
+    """Goes with its order; its key is a text."""
+
+    key = models.CharField(max_length=10, primary_key=True)
+    order = models.ForeignKey(Order, models.CASCADE)
+    count = models.IntegerField(default=1)
+
+
+class Hurried(Order):
+    """Orders by another name."""
+
+    class Meta:
+        proxy = True
+
+
+class Stock(models.Model):
+    """Has a key of two parts."""
+
+    pk = models.CompositePrimaryKey("depot", "item")
+    depot = models.IntegerField()
+    item = models.CharField(max_length=10)
+    count = models.IntegerField(default=0)
+
+
+Wide = type(
+    "Wide",
+    (models.Model,),
+    {"__module__": __name__, **{f"field{number}": models.IntegerField(default=number) for number in range(130)}},
+)
