@@ -1,9 +1,9 @@
 """A Citus cluster of three nodes on loopback, a coordinator and two workers, for the tests marked `citus`.
 
-    python -m tests.citus BIN                       serves until Ctrl-C or SIGTERM
-    python -m tests.citus BIN -- pytest -m citus    runs a command with CITUS_DATABASE_URL, and ends with its code
+    python -m tests.citus BIN                       runs until Ctrl-C or SIGTERM
+    python -m tests.citus BIN -- pytest -m citus    runs a command with CITUS_DATABASE_URL, and exits with its code
 
-BIN is the directory with the `postgres` of an installation that has the extension.
+BIN is the directory of the `postgres` binary of an installation that has the extension.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from psycopg import sql
 from tests.support.postgresql import Server, running_server
 
 NAME = "CITUS_DATABASE_URL"
-"""The variable that names the coordinator, and a database of it in which the cluster is set up."""
+"""The variable with the URL of the coordinator, and of a database in which the cluster is set up."""
 
 WORKERS = 2
 NODE_SETTINGS = {
     "shared_preload_libraries": "citus",
     "citus.node_conninfo": "sslmode=prefer",
-    # Each leaf has so many shards: more of them show nothing new, and make each DDL statement slower.
+    # Shards of each partition. More shards would test nothing else, and would make DDL statements slower.
     "citus.shard_count": "4",
     "max_locks_per_transaction": "256",
 }
@@ -39,7 +39,7 @@ NODE_SETTINGS = {
 
 @contextlib.contextmanager
 def running_cluster(binaries: Path, first_port: int | None = None) -> Iterator[str]:
-    """A started cluster; gives its `CITUS_DATABASE_URL`. It and its data are gone at the end."""
+    """Start a cluster, and yield its `CITUS_DATABASE_URL`. The cluster and its data are removed at the end."""
     ports = _free_ports(1 + WORKERS) if first_port is None else range(first_port, first_port + 1 + WORKERS)
     with contextlib.ExitStack() as stack:
         coordinator, *workers = (
@@ -54,13 +54,13 @@ def running_cluster(binaries: Path, first_port: int | None = None) -> Iterator[s
 
 
 def join_cluster(url: str, database: str) -> None:
-    """Make a database of the coordinator at `url`, which exists already, one of the cluster: on each node."""
+    """Add an existing database of the coordinator at `url` to the cluster, by creating it on each worker."""
     with psycopg.connect(url) as connection:
         nodes = connection.execute("SELECT nodename, nodeport, groupid FROM pg_dist_node ORDER BY groupid").fetchall()
     coordinator, *workers = [(name, port) for name, port, _ in nodes]
     for host, port in workers:
         with _connect(url, host=host, port=port) as connection:
-            # A run that was killed leaves its own there.
+            # A run that was killed may have left its database.
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
     for host, port in (coordinator, *workers):
@@ -71,7 +71,7 @@ def join_cluster(url: str, database: str) -> None:
 
 
 def leave_cluster(url: str, database: str) -> None:
-    """Drop the database on the workers; the coordinator's is only free of the cluster's own sessions then."""
+    """Drop the database on the workers, and end the cluster's own sessions in the coordinator's database."""
     with psycopg.connect(url) as connection:
         workers = connection.execute("SELECT nodename, nodeport FROM pg_dist_node WHERE groupid > 0").fetchall()
     for host, port in workers:
@@ -105,11 +105,11 @@ def _free_ports(count: int) -> list[int]:
 
 
 def main() -> int:
-    """Serve, or run a command; gives the exit code."""
+    """Run the cluster, or a command beside it, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.citus", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bin", type=Path, metavar="BIN", help="directory with a postgres that has the extension citus")
     parser.add_argument("--port", type=int, help="the first of three ports in a row (default: free ones)")
-    parser.epilog = "After -- stands a command to run; without one it serves until Ctrl-C."
+    parser.epilog = "The command after -- is run; without a command, the cluster runs until Ctrl-C."
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     ours, command = sys.argv[1:end], sys.argv[end + 1 :]
     options = parser.parse_args(ours)
@@ -129,7 +129,7 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
     try:
         return process.wait()
     finally:
-        process.terminate()  # nothing to do, unless it was we who were asked to stop
+        process.terminate()  # has an effect only if this process was asked to stop
         process.wait()
 
 

@@ -1,4 +1,4 @@
-"""Records of many ages, and the leaves they lie in."""
+"""Fixtures and helpers for records of many ages, and the partitions that contain them."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ TODAY = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def ago(days: float) -> datetime:
-    """An instant in the middle of the day that lies so many days back."""
+    """Return noon (UTC) of the day that was `days` days ago."""
     return TODAY - timedelta(days=days) + timedelta(hours=12)
 
 
 def row(timestamp: datetime, message: str = "m", level: str = "INFO", category: str = "web", **context: Any) -> Row:
-    """A record; its id depends on its message and time alone."""
+    """Return a record whose id depends only on its message and time."""
     record_id = uuid.uuid5(uuid.NAMESPACE_OID, f"{timestamp} {message}")
     return Row(timestamp, record_id, level, category, "", message, None, None, context, None, None, None)
 
 
 def messages() -> set[str]:
-    """The messages that are stored, without what tells of pruning."""
+    """Return the messages of the stored records, without the records about pruning."""
     return set(SystemLog.objects.exclude(category="systemlog.retention").values_list("message", flat=True))
 
 
 def run(command: str, *arguments: str) -> str:
-    """What a command prints."""
+    """Run a command, and return its output."""
     out = io.StringIO()
     call_command(command, *arguments, stdout=out, stderr=io.StringIO())
     return out.getvalue()
 
 
 def partitions_of_today() -> dict[str, Any]:
-    """The leaves by name."""
+    """Return the partitions by name."""
     return {report.partition.name: report for report in get_storage().partitions()}
 
 
 def sql(statement: str, *values: Any) -> list[tuple[Any, ...]]:
-    """Run plain SQL on the log database."""
+    """Run plain SQL on the log database, and return its rows."""
     with connections[conf().DATABASE].cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall() if cursor.description else []
@@ -58,7 +58,7 @@ def sql(statement: str, *values: Any) -> list[tuple[Any, ...]]:
 
 @pytest.fixture
 def store(transactional_db: None) -> Callable[..., None]:
-    """Stores rows."""
+    """A function that stores rows."""
     return lambda *rows: get_storage().insert(rows) and None
 
 
@@ -70,13 +70,15 @@ def _drop_partitions(names: Iterable[str]) -> None:
 
 @pytest.fixture
 def fresh_partitions(transactional_db: None) -> Iterator[None]:
-    """Whatever leaves a test makes or drops, the next one has those of the present alone."""
+    """Give each test only the partitions of the present, whatever partitions the previous test created or dropped."""
     if connections[conf().DATABASE].vendor != "postgresql":
         yield
         return
     before = {name: report.partition.span for name, report in partitions_of_today().items()}
     present = {name for name, span in before.items() if span.upper > NOW}
-    _drop_partitions(before.keys() - present)  # other tests made them, on fixed days that lie in this week by chance
+    _drop_partitions(
+        before.keys() - present
+    )  # other tests created them, for fixed days that happen to lie in this week
     yield
     _drop_partitions(partitions_of_today().keys() - present)
     for name in present - partitions_of_today().keys():

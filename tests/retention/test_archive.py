@@ -1,4 +1,4 @@
-"""Archives: what is in them, that they are whole, and that they come back bit for bit."""
+"""Archives contain the right records, are complete, and can be restored bit for bit."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def lines(directory: Path) -> list[dict[str, Any]]:
 
 
 def everything() -> list[tuple[Any, ...]]:
-    """Every column of every record as the database has it, in order."""
+    """Return all columns of all records as the database stores them, in order."""
     columns = "id, timestamp, level, category, source, message, correlation_id, user_id, trace_id, subject, recorded_by"
     text = "context::text" if connections[conf().DATABASE].vendor == "postgresql" else "context"
     return sql(
@@ -217,7 +217,7 @@ def test_the_queries_of_the_docs_give_every_record_however_many_there_are(tmp_pa
 
     docs = (Path(__file__).parents[2] / "docs/retention.md").read_text()
     [queries] = re.findall(r"```sql\n(SELECT.*?)```", docs, re.DOTALL)
-    count = 25_000  # more than DuckDB looks at before it decides
+    count = 25_000  # more records than DuckDB reads to infer the columns
     with gzip.open(tmp_path / "logs.ndjson.gz", "wt", compresslevel=1) as file:
         for number in range(count):
             last = number == count - 1

@@ -1,4 +1,4 @@
-"""The directory of an archive, in which somebody else may have put something."""
+"""The directory of an archive, in which another user may have placed files or links."""
 
 from __future__ import annotations
 

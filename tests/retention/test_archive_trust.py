@@ -1,4 +1,4 @@
-"""A manifest that somebody else wrote, and what is believed of it."""
+"""A manifest that another user has written, and how much of it is trusted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TIME = "2003-08-06T09:52:50Z"
 
 @pytest.fixture
 def cold(store: Store, tmp_path: Path) -> Path:
-    """An archive with one record, which is in the database no more."""
+    """An archive with one record, which is no longer in the database."""
     store(row(ago(40), SECRET))
     run("archive_system_logs", "--before", "30d", "--to", str(tmp_path / "cold"), "--prune")
     return tmp_path / "cold"
@@ -40,7 +40,7 @@ def write(cold: Path, manifest: dict[str, Any]) -> None:
 
 
 def forge(cold: Path, record: dict[str, Any], **changes: Any) -> None:
-    """Put other records into the archive, with a digest that fits."""
+    """Replace the records of the archive by others, with the right checksum."""
     manifest = read(cold)
     entry = manifest["files"][0]
     data = gzip.compress(json.dumps(record).encode() + b"\n")

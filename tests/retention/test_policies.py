@@ -1,4 +1,4 @@
-"""Retention policies: which entries are sound, and what goes when."""
+"""Retention policies: which entries are valid, and which records expire when."""
 
 from __future__ import annotations
 

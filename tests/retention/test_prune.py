@@ -1,4 +1,4 @@
-"""Pruning: by policy, by leaf, beside writers, interrupted anywhere, and refused where it would be a mistake."""
+"""Pruning by policy and by partition, beside writers, interrupted at any point, and refused where it is a mistake."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.databases import on_citus
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_partitions")]
 rewrites = pytest.mark.skipif(on_citus(), reason="on a cluster the rows of a mixed partition are deleted")
 only_postgresql = pytest.mark.skipif(
-    "connections[conf().DATABASE].vendor != 'postgresql'", reason="only PostgreSQL has leaves"
+    "connections[conf().DATABASE].vendor != 'postgresql'", reason="only PostgreSQL has partitions"
 )
 
 Store = Callable[..., None]
@@ -120,7 +120,7 @@ def test_a_clock_that_the_database_contradicts_is_wrong(
     assert messages() == {"m"}
 
 
-def test_records_to_be_archived_stay_where_nobody_said_where_to(store: Store, settings: Any) -> None:
+def test_records_to_be_archived_stay_while_no_archive_directory_is_set(store: Store, settings: Any) -> None:
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "RETENTION": [{"keep": "30d", "archive": True}]}
     store(row(ago(40)))
     with pytest.raises(CommandError, match="ARCHIVE_DIR"):
@@ -129,7 +129,7 @@ def test_records_to_be_archived_stay_where_nobody_said_where_to(store: Store, se
 
 
 def in_threads(*actions: Callable[[], object]) -> None:
-    """Run them at once; raises what any of them raised."""
+    """Run the functions at the same time, and raise the first exception of any of them."""
     errors: list[Exception] = []
 
     def guarded(action: Callable[[], object]) -> None:
@@ -163,11 +163,11 @@ GONE = {f"web {n}" for n in range(30)}
 
 
 def mixed(day: float = 40) -> list[Any]:
-    """The rows of one leaf, of which those in KEPT stay."""
+    """Rows of one partition; those in KEPT do not expire."""
     return [row(ago(day), message, category=message.split()[0]) for message in sorted(KEPT | GONE)]
 
 
-def test_what_is_written_while_a_leaf_is_rewritten_is_in_it_after(store: Store) -> None:
+def test_rows_written_while_a_partition_is_rewritten_are_in_it_afterwards(store: Store) -> None:
     store(*mixed())
     stop = threading.Event()
     written: list[str] = []
@@ -193,11 +193,11 @@ def test_what_is_written_while_a_leaf_is_rewritten_is_in_it_after(store: Store) 
 
 
 class Died(Exception):
-    """The process is gone."""
+    """Raised in place of a killed process."""
 
 
 class DyingAt:
-    """A database wrapper that stands for a process killed at the n-th statement: no later one comes through."""
+    """A database wrapper that imitates a process killed at the n-th statement: no later statement is executed."""
 
     def __init__(self, count: int) -> None:
         self.left = count
@@ -211,7 +211,7 @@ class DyingAt:
 
 @only_postgresql
 def test_killed_at_any_statement_it_loses_nothing_and_the_next_run_ends_it(store: Store) -> None:
-    count = random.randrange(5)  # another fifth of all statements in each run of the suite
+    count = random.randrange(5)  # each run of the suite tries another fifth of all statements
     finished = False
     while not finished:
         store(*mixed())
@@ -223,7 +223,7 @@ def test_killed_at_any_statement_it_loses_nothing_and_the_next_run_ends_it(store
                 pass
         assert messages() >= KEPT
         assert messages() in (KEPT, KEPT | GONE)
-        store(row(ago(40), f"after {count}", category="audit"))  # room, whatever was left there
+        store(row(ago(40), f"after {count}", category="audit"))  # can be inserted, whatever the killed run has left
         prune(MIXED)
         assert messages() == KEPT | {f"after {count}"}
         sql("DELETE FROM system_logs")
@@ -263,7 +263,7 @@ def test_a_process_killed_before_it_puts_the_copy_in_place_loses_nothing(store: 
 
 @only_postgresql
 @rewrites
-def test_a_mixed_leaf_shrinks_to_what_stays(store: Store) -> None:
+def test_a_rewritten_partition_shrinks_to_the_rows_that_stay(store: Store) -> None:
     store(
         *(row(ago(5), f"{n} {'x' * 500}", category="web") for n in range(2000)), row(ago(5), "stays", "ERROR", "audit")
     )
@@ -275,7 +275,7 @@ def test_a_mixed_leaf_shrinks_to_what_stays(store: Store) -> None:
 
 
 @only_postgresql
-def test_a_leaf_that_is_over_and_wholly_past_is_dropped(store: Store) -> None:
+def test_a_partition_that_is_over_and_wholly_expired_is_dropped(store: Store) -> None:
     store(row(ago(40)), row(ago(1)))
     prune([Policy(keep=30 * DAYS)])
     assert not any(ago(40) in report.partition.span for report in partitions_of_today().values())
@@ -285,7 +285,7 @@ def test_a_leaf_that_is_over_and_wholly_past_is_dropped(store: Store) -> None:
 
 @only_postgresql
 @rewrites
-def test_a_reader_that_stays_holds_the_leaf_and_nobody_else(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_stays_holds_the_partition_and_no_writer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("systemlog.storage.postgresql.rewrite.TRIES", 2)
     store(row(ago(40), "old"))
     backup = connections[conf().DATABASE].copy()

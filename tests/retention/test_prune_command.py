@@ -1,4 +1,4 @@
-"""`manage.py prune_system_logs`."""
+"""The command `manage.py prune_system_logs`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def run(*arguments: str) -> str:
 
 
 def records() -> QuerySet[SystemLog]:
-    """Those of the tests: not the ones that tell what was pruned."""
+    """Return the records of the tests, without the records about pruning."""
     return SystemLog.objects.exclude(category="systemlog.retention")
 
 
 @pytest.fixture
 def logs(transactional_db: None) -> None:
-    """One record of each of the last 100 days; every tenth is an ERROR, every fifth of category audit."""
+    """Store one record of each of the last 100 days. Every tenth is an ERROR, every fifth has the category audit."""
     rows = []
     for day in range(100):
         timestamp = NOW - timedelta(days=day, minutes=5)
@@ -72,8 +72,8 @@ def test_an_age_is_a_number_and_a_unit(age: str) -> None:
         run("--older-than", age)
 
 
-@pytest.mark.skipif("connections[conf().DATABASE].vendor != 'postgresql'", reason="only PostgreSQL has leaves")
-def test_whole_leaves_are_dropped(logs: None) -> None:
+@pytest.mark.skipif("connections[conf().DATABASE].vendor != 'postgresql'", reason="only PostgreSQL has partitions")
+def test_whole_partitions_are_dropped(logs: None) -> None:
     from systemlog.storage.postgresql.partitions import read_partitions
 
     run("--older-than", "30d")

@@ -1,4 +1,4 @@
-"""The system checks of the log store: what would fail at run time is named before."""
+"""The system checks of the log store report settings that would fail at run time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db  # Django 6.1 asks the database in some of it
 
 @pytest.fixture
 def complaints(settings: Any) -> Any:
-    """Gives the ids of the app's complaints about `SYSTEMLOG`, with their texts."""
+    """A function that returns the texts of the errors about `SYSTEMLOG`, by their ids."""
 
     def check(**keys: Any) -> dict[str, str]:
         settings.SYSTEMLOG = {"DATABASE": conf().DATABASE, "JOURNAL": "memory", **keys}
@@ -106,6 +106,6 @@ def test_settings_that_are_no_dictionary_are_named(settings: Any, given: Any) ->
     assert [each.id for each in run_checks() if each.id == "systemlog.E002"]
 
 
-def test_a_project_without_time_zones_is_told(complaints: Any, settings: Any) -> None:
+def test_a_project_without_time_zones_is_reported(complaints: Any, settings: Any) -> None:
     settings.USE_TZ = False
     assert "USE_TZ = True" in complaints()["systemlog.E006"]

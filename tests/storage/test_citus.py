@@ -1,4 +1,4 @@
-"""What a Citus cluster does otherwise. (The other tests of the rooms run on it too: `-m citus`.)"""
+"""Differences on a Citus cluster. The other tests of the rooms run on a cluster too, with `-m citus`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def ask(statement: str, *values: object) -> list[tuple[Any, ...]]:
 
 @pytest.fixture
 def undistributed(transactional_db: None) -> Iterator[None]:
-    """The table as it is on one PostgreSQL, with its records."""
+    """The table and its records as on one PostgreSQL, without distribution."""
     call_command("migrate", "systemlog", "0001_initial", verbosity=0)
     yield
     call_command("migrate", "systemlog", verbosity=0)
@@ -86,7 +86,7 @@ def test_lines_of_the_journal_land_once_with_their_counts() -> None:
     lines = [encode(row) for row in rows(40)]
     segment, other = uuid.uuid4(), uuid.uuid4()
     assert get_storage().land([Slice(segment, 0, 100, lines[:10])], 0) == {segment: 100}
-    # A lost checkpoint: ten of these are there. Then the same slice again, which another lander has landed.
+    # After a lost checkpoint, ten of these lines are stored already. Then a slice that another lander has landed.
     assert get_storage().land([Slice(other, 0, 200, lines)], 0) == {other: 200}
     assert get_storage().land([Slice(segment, 0, 100, lines[:10])], 0) == {segment: 100}
     assert SystemLog.objects.count() == 40
@@ -125,7 +125,7 @@ def test_writers_of_the_same_keys_store_them_once() -> None:
 
 @on_a_cluster
 @pytest.mark.django_db(transaction=True)
-def test_a_pruned_leaf_is_gone_on_the_workers() -> None:
+def test_a_pruned_partition_is_gone_on_the_workers() -> None:
     get_storage().insert(rows(50))
     call_command("prune_system_logs", "--older-than", "800w", verbosity=0)
     with connections[conf().DATABASE].cursor() as cursor:
@@ -176,6 +176,6 @@ def test_a_cluster_of_another_vendor_is_named(settings: Any) -> None:
 @pytest.mark.skipif("connections['default'].vendor != 'postgresql'", reason="SQLite has no such locks")
 @pytest.mark.django_db(transaction=True)
 def test_a_partition_of_two_thousand_years_can_be_counted_anew() -> None:
-    """Its days need no more locks than the server has room for; these are the same on a cluster and elsewhere."""
+    """The days of the partition need no more locks than a server has room for, on a cluster and elsewhere."""
     storage = citus.CitusStorage(connections[conf().DATABASE])
     storage.recount_rollup(Span(BEGINNING, FIRST_DECADE))

@@ -1,4 +1,4 @@
-"""Migrations beside writers: none of them makes an insert wait behind a lock that it cannot get."""
+"""Migrations beside writers: no insert waits long for a lock that a migration holds or requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 ROWS = int(os.environ.get("MIGRATED_ROWS", "2000"))
-"""So many rows are there before; it was tried with a million."""
+"""Rows that exist before the migrations. It was tried with a million rows."""
 
 FILL = """
     INSERT INTO system_logs (timestamp, id, level, message)
@@ -49,7 +49,7 @@ def test_a_big_table_is_migrated_while_others_write_and_read() -> None:
     def write(number: int) -> None:
         try:
             with connections[alias].cursor() as cursor:
-                # An insert that waits for longer fails, and with it the test.
+                # An insert that waits longer fails, and so does the test.
                 cursor.execute("SET lock_timeout = '500ms'")
                 while not stop.is_set():
                     cursor.execute("INSERT INTO system_logs (message) VALUES ('meanwhile')")
@@ -57,7 +57,7 @@ def test_a_big_table_is_migrated_while_others_write_and_read() -> None:
                     written[number] += 1
                     if written[number] == 1:
                         writing.wait(timeout=30)
-        except Exception as error:  # noqa: BLE001  (told by the assertion below)
+        except Exception as error:  # noqa: BLE001  (the assertion below reports it)
             errors.append(error)
         finally:
             connections[alias].close()

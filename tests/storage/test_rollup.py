@@ -1,4 +1,4 @@
-"""The roll-up: whoever writes or deletes, it says what the table holds."""
+"""The roll-up has the same counts as the table, whatever writes or deletes records."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_compacting_leaves_one_row_for_each_hour_and_the_same_counts(monkeypatch
     storage = get_storage()
     for row in rows(60):
         storage.insert([row])
-    assert storage.compact_rollup() == 0  # not worth it
+    assert storage.compact_rollup() == 0  # too few rows
     monkeypatch.setattr(rollup, "WORTH_COMPACTING", 1)
     before = counted()
     assert storage.compact_rollup() == 60
@@ -127,7 +127,7 @@ def test_writers_compaction_recounts_and_pruning_at_once_lose_no_count(monkeypat
     def guarded(action: object, *arguments: object) -> None:
         try:
             action(*arguments)
-        except Exception as error:  # noqa: BLE001  (told by the assertion below)
+        except Exception as error:  # noqa: BLE001  (the assertion below reports it)
             errors.append(error)
         finally:
             connections.close_all()
@@ -153,7 +153,7 @@ def test_writers_compaction_recounts_and_pruning_at_once_lose_no_count(monkeypat
 
 
 @only_postgresql
-def test_compaction_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compaction_waits_for_no_writer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollup, "WORTH_COMPACTING", 1)
     other = connections[conf().DATABASE].copy()
     try:

@@ -1,4 +1,4 @@
-"""Many different categories and sources: the roll-up and the facets stay small, and the records are found."""
+"""With many different categories and sources, the roll-up and the facets stay small, and the records are found."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def ask(admin_user: User) -> Callable[..., Any]:
 
 @pytest.fixture(params=["category", "source"])
 def field(request: pytest.FixtureRequest) -> str:
-    """A flood of different values in a column, beside 50 records of a value that others want to see."""
+    """Store many records with different values in a column, beside 50 records with one common value."""
     field: str = request.param
     get_storage().insert([*rows(50), *rows(MANY, **{field: lambda number: f"flood-{number}"})])
     compact()

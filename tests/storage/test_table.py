@@ -1,4 +1,4 @@
-"""The table itself: defaults for plain SQL, the guard against changes, keys, and room for any time."""
+"""The table: defaults for plain SQL, the guard against changes, keys, and partitions for any time."""
 
 from __future__ import annotations
 
@@ -96,16 +96,16 @@ def test_every_text_that_the_rules_let_through_is_stored_as_it_is() -> None:
     assert set(SystemLog.objects.values_list("message", flat=True)) == set(texts)
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="only PostgreSQL has leaves")
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="only PostgreSQL has partitions")
 @pytest.mark.django_db(transaction=True)
-def test_many_writers_of_one_missing_leaf_make_it_once_beside_an_open_reader() -> None:
+def test_many_writers_of_one_missing_partition_create_it_once_beside_an_open_reader() -> None:
     day = datetime(1999, 6, 1, tzinfo=UTC)
     errors: list[Exception] = []
 
     def write() -> None:
         try:
             get_storage().insert([row(day + timedelta(seconds=n)) for n in range(100)])
-        except Exception as error:  # noqa: BLE001  (told by the assertion below)
+        except Exception as error:  # noqa: BLE001  (the assertion below reports it)
             errors.append(error)
         finally:
             connections.close_all()
@@ -138,9 +138,9 @@ def test_a_record_before_1970_needs_an_id_of_its_own() -> None:
     assert SystemLog.objects.get().timestamp == old
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="only PostgreSQL has leaves")
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="only PostgreSQL has partitions")
 @pytest.mark.django_db(transaction=True)
-def test_writers_and_pruners_of_the_same_leaves_do_not_break_each_other() -> None:
+def test_writers_and_pruners_of_the_same_partitions_do_not_break_each_other() -> None:
     errors: list[Exception] = []
     policy = Policy(keep=datetime.now(UTC) - datetime(2005, 1, 1, tzinfo=UTC))
 
@@ -148,7 +148,7 @@ def test_writers_and_pruners_of_the_same_leaves_do_not_break_each_other() -> Non
         try:
             for number in range(15):
                 action(number)
-        except Exception as error:  # noqa: BLE001  (told by the assertion below)
+        except Exception as error:  # noqa: BLE001  (the assertion below reports it)
             errors.append(error)
         finally:
             connections.close_all()

@@ -1,4 +1,4 @@
-"""The leaves on PostgreSQL: few for any timestamps, made ahead, healed, merged, sealed, changed in length."""
+"""Partitions on PostgreSQL: their number, creation ahead, cancelled detaches, merging, sealing, change of length."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.retention.conftest import NOW, TODAY, ago, messages, partitions_of_to
 from tests.support.databases import on_citus
 
 pytestmark = [
-    pytest.mark.skipif("connections[conf().DATABASE].vendor != 'postgresql'", reason="only PostgreSQL has leaves"),
+    pytest.mark.skipif("connections[conf().DATABASE].vendor != 'postgresql'", reason="only PostgreSQL has partitions"),
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("fresh_partitions"),
 ]
@@ -43,7 +43,7 @@ def state_at(instant: datetime) -> PartitionState:
     return state
 
 
-def test_any_timestamps_find_room_in_fewer_than_a_hundred_leaves(store: Store) -> None:
+def test_any_timestamps_find_room_in_fewer_than_a_hundred_partitions(store: Store) -> None:
     draw = random.Random(8)
     instants = [datetime(1, 1, 2, tzinfo=UTC), datetime(1500, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)]
     instants += [NOW + timedelta(seconds=draw.uniform(-60 * 365, 15 * 365) * 86400) for _ in range(120)]
@@ -54,7 +54,7 @@ def test_any_timestamps_find_room_in_fewer_than_a_hundred_leaves(store: Store) -
     assert all(earlier.upper <= later.lower for earlier, later in pairwise(spans()))
 
 
-def test_leaves_are_made_a_week_ahead_by_whoever_writes_and_by_pruning(store: Store) -> None:
+def test_partitions_are_created_a_week_ahead_by_writers_and_by_pruning(store: Store) -> None:
     ahead = [name for name, report in partitions_of_today().items() if report.state is PartitionState.AHEAD]
     for name in ahead:
         sql(f"DROP TABLE {name}")
@@ -65,7 +65,7 @@ def test_leaves_are_made_a_week_ahead_by_whoever_writes_and_by_pruning(store: St
     assert TODAY + 7.1 * DAYS in max(spans())
 
 
-def test_nobody_waits_for_a_leaf_ahead(store: Store) -> None:
+def test_no_writer_waits_for_a_partition_ahead(store: Store) -> None:
     last = max(partitions_of_today().values(), key=lambda report: report.partition.span).partition.name
     sql(f"DROP TABLE {last}")
     partitioned.known_spans.clear()
@@ -75,14 +75,14 @@ def test_nobody_waits_for_a_leaf_ahead(store: Store) -> None:
             cursor.execute("BEGIN")
             cursor.execute(
                 "LOCK TABLE system_logs IN SHARE UPDATE EXCLUSIVE MODE"
-            )  # an ANALYZE of the whole table, say
+            )  # as an ANALYZE of the whole table does
             store(row(NOW, "not held up"))
     finally:
         other.close()
     assert messages() == {"not held up"}
 
 
-def test_the_probe_tells_of_a_missing_leaf(store: Store) -> None:
+def test_the_probe_reports_a_missing_partition(store: Store) -> None:
     prune(KEEP_ALL)
     assert partitions_made_ahead() is None
     for name, report in partitions_of_today().items():
@@ -96,7 +96,7 @@ def test_the_probe_tells_of_a_missing_leaf(store: Store) -> None:
 
 
 def detach_and_be_cancelled(name: str) -> None:
-    """DETACH CONCURRENTLY beside a reader, until its statement timeout: the leaf is neither in nor out then."""
+    """Run DETACH CONCURRENTLY beside a reader until its statement timeout, which leaves the detach pending."""
     parameters = connections[conf().DATABASE].get_connection_params()
     parameters = {
         key: value for key, value in parameters.items() if key in ("host", "port", "user", "password", "dbname")
@@ -110,7 +110,7 @@ def detach_and_be_cancelled(name: str) -> None:
 
 @pytest.mark.skipif(on_citus(), reason="a cluster knows no CONCURRENTLY")
 @pytest.mark.parametrize("how", ["insert", "bulk", "save", "prune"])
-def test_a_wedged_detach_is_finished_by_whoever_needs_the_leaf(store: Store, how: str) -> None:
+def test_a_pending_detach_is_finished_by_whoever_needs_the_partition(store: Store, how: str) -> None:
     store(row(ago(40), "before"))
     (name,) = [name for name, report in partitions_of_today().items() if ago(40) in report.partition.span]
     detach_and_be_cancelled(name)
@@ -125,14 +125,14 @@ def test_a_wedged_detach_is_finished_by_whoever_needs_the_leaf(store: Store, how
         store(row(ago(40), "after"))
     assert messages() == {"after"}
     assert state_at(ago(40)) is not PartitionState.DETACHING
-    assert sql(f"SELECT message FROM {name}") == [("before",)]  # whoever wanted it detached has it
+    assert sql(f"SELECT message FROM {name}") == [("before",)]  # the detached table is kept
     sql(f"DROP TABLE {name}")
 
 
-def test_the_oldest_leaves_are_merged_where_there_are_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_partitions_are_merged_where_there_are_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     merged_above = len(spans()) + 8
     monkeypatch.setattr("systemlog.storage.calendar.MERGED_ABOVE", merged_above)
-    # What days of long ago become when nobody merges them.
+    # Old partitions of a day that no prune has merged.
     first, number = (TODAY - 130 * DAYS).replace(day=1), 12
     for day in range(number):
         lower = first + day * DAYS
@@ -151,7 +151,7 @@ def test_the_oldest_leaves_are_merged_where_there_are_many(store: Store, monkeyp
     assert "late" in messages()
 
 
-def test_a_leaf_is_sealed_when_its_span_is_over(store: Store) -> None:
+def test_a_partition_is_sealed_when_its_span_is_over(store: Store) -> None:
     store(row(ago(3), "a needle"), row(NOW))
     assert state_at(ago(3)) is PartitionState.OPEN
     prune(KEEP_ALL)
@@ -161,7 +161,7 @@ def test_a_leaf_is_sealed_when_its_span_is_over(store: Store) -> None:
     assert messages() == {"a needle", "late", "m"}
 
 
-def test_messages_of_sealed_leaves_are_indexed_by_trigrams_where_the_database_can(store: Store) -> None:
+def test_messages_of_sealed_partitions_are_indexed_by_trigrams_where_the_database_can(store: Store) -> None:
     if not sql("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"):
         pytest.skip("this PostgreSQL has no pg_trgm")
     store(row(ago(3), "a needle"))
@@ -171,7 +171,7 @@ def test_messages_of_sealed_leaves_are_indexed_by_trigrams_where_the_database_ca
         (name,) = [name for name, report in partitions_of_today().items() if ago(3) in report.partition.span]
         index = f"{sealing.TRIGRAM}{sql('SELECT %s::regclass::oid', name)[0][0]}"
         sql(f"CREATE INDEX {index} ON {name} USING gin (message gin_trgm_ops)")
-        # As a build that was interrupted leaves it.
+        # The index that an interrupted build leaves.
         sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", index)
         prune(KEEP_ALL)
         assert sql("SELECT indisvalid FROM pg_index WHERE indexrelid = %s::regclass", index) == [(True,)]
@@ -186,7 +186,7 @@ def partition_of(instant: datetime) -> str:
 
 
 def category_index_of(partition: str) -> str:
-    """The leaf's largest index that begins with the category."""
+    """Return the largest index of the partition that begins with the category."""
     return str(
         sql(
             "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = %s::regclass"
@@ -198,7 +198,7 @@ def category_index_of(partition: str) -> str:
 
 
 def fill_sparsely(instant: datetime) -> str:
-    """Rows whose indexes are mostly empty pages; gives the leaf."""
+    """Insert rows so that the pages of their indexes are mostly empty, and return the partition."""
     sql(
         "INSERT INTO system_logs (timestamp, id, category, message)"
         " SELECT %s::timestamptz + i * interval '1 millisecond', gen_random_uuid(), 'c' || i %% 20, i::text"
@@ -209,7 +209,7 @@ def fill_sparsely(instant: datetime) -> str:
     return partition_of(instant)
 
 
-@pytest.mark.skipif("on_citus()", reason="the rows of a leaf are in its shards")
+@pytest.mark.skipif("on_citus()", reason="the rows of a partition are in its shards")
 def test_sealing_rebuilds_indexes_that_are_half_empty(store: Store) -> None:
     store(row(ago(3), "0"))
     partition = fill_sparsely(ago(3))
@@ -221,8 +221,8 @@ def test_sealing_rebuilds_indexes_that_are_half_empty(store: Store) -> None:
     assert SystemLog.objects.filter(category="c4").count() == 3000
 
 
-@pytest.mark.skipif("on_citus()", reason="the rows of a leaf are in its shards")
-def test_sealing_leaves_indexes_alone_that_a_rebuild_would_hardly_shrink(store: Store) -> None:
+@pytest.mark.skipif("on_citus()", reason="the rows of a partition are in its shards")
+def test_sealing_keeps_indexes_that_a_rebuild_would_hardly_shrink(store: Store) -> None:
     store(row(ago(3), "0"))
     partition = fill_sparsely(ago(3))
     index = category_index_of(partition)
@@ -233,7 +233,7 @@ def test_sealing_leaves_indexes_alone_that_a_rebuild_would_hardly_shrink(store: 
     assert sql("SELECT relfilenode FROM pg_class WHERE oid = %s::regclass", index) == before
 
 
-@pytest.mark.skipif("on_citus()", reason="the rows of a leaf are in its shards")
+@pytest.mark.skipif("on_citus()", reason="the rows of a partition are in its shards")
 def test_what_an_interrupted_rebuild_left_is_dropped_by_the_next_prune(store: Store) -> None:
     store(row(ago(3), "a"))
     partition = partition_of(ago(3))
@@ -244,7 +244,7 @@ def test_what_an_interrupted_rebuild_left_is_dropped_by_the_next_prune(store: St
 
 
 @pytest.mark.parametrize(("before", "after"), [("day", "month"), ("month", "day"), ("week", "day"), ("day", "week")])
-def test_the_length_of_leaves_can_be_changed_on_a_live_table(
+def test_the_length_of_partitions_can_be_changed_on_a_live_table(
     store: Store, settings: Any, before: str, after: str
 ) -> None:
     def set_partition(partition: str) -> None:
@@ -267,7 +267,7 @@ def test_the_length_of_leaves_can_be_changed_on_a_live_table(
         assert {span.upper - span.lower for span in days} <= {DAYS}
 
 
-def test_the_command_lists_every_leaf(store: Store) -> None:
+def test_the_command_lists_every_partition(store: Store) -> None:
     store(*(row(ago(3), f"{n}") for n in range(50)))
     prune(KEEP_ALL)
     head, *partitions, total = (line.split() for line in run("system_log_partitions").splitlines())

@@ -1,4 +1,4 @@
-"""Which span of time a leaf covers."""
+"""Which span of time a partition covers, and which partitions are merged."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_older_the_coarser(instant: str, partition: str, lower: str, upper: 
     assert [f"{bound:%Y-%m-%d}" for bound in span] == [lower, upper]
 
 
-def test_a_new_leaf_is_clipped_to_the_gap_between_its_neighbours() -> None:
+def test_a_new_partition_is_clipped_to_the_gap_between_its_neighbours() -> None:
     taken = [
         Span(datetime(2026, 9, 5, tzinfo=UTC), datetime(2026, 9, 6, tzinfo=UTC)),
         Span(datetime(2026, 9, 20, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC)),
@@ -47,7 +47,7 @@ def test_a_new_leaf_is_clipped_to_the_gap_between_its_neighbours() -> None:
 
 
 @given(st.lists(instants, max_size=300), partitions)
-def test_leaves_never_overlap_and_stay_below_a_hundred(wanted: list[datetime], partition: str) -> None:
+def test_partitions_never_overlap_and_stay_below_a_hundred(wanted: list[datetime], partition: str) -> None:
     spans: list[Span] = []
     for instant in wanted + [NOW + timedelta(days=day) for day in range(8)]:
         make(instant, NOW, partition, spans)
@@ -57,7 +57,7 @@ def test_leaves_never_overlap_and_stay_below_a_hundred(wanted: list[datetime], p
 
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.lists(instants, max_size=5)), max_size=100), partitions)
-def test_they_stay_below_a_hundred_where_nobody_ever_prunes(
+def test_they_stay_below_a_hundred_where_retention_never_runs(
     visits: list[tuple[int, list[datetime]]], partition: str
 ) -> None:
     spans: list[Span] = []
@@ -88,7 +88,7 @@ def test_merging_ends_below_the_bound_and_keeps_what_is_young(
 
 
 def make(instant: datetime, now: datetime, partition: str, spans: list[Span]) -> None:
-    """As the storage does."""
+    """Add a span for the instant as the storage does."""
     if not any(instant in span for span in spans):
         spans.append(span_for(instant, now=now, partition=partition, taken=spans))
         assert instant in spans[-1]
