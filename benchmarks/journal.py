@@ -188,7 +188,7 @@ def executemany(lines: list[bytes]) -> None:
 def make_lines(count: int) -> list[bytes]:
     """Lines of records of the present, as the handler makes them."""
     from systemlog.journal.backends import writer_config
-    from systemlog.journal.handler import build_line, column
+    from systemlog.journal.lines import build_line, column
     from systemlog.records.ids import new_key_bytes
 
     requests = [column(str(uuid.uuid4())) for _ in range(count // 8 + 1)]

@@ -15,7 +15,7 @@ from django.db.transaction import TransactionManagementError
 from systemlog.conf import conf
 from systemlog.correlation import current_ids
 from systemlog.journal import backends
-from systemlog.journal.handler import build_line, column
+from systemlog.journal.lines import build_line, column
 from systemlog.journal.serialization import named
 from systemlog.records.copy_text import decode
 from systemlog.records.ids import id_of_key, new_key_bytes

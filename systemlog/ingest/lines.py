@@ -9,7 +9,7 @@ from orjson import dumps
 
 from systemlog.ingest.mapping import LineMaker, depth_of, has_infinite
 from systemlog.ingest.validation import read_record
-from systemlog.journal.handler import PLAIN_CHARACTERS, category_column, column
+from systemlog.journal.lines import PLAIN_CHARACTERS, category_column, column
 from systemlog.journal.serialization import NUL
 from systemlog.records.copy_text import NULL, encode, escape_text
 from systemlog.records.fields import FIELDS, MAX_CONTEXT_BYTES, MAX_CONTEXT_DEPTH, MAX_TEXT_CHARACTERS, unstorable

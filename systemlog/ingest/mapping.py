@@ -13,20 +13,20 @@ from typing import Any
 from orjson import dumps
 
 from systemlog.exceptions import SystemLogError
-from systemlog.ingest.bulk import load
 from systemlog.journal import backends
-from systemlog.journal.handler import (
+from systemlog.journal.lines import (
     MAX_MESSAGE_BYTES,
     PLAIN_CHARACTERS,
     category_column,
     column,
+    join_line,
 )
-from systemlog.journal.serialization import MAX_BYTES, NUL, TRUNCATED, clean, dump, storable, walked
-from systemlog.records.copy_text import NULL, escape
+from systemlog.journal.serialization import MAX_BYTES, NUL, TRUNCATED, clean, storable, walked
+from systemlog.records.copy_text import NULL
 from systemlog.records.fields import MAX_CONTEXT_DEPTH
 from systemlog.records.ids import derive_bits, key_at, new_key_bytes
 from systemlog.records.levels import LEVEL_COLUMNS
-from systemlog.redaction import SHORT_BYTES, redact_text, redact_value
+from systemlog.redaction import redact_text
 
 DEBUG, INFO, WARNING, ERROR, CRITICAL = range(5)
 
@@ -218,25 +218,20 @@ class LineMaker:
 
         A message that is `plain` has nothing to be escaped.
         """
-        data = message + b"\t" + context
-        if (self._config.scan if len(data) <= SHORT_BYTES else self._config.search)(data):
-            plain = False
-            message = redact_text(message.decode()).encode()
-            context = dump(redact_value(load(context)))  # type: ignore[arg-type]  # a JSON object
-        return b"\t".join(
-            (
-                key,
-                LEVEL_COLUMNS[level],
-                category,
-                source,
-                message if plain else escape(message),
-                correlation_id,
-                user_id,
-                context.replace(b"\\", b"\\\\") if b"\\" in context else context,
-                trace_id,
-                subject,
-                self._recorded_by,
-            )
+        return join_line(
+            self._config,
+            key,
+            LEVEL_COLUMNS[level],
+            category,
+            source,
+            message,
+            correlation_id,
+            user_id,
+            context,
+            trace_id,
+            subject,
+            self._recorded_by,
+            plain,
         )
 
 

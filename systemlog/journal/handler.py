@@ -1,67 +1,63 @@
-"""The logging handler: what was logged becomes a line, and the line goes into the journal.
+"""The logging handler: turns a `LogRecord` into a line and appends the line to the journal.
 
-It imports no model and asks no database: Django configures LOGGING before apps are loaded.
+This module imports no model and asks no database, because Django configures LOGGING before it loads the apps.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import traceback
 from contextlib import suppress
-from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from orjson import dumps
-
 from systemlog.correlation import current_ids
 from systemlog.journal import backends, reentrancy
-from systemlog.journal.serialization import MAX_BYTES, NUL, clean, dump, in_words, json_default, named, storable
+from systemlog.journal.lines import build_line, column
+from systemlog.journal.serialization import in_words, json_default, named
 from systemlog.journal.stderr import complain
 from systemlog.journal.structlog_events import is_event, take_event
-from systemlog.records.copy_text import NULL, decode, escape, escape_text
+from systemlog.records.copy_text import NULL, decode
 from systemlog.records.ids import new_key_bytes
 from systemlog.records.levels import LEVEL_COLUMNS, LEVEL_NAMES
 from systemlog.records.row import Row
-from systemlog.redaction import SHORT_BYTES, redact_issued, redact_text, redact_value
+from systemlog.redaction import redact_value
 
-MAX_MESSAGE_BYTES = 64 * 1024
-PLAIN_CHARACTERS = MAX_MESSAGE_BYTES // 4
-MAX_TEXT_CHARACTERS = 200
-LOGGINGS_OWN = len(vars(logging.LogRecord("", 0, "", 0, "", None, None)))
-"""So many attributes a record has of logging itself, whatever the factory that is set adds; they are the first."""
+OWN_ATTRIBUTES = tuple(vars(logging.LogRecord("", 0, "", 0, "", None, None)))
+"""The attributes that logging itself sets on a record, in order. They are a record's first ones, whatever a record
+factory adds behind them."""
 
-NAMES_OF_LOGGING = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None)))
-LAST_OF_LOGGING = list(vars(logging.LogRecord("", 0, "", 0, "", None, None)))[-1]
+OWN_COUNT = len(OWN_ATTRIBUTES)
+OWN_NAMES = frozenset(OWN_ATTRIBUTES)
+LAST_OWN_NAME = OWN_ATTRIBUTES[-1]
 
-TOLD_APART = {
-    *("correlation_id", "trace_id", "user_id", "subject"),  # have columns of their own
-    *("request", "response"),  # perhaps Django's live objects, which are told in words
-    *("message", "asctime"),  # of formatters
+NOT_CONTEXT = {
+    *("correlation_id", "trace_id", "user_id", "subject"),  # these have columns of their own
+    *("request", "response"),  # these may be Django's objects, which are stored as a short text
+    *("message", "asctime"),  # formatters set these
 }
-"""Further attributes that do not go into `context` as they are."""
+"""Attributes from `extra` that do not go into `context` as they are."""
 
 _levels = {logging.getLevelNamesMapping()[name]: name.encode() for name in LEVEL_NAMES}
 
 SCALARS = frozenset((str, int, float, bool, type(None)))
-"""Their texts come of no foreign code."""
+"""Types whose `str()` runs no foreign code."""
 
 formatter = logging.Formatter()
 
 
 class SystemLogHandler(logging.Handler):
-    """Takes each record into the journal; never raises, and never waits for a database.
+    """Appends each record to the journal. It never raises, and never waits for a database.
 
     `LOGGING = {"handlers": {"system_log": {"class": "systemlog.journal.SystemLogHandler"}}, …}`
     """
 
     def createLock(self) -> None:  # noqa: N802  (logging's name)
-        """None is needed: a record is one write."""
+        """Create no lock: a record is appended with one write, which needs none."""
         self.lock = None
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """As logging's, without the lock."""
+        """Apply the filters and emit the record, as `logging.Handler.handle` does, but without a lock."""
         if self.filters:
             passed: Any = self.filter(record)
             if not passed:
@@ -72,7 +68,7 @@ class SystemLogHandler(logging.Handler):
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take the record."""
+        """Append the record to the journal."""
         if reentrancy.threads and reentrancy.is_refused(record.name):
             return
         try:
@@ -94,105 +90,24 @@ def level_column(severity: int) -> bytes:
     return LEVEL_COLUMNS[min(max(severity // 10 - 1, 0), len(LEVEL_COLUMNS) - 1)]
 
 
-def build_line(
-    config: backends.WriterConfig,
-    key: bytes,
-    level: bytes,
-    category: str,
-    text: str,
-    context: dict[str, Any],
-    correlation_id: bytes,
-    user_id: bytes,
-    trace_id: bytes,
-    subject: bytes,
-) -> bytes:
-    """The line of a record of this process, redacted; whatever is given, something that can be stored.
-
-    Correlation id, user id, trace id and subject are each by `column`. The record is of now, or of the instant when it
-    was `created`, if something held it back since.
-    """
-    plain = text.isprintable() and "\\" not in text and len(text) <= PLAIN_CHARACTERS
-    message = text.encode() if plain else _message_bytes(text)
-    try:
-        told = dumps(context, json_default)
-    except (TypeError, ValueError, RecursionError):
-        told = NUL
-    if b"\\" in told or len(told) > MAX_BYTES:  # what JSON or PostgreSQL cannot hold would be escaped
-        told = storable(context, told)
-    data = message + b"\t" + told
-    if (config.scan if len(data) <= SHORT_BYTES else config.search)(data):
-        plain = False
-        message = redact_text(message.decode()).encode()
-        told = dump(redact_value(json.loads(told)))
-    return b"\t".join(
-        (
-            key,
-            level,
-            category_column(category),
-            config.source,
-            message if plain else escape(message),
-            correlation_id,
-            user_id,
-            told.replace(b"\\", b"\\\\") if b"\\" in told else told,
-            trace_id,
-            subject,
-            NULL,
-        )
-    )
-
-
-def column(value: object) -> bytes:
-    """A short text as it stands in a line; of a model instance its name, of a long text the beginning."""
-    if value is None:
-        return NULL
-    text = value if type(value) is str else named(value)
-    return _known(text) if len(text) <= MAX_TEXT_CHARACTERS else _short(text)
-
-
-def _short(text: str) -> bytes:
-    text = redact_issued(text)[:MAX_TEXT_CHARACTERS]
-    return text.encode() if text.isprintable() and "\\" not in text else escape_text(clean(text))
-
-
-_known = lru_cache(maxsize=1024)(_short)
-
-
-@lru_cache(maxsize=1024)
-def category_column(name: str) -> bytes:
-    """A category as it stands in a line."""
-    return escape_text(redact_issued(clean(name))[:MAX_TEXT_CHARACTERS] or "general")
-
-
-def _message_bytes(text: str) -> bytes:
-    """The message in UTF-8; of a very long one the beginning."""
-    text = clean(text)
-    data = text.encode()
-    if len(data) > MAX_MESSAGE_BYTES:  # redacted before it is cut: of a secret that is cut through, a part would stay
-        data = redact_text(text).encode()
-    if len(data) <= MAX_MESSAGE_BYTES:
-        return data
-    kept = data[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
-    return f"{kept}… [{len(data) - MAX_MESSAGE_BYTES} bytes cut]".encode()
-
-
 def _line(record: logging.LogRecord, level: bytes, config: backends.WriterConfig) -> bytes:
-    known = record.__dict__
+    attributes = record.__dict__
     context: dict[str, Any] = {}
-    given = current_ids()
-    # Ids that were made, or found acceptable, before.
-    correlation_id = NULL if given[0] is None else given[0].encode()
-    trace_id = NULL if given[1] is None else given[1].encode()
-    user_id = NULL if given[2] is None else column(given[2])
+    ids = current_ids()
+    # The first two were made here or validated when they arrived, so they need no escaping.
+    correlation_id = NULL if ids[0] is None else ids[0].encode()
+    trace_id = NULL if ids[1] is None else ids[1].encode()
+    user_id = NULL if ids[2] is None else column(ids[2])
     subject = NULL
     text, args, exc_info = record.msg, record.args, record.exc_info
-    if len(known) > LOGGINGS_OWN:
-        context = _extras(known)
+    if len(attributes) > OWN_COUNT:
+        context = _extras(attributes)
         if "_logger" in context and is_event(context, text):
-            text, context, of_event = take_event(record, context)
-            exc_info = exc_info or of_event
-        if not TOLD_APART.isdisjoint(context):
-            correlation_id, user_id, trace_id, subject = _told_apart(
-                known, context, (correlation_id, user_id, trace_id, subject)
+            text, context, event_exc_info = take_event(record, context)
+            exc_info = exc_info or event_exc_info
+        if not NOT_CONTEXT.isdisjoint(context):
+            correlation_id, user_id, trace_id, subject = _take_columns(
+                attributes, context, (correlation_id, user_id, trace_id, subject)
             )
     if args:
         plain = type(text) is str and type(args) is tuple
@@ -204,9 +119,9 @@ def _line(record: logging.LogRecord, level: bytes, config: backends.WriterConfig
                 text %= args
             else:
                 with reentrancy.ForeignCode():
-                    # Of `%(password)s` the key says that the value is a secret; in the text nothing would.
+                    # The key in `%(password)s` shows that the value is a secret; the formatted text would not.
                     text = str(text) % (redact_value(args) if type(args) is dict else args)
-        except Exception as error:  # noqa: BLE001  (a format that does not fit, anybody's __str__)
+        except Exception as error:  # noqa: BLE001  (a format that does not fit its arguments, a __str__ that fails)
             context |= {"arguments": args, "format_error": type(error).__name__}
     if type(text) is not str:
         text = json_default(text)
@@ -221,55 +136,62 @@ def _line(record: logging.LogRecord, level: bytes, config: backends.WriterConfig
     return build_line(config, key, level, name, str(text), context, correlation_id, user_id, trace_id, subject)
 
 
-def _extras(known: dict[str, Any]) -> dict[str, Any]:
-    """What `extra`, filters and subclasses put into a record, mostly behind the attributes that logging sets."""
-    behind = islice(known.items(), LOGGINGS_OWN - 1, None)
-    if next(behind)[0] == LAST_OF_LOGGING:
-        return dict(behind)
-    # A subclass of LogRecord has set attributes before logging's own, or somebody has removed one of these.
-    return {name: value for name, value in known.items() if name not in NAMES_OF_LOGGING}
+def _extras(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes that `extra`, filters and subclasses have set on a record."""
+    last_own_and_extras = islice(attributes.items(), OWN_COUNT - 1, None)
+    if next(last_own_and_extras)[0] == LAST_OWN_NAME:
+        return dict(last_own_and_extras)
+    # A subclass of LogRecord set attributes before logging's own, or one of logging's own was removed.
+    return {name: value for name, value in attributes.items() if name not in OWN_NAMES}
 
 
-def _told_apart(
-    known: dict[str, Any], context: dict[str, Any], whose: tuple[bytes, bytes, bytes, bytes]
+def _take_columns(
+    attributes: dict[str, Any], context: dict[str, Any], current: tuple[bytes, bytes, bytes, bytes]
 ) -> tuple[bytes, bytes, bytes, bytes]:
-    """Whose a record is by its own attributes, which are taken out of the context; else whose it was taken for."""
+    """Move the attributes that have columns out of the context, and return these columns.
+
+    The columns are correlation id, user id, trace id and subject. A column for which the record has no attribute keeps
+    its `current` value.
+    """
     for name in ("request", "response"):
-        if name in context and (told := in_words(context.pop(name))) is not None:
-            context[name] = told
+        if name in context and (words := in_words(context.pop(name))) is not None:
+            context[name] = words
     for name in ("message", "asctime"):
-        if name in known and context.get(name) is known[name]:
+        if name in attributes and context.get(name) is attributes[name]:
             del context[name]
-    given = [context.pop(name, None) for name in ("correlation_id", "user_id", "trace_id", "subject")]
-    if "request" in known:
-        # A record about a request may come after it: the request still has its id.
-        with suppress(Exception):  # whatever somebody calls a request
-            if _is_blank(given[0]) and whose[0] == NULL:
-                given[0] = getattr(known["request"], "correlation_id", None)
-    found = [other if _is_blank(own) else column(own) for own, other in zip(given, whose, strict=True)]
-    return found[0], found[1], found[2], found[3]
+    own = [context.pop(name, None) for name in ("correlation_id", "user_id", "trace_id", "subject")]
+    if "request" in attributes:
+        # A record about a request may be logged after the request has ended; the request object still has its id.
+        with suppress(Exception):  # any object may be called a request
+            if _is_blank(own[0]) and current[0] == NULL:
+                own[0] = getattr(attributes["request"], "correlation_id", None)
+    columns = [kept if _is_blank(value) else column(value) for value, kept in zip(own, current, strict=True)]
+    return columns[0], columns[1], columns[2], columns[3]
 
 
 def _seconds(created: object) -> float | None:
-    """When a record was created that another process or a test made, where that is a number."""
-    with suppress(Exception):  # whatever somebody calls a time
+    """Return the time of creation as a float; None where `created` is no number."""
+    with suppress(Exception):  # another process, or a test, may have set anything
         if isinstance(created, int | float):
             return float(created)
     return None
 
 
 def _is_blank(value: object) -> bool:
-    # Anything else is not asked whether it is true: a queryset would ask the database.
+    # No other value is asked whether it is true: a queryset would query the database.
     return value is None or (type(value) is str and not value)
 
 
 def _exception(exc_info: Any, exc_text: str | None) -> str:
-    """The traceback. `exc_text` belongs to the formatters of other handlers, and stands for it only where it is all."""
+    """Return the formatted traceback.
+
+    `exc_text` belongs to the formatters of other handlers, so it is used only where there is no `exc_info`.
+    """
     if not exc_info or exc_info[0] is None:
         return exc_text or ""
     kind, _, trace = exc_info
     try:
         return formatter.formatException(exc_info)
-    except Exception as error:  # noqa: BLE001  (notes and fields of an exception are anybody's)
+    except Exception as error:  # noqa: BLE001  (the notes and attributes of an exception are foreign code)
         frames = "".join(traceback.format_tb(trace))
         return f"{frames}{kind.__module__}.{kind.__qualname__}: <not to be formatted: {type(error).__name__}>"
