@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ops_platform import environment, logs
-from ops_platform.environment import DatabaseSettings
+from ops_platform.parsers import DatabaseSettings
 
 ENV, ENVIRONMENT_MISTAKES = environment.load()
 

@@ -78,7 +78,7 @@ def main() -> int:
 
 def configure(folder: Path, server: Server | None) -> None:
     """Django, with the log alone, on the database; its table, and a journal in `folder`."""
-    from ops_platform.environment import database
+    from ops_platform.parsers import database
     from ops_platform.settings import SQLITE_OPTIONS
 
     sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "db"), "OPTIONS": SQLITE_OPTIONS}

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ops_platform.environment import database
+from ops_platform.parsers import database
 from ops_platform.startup import ADVISORY_LOCK
 from tests.support import pgbouncer
 from tests.support.servers import PROJECT, Platform

@@ -221,7 +221,7 @@ def _fresh_database(url: str, template: str) -> Iterator[str]:
 
 
 def _execute(url: str, statement: str) -> None:
-    from ops_platform.environment import database
+    from ops_platform.parsers import database
 
     settings = database(url)
     assert settings is not None
