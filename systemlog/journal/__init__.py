@@ -1,4 +1,4 @@
-"""Accepting records: a line each, in a segment file on local disk, before anything asks a database."""
+"""Accepting records: each is appended as a line to a segment file on local disk, without asking a database."""
 
 from systemlog.journal.backends import accept_lines, accept_rows
 from systemlog.journal.directory import JournalState, JournalUnusable, read_state

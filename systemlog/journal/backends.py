@@ -1,4 +1,4 @@
-"""Where accepted lines go, by the setting `JOURNAL`: one sink a process, made when the first record comes."""
+"""Where accepted lines go. The setting `JOURNAL` chooses the sink; a process makes one when its first record comes."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ MAX_SOURCE_CHARACTERS = 200
 
 
 class Sink(Protocol):
-    """Takes lines; says no, and never raises, where it cannot."""
+    """Takes lines. A sink that cannot take a line says so by its return value, and never raises."""
 
     def append(self, line: bytes, /) -> bool:
         """Take one line; False if it was refused."""
 
     def append_many(self, lines: Sequence[bytes], /, writer: str | None = None) -> int:
-        """Take lines, in order; gives how many: the first that is refused ends it.
+        """Take lines, in order, and return how many were taken. The first line that is refused ends it.
 
-        `writer` is who sent them, if they are not the process's own.
+        `writer` is the client that sent the lines, or None for the process's own records.
         """
 
     def close(self) -> None:
-        """Let go of what it holds; what was taken stays taken."""
+        """Release files and connections. Lines that were taken stay taken."""
 
 
 class WriterConfig(NamedTuple):
-    """What the settings mean for a record: all that the hot path needs, looked up once."""
+    """What the hot path needs of the settings, looked up once."""
 
     sink: Sink
     source: bytes
-    """The `source` of this process's own records, as it stands in a line."""
+    """The `source` column of this process's own records, as it stands in a line."""
     search: Search
     scan: Scan
 
@@ -55,7 +55,8 @@ SINKS = {
     "direct": "systemlog.landing.direct.DirectSink",
     "memory": "systemlog.journal.memory.MemorySink",
 }
-"""Dotted paths of the sinks: `direct` stores records, so its module is above the journal."""
+"""Dotted paths of the sinks. They are not imported here, because `direct` stores records and so stands above the
+journal."""
 
 _lock = threading.RLock()
 _config: WriterConfig | None = None
@@ -63,9 +64,9 @@ _override: Sink | None = None
 
 
 def kind() -> str:
-    """Where records go: what the setting `JOURNAL` says. In tests `memory`, unless the project's settings have the key.
+    """Return the value of the setting `JOURNAL`. In tests it is `memory`, unless the project's settings have the key.
 
-    Else the tests of a project that left it out would leave segments in `var/journal` that nobody lands or removes.
+    Otherwise the tests of a project without the key would leave segments in `var/journal` that nobody lands or removes.
     """
     if compat.in_tests() and "JOURNAL" not in getattr(settings, NAME, {}):
         return "memory"
@@ -73,22 +74,22 @@ def kind() -> str:
 
 
 def writer_config() -> WriterConfig:
-    """The way of a record by the settings in force."""
+    """Return the configuration of the settings in force."""
     return _config or _find()
 
 
 def sink() -> Sink:
-    """The sink of the settings in force."""
+    """Return the sink of the settings in force."""
     return writer_config().sink
 
 
 def has_written() -> bool:
-    """Whether this process has a sink: something was logged."""
+    """Whether this process has logged something, and so has a sink."""
     return _config is not None
 
 
 def accept_rows(rows: Sequence[Row]) -> int:
-    """Take rows as they are, in order; gives how many: the first for which there is no room ends it."""
+    """Append rows as they are, in order, and return how many were taken. The first row without room ends it."""
     taken = 0
     for writer, group in groupby(rows, key=attrgetter("recorded_by")):
         lines = [encode(row) for row in group]
@@ -100,12 +101,12 @@ def accept_rows(rows: Sequence[Row]) -> int:
 
 
 def accept_lines(lines: Sequence[bytes], writer: str | None) -> int:
-    """Take lines of one writer, as `accept_rows` takes rows."""
+    """Append the lines of one writer, as `accept_rows` appends rows."""
     return sink().append_many(lines, writer)
 
 
 def close() -> None:
-    """Let go of the sink; the next record makes another."""
+    """Close the sink. The next record makes another one."""
     global _config
     with _lock:
         left, _config = _config, None
@@ -114,7 +115,8 @@ def close() -> None:
 
 
 def replace(other: Sink | None) -> Sink | None:
-    """Have all lines go to `other` from now on, or (None) where the settings say. Gives what was in its place."""
+    """Send all lines to `other` from now on, or (None) to the sink of the settings. Returns the sink that `other`
+    replaces."""
     global _override
     close()
     before, _override = _override, other
@@ -122,16 +124,16 @@ def replace(other: Sink | None) -> Sink | None:
 
 
 def begin_tests(**_: object) -> None:
-    """A receiver of `connection_created`: in tests, what was logged before they were set up has not chosen the sink.
+    """Receive `connection_created`: in tests, drop a sink that was chosen before the tests were set up.
 
-    Django sends no signal when it sets up tests; the first connection to the tests' database comes soon afterwards.
+    Django sends no signal when it sets up tests, but the first connection to the test database comes soon afterwards.
     """
     if compat.in_tests() and _config is not None and isinstance(_config.sink, FilesJournal) and kind() != "files":
         close()
 
 
 def _find() -> WriterConfig:
-    global _config  # noqa: PLW0603  (of the process)
+    global _config  # noqa: PLW0603  (one per process)
     with _lock:
         if _config is None:
             name = conf().SOURCE or socket.gethostname()[:MAX_SOURCE_CHARACTERS]
@@ -142,7 +144,7 @@ def _find() -> WriterConfig:
 
 
 def _find_anew(*, setting: str, **_: object) -> None:
-    # Tests change settings; asking for each record whether they did would cost it half a microsecond.
+    # Tests change settings. Comparing them for each record would cost the record half a microsecond.
     if setting == NAME:
         close()
 
@@ -152,6 +154,7 @@ setting_changed.connect(_find_anew)
 
 @run_after_fork
 def _begin_anew() -> None:
-    # The segment stays the parent's: this process's descriptor of it is closed, and its lock not let go of.
+    # The segment belongs to the parent. This closes the descriptor of this process, which does not release the parent's
+    # lock.
     global _config, _lock
     _config, _lock = None, threading.RLock()

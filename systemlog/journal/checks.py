@@ -1,4 +1,4 @@
-"""System checks of the logging configuration in force: a project whose errors never reach the log is told so."""
+"""System checks of LOGGING: they warn where errors would never reach the system log."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from systemlog.journal.handler import SystemLogHandler
 
 HANDLER = "systemlog.journal.SystemLogHandler"
 ERRORS = "django.request"
-"""The logger of every 5xx, Django's own and ours."""
+"""The logger of every 5xx response, of Django's and of this package's."""
 
 
 @register(Tags.compatibility)
 def check_handlers(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.W040: some logger has a handler of ours; W041: and what Django logs of a 5xx reaches one."""
+    """systemlog.W040: a logger has a `SystemLogHandler`. systemlog.W041: the records of a 5xx reach such a handler."""
     known = list(logging.root.manager.loggerDict.values())
     loggers = [logging.root, *(each for each in known if isinstance(each, logging.Logger))]
     if not any(_is_ours(handler) for logger in loggers for handler in logger.handlers):
@@ -44,7 +44,7 @@ def check_handlers(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
 
 
 def _why_not_recorded(logger: logging.Logger) -> str | None:
-    """What keeps the logger's errors from all handlers of ours; None where one gets them."""
+    """Return why no `SystemLogHandler` gets the errors of this logger; None where one does."""
     if logger.disabled:
         return f"the logger {logger.name!r} is disabled ('disable_existing_loggers' does that)"
     if logger.getEffectiveLevel() > logging.ERROR:
@@ -60,14 +60,14 @@ def _why_not_recorded(logger: logging.Logger) -> str | None:
 
 
 def _up(logger: logging.Logger | None) -> Iterator[logging.Logger]:
-    """The loggers whose handlers get the logger's records."""
+    """The logger, and those above it whose handlers get its records."""
     while logger is not None:
         yield logger
         logger = logger.parent if logger.propagate else None
 
 
 def _is_ours(handler: logging.Handler) -> bool:
-    # What is behind a queue cannot be seen before Python 3.12, and may be in another process.
+    # Before Python 3.12 the handler behind a queue cannot be seen, and the handler may be in another process.
     return isinstance(handler, SystemLogHandler | QueueHandler) or isinstance(
         getattr(handler, "target", None), SystemLogHandler
     )

@@ -1,6 +1,6 @@
-"""Counting what was accepted, by level: from the segments themselves, so that it costs no writer anything.
+"""Counting accepted records by level. The counts are read from the segments, so that counting costs a writer nothing.
 
-Each line is counted once; how far, and how many so far, stands in the segment's header.
+Each line is counted once. A segment's header holds the position up to which its lines are counted, and the counts.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ READ_BYTES = 2**21
 
 
 def count_levels(lines: Iterable[bytes]) -> tuple[int, ...]:
-    """Per level, how many of the lines there are."""
+    """Return, by level, how many of the lines there are."""
     counts = Counter(map(level_of, lines))
     return tuple(counts[level] for level in range(len(LEVEL_NAMES)))
 
 
 def count_accepted(folder: Path) -> tuple[int, ...]:
-    """Per level, how many records the segments that are there hold."""
+    """Return, by level, how many records the segments of the folder hold."""
     counts = [0] * len(LEVEL_NAMES)
     for path in segment_files(folder):
         with suppress(OSError, UnreadableSegment):
@@ -39,7 +39,7 @@ def count_accepted(folder: Path) -> tuple[int, ...]:
 
 
 def count_segment(segment: SegmentReader) -> tuple[int, ...]:
-    """Per level, how many records the segment holds."""
+    """Return, by level, how many records the segment holds."""
     lock = os.open(segment.path.parent / COUNTS_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

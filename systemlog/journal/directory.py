@@ -1,7 +1,7 @@
-"""The journal's directory: where it is, what it holds, and how full it is. Reads files, never the database.
+"""The journal's directory: where it is, what it holds, and how full it is. This module reads files, never the database.
 
-Below it each target (a database) has a folder of its own, so that services and databases which share the directory
-never land in one another's.
+Each target (a database) has a folder of its own in the directory, so that services and databases that share it never
+land each other's records.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ INODES_LEFT = 16
 
 
 _writers: dict[Path, str | None] = {}
-"""Whose records the segments hold in which something waits, as their headers say."""
+"""The writers of the segments in which something waits, as the segments' headers name them."""
 
 _seen_landed: dict[Path, tuple[int, int]] = {}
-"""Size and time of change of the segments in which nothing waited when they were last looked at."""
+"""Size and modification time of the segments in which nothing waited when they were last read."""
 
 
 class JournalUnusable(SystemLogError, OSError):
-    """The journal's directory cannot be written to, or others could; the text says why, and what to do."""
+    """The journal has no directory that this process, and no other user, can write to. The text says what to do."""
 
 
 class SegmentState(NamedTuple):
-    """A segment as its file tells: how many bytes wait in it, and per level how many records it refused."""
+    """The state of a segment as its file shows it."""
 
     path: Path
     bytes: int
     waiting_bytes: int
     refused: tuple[int, ...]
     unreported: tuple[int, ...]
-    """Those of which no record tells yet."""
+    """By level, the refused records that no record in the log mentions yet."""
 
 
 class JournalState(NamedTuple):
@@ -61,24 +61,24 @@ class JournalState(NamedTuple):
     waiting_bytes: int
     max_bytes: int
     oldest_age_s: float
-    """Seconds since the oldest record that waits was accepted; 0 where none does."""
+    """Seconds since the oldest waiting record was accepted; 0 where none waits."""
     refused: dict[str, int]
-    """By level, the records that were refused and of which no record tells yet."""
+    """By level, how many records were refused that no record in the log mentions yet."""
     foreign: list[str]
-    """Names of files that this process cannot read: of another owner."""
+    """Names of segments that this process cannot read, because they belong to another user."""
     quarantined: int
-    """How many lines and segments are in quarantine."""
+    """The number of lines and whole segments in quarantine."""
 
     @property
     def fill(self) -> float:
-        """The part of its room that is taken, from 0 to 1."""
+        """The part of `max_bytes` that is taken, from 0 to 1."""
         return self.waiting_bytes / self.max_bytes
 
 
 def journal_directory() -> Path:
-    """The directory of the settings, else `$STATE_DIRECTORY/journal`, else `BASE_DIR/var/journal`.
+    """Return `JOURNAL_DIR`, else `$STATE_DIRECTORY/journal`, else `BASE_DIR/var/journal`.
 
-    Raises `JournalUnusable` where there is none of these.
+    Raises `JournalUnusable` where none of these is set.
     """
     if conf().JOURNAL_DIR:
         return Path(conf().JOURNAL_DIR)
@@ -90,7 +90,7 @@ def journal_directory() -> Path:
 
 
 def target() -> str:
-    """The name of the database that records are for, in the form of its folder: the alias, and a digest of the rest."""
+    """Return the name of the log database as its folder is called: the alias, and a digest of name, host and port."""
     alias = conf().DATABASE
     database: dict[str, Any] = settings.DATABASES.get(alias, {})
     parts = [str(database.get(key, "")) for key in ("NAME", "HOST", "PORT")]
@@ -98,15 +98,15 @@ def target() -> str:
 
 
 def target_folder() -> Path:
-    """The folder of the present target; it need not exist."""
+    """Return the folder of the present target, which need not exist."""
     return journal_directory() / target()
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder if it is missing. Raises `JournalUnusable` where it is no private directory of this user."""
+    """Create the folder if it is missing. Raises `JournalUnusable` where it is no private directory of this user."""
     try:
         for missing in reversed([each for each in folder.parents if not each.exists()]):
-            missing.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would make them by the umask alone
+            missing.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would give parents the mode of the umask
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.stat()
     except OSError as error:
@@ -119,12 +119,12 @@ def make_folder(folder: Path) -> None:
 
 
 def segment_bytes() -> int:
-    """The size at which a segment is full, and another is begun."""
+    """Return the size at which a segment is full and the next one begins."""
     return min(SEGMENT_BYTES, conf().JOURNAL_MAX_BYTES // 8)
 
 
 def segment_files(folder: Path) -> list[Path]:
-    """The segments, oldest first."""
+    """Return the paths of the segments, oldest first."""
     found = []
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
@@ -135,16 +135,16 @@ def segment_files(folder: Path) -> list[Path]:
 
 
 def count_refused(folder: Path) -> tuple[int, ...]:
-    """Per level, how many records the segments that are there refused, told of or not."""
+    """Return, by level, how many records the present segments refused in all."""
     return _sums(state.refused for state in _segment_states(folder))
 
 
 def waiting_bytes(folder: Path) -> dict[str | None, int]:
-    """How many bytes wait to be landed, by writer; under None those of the processes themselves.
+    """Return how many bytes wait to be landed, by writer; None stands for the processes' own records.
 
-    Files that were seen to be landed, and have not changed, are not opened.
+    A file that was landed when it was last read, and has not changed since, is not opened again.
     """
-    # Of the process: writers ask each second, and may have kept thousands.
+    # These caches are kept for the process: a writer asks each second, and there may be thousands of landed segments.
     global _seen_landed, _writers
     landed: dict[Path, tuple[int, int]] = {}
     writers: dict[Path, str | None] = {}
@@ -164,7 +164,7 @@ def waiting_bytes(folder: Path) -> dict[str | None, int]:
 
 
 def read_state() -> JournalState:
-    """What waits in the journal of the present target. Raises `JournalUnusable` where it has no directory."""
+    """Return what waits in the journal of the present target. Raises `JournalUnusable` where it has no directory."""
     folder = target_folder()
     states = list(_segment_states(folder))
     waiting = [state for state in states if state.waiting_bytes]
@@ -182,7 +182,7 @@ def read_state() -> JournalState:
 
 
 def is_crowded(folder: Path) -> bool:
-    """Whether the file system has no room, or no inode, for another segment."""
+    """Whether the file system lacks the room, or the inodes, for another segment."""
     try:
         status = os.statvfs(folder)
     except OSError:
@@ -192,7 +192,7 @@ def is_crowded(folder: Path) -> bool:
 
 
 def count_quarantined(folder: Path) -> int:
-    """How many lines and whole segments are in quarantine."""
+    """Return how many lines and whole segments are in quarantine."""
     total = 0
     for file in (folder / QUARANTINE).glob("*.ndjson"):
         with suppress(OSError):
@@ -202,14 +202,14 @@ def count_quarantined(folder: Path) -> int:
 
 def _segment_states(folder: Path) -> Iterator[SegmentState]:
     for path in segment_files(folder):
-        # One that cannot be opened was landed and removed since, or is of another owner.
+        # A segment that cannot be opened has been landed and removed since, or belongs to another user.
         with suppress(OSError):
             if state := _segment_state(path):
                 yield state
 
 
 def _segment_state(path: Path) -> SegmentState | None:
-    """What the file tells of itself; None while it has no header. Raises `OSError`."""
+    """Return the state of a segment's file; None while it has no header. Raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         size = os.fstat(descriptor).st_size
@@ -220,12 +220,12 @@ def _segment_state(path: Path) -> SegmentState | None:
         return None
     cells = CELLS.unpack(data)
     refused, reported = cells[Cell.REFUSED : Cell.REPORTED], cells[Cell.REPORTED :]
-    unreported = tuple(max(0, all_ - told) for all_, told in zip(refused, reported, strict=True))
+    unreported = tuple(max(0, total - known) for total, known in zip(refused, reported, strict=True))
     return SegmentState(path, size, max(0, size - cells[Cell.LANDED]), refused, unreported)
 
 
 def _writer_of(path: Path) -> str | None:
-    """Whose records the segment holds. Raises `OSError`."""
+    """Return the writer that the segment's header names. Raises `OSError`."""
     with path.open("rb") as file:
         return read_writer(file.read(CELLS_OFFSET))
 
@@ -235,7 +235,7 @@ def _sums(counts: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
 
 
 def _age_s(state: SegmentState) -> float:
-    """How long the oldest record that waits in the segment has done so."""
+    """Return for how many seconds the oldest waiting record of the segment has waited."""
     with suppress(OSError):
         descriptor = os.open(state.path, os.O_RDONLY | os.O_CLOEXEC)
         try:

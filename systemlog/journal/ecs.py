@@ -1,7 +1,7 @@
-"""Log records as documents of the Elastic Common Schema, one JSON object a line: for stdout.
+"""Log records as documents of the Elastic Common Schema, for stdout: one JSON object a line.
 
-A line says what the log's own record says, redacted and cut like it; sent through `/elastic/_bulk` it becomes that
-record again. `LOGGING = {"formatters": {"ecs": {"()": "systemlog.journal.ecs.ECSFormatter"}}, …}`
+A line has the values that the log's own record has, redacted and cut in the same way. Sent through `/elastic/_bulk`, it
+becomes that record again. `LOGGING = {"formatters": {"ecs": {"()": "systemlog.journal.ecs.ECSFormatter"}}, …}`
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from systemlog.records.times import represent_time
 
 ECS_VERSION = "8.17.0"
 EVENT_MODULE = "systemlog"
-"""By this `event.module` a document is known as one of ours."""
+"""The `event.module` by which the ingest recognizes documents that this formatter wrote."""
 
 NAMESPACE = "systemlog"
-"""The object that holds values of the context whose names mean something else in ECS."""
+"""The object for those values of the context whose names mean something else in ECS."""
 
 NAMES_OF_ECS = frozenset(
     (
@@ -37,7 +37,7 @@ class ECSFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Return the document as one line of JSON."""
         row = row_of(record)
         document: dict[str, Any] = {
             "@timestamp": represent_time(row.timestamp),

@@ -1,7 +1,8 @@
-"""The journal on disk: appends lines to this process's segment, as long as there is room for their level.
+"""The journal on disk: a sink that appends lines to this process's segment while there is room for their level.
 
-Appending is one `write(2)` without a lock: the kernel lets appends follow one another. From there on a record survives
-the death of the process. The segment is opened late, so that each process of a forking server has its own.
+An append is one `write(2)` without a lock, because the kernel puts appends one after the other. From then on the record
+survives the death of the process. The segment is opened with the first record, so that each process of a forking server
+has its own.
 """
 
 from __future__ import annotations
@@ -26,35 +27,35 @@ from systemlog.records.copy_text import level_of
 from systemlog.records.levels import LEVEL_NAMES
 
 CLOSES_AT = (0.70, 0.80, 0.90, 0.97, 1.0)
-"""How full the journal is when a level is refused, from DEBUG to CRITICAL: what is grave finds room longest."""
+"""The fill at which each level, from DEBUG to CRITICAL, is refused: the most severe records find room longest."""
 
 CLOSES_TO_WRITERS_AT = (0.70, 0.80, 0.90, 0.90, 0.90)
-"""The same for records that others send: the last tenth is the process's own, for its ERROR and CRITICAL."""
+"""The same for records of other writers. The last tenth is kept for the process's own ERROR and CRITICAL."""
 
 MAX_WRITERS = 32
-"""So many writers each have segments of their own in a process; those beyond them share one's."""
+"""Up to this many writers have segments of their own in a process. All further writers share one."""
 
 WRITER_IDLE_S = 60.0
-"""A writer that was silent for so long may have to give way to another."""
+"""A writer that has sent nothing for this long may lose its segment to another writer."""
 
 OTHERS = ""
-"""The name, in segments, of the writers that have none of their own."""
+"""The name that segments give to all writers without a segment of their own."""
 
 CHECK_S = 1.0
-"""So often is it looked at how full the directory is; oftener where much is written."""
+"""Interval at which the fill of the directory is read. It is read more often where much is written."""
 
 WRITE_BYTES = 256 * 1024
-"""So much is written at once of lines that come together: a write for each takes as long as making the line."""
+"""Bytes of lines that are joined into one write; a write for each line takes as long as making the line."""
 
 RETRY_S = 0.1
-"""So long nothing is tried after the disk refused."""
+"""Pause after the disk has refused something."""
 
 
 class FilesJournal:
-    """This process's end of the journal of the settings in force: for its own records, or for those of one writer.
+    """Appends to the journal of the settings in force: this process's own records, or those of one writer.
 
-    Each writer has segments of its own. So the directory alone tells what of each writer waits, whichever processes
-    took it, and none can take more than its share.
+    Each writer has segments of its own. So the directory alone shows how much of each writer waits, whichever processes
+    took it, and no writer can take more than its share.
     """
 
     def __init__(self, writer: str | None = None) -> None:
@@ -65,24 +66,24 @@ class FilesJournal:
         self._share_bytes = int(self._max_bytes * (1.0 if writer is None else conf().JOURNAL_WRITER_SHARE))
         closes_at = CLOSES_AT if writer is None else CLOSES_TO_WRITERS_AT
         self._limits = [int(self._max_bytes * part) for part in closes_at]
-        # There is one that is not full for each writer in each process.
+        # Each writer may have one unfinished segment in each process, so theirs are smaller.
         self._segment_bytes = directory.segment_bytes() // (1 if writer is None else 4)
         self._segment: Segment | None = None
         self._lock = threading.RLock()
         self._admits = 0
-        """The lowest level that is taken."""
+        """The lowest level that is accepted, as its place in `LEVEL_NAMES`."""
         self._has_share = True
         self._allowance = 0
-        """Bytes that may be written before the next look at the directory."""
+        """Bytes that may be written before the fill of the directory is read again."""
         self._checked = float("-inf")
         self._retry_at = float("-inf")
         self._refused = [0] * len(LEVEL_NAMES)
-        """Refused since the present segment began, or while there is none."""
+        """By level, records refused since the present segment began, or while there is none."""
         self._writers: dict[str, FilesJournal] = {}
-        """Those of other writers, by name; the one that wrote last is the last."""
+        """The journals of other writers, by name; the one that wrote last comes last."""
 
     def append(self, line: bytes) -> bool:
-        """Take one line; False if it was refused."""
+        """Append one line; False if it was refused."""
         now = time()
         if self._allowance <= 0 or not 0 <= now - self._checked < CHECK_S:
             self._look(now)
@@ -102,15 +103,16 @@ class FilesJournal:
             self._replace(segment)
         if count == len(data):
             return True
-        # The disk is full. What stands there of this line is damage, and read over: each begins a line of the file.
+        # The disk is full. The part of this frame in the file counts as damage, which readers skip: each frame begins a
+        # line of the file.
         self._fail(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         segment.torn = count
         return self._refuse(line)
 
     def append_many(self, lines: Sequence[bytes], writer: str | None = None) -> int:
-        """Take lines, in order; gives how many: the first that is refused ends it.
+        """Append lines, in order, and return how many were taken. The first line that is refused ends it.
 
-        They are the process's own, or of the `writer` who sent them.
+        The lines are the process's own, or those of the `writer` that sent them.
         """
         journal = self if writer is None else self._journal_of(writer)
         return journal._append_all(lines)
@@ -126,7 +128,8 @@ class FilesJournal:
         return taken
 
     def _append_some(self, lines: Sequence[bytes], start: int) -> int:
-        """Take as many lines from `start` on as one write is good for; gives how many, 0 where each is to be tried."""
+        """Append as many lines from `start` on as fit into one write, and return how many; 0 where each is to be tried
+        alone."""
         now = time()
         if self._allowance <= 0 or not 0 <= now - self._checked < CHECK_S:
             self._look(now)
@@ -146,19 +149,19 @@ class FilesJournal:
         try:
             count = write(segment.descriptor, data)
         except OSError:
-            return 0  # the line that is tried next meets it too
+            return 0  # appending the next line alone meets the same error, and handles it
         segment.size += count
         self._allowance -= count
         if count == len(data):
             return len(frames)
-        # The disk is full. Behind the last frame that is whole stands a part of one, which is read over.
+        # The disk is full. Readers skip the incomplete frame behind the last whole one.
         self._fail(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         whole = bisect_right(list(accumulate(map(len, frames))), count)
         segment.torn = count - sum(map(len, frames[:whole]))
         return whole
 
     def close(self) -> None:
-        """Have the disk hold what was written, and let go of the segments."""
+        """Flush what was written to disk, and close the segments."""
         with self._lock:
             segment, self._segment = self._segment, None
             writers, self._writers = self._writers, {}
@@ -168,7 +171,7 @@ class FilesJournal:
             journal.close()
 
     def _journal_of(self, writer: str) -> FilesJournal:
-        """The journal for a writer's records; beyond `MAX_WRITERS` that of all others."""
+        """Return the journal for a writer's records; beyond `MAX_WRITERS`, the one that all further writers share."""
         left: FilesJournal | None = None
         with self._lock:
             journal = self._writers.pop(writer, None)
@@ -194,7 +197,7 @@ class FilesJournal:
                 try:
                     directory.make_folder(self._folder)
                     segment = Segment(self._folder, self._target, self._writer)
-                    self._tell_refused(segment)
+                    self._count_refused_before(segment)
                 except OSError as error:
                     self._fail(error)
                     return None
@@ -220,13 +223,13 @@ class FilesJournal:
         os.fdatasync(full.descriptor)
 
     def _make_way(self, segment: Segment) -> None:
-        """Let go of a segment that can take no more, if it is landed: then its room is free for another."""
+        """Close a segment that can take no more, if it is landed, so that the lander can free its room."""
         with self._lock, suppress(OSError):
             if self._segment is segment and segment.is_landed:
                 self._segment, self._refused = None, [0] * len(LEVEL_NAMES)
 
     def _look(self, now: float) -> None:
-        # Another thread looks; only the first time of all is what it finds waited for.
+        # Another thread is reading the directory. Only before the very first record is the result waited for.
         if not self._lock.acquire(blocking=not self._target):
             return
         try:
@@ -239,7 +242,7 @@ class FilesJournal:
 
     def _check(self) -> None:
         target = directory.target()
-        if target != self._target:  # at first, and where tests put their database in the place of the project's
+        if target != self._target:  # at first, and when tests have replaced the project's database by their own
             self._folder, self._target, self._segment = directory.journal_directory() / target, target, None
         if self._segment is not None and self._segment.is_unlinked:
             self._rescue(self._segment)
@@ -253,17 +256,17 @@ class FilesJournal:
             self._has_share = left_of_share > 0
             if not self._has_share:
                 self._admits = len(LEVEL_NAMES)
-        # Other processes write too: each takes a part of what is left, and looks again.
+        # Other processes write too, so each takes only a part of what is left before it reads the fill again.
         self._allowance = max(4096, left // 4)
 
     def _rescue(self, unlinked: Segment) -> None:
-        """Somebody removed the segment's file; it can be read as long as it is open."""
+        """Copy a segment whose file was removed, and which can be read while it is open, into a new segment."""
         self._segment = None
         segment = self._open()
         if segment is None:
             self._segment = unlinked
             return
-        # By one write, or another thread's frame would stand in the middle of one.
+        # One write, so that no other thread's frame gets between.
         segment.size += os.write(
             segment.descriptor, os.pread(unlinked.descriptor, os.fstat(unlinked.descriptor).st_size, HEADER_BYTES)
         )
@@ -290,8 +293,8 @@ class FilesJournal:
             complain(f"The journal in {self._folder} is full: records of {LEVEL_NAMES[level]} are refused.")
         return False
 
-    def _tell_refused(self, segment: Segment) -> None:
-        """What was refused before there was a segment is told in it."""
+    def _count_refused_before(self, segment: Segment) -> None:
+        """Write into a new segment's header what was refused while there was no segment."""
         for level, count in enumerate(self._refused):
             if count:
                 segment.count_refused(level, count)

@@ -1,8 +1,8 @@
 """Framing of lines in a segment: a line break, three numbers of eight hexadecimal digits, then the line.
 
-The numbers are the line's length, its CRC-32, and when it was accepted, in seconds since 1970. A line never holds a
-line break, so that reading can go on behind anything that is damaged; the length tells what was cut short (a writer
-that was killed, a full disk: such a call never returned) from what was corrupted later.
+The numbers are the line's length, its CRC-32, and the time when it was accepted, in seconds since 1970. A line never
+contains a line break, so that a reader can go on behind damaged bytes. The length tells a frame that was cut short (its
+writer was killed, or the disk was full, and the call never returned) from one that was corrupted later.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zlib import crc32
 HEAD_BYTES = 25
 ACCEPTED = slice(17, 25)
 MAX_LINE_BYTES = 2**20
-"""No line is longer: a message and a context at their limits, with every character escaped, are shorter."""
+"""Longest possible line. Even a message and a context at their limits, with every character escaped, are shorter."""
 
 _NUMBERS = struct.Struct(">III").pack
 _CHECKED = struct.Struct(">II").pack
@@ -25,38 +25,39 @@ _head = re.compile(rb"[0-9a-f]{24}")
 
 
 class Damage(NamedTuple):
-    """Bytes of a segment that are no line, why they are none, and how far they reach; `torn` if they never were one."""
+    """Bytes of a segment that are no line, and why. `torn` says that they are the beginning of a frame that was never
+    completed."""
 
     data: bytes
     reason: str
     torn: bool
     length: int
-    """In bytes, with the line break before `data`, if there is one."""
+    """In bytes, including the line break before `data`, if there is one."""
 
 
 def frame(line: bytes, accepted_s: int) -> bytes:
-    """The line as it stands in a segment."""
+    """Return the line with its frame."""
     return b"\n" + hexlify(_NUMBERS(len(line), crc32(line), accepted_s)) + line
 
 
 def accepted_at(head: bytes) -> int | None:
-    """When the line was accepted whose frame begins so, in seconds since 1970; None if that is no frame."""
+    """Return the time of acceptance from the beginning of a frame, in seconds since 1970; None if this is no frame."""
     return int(head[ACCEPTED], 16) if _head.match(head, 1) else None
 
 
 def framed_bytes(line: bytes) -> int:
-    """How many bytes the line takes in a segment."""
+    """Return how many bytes the line takes in a segment."""
     return HEAD_BYTES + len(line)
 
 
 def read_lines(data: bytes, *, ends: bool) -> tuple[list[bytes], Damage | None]:
-    """The lines at the beginning of `data`, up to the first damage, and that damage.
+    """Return the lines at the beginning of `data`, up to the first damage, and that damage.
 
-    `ends` says whether nothing will follow `data`: then a last line that is cut short is torn; else it is neither
-    a line nor damage yet.
+    `ends` says that nothing will follow `data`. Then a last line that is incomplete is torn. Otherwise it is still
+    being written, and is neither a line nor damage.
     """
     parts = data.split(b"\n")
-    if parts[0]:  # behind damage that was longer than what is read at once
+    if parts[0]:  # the rest of damage that was longer than one read
         return [], Damage(parts[0], "has no length and checksum", torn=False, length=len(parts[0]))
     lines: list[bytes] = []
     last = len(parts) - 1
@@ -73,7 +74,7 @@ def read_lines(data: bytes, *, ends: bool) -> tuple[list[bytes], Damage | None]:
 
 
 def ends_of(lines: Sequence[bytes], start: int) -> list[int]:
-    """Where each of the lines ends that stand one behind the other from `start` on."""
+    """Return the position at which each of the lines ends; they follow one another from `start` on."""
     ends = []
     for line in lines:
         start += framed_bytes(line)

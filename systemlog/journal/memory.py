@@ -1,4 +1,4 @@
-"""The journal of tests: lines go to whoever captures them, and nowhere else."""
+"""The journal of tests: a sink that keeps lines for whoever captures them, and writes nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from systemlog.records.row import Row
 
 
 class MemorySink:
-    """Takes every line; keeps them where `kept` is a list."""
+    """Takes every line, and keeps it where `kept` is a list."""
 
     def __init__(self, kept: list[Row] | None = None) -> None:
         self._kept = kept
@@ -21,10 +21,10 @@ class MemorySink:
         return True
 
     def append_many(self, lines: Sequence[bytes], writer: str | None = None) -> int:
-        """Take them all."""
+        """Take all lines."""
         for line in lines:
             self.append(line)
         return len(lines)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: this sink holds nothing open."""

@@ -1,7 +1,7 @@
-"""Threads whose records are limited: those that run foreign code for a record, and those that store records.
+"""Reentrancy guard. Two kinds of code must not log without limit while a record is handled.
 
-A `__str__` that logs, asked by a record for its text, would ask for itself without end; what Django's database layer
-logs of storing a record would be the next to store.
+A `__str__` that the handler called may log, and would be called again for that record, without end. Django's database
+layer logs queries while records are being stored, and each of those records would have to be stored in turn.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ MAX_NESTED = 3
 STORING = -1
 
 threads: dict[int, int] = {}
-"""By thread, how many records wait for foreign code, one inside the other, or `STORING`. Empty nearly always, so that
-a record pays for no more than seeing that."""
+"""By thread: how many records are waiting for foreign code, nested in each other, or `STORING`. It is empty nearly
+always, so a record usually costs no more than this test."""
 
 
 def is_refused(name: object) -> bool:
-    """Whether a record of this logger is one too many for the thread that logs it."""
+    """Whether a record of this logger must be dropped, because its thread is nested too deep or is storing records."""
     depth = threads.get(get_ident(), 0)
     return depth >= MAX_NESTED or (depth == STORING and str(name).startswith("django.db"))
 
 
 class ForeignCode:
-    """Code inside is somebody else's, which may log."""
+    """Context manager around foreign code that is called for a record, and which may log."""
 
     __slots__ = ("_before",)
 
     def __enter__(self) -> None:
-        """One deeper."""
+        """Count one more level of nesting."""
         thread = get_ident()
         self._before = threads.get(thread, 0)
         threads[thread] = max(self._before, 0) + 1
 
     def __exit__(self, *_: object) -> None:
-        """As it was."""
+        """Restore the level of nesting."""
         _put_back(self._before)
 
 
 @contextmanager
 def storing_records() -> Iterator[None]:
-    """Code inside stores records: what Django's database layer logs of that, in this thread, becomes none."""
+    """Context manager around storing records: records of `django.db` loggers in this thread are dropped."""
     thread = get_ident()
     before = threads.get(thread, 0)
     threads[thread] = STORING
@@ -58,10 +58,11 @@ def _put_back(before: int) -> None:
     if before:
         threads[get_ident()] = before
     else:
-        threads.pop(get_ident(), None)  # a process that was forked here forgot it
+        threads.pop(get_ident(), None)  # a fork inside the block has cleared it
 
 
 @run_after_fork
 def _begin_anew() -> None:
-    # Of the parent's threads one alone goes on here; another may get the number of one that does not.
+    # Only one of the parent's threads lives on in a forked process, and a new thread may get the number of one that
+    # does not.
     threads.clear()

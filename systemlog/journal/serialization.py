@@ -1,8 +1,8 @@
-"""Anything that somebody logs, as JSON: fast where it is plain already, tolerant where it is not.
+"""JSON of anything that can be logged: fast for plain values, tolerant for all others.
 
-Nothing here raises for what it is given, and nothing asks a database: a queryset or a user that was not loaded is told
-by its name. What JSON or PostgreSQL cannot hold (NUL, lone surrogates, NaN, cycles, keys that are no texts, very large
-integers) becomes the nearest that they can.
+Nothing here raises, whatever value is given, and nothing asks a database: a queryset, or a user that is not loaded yet,
+becomes its name. Values that JSON or PostgreSQL cannot hold (NUL, lone surrogates, NaN, cycles, keys that are no
+strings, very large integers) are replaced by the nearest possible ones.
 """
 
 from __future__ import annotations
@@ -24,52 +24,55 @@ from systemlog.redaction import has_secret, redact_value
 
 MAX_DEPTH = 20
 MAX_BYTES = 64 * 1024
-"""The largest context, as JSON. Of a larger one each text and container is cut, and if need be all of it."""
+"""The largest context, in bytes of JSON. In a larger one each string and container is cut, and if need be the whole."""
 
 CUT_CHARACTERS = (16_000, 8000, 4000, 2000)
-"""To so many characters each text of a context that is too large is cut: the first of these with which it fits, so that
-a small text is whole beside a large one."""
+"""Lengths to which the strings of a context that is too large are cut. The first length with which the context fits is
+used, so that short strings stay whole beside a long one."""
 
 CUT_ITEMS = 100
-"""So many items of a container stay where the shortest texts alone do not make it fit."""
+"""Items of a container that are kept where the shortest strings alone do not make the context fit."""
 
 MAX_DIGITS = 1000
 SHOWN_CHARACTERS = 8000
 
 TRUNCATED = "truncated"
-"""The key of a context under which the bytes stand that a record from outside had before it was cut."""
+"""The key of a context that holds the size in bytes that a record from outside had before it was cut."""
 
 NUL = b"\\u0000"
-"""As JSON has it; PostgreSQL takes none."""
+"""NUL as JSON writes it. PostgreSQL cannot store one."""
 
 _unstorable = re.compile("[\x00\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """The text without what cannot be stored: each NUL and lone surrogate is U+FFFD."""
+    """Return the text with U+FFFD in place of each NUL and each lone surrogate."""
     return _unstorable.sub("\ufffd", text)
 
 
 def storable(value: dict[str, Any], data: bytes) -> bytes:
-    """The JSON object of what somebody logged as it can be stored, where `data`, orjson's, perhaps cannot be."""
-    if NUL in data:  # perhaps only an escaped backslash before `u0000`; walking it is right as well
+    """Return the JSON of a context in a form that can be stored.
+
+    `data` is what orjson made of the context `value`, which may contain NUL or be too large.
+    """
+    if NUL in data:  # this may be only an escaped backslash before `u0000`; the slow path is right for that as well
         data = walked(value)
     if len(data) <= MAX_BYTES:
         return data
-    if has_secret(data):  # redacted before it is cut: of a secret that is cut through, a part would stay
+    if has_secret(data):  # redact before cutting: of a secret that is cut in two, a part would stay
         value = cast(dict[str, Any], redact_value(json.loads(data)))
     return _shortened(value)
 
 
 def json_default(value: object) -> object:
-    """In place of an object that JSON does not have: what tells it best. For orjson's `default`; never raises."""
+    """Return a JSON value that describes an object which JSON does not have. For orjson's `default`; never raises."""
     with reentrancy.ForeignCode():
         return _json_default(value, type(value))
 
 
 def _json_default(value: Any, kind: type) -> object:  # noqa: PLR0911  (one for each kind)
     try:
-        if "_wrapped" in getattr(value, "__dict__", ()):  # Django's lazy object; not looked into if it would be loaded
+        if "_wrapped" in getattr(value, "__dict__", ()):  # Django's lazy object: use its content only if it is loaded
             inner = value.__dict__["_wrapped"]
             return f"<{kind.__name__}>" if type(inner) is object else inner
         if isinstance(value, set | frozenset | tuple):
@@ -90,28 +93,28 @@ def _json_default(value: Any, kind: type) -> object:  # noqa: PLR0911  (one for 
 
 
 def named(value: object) -> str:
-    """Any value as one text, as it is described; never raises, and asks no database."""
-    told = json_default(value)
-    if type(told) is not str:  # what a lazy object holds, or a container
-        told = json_default(told)
-    return told if type(told) is str else f"<{type(value).__name__}>"
+    """Return any value as one string. Never raises, and asks no database."""
+    text = json_default(value)
+    if type(text) is not str:  # the content of a lazy object, or a container
+        text = json_default(text)
+    return text if type(text) is str else f"<{type(value).__name__}>"
 
 
 def subject_of(value: Any) -> str:
-    """`app_label.model:pk` of a model instance; any other value as text."""
+    """Return `app_label.model:pk` for a model instance, and any other value as a string."""
     meta = getattr(type(value), "_meta", None)
     return str(value) if meta is None else f"{meta.label_lower}:{value.pk}"
 
 
 def in_words(value: Any) -> Any:
-    """What stands on a record as its `request` or `response`: a live one of Django's in words, all else as it is.
+    """Return a short text for a request or response that stands on a log record; any other value as it is.
 
-    A request is `GET /path`, without its query string and cut where it is very long; a response is its status. Of the
-    socket that Django's development server puts there, nothing is to be told: None.
+    A request becomes `GET /path`, without its query string and cut where it is very long. A response becomes its
+    status. The socket that Django's development server puts there becomes None.
     """
     if issubclass(type(value), socket.socket):
         return None
-    with suppress(Exception):  # whatever somebody calls a request
+    with suppress(Exception):  # any object may be called a request
         method, path = getattr(value, "method", None), getattr(value, "path", None)
         if isinstance(method, str) and isinstance(path, str):
             return f"{method} {cut_path(path)}"
@@ -121,20 +124,24 @@ def in_words(value: Any) -> Any:
 
 
 def dump(value: Any) -> bytes:
-    """The JSON of what is JSON's own already."""
+    """Return the JSON of a value that consists of JSON's own types."""
     return context_as_json(value).encode()
 
 
 def walked(value: object, *, cut: int = 0) -> bytes:
-    """The JSON of anything, without what JSON or PostgreSQL cannot hold; texts are cut to `cut`, unless it is 0."""
+    """Return the JSON of any value, without anything that JSON or PostgreSQL cannot hold.
+
+    Strings are cut to `cut` characters, unless `cut` is 0.
+    """
     plain = _plain(value, 0, frozenset(), cut)
     return dump(plain)
 
 
 def _plain(value: Any, depth: int, above: frozenset[int], cut: int) -> Any:  # noqa: PLR0911  (one for each kind)
-    """A copy of JSON's own types alone.
+    """Return a copy that consists of JSON's own types alone.
 
-    `above` are the containers that it is in, by identity; texts are cut to `cut` characters, unless it is 0.
+    `above` holds the identities of the containers around the value, to find cycles. Strings are cut to `cut`
+    characters, unless `cut` is 0.
     """
     fewer = cut == CUT_CHARACTERS[-1]
     kind = type(value)
@@ -164,7 +171,7 @@ def _plain(value: Any, depth: int, above: frozenset[int], cut: int) -> Any:  # n
         listed = [_plain(item, depth + 1, inside, cut) for item in shown]
         return listed if len(shown) == len(each) else [*listed, f"… {len(each) - len(shown)} more"]
     try:
-        # datetime, UUID, dataclass, enum: as the fast way has them.
+        # orjson writes datetime, UUID, dataclass and enum; this keeps its forms.
         read = orjson.loads(orjson.dumps(value, default=json_default))
     except (TypeError, ValueError, RecursionError):
         read = f"<{kind.__name__}>"
@@ -177,7 +184,8 @@ def _key(key: object, cut: int) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    """The beginning of a text and its end, which is three times as long: a traceback ends in what went wrong."""
+    """Cut a text in the middle. The end that is kept is three times the beginning, because a traceback ends with the
+    error."""
     left_out = len(text) - most
     if left_out <= 0:
         return text
@@ -186,7 +194,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def _shortened(value: dict[str, Any]) -> bytes:
-    """A context that is too large, made to fit. What tells of an error comes first, and so goes last."""
+    """Return the JSON of a context that is too large, cut to fit. Tracebacks come first, so that they are cut last."""
     tracebacks = {name: value[name] for name in ("exception", "stack") if isinstance(value.get(name), str)}
     value = {name: value[name] for name in (TRUNCATED,) if name in value} | tracebacks | value
     for most in CUT_CHARACTERS:

@@ -1,4 +1,5 @@
-"""The journal's own trouble, told on stderr: it must not log about itself into itself."""
+"""Messages about the journal's own failures. They go to stderr, because the journal must not log about itself into
+itself."""
 
 from __future__ import annotations
 
@@ -8,16 +9,16 @@ from contextlib import suppress
 
 INTERVAL_S = 60.0
 
-_told = float("-inf")
+_last_line_at = float("-inf")
 
 
 def complain(text: str) -> None:
-    """Write one line to stderr; at most one a minute in this process, whatever it says."""
-    global _told  # noqa: PLW0603  (of the process)
+    """Write one line to stderr. A process writes at most one line a minute, whatever the text is."""
+    global _last_line_at  # noqa: PLW0603  (one per process)
     now = time.monotonic()
-    if now - _told < INTERVAL_S:
+    if now - _last_line_at < INTERVAL_S:
         return
-    _told = now
-    with suppress(Exception):  # no stderr, or a closed one
+    _last_line_at = now
+    with suppress(Exception):  # stderr is missing or closed
         sys.stderr.write(f"systemlog: {text}\n")
         sys.stderr.flush()

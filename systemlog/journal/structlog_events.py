@@ -1,6 +1,8 @@
-"""Records of structlog's: with its `wrap_for_formatter` the message of a log record is a dictionary, the event.
+"""Records that come from structlog. With its `wrap_for_formatter`, the message of a log record is a dictionary, the
+event.
 
-Only structlog's own formatter reads that; here it becomes a message and a context, as of any other record.
+Only structlog's own formatter reads that dictionary. Here it becomes a message and a context, as those of any other
+record.
 """
 
 from __future__ import annotations
@@ -11,27 +13,28 @@ from datetime import datetime
 from typing import Any, cast
 
 MARKS = ("_logger", "_name")
-"""What `structlog.stdlib.ProcessorFormatter.wrap_for_formatter` puts into `extra`; its formatter knows a record of
-structlog's by them (structlog 21 to 26)."""
+"""The keys that `structlog.stdlib.ProcessorFormatter.wrap_for_formatter` puts into `extra`. structlog's formatter
+recognizes its records by them (structlog 21 to 26)."""
 
 EVENT_KEYS = ("event", "message", "msg")
-"""Where the text is; `structlog.processors.EventRenamer` may have moved it from the first to one of the others."""
+"""The keys that may hold the text; `structlog.processors.EventRenamer` may have moved it from the first to another one.
+"""
 
-AT_ONCE_S = 1.0
+SAME_TIME_S = 1.0
 
 
 def is_event(extras: dict[str, Any], message: object) -> bool:
-    """Whether a log record with these extras and this message is structlog's."""
+    """Whether a log record with these extras and this message comes from structlog."""
     return isinstance(message, dict) and MARKS[0] in extras and MARKS[1] in extras
 
 
 def take_event(record: logging.LogRecord, extras: dict[str, Any]) -> tuple[object, dict[str, Any], Any]:
-    """The text of the event, its context, and the exception to be told with it, as `exc_info` of logging, or None.
+    """Return the text of the event, its context, and the exception to store with it, as logging's `exc_info` or None.
 
-    What structlog's processors add that a record has anyway (level, name of the logger, time) is left out.
+    Values that a record has anyway (level, name of the logger, time) are left out of the context.
     """
     context = {name: value for name, value in extras.items() if name not in MARKS}
-    event: dict[str, Any] = {**cast("dict[str, Any]", record.msg)}  # a copy: other handlers read it too
+    event: dict[str, Any] = {**cast("dict[str, Any]", record.msg)}  # a copy, because other handlers read the event too
     key = next((key for key in EVENT_KEYS if key in event), None)
     text = event.pop(key) if key else ""
     for name, own in (("level", record.levelname), ("logger", record.name)):
@@ -45,7 +48,7 @@ def take_event(record: logging.LogRecord, extras: dict[str, Any]) -> tuple[objec
 
 
 def _exc_info(given: object) -> Any:
-    """As logging has it, of what a processor that formats exceptions would have taken."""
+    """Return logging's form of the value that structlog's exception processors would have formatted."""
     if isinstance(given, BaseException):
         return type(given), given, given.__traceback__
     if isinstance(given, tuple) and len(given) == 3:
@@ -56,10 +59,10 @@ def _exc_info(given: object) -> Any:
 
 
 def _is_close(timestamp: object, created: float) -> bool:
-    """Whether `timestamp`, as structlog's `TimeStamper` writes it by default or in ISO 8601, is the record's own."""
+    """Whether `timestamp` is the record's own time, in either form that structlog's `TimeStamper` writes."""
     try:
         if isinstance(timestamp, str):
             timestamp = datetime.fromisoformat(timestamp).timestamp()
-        return isinstance(timestamp, float) and abs(timestamp - created) < AT_ONCE_S
+        return isinstance(timestamp, float) and abs(timestamp - created) < SAME_TIME_S
     except (ValueError, OverflowError, OSError, TypeError):
         return False

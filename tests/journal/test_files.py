@@ -27,7 +27,7 @@ Logger = logging.Logger
 
 @pytest.fixture(autouse=True)
 def _complaints(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("systemlog.journal.stderr._told", float("-inf"))
+    monkeypatch.setattr("systemlog.journal.stderr._last_line_at", float("-inf"))
 
 
 def in_a_process(folder: Path, code: str, **more: object) -> subprocess.CompletedProcess[str]:

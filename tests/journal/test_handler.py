@@ -373,7 +373,7 @@ def test_a_sink_that_fails_is_told_on_stderr_and_nowhere_else(
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr("systemlog.journal.stderr._told", float("-inf"))
+    monkeypatch.setattr("systemlog.journal.stderr._last_line_at", float("-inf"))
     before = backends.replace(Failing())
     try:
         logger.info("one")

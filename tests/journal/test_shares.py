@@ -27,7 +27,7 @@ BATCH = 20
 
 @pytest.fixture(autouse=True)
 def _complaints(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("systemlog.journal.stderr._told", float("-inf"))
+    monkeypatch.setattr("systemlog.journal.stderr._last_line_at", float("-inf"))
 
 
 def row(writer: str, level: str = "CRITICAL") -> Row:

@@ -88,7 +88,7 @@ def test_a_directory_that_cannot_be_used_is_told_once_a_minute(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("systemlog.landing.service.MAX_BACKOFF_S", 0.01)
-    monkeypatch.setattr("systemlog.journal.stderr._told", float("-inf"))
+    monkeypatch.setattr("systemlog.journal.stderr._last_line_at", float("-inf"))
     failures = threading.Semaphore(0)
 
     def win(self: LanderLock) -> bool:
