@@ -150,6 +150,8 @@ def _check_type(request: HttpRequest) -> None:
 def _single(request: HttpRequest, maker: LineMaker, index: str, id_: str) -> HttpResponse:
     """One document."""
     _check_type(request)
+    if wrong := _wrong_name(index, id_):
+        raise ProtocolError(400, wrong)
     with holding() as hold:
         pieces = read_pieces(request, max_sent=MAX_SENT_BYTES, max_decoded=MAX_LINE_BYTES)
         body = read_whole(pieces, hold)
@@ -161,6 +163,14 @@ def _single(request: HttpRequest, maker: LineMaker, index: str, id_: str) -> Htt
         raise NoRoom
     id_ = id_ or line[_id_at].decode()
     return elastic_response(request, {"_index": index, "_id": id_, **_CREATED}, 201)
+
+
+def _wrong_name(index: str, id_: str) -> str:
+    if not index or len(index.encode("utf-8", "replace")) > MAX_INDEX_BYTES:
+        return "There is no index, or its name is too long."
+    if len(id_.encode("utf-8", "replace")) > MAX_ID_BYTES:
+        return f"_id has more than {MAX_ID_BYTES} bytes."
+    return ""
 
 
 _CREATED = {
@@ -226,10 +236,8 @@ class _Bulk:
                 self._refuse(action, index, id_, "update is not supported: records are never changed.")
             elif document is None:
                 self._refuse(action, index, id_, "The action has no document behind it.")
-            elif not index or len(index.encode("utf-8", "replace")) > MAX_INDEX_BYTES:
-                self._refuse(action, index, id_, "The action has no index, or a bad one.")
-            elif len(id_.encode("utf-8", "replace")) > MAX_ID_BYTES:
-                self._refuse(action, index, id_, f"_id has more than {MAX_ID_BYTES} bytes.")
+            elif wrong := _wrong_name(index, id_):
+                self._refuse(action, index, id_, wrong)
             elif isinstance(document, TooLong):
                 self._refuse(action, index, id_, f"The document has more than {MAX_LINE_BYTES} bytes.")
             else:

@@ -36,6 +36,8 @@ def decode(body: bytes) -> Iterator[Decoded]:
         raise BodyTooLarge
     try:
         request = _load(body)
+        if request is None:
+            raise Undecodable
         for resource_logs in _list(_object(request), "resourceLogs"):
             resource = _shared(_object(resource_logs.get("resource")))
             for scope_logs in _list(resource_logs, "scopeLogs"):

@@ -23,9 +23,9 @@ def _outside_transactions(view: Any) -> Any:
 
 urlpatterns = [
     re_path(r"^v1/logs/?\Z", _outside_transactions(OTLPLogs.as_view()), name="ingest-otlp"),
-    re_path(r"^elastic(?:/(?P<path>.*))?\Z", _outside_transactions(Elastic.as_view()), name="ingest-elastic"),
+    re_path(r"^elastic(?:/(?P<path>[\s\S]*))?\Z", _outside_transactions(Elastic.as_view()), name="ingest-elastic"),
     re_path(r"^journald/upload/?\Z", _outside_transactions(Journald.as_view()), name="ingest-journald"),
     re_path(r"^loki/api/v1/push/?\Z", _outside_transactions(LokiPush.as_view()), name="ingest-loki"),
     re_path(r"^loki/ready/?\Z", _outside_transactions(LokiReady.as_view()), name="ingest-loki-ready"),
-    re_path(r"^(?:journald|loki)(?:/.*)?\Z", Nothing.as_view(), name="ingest-nothing"),
+    re_path(r"^(?:journald|loki)(?:/[\s\S]*)?\Z", Nothing.as_view(), name="ingest-nothing"),
 ]
