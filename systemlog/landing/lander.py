@@ -1,19 +1,16 @@
-"""The lander: moves lines from the journal's segments into the database, in batches, each exactly once.
+"""The lander: moves lines from the journal's segments into the database, in batches, each line exactly once.
 
-One pass looks at every segment once. How far a segment is landed says the database, in the transaction that stores the
-rows: a crash at any point neither loses a line nor stores it twice.
+One pass reads every segment once. The checkpoint that says how far a segment is landed moves in the transaction that
+stores the rows, so that a crash at any point neither loses a line nor stores one twice.
 """
 
 from __future__ import annotations
 
-import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
@@ -22,44 +19,34 @@ from systemlog.exceptions import SystemLogError
 from systemlog.journal import directory, framing
 from systemlog.journal.counts import count_levels
 from systemlog.journal.reentrancy import storing_records
-from systemlog.journal.segments import HEADER_BYTES, Cell, SegmentReader, UnreadableSegment, lock_is_free, sync
+from systemlog.journal.segments import HEADER_BYTES, Cell, SegmentReader, UnreadableSegment, sync
 from systemlog.journal.stderr import complain
 from systemlog.landing.maintenance import Housekeeping
-from systemlog.landing.quarantine import CONFLICT, Quarantine
+from systemlog.landing.rejects import NoRoom, Rejects
 from systemlog.landing.stats import added, read_ledger, write_ledger
-from systemlog.records.copy_text import CATEGORY, decode, level_of
+from systemlog.records.copy_text import decode
 from systemlog.records.levels import LEVEL_NAMES
 from systemlog.storage import Slice, Storage, get_storage
-from systemlog.storage.conflicts import Conflict
-
-logger = logging.getLogger("systemlog.landing")
 
 READ_BYTES = 2**21
-"""More than the longest line."""
+"""Bytes read at once: more than the longest line."""
 
 LINE_BYTES = 512
-"""A guess, to read no more of a segment than is landed at once."""
+"""Estimated length of a line, so that hardly more of a segment is read than is landed at once."""
 
 BATCH_LINES = 5000
 RECHECK_S = 10.0
-"""So often the database is asked how far it has what this process takes for landed: it may have been set back."""
-
-STUCK_S = 10.0
-"""So long a segment waits whose next line can neither be stored nor set apart."""
+"""Interval at which the positions are read from the database again, because a restore may have set it back."""
 
 NONE = (0,) * len(LEVEL_NAMES)
 
 
-class NoRoom(SystemLogError):
-    """Quarantine does not take a line just now."""
-
-
 class DatabaseDown(SystemLogError):
-    """The database takes no records just now; they wait in the journal."""
+    """The database takes no records at the moment. They wait in the journal."""
 
 
 class Lander:
-    """Lands what is in `folder`. Made by whoever may land: the thread of a server, or a command."""
+    """Lands the journal in `folder`. A server's thread and the commands each make one, after they have got the lock."""
 
     def __init__(
         self, folder: Path, *, batch_lines: int = BATCH_LINES, storage: Callable[[], Storage] = get_storage
@@ -67,38 +54,34 @@ class Lander:
         self._folder = folder
         self._batch_lines = batch_lines
         self._storage = storage
-        self._quarantine = Quarantine(folder)
-        self._segments: dict[Path, SegmentReader] = {}
-        self._positions: dict[uuid.UUID, int] = {}
-        self._checked_at = float("-inf")
-        self._foreign: set[Path] = set()
-        self._synced: dict[Path, tuple[int, int]] = {}
-        """Size and time of each segment when the disk was last told to hold it."""
-        self._landed = NONE
+        self._rejects = Rejects(folder)
         self._house = Housekeeping(folder, storage)
         self._outboxes = Outboxes(storage)
+        self._segments: dict[Path, SegmentReader] = {}
+        self._foreign: set[Path] = set()
+        """Segments of another user, which this process cannot read."""
+        self._positions: dict[uuid.UUID, int] = {}
+        self._checked_at = float("-inf")
+        self._synced: dict[Path, tuple[int, int]] = {}
+        """Size and modification time of each segment when it was last flushed to disk."""
+        self._landed = NONE
         self.storing_s = 0.0
-        """Processor time of the last pass in which the driver, or SQLite, stored what it was given."""
-        self._stuck: dict[uuid.UUID, float] = {}
-        """Segments that wait for room in quarantine, until when."""
-        self._apart: list[dict[str, Any]] = []
-        """Where the lines stood that went into quarantine in this pass."""
-        self._conflicting: list[dict[str, Any]] = []
-        """The same, of those whose keys other records have."""
-        self._left_out: list[bytes] = []
-        """These lines, of the batch that is being landed."""
+        """Processor time that the driver, or SQLite, took in the last pass to store the rows."""
 
     def land_all(self, *, stopping: Callable[[], bool] = lambda: False) -> int:
-        """Pass after pass until nothing waits; gives what `land_once` gives. Raises `DatabaseDown`."""
+        """Run passes until nothing waits, or `stopping` says so. Returns the sum of what `land_once` returns.
+
+        Raises `DatabaseDown`.
+        """
         total = 0
         while not stopping() and (done := self.land_once()):
             total += done
         return total
 
     def land_once(self) -> int:
-        """One pass: a batch of what waits; gives how many lines it went past, 0 where nothing waits.
+        """Run one pass: land one batch of what waits. Returns how many lines are done with, 0 where nothing waits.
 
-        Raises `DatabaseDown`.
+        A line is done with when it is stored or in quarantine. Raises `DatabaseDown`.
         """
         with storing_records():
             try:
@@ -107,44 +90,44 @@ class Lander:
                 done = self._land(slices) if slices else 0
                 self.storing_s = time.thread_time() - busy_s
                 if done:
-                    self._note(slices, time.monotonic() - began)
+                    self._publish(slices, time.monotonic() - began)
                 self._keep_house()
                 done += self._outboxes.drain()
             except (DatabaseError, InterfaceError) as error:
                 self._checked_at = float("-inf")
-                with suppress(Exception):  # closing what is broken
+                with suppress(Exception):  # the connection may be too broken even to be closed
                     self._storage().connection.close()
                 raise DatabaseDown(_first_line(error)) from error
             finally:
-                self._tell_apart()
+                self._rejects.log()
         return done
 
     def sync(self) -> None:
-        """Have the disk hold what the segments hold."""
+        """Flush the segments to disk."""
         synced = {}
         for path in directory.segment_files(self._folder):
             with suppress(OSError):
                 status = path.stat()
                 now = status.st_size, status.st_mtime_ns
-                if self._synced.get(path) != now:  # of most segments nothing is new
+                if self._synced.get(path) != now:  # most segments have not changed
                     sync(path)
                 synced[path] = now
         self._synced = synced
 
     def _find_slices(self) -> list[Slice]:
-        """What waits, oldest segment first, up to a batch."""
+        """Return what waits, up to a batch, the oldest segment first."""
         while True:
             try:
-                self._look()
-                self._ask_positions()
+                self._list_segments()
+                self._read_positions()
                 return list(self._slices())
             except FileNotFoundError:
                 # Another lander removed a segment after this one had listed it: list the segments again.
                 if all(path.exists() for path in self._segments):
                     raise
 
-    def _look(self) -> None:
-        """Open what is new, forget what is gone."""
+    def _list_segments(self) -> None:
+        """Open the segments that are new, and forget those that are gone."""
         paths = directory.segment_files(self._folder)
         for path in self._segments.keys() - set(paths):
             self._positions.pop(self._segments.pop(path).id, None)
@@ -153,15 +136,16 @@ class Lander:
                 try:
                     self._segments[path] = SegmentReader(path)
                 except UnreadableSegment as error:
-                    self._quarantine_segment(path, str(error))
+                    self._rejects.add_segment(path, str(error))
                 except FileNotFoundError:
                     continue
-                except PermissionError:  # another user's; the probe tells of it
+                except PermissionError:  # the segment belongs to another user; the probe reports it
                     self._foreign.add(path)
                 except OSError as error:  # the next pass tries again
                     complain(f"A segment of the journal in {self._folder} cannot be read: {error.strerror}.")
 
-    def _ask_positions(self) -> None:
+    def _read_positions(self) -> None:
+        """Ask the database how far each new segment is landed, and from time to time all segments."""
         now = time.monotonic()
         if now - self._checked_at >= RECHECK_S:
             self._positions.clear()
@@ -176,14 +160,11 @@ class Lander:
                 self._checked_at = now
 
     def _slices(self) -> Iterator[Slice]:
-        """What waits, oldest segment first, up to a batch."""
         room = self._batch_lines
-        now = time.monotonic()
-        self._stuck = {segment: until for segment, until in self._stuck.items() if until > now}
         for segment in self._segments.values():
             if room <= 0:
                 return
-            if segment.id in self._stuck:
+            if self._rejects.is_waiting(segment.id):
                 continue
             start = self._positions[segment.id]
             if segment.size > start and (slice_ := self._slice(segment, start, room)):
@@ -191,8 +172,8 @@ class Lander:
                 yield slice_
 
     def _slice(self, segment: SegmentReader, start: int, room: int) -> Slice | None:
-        """The next lines of a segment; damage between them is set apart, and passed by."""
-        finished = segment.is_finished  # before reading: what is read then is all that there will be
+        """Return the next lines of a segment. Damage before the first line goes into quarantine, and is skipped."""
+        finished = segment.is_finished  # asked before reading: then nothing can be appended after what is read
         for count in (min(room * LINE_BYTES, READ_BYTES), READ_BYTES):
             data = segment.read(start, count)
             lines, damage = framing.read_lines(data, ends=finished and len(data) < count)
@@ -206,19 +187,19 @@ class Lander:
         if (
             damage is not None
             and not lines
-            and (damage.torn or self._set_line_apart(segment.id, end, damage.reason, damage.data))
+            and (damage.torn or self._rejects.add_line(segment.id, end, damage.reason, damage.data))
         ):
             end += damage.length
         return Slice(segment.id, start, end, lines) if end > start else None
 
     def _land(self, slices: Sequence[Slice]) -> int:
-        """Land the slices; of those the database refuses, find the line, and land the others."""
+        """Land the slices. Where the database refuses them, find the refused lines by halving, and land the others."""
         storage = self._storage()
-        self._left_out = []
+        self._rejects.left_out = []
         try:
-            positions = storage.land(slices, HEADER_BYTES, self._set_conflicts_apart)
+            positions = storage.land(slices, HEADER_BYTES, self._rejects.add_conflicts)
         except NoRoom:
-            others = [slice_ for slice_ in slices if slice_.segment not in self._stuck]
+            others = [slice_ for slice_ in slices if not self._rejects.is_waiting(slice_.segment)]
             return self._land(others) if others else 0
         except (DatabaseError, ValueError, LookupError) as error:
             if isinstance(error, DatabaseError) and not storage.refuses_rows(error):
@@ -229,26 +210,30 @@ class Lander:
             if lines == 1:
                 refused = next(slice_ for slice_ in slices if slice_.lines)
                 if not isinstance(error, DatabaseError) and _is_record(refused.lines[0]):
-                    raise  # not for what the line is
-                if self._set_line_apart(refused.segment, refused.start, _first_line(error), refused.lines[0]):
+                    raise  # the line is sound, so the error has another cause
+                if self._rejects.add_line(refused.segment, refused.start, _first_line(error), refused.lines[0]):
                     return self._land([slice_._replace(lines=()) for slice_ in slices])
                 others = [slice_ for slice_ in slices if slice_ is not refused]
                 return self._land(others) if others else 0
             return sum(self._land(half) for half in _halves(slices, lines // 2))
+        return self._take_positions(slices, positions)
+
+    def _take_positions(self, slices: Sequence[Slice], positions: dict[uuid.UUID, int]) -> int:
+        """Take over the positions after a batch, and count its lines. Returns how many lines are done with."""
         done = 0
         for slice_ in slices:
             position = positions.get(slice_.segment)
             if position is not None and position != self._positions[slice_.segment]:
-                # Perhaps another than the slice's end: another lander came further, or the database was set back.
+                # The position may differ from the slice's end: another lander was faster, or the database was set back.
                 self._positions[slice_.segment] = position
                 done += max(1, len(slice_.lines))
                 self._landed = added(self._landed, count_levels(slice_.lines) if position == slice_.end else NONE)
-        left_out = count_levels(self._left_out)
+        left_out = count_levels(self._rejects.left_out)
         self._landed = tuple(landed - out for landed, out in zip(self._landed, left_out, strict=True))
         return done
 
-    def _note(self, slices: Sequence[Slice], seconds: float) -> None:
-        """Tell readers of the directory what was done."""
+    def _publish(self, slices: Sequence[Slice], seconds: float) -> None:
+        """Write positions and counts into the folder, for those who read only the folder."""
         done = {slice_.segment for slice_ in slices}
         for segment in self._segments.values():
             if segment.id in done:
@@ -262,87 +247,15 @@ class Lander:
         )
 
     def _keep_house(self) -> None:
-        # A segment that another lander removed meanwhile is forgotten in the next pass.
+        # A segment that another lander removes meanwhile is forgotten by the next pass.
         with suppress(FileNotFoundError):
-            self._keep()
-
-    def _keep(self) -> None:
-        for segment in self._house.keep(list(self._segments.values()), self._positions):
-            del self._segments[segment.path]
-            self._positions.pop(segment.id, None)
-
-    def _set_line_apart(self, segment: uuid.UUID, position: int, reason: str, data: bytes) -> bool:
-        """Put a line into quarantine; False if there is no room, and it and its segment wait."""
-        # What is said here of a refusal may be refused in turn: of that nothing is said.
-        said = data.split(b"\t", CATEGORY + 1)[CATEGORY : CATEGORY + 1] == [logger.name.encode()]
-        return self._set_apart_from(segment, reason, [(position, data)], [] if said else self._apart)
-
-    def _set_conflicts_apart(self, conflicts: Sequence[Conflict]) -> None:
-        """Put lines into quarantine whose keys other records have. Raises `NoRoom`, and their segments wait.
-
-        This is done before the other lines are committed: a crash in between has them set apart, which is found then.
-        """
-        waits = False
-        for slice_, group in groupby(conflicts, key=lambda conflict: conflict.slice):
-            starts = [slice_.start, *framing.ends_of(slice_.lines, slice_.start)]
-            lines = [(starts[number], slice_.lines[number]) for _, number in group]
-            self._left_out += [line for _, line in lines]
-            waits |= not self._set_apart_from(slice_.segment, CONFLICT, lines, self._conflicting)
-        if waits:
-            raise NoRoom
-
-    def _set_apart_from(
-        self, segment: uuid.UUID, reason: str, lines: Sequence[tuple[int, bytes]], told: list[dict[str, Any]]
-    ) -> bool:
-        """Put lines of a segment into quarantine, and count them; False if there is no room, and the segment waits."""
-        try:
-            new = set(self._quarantine.add_many(segment, reason, lines))
-        except OSError as error:
-            self._stuck[segment] = time.monotonic() + STUCK_S
-            complain(f"A record that cannot be stored waits, and others behind it: no quarantine. {error.strerror}.")
-            return False
-        if new:
-            ledger = read_ledger(self._folder)
-            counts = list(ledger.quarantined)
-            for position, data in lines:
-                if position in new:
-                    level = level_of(data)
-                    counts[-1 if level is None else level] += 1
-                    told.append({"segment": str(segment), "position": position})
-            write_ledger(self._folder, ledger._replace(quarantined=tuple(counts)))
-        return True
-
-    def _tell_apart(self) -> None:
-        """One record of all lines that went into quarantine in this pass."""
-        apart, self._apart = self._apart, []
-        conflicting, self._conflicting = self._conflicting, []
-        if apart:
-            logger.error(
-                "Records could not be stored, and are in quarantine: see `manage.py system_log_quarantine`.",
-                extra={"action": "landing.quarantined", "records": len(apart), **apart[0]},
-            )
-
-        if conflicting:
-            logger.warning(
-                "Records were not stored, because others have their ids and timestamps: they are in quarantine, see "
-                "`manage.py system_log_quarantine`.",
-                extra={"action": "landing.conflict", "records": len(conflicting), **conflicting[0]},
-            )
-
-    def _quarantine_segment(self, path: Path, reason: str) -> None:
-        """A whole segment that cannot be read; one that is written to just now is left to its writer's software."""
-        with suppress(FileNotFoundError):
-            if not lock_is_free(path):
-                return
-            self._quarantine.add_segment(path)
-            logger.error(
-                "A segment of the journal cannot be read, and is in quarantine: see `manage.py system_log_quarantine`.",
-                extra={"action": "landing.quarantined", "segment": path.name, "reason": reason},
-            )
+            for segment in self._house.keep(list(self._segments.values()), self._positions):
+                del self._segments[segment.path]
+                self._positions.pop(segment.id, None)
 
 
 def _halves(slices: Sequence[Slice], first: int) -> Iterator[list[Slice]]:
-    """The slices with the first so many lines, and those with the rest."""
+    """Split the slices into those with the first `first` lines, and those with the rest."""
     front: list[Slice] = []
     back: list[Slice] = []
     for slice_ in slices:

@@ -230,7 +230,7 @@ def test_quarantine_takes_a_line_once(folder: Path, poisoned: None) -> None:
 def test_a_refused_row_for_which_quarantine_has_no_room_holds_up_its_own_segment_alone(
     folder: Path, lander: Lander, poisoned: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("systemlog.landing.lander.STUCK_S", 3600.0)
+    monkeypatch.setattr("systemlog.landing.rejects.RETRY_S", 3600.0)
     before = row("4")
     bad = frame(encode(row("corrupt")), 1).replace(b"corrupt", b"corrupu")
     kept = [

@@ -21,6 +21,7 @@ from systemlog.journal.segments import HEADER_BYTES
 from systemlog.landing import Lander
 from systemlog.landing.quarantine import Quarantine
 from systemlog.models import SystemLog
+from systemlog.storage import Storage, get_storage
 from tests.landing.conftest import TAKE_POISON, database, execute, row, stored, write
 
 pytestmark = pytest.mark.django_db
@@ -249,11 +250,17 @@ def test_landers_that_remove_at_once_do_no_harm(
     journal(JOURNAL_KEEP_S=0)
     write(folder, [row("1")])
     gc.collect()
-    one, other = Lander(folder), Lander(folder)
+    monkeypatch.setattr("systemlog.landing.lander.RECHECK_S", 0.0)
+    removing = False
+
+    def storage() -> Storage:
+        for path in directory.segment_files(folder) if removing else ():
+            path.unlink()  # after the lander has listed the folder, and before it is done
+        return get_storage()
+
+    one, other = Lander(folder), Lander(folder, storage=storage)
     one.land_once()
     other.land_once()
-    for path in directory.segment_files(folder):
-        path.unlink()  # between the other's look at the folder and its end
-    monkeypatch.setattr(other, "_look", lambda: None)
+    removing = True
     other.land_once()
     assert stored() == ["1"]
