@@ -1,6 +1,7 @@
-"""Who is asking: the correlation id of a request, and everything that carries it.
+"""The correlation id of a request, task or command run, and the code that carries it to logs and other processes.
 
-`httpx`, `requests`, `celery` and `tasks` are modules of their own, imported by whoever has those packages.
+The modules of `integrations` for httpx, requests, Celery and Django's tasks are not imported here, because each needs
+its package.
 """
 
 from systemlog.correlation.access_log import annotate

@@ -1,7 +1,7 @@
-"""One record for each request, when it is over: who asked for what, what came of it, and what the view adds.
+"""The access log: one record for each finished request, with its user, status, duration, size and annotations.
 
-Goes to the logger `systemlog.access` and knows no log store. The settings `ACCESS_LOG`, `ACCESS_SLOW_S` and
-`ACCESS_RULES` say which requests get one.
+Records go to the logger `systemlog.access`. The settings `ACCESS_LOG`, `ACCESS_SLOW_S` and `ACCESS_RULES` select the
+requests.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from systemlog.correlation.context import Correlation, current
 logger = logging.getLogger("systemlog.access")
 
 CLIENT_CLOSED_REQUEST = 499
-"""No status was sent: the client went away first. The number is nginx's."""
+"""nginx's status for a request whose client closed the connection before a status was sent."""
 
 MAX_PATH_CHARACTERS = 500
-"""A path in a record is cut here: anyone may send one of 8 kB, and each record would keep it."""
+"""Longer paths are cut in records, because anyone can send a path of 8 kB."""
 
 
 def cut_path(path: str) -> str:
-    """The path as a record tells it; of a very long one the beginning."""
+    """Return the path as it stands in a record: at most `MAX_PATH_CHARACTERS`, with an ellipsis if it was cut."""
     return path if len(path) <= MAX_PATH_CHARACTERS else path[:MAX_PATH_CHARACTERS] + "…"
 
 
 def annotate(**fields: object) -> None:
-    """Add fields to the access record of the running request; outside a request it does nothing."""
+    """Add fields to the access record of the current request. Outside a request this has no effect."""
     correlation = current()
     if correlation is not None:
         correlation.annotations.update(fields)
@@ -45,10 +45,10 @@ def annotate(**fields: object) -> None:
 def record(
     correlation: Correlation, method: str, path: str, route: str | None, status: int, size: int, completed: bool = True
 ) -> None:
-    """Log the access record of a request that is over, if the rules want it: WARNING for a 5xx, else INFO.
+    """Log the access record of a finished request if the settings select it: at WARNING for a 5xx, else at INFO.
 
-    `route` is the pattern of the URL that it came to; None where none fits, or a middleware answered. `size` is in
-    bytes, and `completed` says whether all of the response went out.
+    `route` is the URL pattern of the view; None if no pattern matched, or if a middleware answered. `size` is the
+    number of bytes of the body that were sent. `completed` is False if the response was cut off.
     """
     seconds = (time.perf_counter_ns() - correlation.started_ns) / 1e9
     level = logging.WARNING if status >= 500 else logging.INFO
@@ -56,10 +56,11 @@ def record(
         return
     if completed and conf().ACCESS_RULES and not is_wanted(path, route, status, seconds):
         return
-    # What `logger.log(level, "%s …", extra=...)` does, at half the cost: where this is called from is known, and that
-    # no field is one of the record's own. The path is escaped: a line break in it would forge a line of a log file.
+    # Does the same as `logger.log(level, "%s …", extra=...)` at half the cost: that call would search the caller, and
+    # check that no field has the name of an attribute. The path is escaped, because a line break in it would forge a
+    # line of a log file.
     args = (method, cut_path(escape_uri_path(path[: MAX_PATH_CHARACTERS + 1])), status, seconds * 1000)
-    entry = logger.makeRecord(logger.name, level, "access.py", 0, "%s %s %d in %.0f ms", args, None, "record")
+    entry = logger.makeRecord(logger.name, level, "access_log.py", 0, "%s %s %d in %.0f ms", args, None, "record")
     fields = entry.__dict__
     fields["action"] = "request"
     fields["correlation_id"] = correlation.correlation_id
@@ -72,18 +73,18 @@ def record(
     fields["duration_ms"] = seconds * 1000
     fields["bytes"] = size
     fields["completed"] = completed
-    fields["annotations"] = dict(correlation.annotations)  # what a task adds later is not for this record
+    fields["annotations"] = dict(correlation.annotations)  # a copy: a task may annotate later
     logger.handle(entry)
 
 
 def is_wanted(path: str, route: str | None, status: int, seconds: float) -> bool:
-    """Whether a completed request is recorded: errors and slow ones always, of the rest what the first rule says."""
+    """Return whether a completed request is recorded: always if it failed or was slow, else by the first rule."""
     settings = conf()
     if status >= 500 or seconds >= settings.ACCESS_SLOW_S:
         return True
     for rule in settings.ACCESS_RULES:
         if _matches(rule, path, route or "", status, seconds):
-            return random.random() < float(rule.get("sample", 1))  # noqa: S311  (a sample, no secret)
+            return random.random() < float(rule.get("sample", 1))  # noqa: S311  (not used for secrets)
     return True
 
 

@@ -1,4 +1,4 @@
-"""System checks of the correlation: settings whose rules the room knows, and the middleware's place."""
+"""System checks of the correlation settings, and of the middleware's position."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ MIDDLEWARE = {
 }
 
 TRACERS = {"opentelemetry.instrumentation.django.middleware.otel_middleware._DjangoMiddleware"}
-"""Puts itself first, and belongs there: all of a request lies inside its span then."""
+"""Middlewares of tracers, which put themselves first, so that their span covers the whole request."""
 
 RULE_KEYS = {"route", "path", "status", "faster_than", "sample"}
 
 
 @register(Tags.compatibility)
 def check_trust(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.E010: `CORRELATION_TRUST` is "all", "none" or a list of addresses and networks."""
+    """Check that `CORRELATION_TRUST` is "all", "none" or a list of addresses and networks (E010)."""
     return [
         Error(
-            f"{NAME}['CORRELATION_TRUST'] {wrong}.",
+            f"{NAME}['CORRELATION_TRUST'] {error}.",
             hint="Set it to 'all', 'none', or a list of proxies such as ['10.0.0.0/8', 'unix'].",
             id="systemlog.E010",
         )
-        for wrong in wrong_with_trust(conf().CORRELATION_TRUST)
+        for error in errors_of_trust(conf().CORRELATION_TRUST)
     ]
 
 
 @register(Tags.compatibility)
 def check_access_rules(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.E011: every entry of `ACCESS_RULES` says what it fits, in known words."""
+    """Check that the entries of `ACCESS_RULES` have known keys with valid values (E011)."""
     return [
         Error(
-            f"{NAME}['ACCESS_RULES'][{number}] {wrong}.",
+            f"{NAME}['ACCESS_RULES'][{number}] {error}.",
             hint="An entry looks like {'path': '/system-health*', 'status': '2xx', 'faster_than': 0.5, 'sample': 0.1}.",
             id="systemlog.E011",
         )
         for number, rule in enumerate(conf().ACCESS_RULES)
-        for wrong in wrong_with_rule(rule)
+        for error in errors_of_rule(rule)
     ]
 
 
 @register(Tags.compatibility)
 def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.W010: the correlation middleware, where used, is the first (but for a tracer's) and there once."""
+    """Check that the correlation middleware, if installed, is there once, and first but for a tracer's (W010)."""
     others = [path for path in settings.MIDDLEWARE if path not in TRACERS]
     places = [place for place, path in enumerate(others) if path in MIDDLEWARE]
     if places in ([], [0]):
@@ -61,14 +61,14 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: object) 
     return [
         checks.Warning(
             "The correlation middleware must stand first in MIDDLEWARE, and once.",
-            hint="What stands before it answers and logs without a correlation id.",
+            hint="Move it to the top, and remove duplicates: a middleware above it answers and logs without an id.",
             id="systemlog.W010",
         )
     ]
 
 
-def wrong_with_trust(trust: object) -> Iterator[str]:
-    """What is wrong with a value of `CORRELATION_TRUST`."""
+def errors_of_trust(trust: object) -> Iterator[str]:
+    """Yield the errors of a value of `CORRELATION_TRUST`."""
     if isinstance(trust, str):
         if trust not in (ALL, NONE):
             yield f"is {trust!r}, which is neither 'all' nor 'none'"
@@ -80,8 +80,8 @@ def wrong_with_trust(trust: object) -> Iterator[str]:
                 yield f"names {proxy!r}, which is no address, network or 'unix'"
 
 
-def wrong_with_rule(rule: object) -> Iterator[str]:
-    """What is wrong with an entry of `ACCESS_RULES`."""
+def errors_of_rule(rule: object) -> Iterator[str]:
+    """Yield the errors of an entry of `ACCESS_RULES`."""
     if not isinstance(rule, Mapping):
         yield "is no dictionary"
         return

@@ -1,6 +1,6 @@
-"""The correlation of the code that runs now: one context variable, set for a request, a task or a command run.
+"""The context variable that holds the correlation of the running request, task or command.
 
-Nothing here knows where an id came from; the middleware, the task integrations and `correlated()` set it.
+The middleware, the task integrations and `correlated()` set it.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _starting = threading.Lock()
 
 
 class Correlation:
-    """What is known of the request (or task, or command run) that the running code works for.
+    """The ids, user, route and annotations of one request, task or command run.
 
-    `correlation_id` is there from the start. `trace_id` and `user_id` are looked up when they are asked for, so
-    that a request which logs nothing pays nothing for them.
+    `trace_id` and `user_id` are looked up when they are read, so that a request without log records does not pay for
+    them.
     """
 
     __slots__ = (
@@ -69,24 +69,24 @@ class Correlation:
 
     @property
     def trace_id(self) -> str | None:
-        """The id of the trace: OpenTelemetry's current one, else the caller's, else that of our outgoing calls."""
+        """The trace id of OpenTelemetry's current span, else of the incoming request, else of our outgoing calls."""
         return opentelemetry.current_trace_id() or (None if self._trace is None else self._trace.trace_id)
 
     @property
     def user_id(self) -> str | None:
-        """The key of the authenticated user, found without a query."""
+        """The primary key of the authenticated user as text. Reading it never queries the database."""
         return self._user_id if self._request is None else user_id_of(self._request)
 
     @property
     def route(self) -> str | None:
-        """The pattern of the URL that the request came to; None before it is resolved, or without a request."""
+        """The URL pattern of the request's view; None before the URL is resolved, or without a request."""
         if self._request is None:
             return self._route
         match = self._request.resolver_match
         return None if match is None else readable_route(match.route)
 
     def trace_headers(self) -> dict[str, str]:
-        """`traceparent` and perhaps `tracestate` of one outgoing call; starts a trace if there is none."""
+        """Return `traceparent` and, if there is one, `tracestate` for one outgoing call. Starts a trace if needed."""
         if span := opentelemetry.current_headers():
             return span
         if self._trace is None:
@@ -95,11 +95,11 @@ class Correlation:
         return self._trace.headers()
 
     def pin_trace(self) -> None:
-        """Keep OpenTelemetry's current trace for what comes after its span, such as the body of a stream."""
+        """Keep the trace of OpenTelemetry's current span for code that runs after it, such as a streaming body."""
         self._trace = opentelemetry.current_trace() or self._trace
 
     def detach(self) -> None:
-        """Keep what the request told, and let go of it: a task that outlives a request must not hold its body."""
+        """Copy the user and the route from the request, and drop it, so that a task does not keep it in memory."""
         request = self._request
         if request is not None:
             match = request.resolver_match
@@ -113,27 +113,27 @@ _current: ContextVar[Correlation | None] = ContextVar("systemlog_correlation", d
 
 
 def current() -> Correlation | None:
-    """The correlation of the running code; None outside a request, task or command."""
+    """Return the correlation of the running code; None outside a request, task or command."""
     return _current.get()
 
 
 def get_correlation_id() -> str | None:
-    """The correlation id of the running code; None outside a request, task or command."""
+    """Return the correlation id of the running code; None outside a request, task or command."""
     correlation = _current.get()
     return None if correlation is None else correlation.correlation_id
 
 
 def current_ids() -> tuple[str | None, str | None, str | None]:
-    """The correlation id, trace id and user id of the running code, each None where it is not known.
+    """Return the correlation id, trace id and user id of the running code, each None if it is not known.
 
-    For whoever marks records with them: one call, no query. Code of no request, task or command may still work
-    inside a span of OpenTelemetry.
+    Does not query the database. Outside a request, task or command there may still be a span of OpenTelemetry, and so a
+    trace id.
     """
     correlation = _current.get()
     traced = opentelemetry.current_trace_id() if opentelemetry.API in modules else None
     if correlation is None:
         return None, traced, None
-    # Its properties spelled out: there is one such call for each log record.
+    # The code of its properties, repeated here: this function runs for each log record.
     trace, request = correlation._trace, correlation._request
     return (
         correlation.correlation_id,
@@ -144,9 +144,9 @@ def current_ids() -> tuple[str | None, str | None, str | None]:
 
 @contextmanager
 def correlated(correlation_id: str = "", traceparent: str = "", tracestate: str = "") -> Iterator[Correlation]:
-    """Give the code inside a correlation: one that arrived with a message, or a new one.
+    """Run a block of code with a correlation of its own: the given one, as it arrived with a message, or a new one.
 
-    An id or a trace that is not acceptable is replaced, as a request's is.
+    An invalid id is replaced by a new one, and an invalid trace is dropped. Yields the `Correlation`.
     """
     given = correlation_id if is_acceptable(correlation_id) else new_id()
     correlation = Correlation(given, trace=tracecontext.read(traceparent, tracestate))
@@ -158,16 +158,16 @@ def correlated(correlation_id: str = "", traceparent: str = "", tracestate: str 
 
 
 def carry(function: Callable[P, R]) -> Callable[P, R]:
-    """`function`, to be called in another thread, working for the correlation that is current now.
+    """Return a function that calls `function` with the correlation that is current now.
 
-    For thread pools, whose threads start without a context: `pool.submit(carry(work), item)`. Unlike a copied
-    context, one carried function may run in many threads at once (`pool.map`).
+    For thread pools, whose threads start without a context: `pool.submit(carry(work), item)`. Unlike a copied context,
+    the returned function may run in several threads at once (`pool.map`).
     """
     return carried(_current.get(), function)
 
 
 def carried(correlation: Correlation | None, function: Callable[P, R]) -> Callable[P, R]:
-    """`function`, working for `correlation` whenever it is called."""
+    """Return a function that calls `function` with `correlation` as the current one."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""Which correlation ids are taken over from a client, and how new ones are made."""
+"""The rule for correlation ids that a client sends, and the function that makes new ones."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ MAX_LENGTH = 200
 
 _acceptable = re.compile(rf"[A-Za-z0-9._~+/=@:-]{{1,{MAX_LENGTH}}}").fullmatch
 
-# The digit of a UUID that carries the variant in its upper two bits (RFC 9562, 4.1), by the random digit there.
+# By a random hexadecimal digit, the digit with the UUID's variant in its upper two bits (RFC 9562, 4.1).
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def is_acceptable(value: str) -> bool:
-    """Whether `value` may become the id of a request: 1 to 200 characters that are safe in headers, URLs and logs."""
+    """Return whether `value` may be a correlation id: 1 to 200 characters that are safe in headers, URLs and logs."""
     return _acceptable(value) is not None
 
 
 def new_id() -> str:
-    """A new random id: a dashed UUID (version 4) of 36 characters.
+    """Return a new random id: a UUID of version 4 with dashes, 36 characters.
 
-    Straight from the kernel: a third of what `uuid.uuid4()` and its text cost, and no pool that a fork would repeat.
+    Reads the kernel's random numbers directly. That costs a third of `uuid.uuid4()` and its text, and there is no pool
+    of random numbers that two processes would share after a fork.
     """
     digits = os.urandom(16).hex()
     variant = _VARIANT[digits[16]]

@@ -1,4 +1,4 @@
-"""The outermost middleware: gives every request its correlation, and every response the header."""
+"""The outermost middleware: sets the correlation of each request, and the X-Request-ID header of each response."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.log import log_response
 
+from systemlog import compat
 from systemlog.conf import conf
 from systemlog.correlation import access_log, streaming, tracecontext
 from systemlog.correlation.context import Correlation, _current
@@ -24,11 +25,11 @@ EXPOSE_HEADERS = "Access-Control-Expose-Headers"
 
 
 class CorrelationMiddleware:
-    """Takes the caller's `X-Request-ID` if it may and can be taken, else makes a new one.
+    """Uses the `X-Request-ID` of the request if its client is trusted and the id is acceptable, else makes a new id.
 
-    Sync and async without a hop between threads. The context variable is put back when the request leaves this
-    middleware, whatever the server does afterwards; what Django does afterwards is taken care of here: it logs
-    responses of 400 and above, and produces the bodies of streaming ones.
+    Works under WSGI and ASGI, and does not change threads. The context variable is reset when the request leaves this
+    middleware. Django does two things after that, which would lack the correlation, so the middleware does them earlier
+    or wraps them: it logs responses with status 400 and above, and it produces the bodies of streaming responses.
     """
 
     sync_capable = True
@@ -41,7 +42,7 @@ class CorrelationMiddleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        """Answer the request with its id in context, request and response."""
+        """Handle the request with its correlation current."""
         if self._is_async:
             return self._answer(request)
         correlation = _begin(request)
@@ -62,8 +63,8 @@ class CorrelationMiddleware:
         try:
             response: HttpResponseBase = await self.get_response(request)  # type: ignore[misc]  # async here
             if response.status_code >= 400:
-                if response.status_code >= 500 and not getattr(response, "_has_been_logged", False):
-                    # In a thread, as Django does it: a handler of errors may take its time (mail to the admins).
+                if response.status_code >= 500 and not compat.was_logged(response):
+                    # In a thread, as Django does it, because a handler for errors may be slow (mail to the admins).
                     await sync_to_async(_log, thread_sensitive=False)(request, response)
                 else:
                     _log(request, response)
@@ -95,25 +96,23 @@ def _begin(request: HttpRequest) -> Correlation:
     else:
         correlation_id = new_id()
         if given is not None:
-            # Whatever shows or forwards the request's headers (a debug page, a proxying view) has ours.
+            # A debug page or a proxying view reads the request's headers, and must find the id that is in force.
             meta["HTTP_X_REQUEST_ID"] = correlation_id
     request.correlation_id = correlation_id  # type: ignore[attr-defined]  # an attribute of ours
     return Correlation(correlation_id, request, from_client, trace)
 
 
 def _log(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Log an error response as Django does, one step earlier than Django, which then leaves it be.
+    """Log an error response as Django does, but before Django does, which then does not log it again.
 
-    After the middleware chain the correlation would be gone, and a handler that asks `current()` find nothing.
+    Django would log it after the outermost middleware, where the correlation is no longer current.
     """
     log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)  # type: ignore[arg-type]  # Django's response has more kinds than its stubs
 
 
 def _finish(correlation: Correlation, request: HttpRequest, response: HttpResponseBase) -> None:
-    """Set the header, instead of any that the view has set; see to the access record and to the body of a stream."""
-    # The mapping below `headers`, by lower-case name: a look into `headers` itself raises and catches a KeyError
-    # (0.7 µs against 0.05), and setting a value there checks what the rule for ids has checked (0.4 against 0.05).
-    stored = response.headers._store
+    """Set the header, replacing one that the view has set, write the access record, and wrap a streaming body."""
+    stored = compat.stored_headers(response)  # ids need no check: `is_acceptable` is stricter than Django's
     stored["x-request-id"] = (HEADER, correlation.correlation_id)
     if "access-control-allow-origin" in stored or "access-control-expose-headers" in stored:
         _expose(response)
@@ -125,7 +124,7 @@ def _finish(correlation: Correlation, request: HttpRequest, response: HttpRespon
 
 
 def _expose(response: HttpResponseBase) -> None:
-    """Let scripts of other origins read the header."""
+    """Allow scripts of other origins to read the X-Request-ID header."""
     exposed = response.headers.get(EXPOSE_HEADERS)
     if exposed is None:
         response.headers[EXPOSE_HEADERS] = HEADER
@@ -138,7 +137,7 @@ def _record(correlation: Correlation, request: HttpRequest, status: int, size: i
 
 
 def _recorder(correlation: Correlation, request: HttpRequest, response: HttpResponseBase) -> streaming.Ended:
-    """Writes the access record when a body has ended, without holding the request for so long."""
+    """Return a function that writes the access record when the body has ended, and does not keep the request alive."""
     return functools.partial(
         access_log.record, correlation, request.method or "", request.path, correlation.route, response.status_code
     )

@@ -1,6 +1,6 @@
-"""What takes the correlation along: headers for calls to other services, a dictionary for messages.
+"""The correlation for other processes: headers for calls to other services, and a dictionary for messages.
 
-Only to hosts that are named: an id or a trace is nobody else's business.
+Headers are added only to calls to configured hosts, so that ids and traces do not leak to others.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ _MESSAGE_KEYS = ("correlation_id", "traceparent", "tracestate")
 
 
 def outgoing_headers() -> dict[str, str]:
-    """The headers for one call to another service: the correlation id and the trace context; empty outside of any.
+    """Return the headers for one call to another service: the correlation id and the trace context.
 
-    Ask anew for each call: each has a parent id of its own.
+    Empty outside a request, task or command. Call it once for each outgoing call, because each has its own parent id.
     """
     correlation = current()
     return {} if correlation is None else {HEADER: correlation.correlation_id} | correlation.trace_headers()
 
 
 def missing_headers(hosts: Sequence[str], host: str, given: Container[str]) -> Iterator[tuple[str, str]]:
-    """Those of `outgoing_headers()` to add to a call to `host` that has the headers `given`: the caller's stay.
+    """Yield those of `outgoing_headers()` that a call to `host` lacks. `given` are the headers that it has.
 
-    `hosts` reads as ALLOWED_HOSTS does: `api.example.com`, `.example.com` for it and all below it, `*`.
-    A caller's own `traceparent` keeps our `tracestate` away too: the two belong together.
+    `hosts` has the syntax of ALLOWED_HOSTS: `api.example.com`, `.example.com` for that host and all below it, or `*`.
+    If the call has a `traceparent` of its own, no `tracestate` is added, because the two belong together.
     """
     if not validate_host(host.lower(), hosts):
         return
@@ -41,12 +41,18 @@ def missing_headers(hosts: Sequence[str], host: str, given: Container[str]) -> I
 
 
 def outgoing_message() -> dict[str, str]:
-    """What a message (a task, an event) takes along, for `correlated_by()` at the other end; empty outside of any."""
+    """Return a dictionary for a message, such as a task or an event, that its consumer passes to `correlated_by()`.
+
+    Empty outside a request, task or command.
+    """
     correlation = current()
     return {} if correlation is None else {"correlation_id": correlation.correlation_id} | correlation.trace_headers()
 
 
 def correlated_by(message: object) -> AbstractContextManager[Correlation]:
-    """Work for the correlation that `message` brought; for a new one if it brought none, or something else."""
-    brought = message if isinstance(message, Mapping) else {}
-    return correlated(*(value if isinstance(value := brought.get(key), str) else "" for key in _MESSAGE_KEYS))
+    """Return a context manager that sets the correlation from a message of `outgoing_message()`.
+
+    Sets a new correlation if `message` is something else.
+    """
+    fields = message if isinstance(message, Mapping) else {}
+    return correlated(*(value if isinstance(value := fields.get(key), str) else "" for key in _MESSAGE_KEYS))

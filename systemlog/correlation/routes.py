@@ -1,4 +1,4 @@
-"""The pattern of a URL, as a person would write it."""
+"""URL patterns in a readable form."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ _ESCAPED = re.compile(r"\\([^A-Za-z0-9])")
 
 @functools.cache
 def readable_route(pattern: str) -> str:
-    r"""Rewrite the regular expression of a `re_path` the way a `path` is written.
+    r"""Return the regular expression of a `re_path` in the notation of `path`.
 
-    `orders/(?P<pk>[^/.]+)/?\Z` becomes `orders/<pk>/`; what `path` takes stays as it is. The helpers are those of
-    Django's admindocs, by which DRF names the paths of a schema. The cache is bounded by the project's URL patterns.
+    `orders/(?P<pk>[^/.]+)/?\Z` becomes `orders/<pk>/`. The pattern of a `path` is returned unchanged. Uses functions of
+    Django's admindocs, as REST framework does for the paths of a schema. The cache cannot outgrow the number of the
+    project's URL patterns.
     """
     simplified = replace_metacharacters(replace_unnamed_groups(replace_named_groups(pattern)))
     return _ESCAPED.sub(r"\1", simplified)

@@ -1,6 +1,7 @@
-"""Says in a comment of each SQL statement which request it is from, in the format of sqlcommenter.
+"""Adds a comment with the correlation id to each SQL statement, in the format of sqlcommenter.
 
-For the database's slow query log and its list of running statements. Opt in by `CORRELATION_SQL_COMMENTS`.
+The comment shows in the database's slow query log and in its list of running statements. `CORRELATION_SQL_COMMENTS`
+turns it on.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from urllib.parse import quote
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from systemlog import compat
 from systemlog.conf import conf
 from systemlog.correlation.context import current
 
@@ -18,17 +20,16 @@ Execute = Callable[[Any, Any, bool, dict[str, Any]], Any]
 
 
 def comment_statements(connection: BaseDatabaseWrapper, **_: object) -> None:
-    """Receiver of `connection_created`: from now on the statements of this connection are commented."""
-    if conf().CORRELATION_SQL_COMMENTS and _execute_commented not in connection.execute_wrappers:
-        # At the front: a connection may open inside `with connection.execute_wrapper(...)`, which takes away the last.
-        connection.execute_wrappers.insert(0, _execute_commented)
+    """Comment all further statements of the connection, if the setting is on. A receiver of `connection_created`."""
+    if conf().CORRELATION_SQL_COMMENTS:
+        compat.wrap_statements(connection, _execute_commented)
 
 
 def commented(sql: str, fields: dict[str, str], *, has_params: bool) -> str:
-    """`sql` with `fields` in a comment at its end; as it is if it has a comment already (sqlcommenter: hands off).
+    """Return `sql` with `fields` in a comment at its end, or unchanged if it has a comment, as sqlcommenter demands.
 
-    The values are URL-encoded, so that none can end the comment. Where parameters go with the statement, a percent
-    sign is a driver's placeholder and must be doubled.
+    The values are URL-encoded, so that none can end the comment. `has_params` says that parameters go with the
+    statement: then drivers take a percent sign for a placeholder, and it is doubled.
     """
     if not fields or "/*" in sql or "--" in sql:
         return sql

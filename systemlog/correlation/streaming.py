@@ -1,6 +1,7 @@
-"""Bodies that are produced after the middleware has returned: each step runs with the request's correlation.
+"""Wraps the bodies of streaming responses, which are produced after the middleware has returned.
 
-The variable is set for the step and put back after it, never left to a `close()` that a server may not call.
+The correlation is set for each step of the body's iterator and reset after it. It never stays set until `close()`,
+which a server may not call.
 """
 
 from __future__ import annotations
@@ -15,32 +16,33 @@ from django.core.files import File
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from systemlog import compat
 from systemlog.correlation.context import Correlation, _current, carried
 
 Ended = Callable[[int, bool], None]
-"""Is told once how many bytes went out, and whether the body came to its end."""
+"""Called once at the end of a body, with the number of bytes sent and whether the body was complete."""
 
 
 def runs_code(response: HttpResponseBase) -> TypeGuard[StreamingHttpResponse]:
-    """Whether code of the project runs while a streaming body goes out: a file is left to the server's `sendfile`."""
+    """Return whether the project's code produces the body. A file is left alone, so that sendfile can be used."""
     return not isinstance(getattr(response, "file_to_stream", None), io.IOBase | File)
 
 
 def accompany(response: StreamingHttpResponse, correlation: Correlation, ended: Ended | None) -> None:
-    """Let the body of `response` be produced, and closed, with `correlation` current."""
+    """Wrap the body of `response`, so that it is produced and closed with `correlation` current.
+
+    `ended` is called at the end of the body.
+    """
     correlation.pin_trace()
-    # Django's closers run after everything else, the generator's own `finally` among them.
-    closers = response._resource_closers  # type: ignore[attr-defined]  # Django's, not in its stubs
+    closers, chunks = compat.stream_parts(response)
+    # Django calls these functions last, after the `finally` block of a generator.
     closers[:] = [carried(correlation, closer) for closer in closers]
-    # What the view gave, not `streaming_content`: that refers to the response, which would then be in a cycle with its
-    # body, and a body that nobody reads to its end be closed whenever the garbage collector runs, in whatever context.
-    chunks = response._iterator  # type: ignore[attr-defined]  # Django's, not in its stubs
     body = AsyncBody if response.is_async else Body
     response.streaming_content = body(chunks, response.charset, correlation, ended)
 
 
 class _Counted:
-    """What is counted of a body, and that its end is told once."""
+    """Counts the bytes of a body, and calls `ended` once."""
 
     __slots__ = ("_charset", "_chunks", "_correlation", "_ended", "_is_over", "_size", "_token")
 
@@ -53,16 +55,16 @@ class _Counted:
         self._size = 0
 
     def close(self) -> None:
-        """The response was closed: if the body had not ended, it never will."""
+        """End the body, as incomplete if it has not ended before."""
         self._is_over = True
         self._end(completed=False)
 
     def __enter__(self) -> None:
-        """One step begins: the code of the project runs next."""
+        """Set the correlation for one step of the iterator."""
         self._token = _current.set(self._correlation)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """The step is over; an exception other than the iterator's own end cuts the body short."""
+        """Reset the correlation, and end the body if the step raised: complete only if it was the iterator's end."""
         _current.reset(self._token)
         if kind is not None:
             self._is_over = True
@@ -93,7 +95,7 @@ class Body(_Counted):
             return self._count(next(self._chunks))
 
     def __del__(self) -> None:
-        """A server has let go of the body, and neither read it to its end nor closed it."""
+        """Close a body that the server has neither read to its end nor closed."""
         if not self._is_over:
             if isinstance(self._chunks, Generator):
                 with self:
@@ -116,12 +118,12 @@ class AsyncBody(_Counted):
         except StopAsyncIteration:
             return
         finally:
-            # Where nobody calls `close()`, the event loop closes what is let go of, and knows no correlation.
+            # If nobody calls `close()`, the event loop closes an abandoned generator, without the correlation.
             await self._close_chunks()
             super().close()
 
     def close(self) -> None:
-        """The response was closed, by Django in a thread: a body that has not ended does so now, in the event loop."""
+        """End the body. Django calls this in a thread; an unfinished generator is closed in the event loop."""
         if not self._is_over and not _in_event_loop():
             async_to_sync(self._close_chunks)()
         super().close()

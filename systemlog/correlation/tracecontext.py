@@ -1,6 +1,6 @@
-"""W3C Trace Context, level 2: what an incoming `traceparent` and `tracestate` say, and what goes outwards.
+"""W3C Trace Context, level 2: reads incoming `traceparent` and `tracestate` headers, and makes outgoing ones.
 
-Pure functions and one value; nothing here knows a request. What is not valid to the letter restarts the trace.
+The functions are pure. An invalid `traceparent` starts a new trace, as the specification demands.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import os
 import re
 
 MAX_TRACEPARENT_LENGTH = 512
-"""A future version may be longer than the 55 characters of today's; longer than this is no trace context."""
+"""Headers longer than this are invalid. Version 00 has 55 characters; a future version may have more."""
 
 MAX_TRACESTATE_LENGTH = 512
-"""What the specification asks to be passed on at least (3.3.1.5); what is longer loses members."""
+"""Longer headers lose members. The specification demands that at least this many characters are passed on (3.3.1.5)."""
 
 MAX_MEMBERS = 32
 LONG_MEMBER = 128
@@ -37,9 +37,9 @@ _member = re.compile(
 
 
 class TraceContext:
-    """The trace that a request takes part in. What only outgoing calls need is read when there is one.
+    """The trace of a request. Takes a valid `traceparent`; in every version its known parts have the same positions.
 
-    Of a valid `traceparent` everything that is known stands at its place, in every version.
+    Flags and `tracestate` are parsed only when an outgoing call needs them.
     """
 
     __slots__ = ("_traceparent", "_tracestate", "trace_id")
@@ -50,7 +50,7 @@ class TraceContext:
         self._tracestate = tracestate
 
     def headers(self, parent_id: str = "") -> dict[str, str]:
-        """The headers of one outgoing call: a parent id of its own, unless the caller has a span for it."""
+        """Return the headers of one outgoing call. `parent_id` is the caller's span; the default is a random id."""
         flags = int(self._traceparent[53:55], 16) & (SAMPLED | RANDOM)
         headers = {"traceparent": f"00-{self.trace_id}-{parent_id or os.urandom(8).hex()}-{flags:02x}"}
         if self._tracestate and (tracestate := read_tracestate(self._tracestate)):
@@ -59,15 +59,15 @@ class TraceContext:
 
 
 def start() -> TraceContext:
-    """A new trace. Its id is random in every bit, and the flags say so; whether to sample is a tracer's decision."""
+    """Return a new trace with a random id. It has the random flag, but not the sampled flag, which a tracer decides."""
     return TraceContext(f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-{RANDOM:02x}")
 
 
 def read(traceparent: str, tracestate: str = "") -> TraceContext | None:
-    """The trace that the two headers name; None if `traceparent` is not valid.
+    """Return the trace that the two headers name; None if `traceparent` is invalid.
 
-    A header that came more than once arrives as one, joined by commas: two of `traceparent` are no valid one,
-    several of `tracestate` are one list.
+    A server joins repeated headers with commas. Two `traceparent` headers are therefore invalid, and several
+    `tracestate` headers are one list.
     """
     if len(traceparent) > MAX_TRACEPARENT_LENGTH:
         return None
@@ -76,9 +76,9 @@ def read(traceparent: str, tracestate: str = "") -> TraceContext | None:
 
 
 def read_tracestate(tracestate: str) -> str:
-    """The valid `tracestate` to pass on, "" if there is none: one bad member spoils the list.
+    """Return the `tracestate` to pass on; "" if it has an invalid member or too many.
 
-    Of members with the same key the first stays: whoever changes a member puts it in front (3.5).
+    Of several members with the same key the first is kept, because an updated member is put first (3.5).
     """
     members = [member for part in tracestate.split(",") if (member := part.strip(" \t"))]
     if len(members) > MAX_MEMBERS:
@@ -93,7 +93,7 @@ def read_tracestate(tracestate: str) -> str:
 
 
 def _shortened(members: list[str]) -> list[str]:
-    """Without what is too much: the longest kind of member goes first, then the last (3.3.1.5)."""
+    """Return members that fit into `MAX_TRACESTATE_LENGTH`: drop those over 128 characters, then the last (3.3.1.5)."""
 
     def is_too_long() -> bool:
         return sum(map(len, members)) + len(members) - 1 > MAX_TRACESTATE_LENGTH

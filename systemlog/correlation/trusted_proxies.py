@@ -1,4 +1,4 @@
-"""From whom an incoming correlation id and trace context are taken: `SYSTEMLOG["CORRELATION_TRUST"]`."""
+"""The clients whose correlation ids and trace contexts are used: the setting `CORRELATION_TRUST`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ALL = "all"
 NONE = "none"
 UNIX = "unix"
-"""In a list of proxies: whoever connects through a Unix socket, which gives no address."""
+"""In a list of proxies, stands for clients that connect through a Unix socket and have no address."""
 
 
 def is_trusted(trust: str | Sequence[str], address: str) -> bool:
-    """Whether the peer at `address` may name the id of its request."""
+    """Return whether the client at `address` may choose the correlation id of its request."""
     if isinstance(trust, str):
         return trust == ALL
     return _is_among(tuple(trust), address)
@@ -36,12 +36,12 @@ def _is_among(proxies: tuple[str, ...], address: str) -> bool:
 
 def _networks(proxies: Iterable[str]) -> Iterator[Network]:
     for proxy in proxies:
-        with contextlib.suppress(ValueError):  # the system check systemlog.E010 names it; here it trusts nobody
+        with contextlib.suppress(ValueError):  # the system check systemlog.E010 reports it; here it matches no client
             if network := network_of(proxy):
                 yield network
 
 
 @functools.lru_cache(maxsize=256)
 def network_of(proxy: str) -> Network | None:
-    """The network that an entry of the list names; None for `unix`. ValueError for what is none."""
+    """Return the network that an entry of the list names; None for `unix`. Raises ValueError for an invalid entry."""
     return None if proxy == UNIX else ipaddress.ip_network(proxy)

@@ -1,24 +1,19 @@
-"""Whose request it is, as far as that is known without asking the database."""
+"""The user of a request, as far as it is known without querying the database."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest
-from django.utils.functional import LazyObject, empty
+
+from systemlog import compat
 
 
 def user_id_of(request: HttpRequest) -> str | None:
-    """The key of the authenticated user; None for nobody, or while nobody has looked.
+    """Return the primary key of the authenticated user as text; None if nobody is logged in or it is not loaded yet.
 
-    `request.user` is lazy, and looking at it would load the session and the user: it is left asleep. A DRF view
-    that authenticates by token puts its user there too, so this finds it from then on.
+    `request.user` is lazy, and this function does not load it. A REST framework view that authenticates by token sets
+    `request.user` of Django's request too, so its user is found from then on.
     """
-    known = request.__dict__
-    user = known.get("user")
-    if isinstance(user, LazyObject):
-        # Past the proxy, which costs a microsecond and more at each look, and there is one for each log record.
-        user = object.__getattribute__(user, "_wrapped")
-        if user is empty:
-            user = known.get("_acached_user")  # an async view that asked `request.auser()`
+    user = compat.loaded_user(request)
     if user is None or not getattr(user, "is_authenticated", False):
         return None
     key = getattr(user, "pk", None)

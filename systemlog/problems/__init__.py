@@ -1,4 +1,4 @@
-"""What went wrong: problem types, and the answers (RFC 9457) that every error of the process becomes."""
+"""Problem types, and the RFC 9457 problem body into which every error of the process is turned."""
 
 from systemlog.problems.exceptions import InvalidBody, InvalidParameters, ProblemException
 from systemlog.problems.handling.dispatch import exception_handler

@@ -1,4 +1,4 @@
-"""System checks: what would keep an error from being a problem is named at start-up, with what to do."""
+"""System checks of the settings that problems need: each message names a setting and its correction."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from django.db import connections
 from django.urls import NoReverseMatch, Resolver404, get_resolver, resolve, reverse
 from rest_framework.settings import api_settings
 
+from systemlog import compat
 from systemlog.conf import NAME, conf
 from systemlog.correlation.routes import readable_route
 from systemlog.problems import views
@@ -28,13 +29,16 @@ HANDLER = "systemlog.problems.exception_handler"
 NEGOTIATION = "systemlog.problems.ContentNegotiation"
 CSRF_FAILURE = "systemlog.problems.views.csrf_failure"
 ABOVE = ("systemlog.correlation.CorrelationMiddleware", "health.middleware.HealthMiddleware")
-"""The middlewares that belong above ours."""
+"""The middlewares that belong above ProblemMiddleware."""
 
 
 @register(Tags.compatibility)
 def check_installation(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.W021: both doors are open; W022: no other middleware is above; W023: `type` URIs lead somewhere;
-    W024: nothing of Django's or DRF's own turns one error into another.
+    """Check the installation in the settings and the URLconf.
+
+    W021: the exception handler and the middleware are both installed. W022: only `ABOVE` stands above the middleware.
+    W023: the `type` URIs lead to the pages of the problem types. W024: the negotiation class and the CSRF view of this
+    package replace those that hide an error. W025: PROBLEM_HTML_PATHS names existing URLs.
     """
     middlewares = list(settings.MIDDLEWARE)
     has_middleware = MIDDLEWARE in middlewares
@@ -69,17 +73,17 @@ def check_installation(app_configs: Sequence[AppConfig] | None, **kwargs: object
     if not _is_served(conf().PROBLEM_BASE_URL):
         messages.append(
             checks.Warning(
-                f"The `type` of every problem begins with {conf().PROBLEM_BASE_URL}, and the pages of the problem "
-                "types are not there.",
+                f"The `type` of every problem begins with {conf().PROBLEM_BASE_URL}, but the pages of the problem "
+                "types are not served there.",
                 hint="Include 'systemlog.problems.urls' at the root, before any pattern that takes every path, or set "
                 f"{NAME}['PROBLEM_BASE_URL'].",
                 id="systemlog.W023",
             )
         )
-    return messages + list(_other_answers(has_handler, has_middleware)) + list(_pages_nowhere())
+    return messages + list(_default_views(has_handler, has_middleware)) + list(_unknown_html_paths())
 
 
-def _pages_nowhere() -> Iterator[CheckMessage]:
+def _unknown_html_paths() -> Iterator[CheckMessage]:
     if not getattr(settings, "ROOT_URLCONF", None):
         return
     for place in conf().PROBLEM_HTML_PATHS:
@@ -95,17 +99,17 @@ def _pages_nowhere() -> Iterator[CheckMessage]:
             )
 
 
-def _other_answers(has_handler: bool, has_middleware: bool) -> Iterator[CheckMessage]:
+def _default_views(has_handler: bool, has_middleware: bool) -> Iterator[CheckMessage]:
     negotiation: Any = api_settings.DEFAULT_CONTENT_NEGOTIATION_CLASS
     if has_handler and not issubclass(negotiation, ContentNegotiation):
         yield checks.Warning(
-            "A client that accepts nothing but application/problem+json gets 406 in place of every other answer.",
+            "A client that accepts only application/problem+json gets 406 in place of every other response.",
             hint=f"Set REST_FRAMEWORK['DEFAULT_CONTENT_NEGOTIATION_CLASS'] to {NEGOTIATION!r}.",
             id="systemlog.W024",
         )
     if has_middleware and settings.CSRF_FAILURE_VIEW == global_settings.CSRF_FAILURE_VIEW:
         yield checks.Warning(
-            "A failed CSRF check is answered as any other 403, which does not say what to do.",
+            "A failed CSRF check is answered like any other 403, which does not tell the client what to do.",
             hint=f"Set CSRF_FAILURE_VIEW to {CSRF_FAILURE!r}.",
             id="systemlog.W024",
         )
@@ -113,11 +117,11 @@ def _other_answers(has_handler: bool, has_middleware: bool) -> Iterator[CheckMes
 
 @register(Tags.compatibility)
 def check_problem_types(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.E022: no two problem types have one slug."""
+    """Check that no two problem types have the same slug (E022)."""
     return [
         Error(
             f"Two different problem types have the slug {slug!r}.",
-            hint="Give one of them another `slug`: clients tell problems apart by it.",
+            hint="Give one of them another `slug`, because clients tell problem types apart by it.",
             id="systemlog.E022",
         )
         for slug in sorted(slugs_taken_twice())
@@ -126,24 +130,24 @@ def check_problem_types(app_configs: Sequence[AppConfig] | None, **kwargs: objec
 
 @register(Tags.compatibility)
 def check_async_views(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.E021: no async view is under ATOMIC_REQUESTS: Django would answer every request to it with a 500."""
+    """Check that no async view is under ATOMIC_REQUESTS (E021). Django would answer each request to it with a 500."""
     atomic = {alias for alias, database in connections.settings.items() if database.get("ATOMIC_REQUESTS")}
     if not atomic or not getattr(settings, "ROOT_URLCONF", None):
         return []
     return [
         Error(
-            f"ATOMIC_REQUESTS cannot hold for the async view of the route {readable_route(route)!r} ({_name(view)}).",
+            f"ATOMIC_REQUESTS does not work for the async view of the route {readable_route(route)!r} ({_name(view)}).",
             hint="Decorate it with django.db.transaction.non_atomic_requests, or make it a sync view.",
             id="systemlog.E021",
         )
         for route, view in views_below(get_resolver())
-        if iscoroutinefunction(view) and atomic - getattr(view, "_non_atomic_requests", set())
+        if iscoroutinefunction(view) and atomic - compat.non_atomic_aliases(view)
     ]
 
 
 def _is_served(base_url: str) -> bool:
     if not base_url.startswith("/") or not getattr(settings, "ROOT_URLCONF", None):
-        return True  # on another host, perhaps, or in a project of workers alone
+        return True  # the pages may be on another host, or the project may consist of workers alone
     try:
         return unwrap(resolve(base_url + "not-found").func) is unwrap(views.detail)
     except Resolver404:
@@ -151,7 +155,7 @@ def _is_served(base_url: str) -> bool:
 
 
 def _name(view: Any) -> str:
-    """The view's name; of one that is wrapped by decorators or partials, the name of the function inside."""
+    """Return the name of the view, or of the function that decorators and partials wrap."""
     while isinstance(view, partial):
         view = view.func
     view = unwrap(view)

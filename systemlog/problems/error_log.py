@@ -1,7 +1,7 @@
-"""The one log record, and the one signal, that each error of a request gets.
+"""Writes one log record for each error of a request, and sends `got_request_exception` for each 5xx.
 
-Django logs the same errors at several places and at levels of its own: in views (405), in decorators, behind the last
-middleware. For requests that pass ProblemMiddleware those records are dropped, and this one is written.
+Django logs the same errors in several places and at fixed levels: in views (405), in decorators, and after the last
+middleware. For requests inside ProblemMiddleware a filter drops those records, and `report` writes this one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.db import Error as DatabaseError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.functional import LazyObject, empty
 
 from systemlog import compat
 from systemlog.conf import NAME, conf
@@ -27,30 +26,30 @@ from systemlog.problems.repeats import repeats
 from systemlog.problems.response import correlation_id_of, instance_of
 from systemlog.problems.wrong_hosts import wrong_hosts
 
-ON_OUR_ROAD = "_systemlog_problems"
-"""The attribute of a request between ProblemMiddleware's doors."""
+INSIDE_MIDDLEWARE = "_systemlog_problems"
+"""The attribute that marks a request while it is inside ProblemMiddleware."""
 
 logger = logging.getLogger("django.request")
 
 
-class OnlyOurRecords(logging.Filter):
-    """Drops what Django itself logs about a response that `report` speaks of."""
+class DropDjangosRecords(logging.Filter):
+    """Drops Django's own record of an error that `report` logs."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep ours, and whatever is not about such a request."""
+        """Keep the record if `report` wrote it, or if it is not about a request inside ProblemMiddleware."""
         return getattr(record, "action", None) == ACTION or not getattr(
-            getattr(record, "request", None), ON_OUR_ROAD, False
+            getattr(record, "request", None), INSIDE_MIDDLEWARE, False
         )
 
 
 ACTION = "problem"
-_only_ours = OnlyOurRecords()
+_drop_djangos_records = DropDjangosRecords()
 
 
 def install_filter() -> None:
-    """Put the filter on Django's loggers; twice does no harm."""
+    """Put the filter on Django's loggers. Calling this twice has no effect."""
     for name in ("django.request", "django.security.csrf"):
-        logging.getLogger(name).addFilter(_only_ours)
+        logging.getLogger(name).addFilter(_drop_djangos_records)
 
 
 def report(
@@ -61,11 +60,14 @@ def report(
     slug: str | None = None,
     signalled: bool = False,
 ) -> None:
-    """Log the error that `response` is, and for a 5xx tell whoever listens to `got_request_exception`."""
-    if getattr(response, "_has_been_logged", False):
+    """Log an error response, unless it was logged before, and send `got_request_exception` for a 5xx.
+
+    `exc` is the exception behind the response, and `slug` its problem type. `signalled` says that the signal was sent.
+    A 4xx is logged at its level in PROBLEM_LOG_LEVELS, and not at all if it repeats too often (`repeats`).
+    """
+    if compat.was_logged(response):
         return
-    # Django's own mark, which keeps its handler from logging the response again.
-    response._has_been_logged = True  # type: ignore[attr-defined]  # Django's own mark
+    compat.mark_logged(response)
     if getattr(exc, "is_recorded", False):
         return
     status = response.status_code
@@ -76,7 +78,7 @@ def report(
         if isinstance(exc, DisallowedHost):
             wrong_hosts.warn(request)
         return
-    user_id = user_id_of(request, exc)
+    user_id = _find_user_id(request, exc)
     if status < 500 and not _may_log(request, status, slug, user_id, level):
         return
     (
@@ -100,7 +102,7 @@ def report(
 
 
 def _may_log(request: HttpRequest, status: int, slug: str | None, user_id: str | None, level: int) -> bool:
-    """Whether this 4xx has a record of its own. In tests all have, unless the project's settings have the key."""
+    """Return whether this 4xx gets a record of its own. In tests each does, unless PROBLEM_LOG_REPEATS is set."""
     if compat.in_tests() and "PROBLEM_LOG_REPEATS" not in getattr(settings, NAME, {}):
         return True
     most = conf().PROBLEM_LOG_REPEATS
@@ -108,22 +110,27 @@ def _may_log(request: HttpRequest, status: int, slug: str | None, user_id: str |
 
 
 def configured_level(status: int, levels: Mapping[int, str]) -> int | None:
-    """The level at which a 4xx is logged; None if it is not."""
+    """Return the level at which a 4xx is logged; None if it is not logged."""
     name = levels.get(status)
     return None if name is None else logging.getLevelNamesMapping()[name]
 
 
-def user_id_of(request: HttpRequest, exc: BaseException | None) -> str | None:
-    """Who asked. Asks the database only in the request's own thread, and only if that is not what broke."""
+def _find_user_id(request: HttpRequest, exc: BaseException | None) -> str | None:
+    """Return the primary key of the request's user as text; None if nobody is logged in or the user is not known.
+
+    Queries the database for the user only in the request's own thread (WSGI), and only if `exc` is not an error of the
+    database.
+    """
     correlation = current()
     if correlation is not None and correlation.user_id is not None:
         return correlation.user_id
-    user = request.__dict__.get("user")
-    if isinstance(user, LazyObject) and user._wrapped is empty:
+    user = compat.loaded_user(request)
+    if user is None:
+        user = request.__dict__.get("user")
         if not isinstance(request, WSGIRequest) or isinstance(exc, DatabaseError):
             return None
         try:
-            user.is_authenticated  # noqa: B018  (evaluates it)
+            getattr(user, "is_authenticated", None)  # loads the user
         except Exception:  # noqa: BLE001  (a log record is not worth a second failure)
             return None
     key = getattr(user, "pk", None)
@@ -134,8 +141,8 @@ def _send_signal(request: HttpRequest, exc: BaseException) -> None:
     if sys.exc_info()[1] is exc:
         signals.got_request_exception.send(sender=None, request=request)
         return
-    # Receivers (Sentry's, the test client's) read sys.exc_info().
+    # The receivers of Sentry and of Django's test client read sys.exc_info().
     try:
         raise exc
-    except (Exception, SystemExit):  # noqa: BLE001  (whatever it is, it is only shown)
+    except (Exception, SystemExit):  # noqa: BLE001  (raised only for sys.exc_info())
         signals.got_request_exception.send(sender=None, request=request)

@@ -1,4 +1,4 @@
-"""Problems as exceptions: raise one anywhere, in a view of any kind or in a middleware, and it is the answer.
+"""Exceptions that are answered with a problem, wherever they are raised: in a view of any kind or in a middleware.
 
 class OutOfStock(ProblemException):
     \"\"\"The order asks for more than there is. `available` says how much that is.\"\"\"
@@ -26,18 +26,22 @@ from systemlog.problems.registry import ProblemType
 
 
 class ProblemException(SystemLogError, APIException):
-    """An error that the client is told about. Subclasses are problem types, and registered by being defined.
+    """An error whose type and detail the client may see. Defining a subclass registers a problem type.
 
-    Class attributes: `status_code`, `slug` and `title` (both made from the class name if left out), `default_detail`.
-    The docstring is the documentation at `/problems/<slug>`. Keyword arguments are extension members of the body.
+    A subclass sets `status_code`, and may set `default_detail`, `slug` and `title`. The last two are made from the name
+    of the class if they are missing. The docstring is the documentation at `/problems/<slug>`.
+
+    The constructor takes the `detail` of this occurrence (default: `default_detail`), response `headers`, and
+    `problem_type` for a type that was declared as a `ProblemType` object. Other keyword arguments become extension
+    members of the body. Raises TypeError if one has the name of a standard member.
     """
 
     slug: ClassVar[str]
     title: ClassVar[str | Promise]
     problem_type: ProblemType | None = None
-    """Made of the class attributes; given to the constructor, it makes a problem of a type declared as an object."""
+    """The problem type, made from the class attributes."""
     is_recorded = False
-    """Whether whoever raised it sees to the log record itself, so that its answer gets none."""
+    """True if the code that raises the exception logs it, so that its response gets no record."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
@@ -65,11 +69,12 @@ class ProblemException(SystemLogError, APIException):
         **members: object,
     ) -> None:
         if members and (reserved := STANDARD_MEMBERS.intersection(members)):
-            raise TypeError(f"{', '.join(sorted(reserved))}: every problem has these members; name yours otherwise")
+            names = ", ".join(sorted(reserved))
+            raise TypeError(f"{names}: every problem has these members. Give the extension member another name.")
         if problem_type is not None:
             self.problem_type = problem_type
             self.status_code = problem_type.status_in_force
-        # Not APIException's own: it would translate the default detail, which the answer may want in another language.
+        # APIException's constructor would translate the default detail now; the response may need another language.
         Exception.__init__(self, *(() if detail is None else (detail,)))
         self.own_detail = "" if detail is None else str(detail)
         self.headers = dict(headers or {})
@@ -77,13 +82,13 @@ class ProblemException(SystemLogError, APIException):
 
     @property
     def detail(self) -> ErrorDetail:  # type: ignore[override]  # an attribute there
-        """What is said of this occurrence, as DRF's exceptions have it."""
+        """The text about this occurrence, as REST framework's exceptions have it."""
         known = self.problem_type
         return ErrorDetail(self.own_detail or str(known.detail if known else self.default_detail), self.default_code)
 
 
 def _unwrapped(docstring: str) -> str:
-    """The docstring without the line ends that only its width has put there: lists and code keep theirs."""
+    """Return the docstring with each paragraph on one line. Lists and code keep their line breaks."""
     paragraphs = inspect.cleandoc(docstring).split("\n\n")
     return "\n\n".join(
         paragraph if re.search(r"^(?:[-*] |\s)", paragraph, re.MULTILINE) else paragraph.replace("\n", " ")
@@ -92,7 +97,10 @@ def _unwrapped(docstring: str) -> str:
 
 
 class InvalidBody(SystemLogError, ValidationError):
-    """A body whose errors are given with their places, where a dictionary could not tell a key from the whole."""
+    """A ValidationError whose messages are given with their paths, which REST framework's dictionaries cannot express.
+
+    `omitted` is the number of further messages that the caller left out.
+    """
 
     def __init__(self, places: Sequence[Place], omitted: int = 0) -> None:
         super().__init__([place.detail for place in places])
@@ -101,8 +109,8 @@ class InvalidBody(SystemLogError, ValidationError):
 
 
 class InvalidParameters(ProblemException):
-    """One or more query parameters are not what the operation takes. Each entry of `errors` names one in `parameter`
-    and says in `detail` what is wrong with it. Correct the parameters and send the request again.
+    """One or more query parameters are invalid. Each entry of `errors` names one in `parameter` and says in `detail`
+    what is wrong with it. Correct the parameters and send the request again.
     """
 
     slug = "invalid-parameters"

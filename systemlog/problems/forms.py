@@ -1,7 +1,7 @@
-"""Errors in the form of another protocol: where a client speaks one, a problem body would tell it nothing.
+"""Converts errors to the format of another protocol, for clients that would not understand a problem body.
 
-A room that answers such a protocol registers a finder. ProblemMiddleware and whoever refuses a request before Django
-sees it ask here, so that an error has the protocol's form wherever it was raised.
+A package that implements such a protocol registers a finder. ProblemMiddleware, and code that refuses a request before
+Django sees it, call `in_form`, so that an error has the protocol's format wherever it was raised.
 """
 
 from __future__ import annotations
@@ -12,31 +12,33 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from systemlog.problems.response import OF_THE_OLD_BODY, phrase
+from systemlog import compat
+from systemlog.problems.response import BODY_HEADERS, phrase
 
 Form = Callable[[HttpRequest, int, str], HttpResponse]
-"""Makes the answer to an error of this status, with this text, in the protocol's form."""
+"""Makes a response in the protocol's format from the request, the error's status and its text."""
 
 Finder = Callable[[HttpRequest], Form | None]
+"""Returns the `Form` of the protocol that a request belongs to; None if it belongs to none."""
 
 IN_FORM = "_systemlog_in_form"
-"""The attribute of a response that has its protocol's form already."""
+"""The attribute that marks a response in its protocol's format."""
 
-OF_THE_BODY = frozenset(
-    name.lower() for name in (*OF_THE_OLD_BODY, "Content-Type", "Content-Length", "Content-Language", "Vary")
+_NOT_COPIED = frozenset(
+    name.lower() for name in (*BODY_HEADERS, "Content-Type", "Content-Length", "Content-Language", "Vary")
 )
 
 _finders: list[Finder] = []
 
 
 def register(finder: Finder) -> None:
-    """Have `finder` asked which form the errors of a request have; twice does no harm."""
+    """Add `finder` to those that `find_form` calls. Calling this twice has no effect."""
     if finder not in _finders:
         _finders.append(finder)
 
 
 def find_form(request: HttpRequest) -> Form | None:
-    """The form that the errors of this request have; None for a problem or a page."""
+    """Return the `Form` for the errors of this request; None if they are problems or HTML pages."""
     for finder in _finders:
         if (form := finder(request)) is not None:
             return form
@@ -44,22 +46,25 @@ def find_form(request: HttpRequest) -> Form | None:
 
 
 def in_form(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """An error response in the form of the protocol that its request speaks, with the headers that it had."""
+    """Return the error response in the format of its request's protocol, with the same headers and cookies.
+
+    Returns the same object if it has that format already, or if the request belongs to no protocol.
+    """
     if hasattr(response, IN_FORM) or (form := find_form(request)) is None:
         return response
-    answer = form(request, response.status_code, _said(response))
+    answer = form(request, response.status_code, _detail_of(response))
     setattr(answer, IN_FORM, True)
     for name, value in response.items():
-        if name.lower() not in OF_THE_BODY:
+        if name.lower() not in _NOT_COPIED:
             answer.headers.setdefault(name, value)
     answer.cookies = response.cookies
-    if hasattr(response, "_has_been_logged"):
-        answer._has_been_logged = True  # type: ignore[attr-defined]  # Django's own mark
+    if compat.was_logged(response):
+        compat.mark_logged(answer)
     return answer
 
 
-def _said(response: HttpResponseBase) -> str:
-    """What the response says of the error: the detail of a problem, else what its status means."""
+def _detail_of(response: HttpResponseBase) -> str:
+    """Return the `detail` of a problem response, else the reason phrase of its status."""
     data = getattr(response, "data", None)
     if not isinstance(data, dict) and response.headers.get("Content-Type", "").startswith("application/problem+json"):
         try:

@@ -1,4 +1,4 @@
-"""Query parameters, declared like a serializer and read strictly: what is unknown, repeated or odd is named."""
+"""Query parameters that are declared like a serializer. Unknown, repeated and malformed ones are errors."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from systemlog.problems.exceptions import InvalidParameters
 from systemlog.problems.pointers import flatten
 
 _integer = re.compile(r"[+-]?[0-9]+").fullmatch
-"""DRF's IntegerField takes what `int()` takes (Arabic digits, `5_0`), and `5.0`."""
+"""Matches an integer in ASCII digits. DRF's IntegerField also accepts Arabic digits, `5_0` and `5.0`."""
 
-Lists = (serializers.ListField, serializers.MultipleChoiceField)
+LIST_FIELDS = (serializers.ListField, serializers.MultipleChoiceField)
 
 
 class Parameters(serializers.Serializer[Any]):
-    """The query parameters of an operation; a subclass declares them as fields.
+    """The query parameters of an operation. A subclass declares them as fields.
 
     class Page(Parameters):
         limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
@@ -29,7 +29,7 @@ class Parameters(serializers.Serializer[Any]):
 
     @classmethod
     def read(cls, request: Request | HttpRequest) -> dict[str, Any]:
-        """The values, checked. Raises `InvalidParameters`, which names each parameter that is not as declared."""
+        """Return the validated values of the request's query. Raises `InvalidParameters`, which names each error."""
         query = request.GET
         parameters = cls(data=query)
         wrong = parameters.refuse(query)
@@ -45,13 +45,13 @@ class Parameters(serializers.Serializer[Any]):
         return values
 
     def refuse(self, query: QueryDict) -> dict[str, list[str]]:
-        """What DRF would let pass: parameters that are not declared, are repeated, or are integers in other digits."""
+        """Return, by parameter, the errors that a serializer does not find: unknown names, repetition, odd integers."""
         wrong: dict[str, list[str]] = {}
         for name, values in query.lists():
             field = self.fields.get(name)
             if field is None:
                 wrong[name] = [serializers.ErrorDetail("There is no such parameter.", code="unknown")]
-            elif len(values) > 1 and not isinstance(field, Lists):
+            elif len(values) > 1 and not isinstance(field, LIST_FIELDS):
                 wrong[name] = [serializers.ErrorDetail("This may be given once.", code="repeated")]
             elif _is_of_integers(field) and not all(map(_integer, values)):
                 field = getattr(field, "child", field)

@@ -1,6 +1,6 @@
-"""From DRF's nested error details to a flat list with JSON Pointers (RFC 6901) to the places in the body.
+"""Flattens REST framework's nested error details, and makes a JSON Pointer (RFC 6901) to the place of each error.
 
-Linear in the number of errors, and without recursion. A list's index is where the item stands in the list.
+Both take time linear in the number of errors and do not recurse. An item of a list keeps its index.
 """
 
 from __future__ import annotations
@@ -13,45 +13,44 @@ from urllib.parse import quote
 from rest_framework.settings import api_settings
 
 Path = tuple[object, ...]
-"""Keys and indexes, from the root of the body down."""
+"""The keys and indexes that lead from the root of the body to a value."""
 
 SAFE_IN_FRAGMENT = "!$&'()*+,;=:@?"
-"""What RFC 3986 lets stand in a fragment besides letters, digits and `-._~`; the slash is the separator here."""
+"""The characters that RFC 3986 allows in a fragment besides letters, digits, `-._~` and the slash, our separator."""
 
+MAX_POINTER_CHARS = 2000
 
-LONGEST_CHARS = 2000
-
-SHORT_KEY_CHARS = 64
-"""Longer keys are not kept for next time: they are not the names of fields, but whatever a client made up."""
+MAX_CACHED_KEY_CHARS = 64
+"""Longer keys are not cached: a client made them up, and they would fill the memory."""
 
 SEQUENCES = (list, tuple)
 NESTED = (dict, list, tuple)
 
 
 class Place(NamedTuple):
-    """One message, and the path to what it is about."""
+    """One message, and the path to the value that it is about."""
 
     path: Path
     detail: Any
 
 
 def json_pointer(path: Iterable[object]) -> str:
-    """The path as a URI fragment: `#` is the body itself, `#/items/0/price` a member deep in it.
+    """Return the path as a URI fragment: `#` is the whole body, `#/items/0/price` a member of an item.
 
-    A pointer that would become longer than `LONGEST_CHARS` ends at the container before: keys that a client made up
-    would come back once for every error below them.
+    A pointer that would be longer than `MAX_POINTER_CHARS` ends at an outer container. Otherwise a client could make up
+    a long key that the response repeats for every error below it.
     """
     pointer = "#"
     for key in path:
         size = len(key) if isinstance(key, str) else 0
-        if len(pointer) + size > LONGEST_CHARS:
+        if len(pointer) + size > MAX_POINTER_CHARS:
             break
-        pointer += _known_token(key) if size <= SHORT_KEY_CHARS else _token(key)
+        pointer += _cached_token(key) if size <= MAX_CACHED_KEY_CHARS else _token(key)
     return pointer
 
 
 def flatten(detail: object) -> Iterator[Place]:
-    """Every message in a nested detail, in reading order; one without a field stands for its container."""
+    """Yield every message of a nested detail, in reading order. A non-field error has the path of its container."""
     containers = ("__all__", api_settings.NON_FIELD_ERRORS_KEY)
     todo: list[tuple[Path, Any]] = [((), detail)]
     while todo:
@@ -68,7 +67,7 @@ def flatten(detail: object) -> Iterator[Place]:
 
 
 def count(detail: object) -> int:
-    """How many messages there are in a nested detail."""
+    """Return the number of messages in a nested detail."""
     total, nodes = 0, [detail]
     while nodes:
         node = nodes.pop()
@@ -86,4 +85,4 @@ def _token(key: object) -> str:
     return "/" + quote(token, SAFE_IN_FRAGMENT, errors="replace")
 
 
-_known_token = lru_cache(maxsize=4096)(_token)
+_cached_token = lru_cache(maxsize=4096)(_token)

@@ -1,4 +1,4 @@
-"""The problem body of RFC 9457 as a value: made here for an answer, and read by clients from one."""
+"""The problem body of RFC 9457 as a value, which the server writes and clients read."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ PLACES = ("pointer", "parameter", "header")
 
 
 class NotAProblem(SystemLogError, ValueError):
-    """The response is no problem: its media type is another, or its body is no JSON object."""
+    """The response is not a problem: it has another media type, or its body is not a JSON object."""
 
 
 class AnyResponse(Protocol):
-    """What the responses of Django's test client, httpx and requests have in common."""
+    """The attributes that the responses of Django's test client, httpx and requests have in common."""
 
     @property
     def headers(self) -> Any:
-        """The header fields, by name."""
+        """The headers, by name."""
 
     @property
     def content(self) -> bytes:
@@ -31,7 +31,10 @@ class AnyResponse(Protocol):
 
 
 class FieldError(NamedTuple):
-    """One thing wrong with the input, and where: a JSON Pointer into the body, a query parameter or a header."""
+    """One error of the input, and its place: a JSON Pointer into the body, a query parameter or a header.
+
+    `code` is for programs and never translated, `detail` is for people.
+    """
 
     detail: str
     code: str
@@ -40,7 +43,7 @@ class FieldError(NamedTuple):
     header: str | None = None
 
     def as_dict(self) -> dict[str, str]:
-        """The entry of `errors`."""
+        """Return the entry for `errors`, without the places that are None."""
         entry = {"detail": self.detail, "code": self.code}
         if self.pointer is not None:
             entry["pointer"] = self.pointer
@@ -53,7 +56,7 @@ class FieldError(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A problem body; `extensions` are the members that RFC 9457 leaves to the problem type."""
+    """A problem body. `extensions` are the members that RFC 9457 leaves to the problem type."""
 
     type: str = "about:blank"
     title: str | None = None
@@ -65,7 +68,7 @@ class Problem:
     extensions: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
-        """The JSON object; members without a value are left out."""
+        """Return the JSON object, without the members that are None."""
         body: dict[str, object] = {
             "type": self.type,
             "title": self.title,
@@ -83,21 +86,21 @@ class Problem:
 
     @classmethod
     def from_response(cls, response: AnyResponse) -> Self:
-        """The problem in a response of httpx, requests or Django's test client. Raises `NotAProblem`."""
+        """Read the problem from a response of httpx, requests or Django's test client. Raises `NotAProblem`."""
         media_type = str(response.headers.get("Content-Type", "")).split(";")[0].strip().lower()
         if media_type != MEDIA_TYPE:
             raise NotAProblem(f"The media type is {media_type or 'missing'}, not {MEDIA_TYPE}.")
         try:
             body = json.loads(response.content)
         except (ValueError, RecursionError) as error:
-            raise NotAProblem("The body is no JSON.") from error
+            raise NotAProblem("The body is not JSON.") from error
         if not isinstance(body, dict):
-            raise NotAProblem("The body is no JSON object.")
+            raise NotAProblem("The body is not a JSON object.")
         return cls.from_dict(body)
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> Self:
-        """The problem in a JSON object. A member of the wrong type is ignored, as RFC 9457 section 3.1 asks."""
+        """Read the problem from a JSON object. Ignores members of a wrong type, as RFC 9457, section 3.1, demands."""
         texts = {
             name: body[name]
             for name in ("type", "title", "detail", "instance", "correlation_id")

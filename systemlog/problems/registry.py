@@ -1,4 +1,4 @@
-"""The problem types of the process, by slug: what `/problems/` lists and `type` URIs are made of."""
+"""The registry of the process's problem types, by slug. The pages at `/problems/` show it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _slugs_taken_twice: set[str] = set()
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemType:
-    """One way in which things go wrong; known to the registry from the moment it is made.
+    """A problem type, which is registered when it is made.
 
-    `title` is the same for every occurrence, `detail` is said of an occurrence that has no detail of its own. Raises
-    ValueError for a slug that is no part of a URI, and for a status that is no error's.
+    `title` is the same for every occurrence; `detail` is the default for an occurrence without a detail of its own.
+    Raises ValueError if the slug has characters other than a-z, 0-9 and single hyphens, or the status is no error.
     """
 
     slug: str
@@ -34,7 +34,7 @@ class ProblemType:
 
     def __post_init__(self) -> None:
         if not _is_slug(self.slug):
-            raise ValueError(f"{self.slug!r} is no slug, which becomes part of a URI: use a-z, 0-9 and single hyphens.")
+            raise ValueError(f"The slug {self.slug!r} becomes part of a URI: use a-z, 0-9 and single hyphens.")
         if not 400 <= self.status <= 599:
             raise ValueError(f"{self.slug}: {self.status} is no status of an error. Give the type one from 400 to 599.")
         before = _types.get(self.slug)
@@ -47,25 +47,25 @@ class ProblemType:
 
     @property
     def uri(self) -> str:
-        """The `type` member: made from a setting, never from the request's Host."""
+        """The `type` member: PROBLEM_BASE_URL and the slug. It never depends on the request's Host header."""
         return conf().PROBLEM_BASE_URL + self.slug
 
     @property
     def status_in_force(self) -> int:
-        """The status as the settings have it: `VALIDATION_STATUS` decides that of a failed validation."""
+        """The status of a response: VALIDATION_STATUS for a failed validation, `status` for every other type."""
         return conf().VALIDATION_STATUS if self.slug == VALIDATION_FAILED else self.status
 
 
 def problem_types() -> list[ProblemType]:
-    """Every type of the process, by status and slug."""
+    """Return every registered type, sorted by status and slug."""
     return sorted(_types.values(), key=lambda known: (known.status, known.slug))
 
 
 def find_type(slug: str) -> ProblemType | None:
-    """The type of this slug, if there is one."""
+    """Return the type with this slug; None if there is none."""
     return _types.get(slug)
 
 
 def slugs_taken_twice() -> set[str]:
-    """Slugs under which two different types were made: the later one hides the earlier. A system check names them."""
+    """Return the slugs that two different types have. The later type hides the earlier; check E022 reports this."""
     return _slugs_taken_twice

@@ -1,8 +1,8 @@
-"""Counts 4xx answers that one client gets again and again, in place of a log record for each.
+"""Limits the log records of 4xx responses that one client gets again and again.
 
-Anybody may send requests that are refused, hundreds a second, and each record costs disk, journal and table. So the
-first of a kind within a minute are logged one by one, and the rest of that minute by one record that has their number.
-The counts are of one process. A 5xx is never counted in this way: each is logged.
+Anyone can send hundreds of refused requests per second, and each record takes space in the journal and the database.
+Therefore only the first responses of a kind within a minute are logged one by one. One record with their number stands
+for the rest of that minute. Each process counts on its own. Every 5xx is logged.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ logger = logging.getLogger("django.request")
 
 MAX_ADDRESS_CHARACTERS = 45
 IPV6_CLIENT_BITS = 64
-"""A client of IPv6 usually has all addresses of such a network."""
+"""One IPv6 client usually has all addresses of a /64 network."""
 
 
 class Kind(NamedTuple):
-    """What is counted together: answers of one status and problem type to one client, and to one user if known."""
+    """The key of a count: the client's address, the status, the problem type, and the user if known."""
 
     address: str
     status: int
@@ -46,33 +46,37 @@ class _Count:
 
 
 def remote_address(request: HttpRequest) -> str:
-    """The address of the peer."""
+    """Return the address of the peer, REMOTE_ADDR."""
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
 class Repeats:
-    """The answers of the last minute, by kind."""
+    """The counts of the 4xx responses of the last minute, by kind."""
 
     WINDOW_S = 60.0
     MAX_KINDS = 1000
-    """Kinds that are told apart at once; what comes beyond them is counted by its status alone."""
+    """The number of kinds that are counted separately. Responses of further kinds are counted by status alone."""
 
     def __init__(self) -> None:
         self.address_of: Callable[[HttpRequest], str] = remote_address
-        """How the address of a client is found; a project behind proxies may name a function of its own."""
+        """Returns the address of a request's client. A project behind proxies may set a function of its own."""
         self._counts: dict[Kind, _Count] = {}
-        """The oldest first."""
+        """The counts, the oldest first."""
         self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
 
     def may_log(
         self, request: HttpRequest, *, status: int, slug: str | None, user_id: str | None, level: int, most: int
     ) -> bool:
-        """Whether this answer is to be logged: the first `most` of its kind in a minute are; the others are counted."""
+        """Return whether this response gets a record of its own, and count it.
+
+        True for the first `most` responses of its kind in a minute. `level` is the level of the record that stands for
+        the others.
+        """
         kind = Kind(_network_of(self.address_of(request)), status, slug, user_id)
         now = monotonic()
         with self._lock:
-            over = list(self._take_over(now))
+            over = list(self._take_finished(now))
             if kind not in self._counts and len(self._counts) >= self.MAX_KINDS:
                 kind = Kind("", status, None, None)
             count = self._counts.setdefault(kind, _Count(now + self.WINDOW_S, level))
@@ -82,24 +86,24 @@ class Repeats:
             else:
                 count.counted += 1
                 self._start_timer()
-        _tell_apart(over)
+        _log_counts(over)
         return is_logged
 
-    def tell_all(self) -> None:
-        """Log what was counted so far, without waiting for the minute to end."""
+    def flush(self) -> None:
+        """Log all counts now, without waiting for their minutes to end."""
         with self._lock:
-            over = list(self._take_over(float("inf")))
+            over = list(self._take_finished(float("inf")))
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-        _tell_apart(over)
+        _log_counts(over)
 
     def run_after_fork(self) -> None:
-        """Count anew in a forked process: what its parent counted, its parent tells."""
+        """Begin with empty counts in a forked process, because the parent logs its own."""
         self._counts, self._timer, self._lock = {}, None, threading.Lock()
 
-    def _take_over(self, now: float) -> Iterator[tuple[Kind, _Count]]:
-        """Remove the kinds whose minute is over, and give them."""
+    def _take_finished(self, now: float) -> Iterator[tuple[Kind, _Count]]:
+        """Remove and yield the counts whose minute is over."""
         while self._counts:
             kind = next(iter(self._counts))
             if self._counts[kind].until > now:
@@ -107,25 +111,25 @@ class Repeats:
             yield kind, self._counts.pop(kind)
 
     def _start_timer(self) -> None:
-        """Have what is counted told although no other answer comes."""
+        """Start a timer that logs the counts if no other response does so before."""
         if self._timer is None:
             self._timer = threading.Timer(self.WINDOW_S, self._on_timer)
             self._timer.daemon = True
             try:
                 self._timer.start()
-            except RuntimeError:  # no thread is to be had; the next answer tells, or the end of the process
+            except RuntimeError:  # no thread can start: the next response or the end of the process logs the counts
                 self._timer = None
 
     def _on_timer(self) -> None:
         with self._lock:
             self._timer = None
-            over = list(self._take_over(monotonic()))
+            over = list(self._take_finished(monotonic()))
             if any(count.counted for count in self._counts.values()):
                 self._start_timer()
-        _tell_apart(over)
+        _log_counts(over)
 
 
-def _tell(over: list[tuple[Kind, _Count]]) -> None:
+def _log_all(over: list[tuple[Kind, _Count]]) -> None:
     for kind, count in over:
         if count.counted:
             logger.log(
@@ -145,15 +149,15 @@ def _tell(over: list[tuple[Kind, _Count]]) -> None:
             )
 
 
-_tell_apart = carried(None, _tell)
-"""For no request: the one whose answer happens to be the first after the minute has nothing to do with the others."""
+_log_counts = carried(None, _log_all)
+"""Logs without a correlation: the request that happens to come first after the minute has nothing to do with them."""
 
 
 def _network_of(address: str) -> str:
-    """The address, cut to its network where the client can choose the rest of it."""
+    """Return the IPv4 address, or the network of the IPv6 address, within which a client can change its address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:  # a Unix socket has none
+    except ValueError:  # a Unix socket has no address
         return address[:MAX_ADDRESS_CHARACTERS]
     if isinstance(parsed, ipaddress.IPv4Address):
         return str(parsed)
@@ -163,7 +167,7 @@ def _network_of(address: str) -> str:
 
 
 repeats = Repeats()
-"""Those of this process."""
+"""The counts of this process."""
 
-atexit.register(repeats.tell_all)
+atexit.register(repeats.flush)
 run_after_fork(repeats.run_after_fork)

@@ -1,4 +1,4 @@
-"""The response that carries a problem: the body as bytes, past any renderer, so that no negotiation can fail it."""
+"""The response that carries a problem. No renderer touches its body, so that content negotiation cannot fail it."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
+from systemlog import compat
 from systemlog.correlation import get_correlation_id, new_id
 from systemlog.problems.problem import MEDIA_TYPE, Problem
 
 _tolerant = DjangoJSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 SAFE_IN_PATH = "/:@!$&'()*+,;=~"
-"""What RFC 3986 lets stand in a path besides letters, digits and `-._`."""
+"""The characters that RFC 3986 allows in a path besides letters, digits and `-._`."""
 
 _is_plain = re.compile(r"/(?:[A-Za-z0-9._~-][A-Za-z0-9._~/-]*)?", re.ASCII).fullmatch
-"""Most paths: nothing to encode, and no second slash at the start."""
+"""Matches paths that need no encoding, which most do not, and that do not begin with two slashes."""
 
-OF_THE_OLD_BODY = ("Content-Encoding", "Content-Disposition", "Content-Range", "ETag", "Last-Modified")
+BODY_HEADERS = ("Content-Encoding", "Content-Disposition", "Content-Range", "ETag", "Last-Modified")
+"""Headers that describe a body, and are removed when a problem replaces it."""
 
-
-OF_THE_LANGUAGE = ("Vary", "Accept-Language")
+_VARY = ("Vary", "Accept-Language")
 
 
 class ProblemResponse(HttpResponse):
-    """An answer whose body is a problem.
+    """A response whose body is a problem.
 
-    `data` is the body before it became JSON, as in DRF's responses: an exception handler around ours may add to it, and
-    ProblemMiddleware writes the body anew by `rewrite`.
+    `data` is the body before it is JSON, as in REST framework's responses. An exception handler around ours may change
+    it; ProblemMiddleware then calls `rewrite`.
     """
 
     def __init__(
@@ -54,17 +55,17 @@ class ProblemResponse(HttpResponse):
         if head:
             self.headers["Content-Length"] = str(len(body))
         if language is not None and not headers:
-            # Below `headers`, where to set a value costs a tenth: a language code needs no check.
-            self.headers._store.update({"content-language": ("Content-Language", language), "vary": OF_THE_LANGUAGE})
+            # A language code needs no check, and setting a header without one costs a tenth.
+            compat.stored_headers(self).update({"content-language": ("Content-Language", language), "vary": _VARY})
             return
         for name, value in (headers or {}).items():
             self.headers[name] = value
-        mark_language(self, language)
+        set_language(self, language)
 
     def rewrite(self) -> None:
-        """Write the body by `data` and the status, where something has changed them. Raises what `encode` raises."""
+        """Encode the body again if `data` or the status has changed. Raises the exceptions of `encode`."""
         if isinstance(self.data, dict) and "status" in self.data:
-            self.data["status"] = self.status_code  # RFC 9457, section 3.1.3: the two are the same
+            self.data["status"] = self.status_code  # RFC 9457, section 3.1.3, demands that the two are equal
         body = encode(self.data)
         if body != self._body:
             self._body = body
@@ -73,33 +74,34 @@ class ProblemResponse(HttpResponse):
 
 
 def encode(body: Mapping[str, object]) -> bytes:
-    """Write the body as one line of JSON, with its line break, so that a shell's prompt stands below it.
+    """Return the body as one line of JSON that ends in a line break, for readers of curl's output.
 
-    Raises TypeError or ValueError for a member that JSON has no form for.
+    Raises TypeError or ValueError if JSON cannot represent a member.
     """
     try:
         return orjson.dumps(body, default=_tolerant.default, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # lone surrogates, integers beyond 64 bits; or what neither can write
+    except TypeError:  # orjson refuses lone surrogates and integers beyond 64 bits
         return _tolerant.encode(body).encode("utf-8", "replace") + b"\n"
 
 
-def put_into(response: HttpResponse | StreamingHttpResponse, problem: Problem, *, head: bool) -> None:
-    """Make `problem` the body of a response that somebody else has made; its headers and cookies stay."""
+def set_body(response: HttpResponse | StreamingHttpResponse, problem: Problem, *, head: bool) -> None:
+    """Make `problem` the body of a response that a view or middleware made. Other headers and cookies stay."""
     response.data = problem.as_dict()  # type: ignore[union-attr]  # REST framework's name for a body before it is JSON
     body = encode(response.data)  # type: ignore[union-attr]  # set above
     if isinstance(response, StreamingHttpResponse):
         response.streaming_content = [b"" if head else body]
     else:
         response.content = b"" if head else body
-    for name in OF_THE_OLD_BODY:
+    for name in BODY_HEADERS:
+        # In a 416, Content-Range does not describe the body: it contains the length of the file.
         if response.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or name != "Content-Range":
-            del response.headers[name]  # of a 416 it is no word about the body: it says how long the file is
+            del response.headers[name]
     response.headers["Content-Type"] = MEDIA_TYPE
     response.headers["Content-Length"] = str(len(body))
 
 
-def mark_language(response: HttpResponseBase, language: str | None) -> None:
-    """Say in which language the body is, and that another request may get another."""
+def set_language(response: HttpResponseBase, language: str | None) -> None:
+    """Set Content-Language to `language`, and add Accept-Language to Vary. None changes nothing."""
     if language is not None:
         response.headers["Content-Language"] = language
         if response.has_header("Vary"):
@@ -109,26 +111,26 @@ def mark_language(response: HttpResponseBase, language: str | None) -> None:
 
 
 def instance_of(request: HttpRequest) -> str:
-    """The request's path as an ASCII URI reference: no query string, and never read as another host."""
+    """Return the request's path, without the query string, as an ASCII URI reference that cannot name another host."""
     path: str = request.path
     if _is_plain(path):
         return path
     path = quote("/" + path.removeprefix("/"), SAFE_IN_PATH, errors="replace")
-    # "//evil/" would be a reference to the host "evil".
+    # "//evil/" would refer to the host "evil".
     return "/%2F" + path[2:] if path.startswith("//") else path
 
 
 def correlation_id_of(request: HttpRequest) -> str:
-    """The id of the request: never missing, even where CorrelationMiddleware is not installed."""
+    """Return the correlation id of the request. Makes one if CorrelationMiddleware is not installed."""
     known: str | None = getattr(request, "correlation_id", None) or get_correlation_id()
     if known is None:
         known = new_id()
-        request.correlation_id = known  # type: ignore[attr-defined]  # where the middleware would have put it
+        request.correlation_id = known  # type: ignore[attr-defined]  # the attribute that the middleware sets
     return known
 
 
 def phrase(status: int) -> str:
-    """The reason phrase of a status, the title of `about:blank`."""
+    """Return the reason phrase of a status, which RFC 9457 makes the title of an `about:blank` problem."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

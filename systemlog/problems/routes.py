@@ -1,4 +1,4 @@
-"""The views of a project by their routes: which of them are an API's, and which are pages."""
+"""The project's views by route, and whether a request belongs to an API or to HTML pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 
 def views_below(resolver: URLResolver, root: str = "") -> Iterator[tuple[str, Any]]:
-    """The views below, each with its whole route, as Django has it."""
+    """Yield each view below the resolver with its whole route, in Django's notation."""
     for entry in resolver.url_patterns:
         route = root + str(entry.pattern)
         if isinstance(entry, URLPattern):
@@ -22,10 +22,10 @@ def views_below(resolver: URLResolver, root: str = "") -> Iterator[tuple[str, An
 
 
 def is_of_an_api(request: HttpRequest) -> bool:
-    """Whether a view of REST framework answers the request; where none does, whether one has its first segment.
+    """Return whether the request belongs to REST framework.
 
-    `/api/typo` is an API's where all views below `/api/` are. Of a request that fails before its view is known, the
-    path is all there is.
+    If a view was found, its class decides. Otherwise the first segment of the path decides: `/api/typo` belongs to an
+    API if all views below `/api/` are REST framework's.
     """
     match = request.resolver_match
     if match is not None:
@@ -36,7 +36,7 @@ def is_of_an_api(request: HttpRequest) -> bool:
 
 @functools.lru_cache(maxsize=16)
 def _segments_of_apis(urlconf: Any) -> frozenset[str]:
-    """The first segments of paths below which there are views of REST framework alone."""
+    """Return the first path segments below which all views are REST framework's."""
     segments: dict[bool, set[str]] = {True: set(), False: set()}
     for route, view in views_below(get_resolver(urlconf)):
         segment, slash, _ = route.removeprefix("^").partition("/")
@@ -46,7 +46,7 @@ def _segments_of_apis(urlconf: Any) -> frozenset[str]:
 
 
 def _is_of_rest_framework(view: Any) -> bool:
-    from rest_framework.views import APIView  # REST framework imports this package while it imports its views
+    from rest_framework.views import APIView  # not at the top: REST framework imports this package before its views
 
     kind = getattr(view, "cls", None) or getattr(view, "view_class", None)
     return isinstance(kind, type) and issubclass(kind, APIView)

@@ -1,6 +1,6 @@
-"""OpenAPI: one shared Problem schema, and per operation the errors that it can really answer with.
+"""OpenAPI: one shared Problem schema, and for each operation the problems that it can respond with.
 
-A name for `DEFAULT_SCHEMA_CLASS`. Problem types of an operation's own are told by `may_raise`.
+`AutoSchema` is for `DEFAULT_SCHEMA_CLASS`. `may_raise` adds the problem types that only the view knows.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from rest_framework.pagination import CursorPagination, LimitOffsetPagination, P
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 from rest_framework.settings import api_settings
 
+from systemlog import compat
 from systemlog.problems.exceptions import InvalidParameters, ProblemException
 from systemlog.problems.pointers import json_pointer
 from systemlog.problems.problem import MEDIA_TYPE
@@ -27,7 +28,7 @@ Subject = TypeVar("Subject", bound=Callable[..., Any])
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "An error, as RFC 9457 has it.",
+    "description": "An error, in the format of RFC 9457.",
     "properties": {
         "type": {
             "type": "string",
@@ -36,15 +37,15 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         },
         "title": {"type": "string", "description": "The same for every occurrence of the type."},
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string", "description": "This occurrence, for people."},
+        "detail": {"type": "string", "description": "Explanation of this occurrence, for people."},
         "instance": {"type": "string", "format": "uri-reference", "description": "The path of the request."},
         "correlation_id": {"type": "string", "description": "The id under which the log has this request."},
-        "code": {"type": "string", "description": "For programs: more than the type says, where the view gave one."},
-        "accepted": {"type": "integer", "description": "How many records of this request were accepted before."},
-        "errors_omitted": {"type": "integer", "description": "How many further entries `errors` would have."},
+        "code": {"type": "string", "description": "For programs: more specific than the type, if the view gave one."},
+        "accepted": {"type": "integer", "description": "Number of records of this request accepted before the error."},
+        "errors_omitted": {"type": "integer", "description": "Number of further errors that `errors` does not list."},
         "errors": {
             "type": "array",
-            "description": "What is wrong with the input, place by place.",
+            "description": "The errors of the input, each with its place.",
             "items": {
                 "type": "object",
                 "properties": {
@@ -63,7 +64,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 
 
 def may_raise(*problems: type[ProblemException] | ProblemType) -> Callable[[Subject], Subject]:
-    """Say of a view class, or of one of its methods, which problem types of its own it answers with."""
+    """Decorate a view class, or one of its methods, with the problem types that its schema cannot derive."""
     types = [problem if isinstance(problem, ProblemType) else problem.problem_type for problem in problems]
 
     def mark(subject: Subject) -> Subject:
@@ -73,17 +74,16 @@ def may_raise(*problems: type[ProblemException] | ProblemType) -> Callable[[Subj
     return mark
 
 
-class AutoSchema(openapi.AutoSchema):
-    """drf-spectacular's, with problems."""
+class AutoSchema(compat.ResponsesExtended, openapi.AutoSchema):
+    """drf-spectacular's schema class, which adds the problem responses of each operation."""
 
-    def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        responses: dict[str, Any] = super()._get_response_bodies(*args, **kwargs)
+    def extend_responses(self, responses: dict[str, Any]) -> None:
+        """Add the problem responses, for each status that the view does not document itself."""
         for status, types in sorted(self._problems().items()):
             responses.setdefault(str(status), self._problem_response(status, types))
-        return responses
 
     def _problems(self) -> dict[int, list[ProblemType]]:
-        """The problem types of this operation, by status."""
+        """Return the problem types of this operation, by status."""
         types = [
             type_of_status(500),
             *self._types_of_policies(),
@@ -101,7 +101,7 @@ class AutoSchema(openapi.AutoSchema):
         authenticators = self.view.get_authenticators()
         is_guarded = any(type(permission) is not AllowAny for permission in self.view.get_permissions())
         can_fail = any(not isinstance(one, SessionAuthentication) for one in authenticators)
-        # Of the first authenticator DRF takes the challenge; without one a 401 becomes a 403.
+        # DRF asks the first authenticator for a challenge. Without a challenge it turns a 401 into a 403.
         has_challenge = bool(authenticators and authenticators[0].authenticate_header(self.view.request))
         if has_challenge and is_guarded:
             yield type_of_status(401)
@@ -117,11 +117,11 @@ class AutoSchema(openapi.AutoSchema):
             yield type_of_status(503)
 
     def _types_of_input(self) -> Iterator[ProblemType | None]:
-        paginator = self._get_paginator() if self._is_list_view() else None  # type: ignore[no-untyped-call]  # the library is untyped
+        paginator = compat.schema_paginator(self)
         if "{" in self.path or isinstance(paginator, PageNumberPagination | CursorPagination):
             yield type_of_status(404)
         yield from self._types_of_parameters(paginator)
-        if self._get_request_body():  # type: ignore[no-untyped-call]  # the library is untyped
+        if compat.schema_has_body(self):
             yield find_type("malformed-body")
             yield find_type("incomplete-body")
             yield find_type("validation-failed")
@@ -129,25 +129,27 @@ class AutoSchema(openapi.AutoSchema):
             yield type_of_status(415)
 
     def _types_of_parameters(self, paginator: object) -> Iterator[ProblemType | None]:
-        """Those of the query: what searches, sorts and cuts takes any value, or turns it into a 404."""
-        names = {parameter["name"] for parameter in self._get_parameters() if parameter["in"] == "query"}
-        filtering = {parameter["name"] for parameter in self._get_filter_parameters()}  # type: ignore[no-untyped-call]  # the library is untyped
+        """Yield the types for invalid query parameters.
+
+        Parameters that search, sort or paginate cause none: they accept any value or answer with a 404.
+        """
+        names, filtering, paginating = compat.schema_parameters(self)
         if isinstance(paginator, PageNumberPagination | CursorPagination | LimitOffsetPagination):
-            names -= {parameter["name"] for parameter in self._get_pagination_parameters()}  # type: ignore[no-untyped-call]  # the library is untyped
+            names -= paginating
         if names & filtering - {api_settings.SEARCH_PARAM, api_settings.ORDERING_PARAM}:
             yield find_type("validation-failed")
         if names - filtering:
             yield InvalidParameters.problem_type
 
     def _types_of_storage(self) -> Iterator[ProblemType | None]:
-        """What the database refuses: a taken value or a missing reference, and the end of what others refer to."""
+        """Yield the types for refusals of the database: a taken value, a missing reference, a protected object."""
         if self.method == "DELETE":
             model = getattr(getattr(self.view, "queryset", None), "model", None)
             if model is not None and any(
                 getattr(relation, "on_delete", None) in (PROTECT, RESTRICT) for relation in model._meta.related_objects
             ):
                 yield find_type("still-referenced")
-        elif self._get_request_body():  # type: ignore[no-untyped-call]  # the library is untyped
+        elif compat.schema_has_body(self):
             serializer = self._request_serializer()
             if isinstance(serializer, serializers.ModelSerializer) and _can_conflict(serializer.Meta.model):
                 yield type_of_status(409)
@@ -173,7 +175,7 @@ class AutoSchema(openapi.AutoSchema):
         return response
 
     def _codes(self) -> dict[str, list[str]]:
-        """Per field of the body, as a JSON Pointer, the codes that its errors can have."""
+        """Return, by JSON Pointer of each field of the body, the codes that its errors can have."""
         serializer = self._request_serializer()
         return dict(_codes_of(serializer, "#")) if isinstance(serializer, serializers.BaseSerializer) else {}
 
@@ -183,7 +185,7 @@ class AutoSchema(openapi.AutoSchema):
 
 
 def _can_conflict(model: type[Model]) -> bool:
-    """Whether the model has a key beside its own that a row could break."""
+    """Return whether the model has a unique constraint or a foreign key that a new row can violate."""
     options = model._meta
     return bool(options.unique_together or options.total_unique_constraints) or any(
         field.remote_field is not None or (field.unique and not field.primary_key) for field in options.local_fields
@@ -191,7 +193,7 @@ def _can_conflict(model: type[Model]) -> bool:
 
 
 def _can_occur(code: str, field: serializers.Field[Any, Any, Any, Any]) -> bool:
-    """Whether the field, which has a message for `code`, has an occasion for it."""
+    """Return whether the options of the field allow the error `code`. Every field has messages for all its codes."""
     match code:
         case "required":
             return field.required

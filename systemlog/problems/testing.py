@@ -1,11 +1,11 @@
-"""For tests, a project's own too: one assertion about a problem response."""
+"""An assertion about problem responses, for the tests of this package and of projects."""
 
 from __future__ import annotations
 
 from systemlog.problems.problem import AnyResponse, NotAProblem, Problem
 
 SHOWN_CHARS = 300
-"""So much of a body that is no problem stands in the message."""
+"""The number of bytes of the body that the message shows if the response is not a problem."""
 
 
 def assert_problem(
@@ -18,9 +18,10 @@ def assert_problem(
     header: str | None = None,
     code: str | None = None,
 ) -> Problem:
-    """Assert that the response is a problem of this `type` (URI or slug) and status, and return it.
+    """Assert that the response is a problem, and return it.
 
-    `pointer`, `parameter`, `header` and `code` ask for one entry of `errors` with all of them. Raises AssertionError.
+    `type` (URI or slug) and `status` must match if given. If any of `pointer`, `parameter`, `header` and `code` is
+    given, one entry of `errors` must have all of them. Raises AssertionError.
     """
     outside = getattr(response, "status_code", None)
     try:
@@ -43,6 +44,6 @@ def assert_problem(
 
 
 def _expect(holds: bool, otherwise: str) -> None:
-    # No assert: outside of tests' own files pytest does not rewrite it, and -O would drop it.
+    # Not an assert statement: pytest rewrites those only in test modules, and python -O removes them.
     if not holds:
         raise AssertionError(otherwise)

@@ -1,6 +1,6 @@
-"""The problem types that every process has: one for each way in which Django, DRF and the database say no.
+"""The built-in problem types: one for each kind of error of Django, REST framework and the database.
 
-Texts are those of Django's and DRF's catalogues where these have one, so that they come translated.
+Where a catalogue of Django or REST framework has a suitable text, that text is used, so that it is translated.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from systemlog.problems.exceptions import ProblemException
 from systemlog.problems.registry import VALIDATION_FAILED, ProblemType
 
 RETRY_AFTER_S = 5
-"""How long a client is asked to wait for a database that does not answer: longer than a failover's first retries."""
+"""The Retry-After for a database that does not answer: longer than the first retries of a failover take."""
 
 
 class BadRequest(ProblemException):
-    """The request is not one that this server can answer: the host, a cookie, the number of fields or another part of
-    it is not as it should be. Sending the same request again will not help.
+    """The server cannot process the request, because its host, a cookie, the number of its fields or another part is
+    invalid. Sending the same request again will not help.
     """
 
     status_code = 400
@@ -24,8 +24,8 @@ class BadRequest(ProblemException):
 
 
 class MalformedBody(ProblemException):
-    """The request body is not what its `Content-Type` says: it is no JSON, nested too deeply, not in the encoding that
-    it names, or no well-formed form. Nothing of it was taken.
+    """The request body does not match its `Content-Type`: it is not JSON or not a well-formed form, it is nested too
+    deep, or it is not in the encoding that the header names. No part of the body was processed.
     """
 
     status_code = 400
@@ -33,8 +33,8 @@ class MalformedBody(ProblemException):
 
 
 class IncompleteBody(ProblemException):
-    """The connection ended, or the framing of the request broke, before the whole body had arrived. Nothing of it was
-    taken; send the request again.
+    """The connection ended, or the framing of the request broke, before the whole body had arrived. No part of the body
+    was processed. Send the request again.
     """
 
     status_code = 400
@@ -43,9 +43,9 @@ class IncompleteBody(ProblemException):
 
 
 class ValidationFailed(ProblemException):
-    """The request body was understood, and something in it is not allowed. Each entry of `errors` has the place as a
-    JSON Pointer in `pointer`, a `code` for programs and a `detail` for people. `errors_omitted`, if it is there, counts
-    the errors beyond those listed.
+    """The request body is well-formed, but some of its values are invalid. Each entry of `errors` has the place as a
+    JSON Pointer in `pointer`, a `code` for programs and a `detail` for people. `errors_omitted`, if present, is the
+    number of further errors that are not listed.
     """
 
     slug = VALIDATION_FAILED
@@ -55,8 +55,8 @@ class ValidationFailed(ProblemException):
 
 
 class NotAuthenticated(ProblemException):
-    """The operation is not open to everybody, and the request does not say who is asking. `WWW-Authenticate` names the
-    ways to do so.
+    """The operation requires authentication, and the request has no credentials. `WWW-Authenticate` names the ways to
+    authenticate.
     """
 
     status_code = 401
@@ -64,14 +64,14 @@ class NotAuthenticated(ProblemException):
 
 
 class AuthenticationFailed(ProblemException):
-    """The request says who is asking, but the token, the password or the session is not, or no longer, valid."""
+    """The token, the password or the session of the request is not valid, or is no longer valid."""
 
     status_code = 401
     default_detail = _("Incorrect authentication credentials.")
 
 
 class PermissionDenied(ProblemException):
-    """Whoever is asking may not do this. Other credentials may be allowed to."""
+    """The authenticated user is not allowed to do this. Another user may be."""
 
     status_code = 403
     title = _("Forbidden")
@@ -79,8 +79,8 @@ class PermissionDenied(ProblemException):
 
 
 class CsrfFailed(ProblemException):
-    """A request that changes something came with a session cookie, but without the proof that it was sent from this
-    site's own pages. Send the CSRF token in the `X-CSRFToken` header, or use a token in place of the session.
+    """A request that changes data came with a session cookie, but without the proof that a page of this site sent it.
+    Send the CSRF token in the `X-CSRFToken` header, or authenticate with a token in place of the session.
     """
 
     status_code = 403
@@ -89,7 +89,7 @@ class CsrfFailed(ProblemException):
 
 
 class NotFound(ProblemException):
-    """There is nothing at this path, or nothing that whoever is asking may know of."""
+    """There is nothing at this path, or nothing that the user is allowed to see."""
 
     status_code = 404
     title = "Not found"
@@ -97,22 +97,22 @@ class NotFound(ProblemException):
 
 
 class MethodNotAllowed(ProblemException):
-    """There is something at this path, but not for this method. `Allow` lists the methods that it takes."""
+    """This path does not support the method of the request. `Allow` lists the methods that it supports."""
 
     status_code = 405
     default_detail = "This method is not allowed here."
 
 
 class NotAcceptable(ProblemException):
-    """The operation has no representation that `Accept` asks for."""
+    """The operation cannot respond in any of the media types that `Accept` names."""
 
     status_code = 406
     default_detail = _("Could not satisfy the request Accept header.")
 
 
 class Conflict(ProblemException):
-    """The request contradicts what is stored: a value that must be unique is taken, or something that it refers to does
-    not exist, or no longer.
+    """The request conflicts with stored data: a value that must be unique is taken, or an object that the request
+    refers to does not exist.
     """
 
     status_code = 409
@@ -120,43 +120,43 @@ class Conflict(ProblemException):
 
 
 class StillReferenced(ProblemException):
-    """What should be deleted is still referred to. Delete or change what refers to it first."""
+    """The object cannot be deleted, because other objects refer to it. Delete or change those first."""
 
     status_code = 409
     default_detail = "This cannot be deleted as long as something else refers to it."
 
 
 class ContentTooLarge(ProblemException):
-    """The request body is larger than the server takes."""
+    """The request body is larger than the server accepts."""
 
     status_code = 413
     default_detail = "The request body is larger than the server takes."
 
 
 class UnsupportedMediaType(ProblemException):
-    """The `Content-Type` or `Content-Encoding` of the request body is none that the operation takes."""
+    """The operation does not accept the `Content-Type` or the `Content-Encoding` of the request body."""
 
     status_code = 415
     default_detail = "The operation does not take bodies of this media type."
 
 
 class TooManyRequests(ProblemException):
-    """Whoever is asking has asked too often. `Retry-After` says after how many seconds to ask again."""
+    """The client has sent too many requests. `Retry-After` is the number of seconds to wait before the next one."""
 
     status_code = 429
     default_detail = _("Request was throttled.")
 
 
 class InternalError(ProblemException):
-    """The server failed. The log has the reason under the `correlation_id` of the answer: name it in a report."""
+    """The server failed. Its log has the reason under the `correlation_id` of this problem. Quote it in a report."""
 
     status_code = 500
     default_detail = _("A server error occurred.")
 
 
 class Unavailable(ProblemException):
-    """Something that the server needs, such as its database, does not answer at present. Send the request again after
-    the time in `Retry-After`.
+    """A service that the server needs, such as its database, does not respond at present. Send the request again after
+    the number of seconds in `Retry-After`.
     """
 
     status_code = 503
@@ -178,10 +178,10 @@ OF_STATUS: dict[int, type[ProblemException]] = {
     500: InternalError,
     503: Unavailable,
 }
-"""The type of an error of which only the status is known."""
+"""The problem types of errors of which only the status is known, by status."""
 
 
 def type_of_status(status: int) -> ProblemType | None:
-    """The type that says no more than the status; None stands for `about:blank`."""
+    """Return the problem type of an error of which only the status is known; None for `about:blank`."""
     known = OF_STATUS.get(status)
     return known.problem_type if known else None

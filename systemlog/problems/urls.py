@@ -1,4 +1,4 @@
-"""`/problems` and `/problems/<slug>`, with and without a slash at the end, to be included at the root."""
+"""The URLs `/problems` and `/problems/<slug>`, with and without a final slash. Include this module at the root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages that document the problem types, and the error views that a project's urls.py and settings name."""
+"""The pages that document the problem types, and the error views for a project's URLconf and settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from systemlog.problems.types import CsrfFailed, InternalError
 @csrf_exempt
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """`/problems/`: every problem type."""
+    """Show all problem types, at `/problems/`."""
     types = [_describe(known) for known in problem_types()]
     return _represent(request, "index.html", {"problems": types})
 
@@ -31,7 +31,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 @require_safe
 def detail(request: HttpRequest, slug: str) -> HttpResponse:
-    """`/problems/<slug>`: what the `type` of a problem leads to."""
+    """Show one problem type, at `/problems/<slug>`, the URI in the `type` of a problem."""
     known = find_type(slug)
     if known is None:
         raise Http404
@@ -39,7 +39,7 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Django's view for a bad request."""
+    """Answer the exception. For the names `handler400`, `handler403` and `handler404` of a URLconf."""
     return answer(request, exception)
 
 
@@ -47,12 +47,12 @@ handler403 = handler404 = handler400
 
 
 def handler500(request: HttpRequest) -> HttpResponseBase:
-    """Django's view for what nobody has caught; it has told `got_request_exception` already."""
+    """Answer an exception that Django has caught and signalled. For the name `handler500` of a URLconf."""
     return answer(request, sys.exc_info()[1] or InternalError(), signalled=True)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
-    """`CSRF_FAILURE_VIEW`."""
+    """Answer a failed CSRF check with a problem, or with Django's page for browsers. For `CSRF_FAILURE_VIEW`."""
     if not gets_html(request):
         return answer(request, CsrfFailed())
     page = csrf.csrf_failure(request, reason=reason)

@@ -1,4 +1,4 @@
-"""The warning of a request for a host that ALLOWED_HOSTS lacks: the commonest mistake of a deployment."""
+"""Warns of requests for a host that is missing in ALLOWED_HOSTS, the most common mistake of a deployment."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from systemlog.problems.response import correlation_id_of
 logger = logging.getLogger("django.request")
 
 _host = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
-"""What may be meant for ALLOWED_HOSTS; anything else in a Host header is an attack or a mistake of the client's."""
+"""Matches a host that may belong into ALLOWED_HOSTS. Any other Host header is an attack or a mistake of the client."""
 
 
 class WrongHosts:
-    """Warns of requests with a host that is not allowed, once a minute at most: anybody can send any number of them.
+    """Warns of a request for a host that is not allowed, at most once a minute, because anyone can send such requests.
 
-    `file`, if a project names one, has its workers take turns: its time is that of the last warning of any of them.
+    The workers of a project share that minute if it sets `file`: its modification time is that of the last warning.
     """
 
     PAUSE_S = 60
@@ -33,7 +33,7 @@ class WrongHosts:
         self._silent_until = 0.0
 
     def warn(self, request: HttpRequest) -> None:
-        """Log a warning with the host of this request, unless there was one just now, or it is no host's name."""
+        """Log a warning with the host of this request, unless the last warning is recent or the host is malformed."""
         now = monotonic()
         host = str(request.META.get("HTTP_HOST", request.META.get("SERVER_NAME", "")))
         if now < self._silent_until or not _host.fullmatch(host):
@@ -50,7 +50,7 @@ class WrongHosts:
     def _another_has_warned(self) -> bool:
         if self.file is None:
             return False
-        with suppress(OSError):  # on a full disk each worker warns for itself
+        with suppress(OSError):  # for example on a full disk: then each worker warns on its own
             descriptor = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -65,4 +65,4 @@ class WrongHosts:
 
 
 wrong_hosts = WrongHosts()
-"""Those of this process."""
+"""The warnings of this process."""

@@ -25,9 +25,9 @@ Records = list[logging.LogRecord]
 def counting(settings: Any) -> Iterator[None]:
     """Three of a kind are logged."""
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "PROBLEM_LOG_REPEATS": MOST}
-    repeats.tell_all()
+    repeats.flush()
     yield
-    repeats.tell_all()
+    repeats.flush()
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_any_number_of_clients_is_counted_in_bounded_memory(
     for number in range(40):
         client.get(REFUSED, REMOTE_ADDR=f"192.0.2.{number}")
     assert len(actions(records)) == 5 + MOST
-    repeats.tell_all()
+    repeats.flush()
     assert records[-1].getMessage() == f"{40 - 5 - MOST} more answers of 401 to other addresses within a minute"
 
 

@@ -72,9 +72,9 @@ def test_an_error_points_to_its_place(detail: Any, expected: list[str]) -> None:
 def test_keys_that_a_client_made_up_are_not_kept_in_memory() -> None:
     from systemlog.problems import pointers as module
 
-    before = module._known_token.cache_info().currsize
+    before = module._cached_token.cache_info().currsize
     assert pointers({"x" * 500: ["no"]}) == ["#/" + "x" * 500]
-    assert module._known_token.cache_info().currsize == before
+    assert module._cached_token.cache_info().currsize == before
 
 
 def test_a_pointer_that_is_too_long_ends_at_the_container(settings: Any) -> None:

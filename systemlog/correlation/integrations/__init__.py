@@ -1,1 +1,1 @@
-"""Carrying the correlation id into other libraries: HTTP clients, task queues, OpenTelemetry."""
+"""Integrations that carry the correlation into other libraries: HTTP clients, task queues, OpenTelemetry."""

@@ -1,6 +1,6 @@
-"""Lets the correlation travel with Celery tasks, and their records reach the project's handlers.
+"""Sends the correlation along with Celery tasks, and sends the workers' log records to the project's handlers.
 
-Call `connect()` once, beside the Celery application.
+Call `connect()` once, in the module of the Celery application.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from celery import signals
 from systemlog.correlation.outgoing import correlated_by, outgoing_message
 
 HEADER = "systemlog_correlation"
-"""The message header with what a task brings along."""
+"""The message header that holds the sender's correlation."""
 
 
 def connect() -> None:
-    """Let tasks take along the correlation that they were sent from; one without any runs with a new one.
+    """Run each task with the correlation of the code that sent it, or with a new one if there was none.
 
-    A worker logs as `LOGGING` says: its options `--loglevel` and `--logfile` count only where the root logger has no
-    handler.
+    Workers then log as the project's `LOGGING` says. Their options `--loglevel` and `--logfile` have an effect only if
+    the root logger has no handler.
     """
     for signal, receiver in (
         (signals.before_task_publish, _pack),
@@ -39,10 +39,10 @@ def _pack(headers: dict[str, Any] | None = None, **_: object) -> None:
 
 
 def _enter(task: Any, **_: object) -> None:
-    # An eager task runs inside the code that sends it, and is never published.
-    brought = task.request.get(HEADER) or (outgoing_message() if task.request.is_eager else None)
+    # An eager task runs inside the code that sends it, and has no message.
+    message = task.request.get(HEADER) or (outgoing_message() if task.request.is_eager else None)
     task.request.correlation = ExitStack()
-    task.request.correlation.enter_context(correlated_by(brought))
+    task.request.correlation.enter_context(correlated_by(message))
 
 
 def _leave(task: Any, **_: object) -> None:
@@ -50,6 +50,6 @@ def _leave(task: Any, **_: object) -> None:
 
 
 def _keep_logging(loglevel: int, logfile: str | None, format: str, **_: object) -> None:  # noqa: A002  (Celery's name)
-    # That somebody receives `setup_logging` is what keeps a worker from removing the root logger's handlers, and from
-    # keeping its task loggers away from them. Where there are none, the lines still go where the worker would write.
+    # If `setup_logging` has a receiver, a worker does not remove the root logger's handlers, and its task loggers
+    # propagate to them. `basicConfig` has an effect only without such handlers; then lines go where the worker writes.
     logging.basicConfig(level=loglevel, filename=logfile, format=format)

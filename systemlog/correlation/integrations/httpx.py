@@ -1,4 +1,4 @@
-"""Takes the correlation along on calls made with httpx, to the hosts that are named."""
+"""Adds the correlation headers to calls that httpx makes to configured hosts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class PropagateTo:
         self.hosts = list(hosts)
 
     def __call__(self, request: httpx.Request) -> _Done:
-        """Add the headers that the caller has not set himself."""
-        # httpx copies headers and extensions of a request to the one that follows its redirect, and calls this
-        # again: what was added for the first host must not go to the next.
+        """Add the headers that the caller has not set."""
+        # httpx copies headers and extensions to the request that follows a redirect, and calls this again. Headers
+        # that were added for the first host must not go to the next one.
         for name in request.extensions.get(_ADDED, ()):
             request.headers.pop(name, None)
         added = dict(missing_headers(self.hosts, request.url.host, request.headers))
@@ -30,7 +30,7 @@ class PropagateTo:
 
 
 class _Done:
-    """Can be awaited and need not be: an AsyncClient awaits what its hooks return, a Client does not."""
+    """An awaitable that is already done. An AsyncClient awaits the result of its hooks, a Client ignores it."""
 
     def __await__(self) -> Generator[None, None, None]:
         return

@@ -1,6 +1,6 @@
-"""The current span of OpenTelemetry, where it is in use: then it, and not we, says what the trace is.
+"""Reads the current span of OpenTelemetry, whose trace then replaces the one of this package.
 
-The package is optional. Where nobody has imported it no span can be current, so it is never imported from here.
+The package is optional and never imported here: if no other code has imported it, there is no current span.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import Any
 from systemlog.correlation.tracecontext import TraceContext
 
 API = "opentelemetry.trace"
-"""The module without which no span is current."""
+"""The module that must be imported before there can be a current span."""
 
 
 def current_trace_id() -> str | None:
-    """The id of the trace of OpenTelemetry's current span; None where there is no valid one."""
+    """Return the trace id of OpenTelemetry's current span; None if there is no valid span."""
     span = _current_span()
     return None if span is None else f"{span.trace_id:032x}"
 
 
 def current_trace() -> TraceContext | None:
-    """The trace of OpenTelemetry's current span; None where there is no valid one."""
+    """Return the trace of OpenTelemetry's current span; None if there is no valid span."""
     span = _current_span()
     if span is None:
         return None
@@ -30,7 +30,7 @@ def current_trace() -> TraceContext | None:
 
 
 def current_headers() -> dict[str, str]:
-    """The headers of one call made inside the current span, which becomes the parent; empty without one."""
+    """Return the headers for an outgoing call whose parent is the current span; empty if there is no valid span."""
     span, trace = _current_span(), current_trace()
     return {} if span is None or trace is None else trace.headers(parent_id=f"{span.span_id:016x}")
 

@@ -1,4 +1,4 @@
-"""Takes the correlation along on calls made with requests, to the hosts that are named."""
+"""Adds the correlation headers to calls that requests makes to configured hosts."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class PropagatingAdapter(HTTPAdapter):
         self.hosts = list(hosts)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send a copy with the headers that the caller has not set himself.
+        """Send a copy of the request with the headers that the caller has not set.
 
-        The request itself stays as it is: requests makes the one that follows a redirect from it, and that may go
-        to a host that is not named.
+        The original request is not changed, because requests makes the one that follows a redirect from it, which may
+        go to another host.
         """
         host = urlsplit(request.url or "").hostname or ""
         added = dict(missing_headers(self.hosts, host, request.headers))

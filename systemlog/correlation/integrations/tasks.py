@@ -1,10 +1,9 @@
-"""Lets the correlation travel with Django's tasks (`django.tasks`, or its backport `django_tasks`).
-
-Those carry nothing but their arguments, so it travels as a keyword argument that the function never sees:
+"""Sends the correlation along with Django's tasks (`django.tasks`, or its backport `django_tasks`).
 
     class Backend(CorrelatedTasks, DatabaseBackend): ...
 
-and `TASKS = {"default": {"BACKEND": "path.to.Backend"}}`. Neither package is imported from here.
+Set `TASKS = {"default": {"BACKEND": "path.to.Backend"}}`. A task carries only its arguments, so the correlation is a
+keyword argument, which is removed before the function is called. Neither package is imported here.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ ARGUMENT = "_correlation"
 
 
 class CorrelatedTasks:
-    """Mixin for a task backend: its tasks run with the correlation that they were enqueued with, else a new one."""
+    """A mixin for a task backend. Its tasks run with the correlation of the code that enqueued them, or a new one."""
 
     task_class: type
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if issubclass(cls.task_class, _CorrelatedTask):
-            return  # of the backend that this one extends
-        # By this name `pickle` finds it again, for queues that keep a task so.
+            return  # the parent backend has it already
+        # `pickle` finds the class by this name, in queues that pickle their tasks.
         name = {"__module__": cls.__module__, "__qualname__": f"{cls.__qualname__}.task_class"}
         cls.task_class = type("CorrelatedTask", (_CorrelatedTask, cls.task_class), name)
 

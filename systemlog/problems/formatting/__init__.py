@@ -1,1 +1,1 @@
-"""From an exception to a problem body."""
+"""Turns an exception into a problem body and its response."""

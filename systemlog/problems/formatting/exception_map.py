@@ -1,6 +1,6 @@
-"""Which problem an exception is: from anything that Django, DRF, a database or a view can raise to an `APIException`.
+"""Maps every exception that Django, REST framework, a database or a view can raise to an `APIException`.
 
-What is an expected failure is recognised by its class; everything else is an internal error, of which nothing is said.
+An expected failure is recognized by its class. Every other exception is an internal error, whose text is never shown.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from systemlog.problems import types
 from systemlog.problems.formatting.messages import safe_message
 
 CONFLICT_SQLSTATES = {"23505", "23503", "23P01", "23001"}
-"""PostgreSQL: unique, foreign key, exclusion, restrict. NOT NULL and CHECK are the program's own mistakes."""
+"""PostgreSQL: unique, foreign key, exclusion, restrict. NOT NULL and CHECK violations are errors of the program."""
 
 CONFLICT_SQLITE_NAMES = {
     "SQLITE_CONSTRAINT_UNIQUE",
@@ -38,8 +38,8 @@ CONFLICT_MYSQL_CODES = {1062, 1169, 1216, 1217, 1451, 1452, 1557, 1586}
 PARSING_FILES = {json.decoder.__file__, json.scanner.__file__}
 
 
-def recognise(exc: BaseException) -> drf.APIException:
-    """The problem that `exc` is; an `InternalError` if it is none that a client can do anything about."""
+def to_api_exception(exc: BaseException) -> drf.APIException:
+    """Return the `APIException` that describes `exc` to the client; an `InternalError` if it is unexpected."""
     for kinds, make in KINDS:
         if isinstance(exc, kinds):
             return make(exc)
@@ -47,22 +47,22 @@ def recognise(exc: BaseException) -> drf.APIException:
 
 
 def validation_detail(exc: django.ValidationError) -> dict[str, list[drf.ErrorDetail]] | list[drf.ErrorDetail]:
-    """DRF's form of Django's own ValidationError, without the values that its messages would repeat."""
+    """Convert Django's ValidationError to REST framework's details, without the values that its messages repeat."""
     if hasattr(exc, "error_dict"):
         return {
-            api_settings.NON_FIELD_ERRORS_KEY if name == django.NON_FIELD_ERRORS else name: _partitions(errors)
+            api_settings.NON_FIELD_ERRORS_KEY if name == django.NON_FIELD_ERRORS else name: _details(errors)
             for name, errors in exc.error_dict.items()
         }
-    return _partitions(exc.error_list)
+    return _details(exc.error_list)
 
 
-def _partitions(errors: list[django.ValidationError]) -> list[drf.ErrorDetail]:
+def _details(errors: list[django.ValidationError]) -> list[drf.ErrorDetail]:
     return [drf.ErrorDetail(safe_message(error), code=error.code or "invalid") for error in errors]
 
 
 def _api_exception(exc: drf.APIException) -> drf.APIException:
     if isinstance(exc, drf.PermissionDenied) and str(exc.detail).startswith("CSRF Failed:"):
-        # SessionAuthentication puts the reason behind it, which repeats the Origin header.
+        # The text that SessionAuthentication adds repeats the Origin header.
         return types.CsrfFailed()
     return exc
 
@@ -81,12 +81,12 @@ def _recursion_error(exc: RecursionError) -> drf.APIException:
 
 def _runtime_error(exc: RuntimeError) -> drf.APIException:
     innermost = [frame.tb_frame.f_code for frame in _frames(exc.__traceback__)][-1:]
-    # What DEBUG makes of a redirect that would lose a body.
+    # Under DEBUG, CommonMiddleware raises this in place of a redirect that would lose the body.
     return slash_missing() if innermost == [CommonMiddleware.get_full_path_with_slash.__code__] else _internal_error()
 
 
 def slash_missing() -> drf.APIException:
-    """The problem of a request with a body whose path lacks the slash that APPEND_SLASH would redirect it to."""
+    """Return the problem for a request with a body whose path lacks the slash that APPEND_SLASH would add."""
     return types.NotFound("There is nothing at this path, but at the same path with a slash at its end there is.")
 
 
@@ -119,7 +119,7 @@ KINDS: tuple[tuple[Kinds, Callable[[Any], drf.APIException]], ...] = (
     (RecursionError, _recursion_error),
     (RuntimeError, _runtime_error),
 )
-"""By class, the first that fits."""
+"""By class of the exception, the function that makes the `APIException`. The first entry that matches counts."""
 
 
 def _is_conflict(exc: IntegrityError) -> bool:
@@ -132,12 +132,15 @@ def _is_conflict(exc: IntegrityError) -> bool:
 
 
 def _is_of_the_pool(exc: BaseException) -> bool:
-    """Whether psycopg or its pool raised this past Django's wrapping: the pool's timeout does."""
+    """Return whether psycopg's own OperationalError is in the class's bases, such as the timeout of its pool.
+
+    Django converts psycopg's exceptions to its own, but not those of the pool.
+    """
     return any(kind.__name__ == "OperationalError" and kind.__module__ == "psycopg" for kind in type(exc).__mro__)
 
 
 def _was_parsing(traceback: TracebackType | None) -> bool:
-    """Whether a DRF parser or the JSON decoder was at work: then the input is nested too deeply."""
+    """Return whether a parser of REST framework or the JSON decoder raised it: then the input is nested too deep."""
     innermost = None
     for frame in _frames(traceback):
         innermost = frame.tb_frame

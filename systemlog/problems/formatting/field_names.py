@@ -1,4 +1,4 @@
-"""How field names stand on the wire: a renderer and parser that write camelCase rename what the serializers say."""
+"""Field names as clients see them: a project's renderer may rename the fields of serializers, say to camelCase."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from django.http import HttpRequest
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 
-from systemlog.problems.pointers import LONGEST_CHARS, SHORT_KEY_CHARS
+from systemlog.problems.pointers import MAX_CACHED_KEY_CHARS, MAX_POINTER_CHARS
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
 
 def wire_names_of(view: APIView | None, request: HttpRequest) -> Callable[[object], object] | None:
-    """What the view's renderer makes of a key; None if it leaves them as they are."""
+    """Return the function by which the view's renderer renames keys; None if it does not rename them."""
     renderer = getattr(getattr(view, "request", None), "accepted_renderer", None)
     if renderer is None and view is not None and view.renderer_classes:
         renderer = view.renderer_classes[0]()
@@ -27,15 +27,15 @@ def wire_names_of(view: APIView | None, request: HttpRequest) -> Callable[[objec
 
 
 def _renamed(renderer: type[BaseRenderer], key: object) -> object:
-    if not isinstance(key, str) or len(key) > LONGEST_CHARS:
+    if not isinstance(key, str) or len(key) > MAX_POINTER_CHARS:
         return key
-    if len(key) > SHORT_KEY_CHARS:
+    if len(key) > MAX_CACHED_KEY_CHARS:
         return _name(renderer, key)
-    return _known_name(renderer, key)  # type: ignore[arg-type]  # a class is hashable
+    return _cached_name(renderer, key)  # type: ignore[arg-type]  # a class is hashable
 
 
 def _name(renderer: type[BaseRenderer], key: str) -> object:
-    """The key as it comes out of the renderer: it is asked, so that every renderer's own rules hold."""
+    """Return the key as the renderer writes it. Renders an object with that key, so that the renderer's rules apply."""
     try:
         rendered = json.loads(renderer().render({key: None}, "application/json", {}))
         (name,) = rendered
@@ -44,4 +44,4 @@ def _name(renderer: type[BaseRenderer], key: str) -> object:
     return name
 
 
-_known_name = functools.lru_cache(maxsize=1024)(_name)
+_cached_name = functools.lru_cache(maxsize=1024)(_name)

@@ -1,7 +1,6 @@
-"""From an exception to its response: drf-standardized-errors' handler and formatter, filled in for RFC 9457.
+"""Writes the problem for an `APIException`: drf-standardized-errors' formatter, with its steps filled in for RFC 9457.
 
-All doors of the road lead here, DRF's views by `exception_handler` and everything else by `answers`. What is not taken
-over from drf-standardized-errors is its flattening: it is quadratic, and drops the index 0 of a list.
+Its function `flatten_errors` is not used: it takes quadratic time and drops the index 0 of a list.
 """
 
 from __future__ import annotations
@@ -11,17 +10,16 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.http import HttpRequest
 from django.utils import translation
 from drf_standardized_errors.formatter import ExceptionFormatter
 from rest_framework import exceptions as drf
-from rest_framework.request import Request
 
+from systemlog.compat import django_request, parsed_body
 from systemlog.conf import conf
 from systemlog.problems import types
 from systemlog.problems.exceptions import InvalidBody, InvalidParameters, ProblemException
 from systemlog.problems.formatting.field_names import wire_names_of
-from systemlog.problems.formatting.messages import in_language, is_made_from, language_of, safe_detail, texts_of
+from systemlog.problems.formatting.messages import is_made_from, language_of, safe_detail, texts_of, translate
 from systemlog.problems.pointers import Place, count, flatten, json_pointer
 from systemlog.problems.problem import FieldError, Problem
 from systemlog.problems.registry import ABOUT_BLANK, ProblemType
@@ -35,10 +33,10 @@ OF_DRF: tuple[tuple[type[drf.APIException], type[ProblemException]], ...] = (
     (drf.ParseError, types.MalformedBody),
     (drf.AuthenticationFailed, types.AuthenticationFailed),
 )
-"""DRF's exceptions that share their status with another problem type; the others go by their status."""
+"""The problem types of those DRF exceptions whose status belongs to another type. The others are found by status."""
 
 CODES_OF_DRF: dict[int, set[str]] = {}
-"""By status, the codes that DRF's own exceptions have by default: they say no more than the problem type does."""
+"""By status, the default codes of DRF's own exceptions. They add nothing to the problem type and are left out."""
 
 for _kind in vars(drf).values():
     if isinstance(_kind, type) and issubclass(_kind, drf.APIException):
@@ -49,14 +47,14 @@ NO_MEMBERS: Mapping[str, object] = {}
 
 
 class TranslatedProblem(NamedTuple):
-    """A problem, and the language of its words; None where the project has only one."""
+    """A problem and the language of its texts; None if the project does not use translation."""
 
     problem: Problem
     language: str | None
 
 
 class ProblemFormatter(ExceptionFormatter):
-    """Writes the problem that an `APIException` is."""
+    """Makes the problem for an `APIException`."""
 
     def __init__(self, exc: drf.APIException, context: Any, original_exc: Exception) -> None:
         super().__init__(exc, context, original_exc)
@@ -65,7 +63,7 @@ class ProblemFormatter(ExceptionFormatter):
         self._translates = self._translated = False
 
     def run(self) -> TranslatedProblem:
-        """The problem, in the language that the client asks for, as far as there are words in it."""
+        """Return the problem, in the language that the client asks for if a catalogue has its texts."""
         language = language_of(self.request)
         self._language = language
         self._translates = language not in (None, settings.LANGUAGE_CODE)
@@ -88,18 +86,18 @@ class ProblemFormatter(ExceptionFormatter):
             type=problem_type.uri if problem_type else ABOUT_BLANK,
             title=title,
             status=exc.status_code,
-            detail=(self._said(detail) if detail else default) or title,
+            detail=(self._translate(detail) if detail else default) or title,
             instance=instance_of(self.request),
             correlation_id=correlation_id_of(self.request),
             errors=errors,
             extensions=extensions,
         )
-        return TranslatedProblem(problem, self._language_of_words(problem, problem_type, detail, language))
+        return TranslatedProblem(problem, self._language_of(problem, problem_type, detail, language))
 
-    def _language_of_words(
+    def _language_of(
         self, problem: Problem, problem_type: ProblemType | None, detail: str, language: str | None
     ) -> str | None:
-        """The language of the problem's words: where no catalogue had any of them, they are as they were written."""
+        """Return the language of the problem's texts: LANGUAGE_CODE if no catalogue had a translation of any."""
         if not self._translates or getattr(self.request, "LANGUAGE_CODE", None):
             return language
         default = settings.LANGUAGE_CODE
@@ -107,8 +105,8 @@ class ProblemFormatter(ExceptionFormatter):
         same = problem.title == source[0] and (detail != "" or problem.detail == (source[1] or source[0]))
         return default if same and not self._translated else language
 
-    def get_error_type(self) -> ProblemType | None:  # type: ignore[override]  # a problem type in place of three words
-        """The type of the problem; None where there is no more to say than the status."""
+    def get_error_type(self) -> ProblemType | None:  # type: ignore[override]  # the library has three texts here
+        """Return the problem type; None if the status is all that is known, which is `about:blank`."""
         exc, status = self.exc, self.exc.status_code
         if isinstance(exc, ProblemException):
             return exc.problem_type
@@ -120,7 +118,7 @@ class ProblemFormatter(ExceptionFormatter):
         return types.type_of_status(status)
 
     def get_detail(self) -> str:
-        """What the occurrence says of itself; empty if it says nothing of its own, or nothing fit to be shown."""
+        """Return the text about this occurrence; empty if there is none, or if it must not be shown."""
         exc = self.exc
         if isinstance(exc, ProblemException):
             return exc.own_detail
@@ -129,18 +127,18 @@ class ProblemFormatter(ExceptionFormatter):
         detail = exc.detail.get("detail") if isinstance(exc.detail, dict) else exc.detail
         if not isinstance(detail, str):
             return ""
-        if has_words_of_drf(type(exc)) and is_made_from(detail, exc.default_detail):
-            # Where nobody can be challenged, DRF makes a 403 of a 401: a login is missing, and no permission.
+        if has_default_detail_of_drf(type(exc)) and is_made_from(detail, exc.default_detail):
+            # Without a challenge to send, DRF turns a 401 into a 403. Then the text tells that a login is missing.
             return str(detail) if exc.status_code != type(exc).status_code else ""
         if isinstance(exc, drf.ParseError) and (exc.__context__ or exc.__cause__):
-            # A ParseError raised for another exception repeats that one's text.
+            # A ParseError that was raised because of another exception repeats the text of that exception.
             return ""
         return str(detail)
 
     def get_code(self) -> str | None:
-        """The code of an exception that says more than its class: what a view gave, or what its detail, an object, has.
+        """Return the `code` that a view gave the exception, or that its detail has; None if it is the class's default.
 
-        Clients of simplejwt, for one, get a new token by it.
+        Clients need it: simplejwt's, for example, get a new token when the code is `token_not_valid`.
         """
         exc = self.exc
         if isinstance(exc, ProblemException | drf.ValidationError) or exc.status_code == 500:
@@ -152,8 +150,8 @@ class ProblemFormatter(ExceptionFormatter):
         usual = code == exc.default_code or code in CODES_OF_DRF.get(exc.status_code, ())
         return None if usual or not isinstance(code, str) else str(code)
 
-    def get_errors(self) -> tuple[tuple[FieldError, ...], int]:  # type: ignore[override]  # with the number left out
-        """What is wrong with the input, place by place; and how many errors there are beyond the limit."""
+    def get_errors(self) -> tuple[tuple[FieldError, ...], int]:  # type: ignore[override]  # with the number omitted
+        """Return the errors of the input, at most PROBLEM_MAX_ERRORS, and the number of those that were left out."""
         exc = self.exc
         if isinstance(exc, InvalidParameters):
             limit = conf().PROBLEM_MAX_ERRORS
@@ -162,12 +160,12 @@ class ProblemFormatter(ExceptionFormatter):
             return (), 0
         limit = conf().PROBLEM_MAX_ERRORS
         self._names = wire_names_of(self.context.get("view"), self.request)
-        self._input = self._sent_data()
+        self._input = parsed_body(self.context["request"])  # to find out whether a message repeats a value of it
         make = self._parameter_error if self.request.method in BODILESS else self._body_error
         places = iter(exc.places) if isinstance(exc, InvalidBody) else flatten(exc.detail)
         errors = tuple(map(make, islice(places, limit)))
         if not errors:
-            text = self._said(str(drf.ValidationError.default_detail))
+            text = self._translate(str(drf.ValidationError.default_detail))
             return (FieldError(detail=text, code=drf.ValidationError.default_code, pointer="#"),), 0
         if isinstance(exc, InvalidBody):
             return errors, len(exc.places) + exc.omitted - len(errors)
@@ -181,7 +179,7 @@ class ProblemFormatter(ExceptionFormatter):
         return FieldError(*self._texts(place, value), json_pointer(map(self._names, path) if self._names else path))
 
     def _parameter_error(self, place: Place) -> FieldError:
-        """Of a request that has no body, a serializer or a filter checks the query parameters."""
+        """Return the error as one of a query parameter: of a request without a body, serializers check the query."""
         if not place.path:
             return FieldError(*self._texts(place, None), "#")
         name = str(place.path[0])
@@ -190,39 +188,26 @@ class ProblemFormatter(ExceptionFormatter):
     def _checked_parameter(self, error: FieldError) -> FieldError:
         value = self.request.GET.get(error.parameter or "")
         return FieldError(
-            detail=self._said(safe_detail(error.detail, error.code, value, self._language)),
+            detail=self._translate(safe_detail(error.detail, error.code, value, self._language)),
             code=error.code,
             parameter=error.parameter,
         )
 
     def _texts(self, place: Place, value: object) -> tuple[str, str]:
         code = str(getattr(place.detail, "code", None) or "invalid")
-        return self._said(safe_detail(str(place.detail), code, value, self._language)), code
+        return self._translate(safe_detail(str(place.detail), code, value, self._language)), code
 
-    def _said(self, text: str) -> str:
+    def _translate(self, text: str) -> str:
         if not self._translates:
             return text
-        said = in_language(text)
-        self._translated = self._translated or said != text
-        return said
-
-    def _sent_data(self) -> object:
-        """The parsed body, if somebody has parsed it; only to see whether a message repeats it."""
-        request = self.context["request"]
-        if isinstance(request, Request):
-            return request.__dict__.get("_full_data")
-        return request.__dict__.get("_post")
+        translated = translate(text)
+        self._translated = self._translated or translated != text
+        return translated
 
 
-def has_words_of_drf(kind: type[drf.APIException]) -> bool:
-    """Whether the class says what DRF's own class says: a template, filled with what the request brought."""
+def has_default_detail_of_drf(kind: type[drf.APIException]) -> bool:
+    """Return whether the class inherits `default_detail` from DRF: a template, filled with a part of the request."""
     return next(parent for parent in kind.__mro__ if "default_detail" in vars(parent)).__module__ == drf.__name__
-
-
-def django_request(request: Any) -> HttpRequest:
-    """Django's request, in DRF's or by itself."""
-    found: HttpRequest = request._request if isinstance(request, Request) else request
-    return found
 
 
 def _member(value: object, key: object) -> object:

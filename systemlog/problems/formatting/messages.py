@@ -1,7 +1,7 @@
-"""What a problem says, in which language, and what it never says: the values that a client sent.
+"""The texts of a problem: their language, and the removal of values that the client sent.
 
-DRF's and Django's messages are made for forms, where the user's own input is repeated. In a log of answers, or on
-another screen, the same input may be a secret: such messages are replaced by a text for their code.
+Messages of REST framework and Django are written for forms, and repeat the user's input. The response may be logged or
+shown to somebody else, where the input may be a secret. Such a message is replaced by a text for its error code.
 """
 
 from __future__ import annotations
@@ -30,52 +30,52 @@ TEXT_OF_CODE = {
     "surrogate_characters_not_allowed": "This has characters that no text may have.",
     "null_characters_not_allowed": gettext_noop("Null characters are not allowed."),
 }
-"""Codes whose messages always repeat the input, or name the types of the program; and what is said in their place."""
+"""The replacements for messages that always repeat the input or name Python types, by error code."""
 
 ANY_VALUE = gettext_noop("Enter a valid value.")
 WRONG_KIND = "This must be an object."
 _WRONG_KIND_DRF = "Invalid data. Expected a dictionary, but got {datatype}."
 
-SPEAKING_PARAMETERS = frozenset({"value", "pk", "input", "extension", "codename", "nulled"})
-"""Parameters of Django's messages that carry what the user sent."""
+INPUT_PARAMETERS = frozenset({"value", "pk", "input", "extension", "codename", "nulled"})
+"""The parameters of Django's messages that contain the user's input."""
 
-SHORTEST_SECRET = 4
-"""Shorter values are not looked for in messages: "a" or "12" would be found in harmless ones."""
+MIN_VALUE_CHARS = 4
+"""Shorter values are not searched for in messages, because "a" or "12" would be found in harmless ones."""
 
 
 def safe_message(error: ValidationError) -> str:
-    """The message of one of Django's validation errors; a text for its code if it would repeat the value."""
+    """Return the message of one of Django's validation errors; the text for its code if it would repeat the value."""
     message = str(error.message)
     if not error.params:
         return message
-    if any(f"%({name})" in message for name in SPEAKING_PARAMETERS):
+    if any(f"%({name})" in message for name in INPUT_PARAMETERS):
         return TEXT_OF_CODE.get(error.code or "", ANY_VALUE)
     return message % error.params
 
 
 def safe_detail(detail: str, code: str, value: object, language: str | None) -> str:
-    """`detail`, said in `language`, unless it repeats `value` or is a message of DRF's that always does."""
+    """Return `detail`, or a text in `language` in its place if it repeats `value` or names a Python type."""
     if code in TEXT_OF_CODE:
-        return _in(language or "", TEXT_OF_CODE[code])
+        return _translate(language or "", TEXT_OF_CODE[code])
     if code == "invalid" and detail.startswith(_wrong_kinds(language)):
         return WRONG_KIND
-    return _in(language or "", ANY_VALUE) if repeats(detail, value) else detail
+    return _translate(language or "", ANY_VALUE) if repeats(detail, value) else detail
 
 
 @functools.cache
 def _wrong_kinds(language: str | None) -> tuple[str, ...]:
-    """What DRF says first when it is about to name a type of the program."""
-    return tuple(_in(said, _WRONG_KIND_DRF).partition("{")[0] for said in _languages(language))
+    """Return the beginning of REST framework's message that names a Python type, in each language it may have."""
+    return tuple(_translate(each, _WRONG_KIND_DRF).partition("{")[0] for each in _languages(language))
 
 
 def repeats(detail: str, value: object) -> bool:
-    """Whether `value` (a text, a number), or that of a member of it, stands in `detail` as a word of its own."""
+    """Return whether `detail` contains `value`, a text or number, as a word; of a dictionary, one of its values."""
     if isinstance(value, dict):
         return any(repeats(detail, member) for member in value.values() if not isinstance(member, dict))
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         return False
     text = str(value).strip()
-    if len(text) < SHORTEST_SECRET:
+    if len(text) < MIN_VALUE_CHARS:
         return False
     start = detail.find(text)
     while start >= 0:
@@ -87,8 +87,8 @@ def repeats(detail: str, value: object) -> bool:
 
 
 def is_made_from(detail: str, template: object) -> bool:
-    """Whether `detail` is DRF's `template` with its `{placeholder}` filled in, in a language that it may have."""
-    return any(_is_filled(detail, _in(said, template)) for said in _languages(translation.get_language()))
+    """Return whether `detail` is `template` with its `{placeholder}` filled in, in a language that it may have."""
+    return any(_is_filled(detail, _translate(each, template)) for each in _languages(translation.get_language()))
 
 
 def _languages(in_force: str | None) -> tuple[str, ...]:
@@ -103,15 +103,15 @@ def _is_filled(detail: str, template: str) -> bool:
 
 
 @functools.lru_cache(maxsize=512)
-def _in(language: str, text: object) -> str:
+def _translate(language: str, text: object) -> str:
     with translation.override(language or None):
         return gettext(str(text)) if isinstance(text, str) else str(text)
 
 
 def language_of(request: HttpRequest) -> str | None:
-    """The language to answer in: what LocaleMiddleware chose, else what `Accept-Language` asks for; None without i18n.
+    """Return the language of the response: LocaleMiddleware's choice, else that of Accept-Language; None without i18n.
 
-    The language in force is not asked: it may be the one of the thread's last request.
+    Does not use the active language, which may be the one of the thread's last request.
     """
     if not settings.USE_I18N:
         return None
@@ -123,13 +123,13 @@ def language_of(request: HttpRequest) -> str | None:
     return translation.get_language_from_request(request)
 
 
-def in_language(text: str) -> str:
-    """`text` in the language in force, if a catalogue has it as it stands; else itself."""
+def translate(text: str) -> str:
+    """Return `text` in the active language if a catalogue has it, else unchanged. Unlike gettext, "" stays empty."""
     return gettext(text) if text else text
 
 
 @functools.cache
 def texts_of(problem_type: ProblemType, language: str | None) -> tuple[str, str]:
-    """Title and detail of a type in `language`, once for all: to translate them costs more than the rest of a body."""
+    """Return the title and detail of a type in `language`. Cached: translating costs more than the rest of a body."""
     with translation.override(language):
         return str(problem_type.title), str(problem_type.detail)

@@ -1,1 +1,1 @@
-"""Where errors are caught, and what answers when nothing else can."""
+"""Where errors are caught, and how they are answered outside REST framework's views."""

@@ -1,4 +1,4 @@
-"""The answer to an error outside DRF's views: an exception, or a response that says nothing but its status."""
+"""Answers errors outside REST framework's views: exceptions, and error responses that have no body of their own."""
 
 from __future__ import annotations
 
@@ -14,60 +14,64 @@ from django.utils.functional import Promise
 from django.views import debug, defaults
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 
+from systemlog import compat
 from systemlog.conf import conf
 from systemlog.problems.error_log import report
-from systemlog.problems.formatting.exception_map import recognise
+from systemlog.problems.formatting.exception_map import to_api_exception
 from systemlog.problems.handling.dispatch import exception_handler, write_problem
 from systemlog.problems.negotiation import gets_html, prefers_html
 from systemlog.problems.pointers import flatten
 from systemlog.problems.problem import MEDIA_TYPE, Problem
-from systemlog.problems.response import ProblemResponse, correlation_id_of, mark_language, phrase, put_into
+from systemlog.problems.response import ProblemResponse, correlation_id_of, phrase, set_body, set_language
 from systemlog.problems.types import OF_STATUS
 
 VALIDATION_STATUSES = (400, 422)
 REPEATING_CODES = ("method_not_allowed", "unsupported_media_type", "parse_error")
-"""Codes of DRF's details that repeat a part of the request, or the text of another exception."""
+"""Error codes of REST framework whose messages repeat a part of the request or the text of another exception."""
 
 UNREADABLE_POST = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 
 
 def answer(request: HttpRequest, exc: BaseException, *, signalled: bool = False) -> HttpResponseBase:
-    """The response to `exc`: a problem, or Django's page for a browser on a path of pages. Logged when it returns."""
+    """Log `exc` and return the response to it: a problem, or an HTML page where `gets_html` says so.
+
+    `signalled` says that `got_request_exception` was sent for it. Raises `exc` only if it is unexpected and
+    DEBUG_PROPAGATE_EXCEPTIONS is on.
+    """
     if isinstance(exc, UNREADABLE_POST):
-        # Or the next one who looks at request.POST would raise it again.
-        request._mark_post_parse_error()  # type: ignore[attr-defined]  # Django's own, as its handler does
+        compat.mark_post_unreadable(request)
     try:
         return _answer(request, exc, signalled)
-    except Exception as failure:  # a broken error page, or a member that JSON has no form for
+    except Exception as failure:  # an error page failed, or JSON cannot represent a member of the problem
         if failure is exc:
             raise  # DEBUG_PROPAGATE_EXCEPTIONS
         return _answer_failure(request, failure)
 
 
 def fill_empty_response(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """An error response that a view or middleware returned, with a problem as its body if it had none of its own."""
+    """Log an error response that a view or middleware returned, and give it a problem as its body if it has none."""
     if isinstance(response, ProblemResponse):
         try:
             response.rewrite()
-        except Exception as failure:  # noqa: BLE001  (what a handler added may have no form in JSON)
+        except Exception as failure:  # noqa: BLE001  (JSON cannot represent something that another handler added)
             return _answer_failure(request, failure)
-        # CommonMiddleware has said the length, unless the error came before it.
+        # CommonMiddleware sets this header, but an error above it has not passed it.
         response.headers.setdefault("Content-Length", str(len(response.content)))
         report(request, response)
         return response
     try:
-        if isinstance(response, HttpResponse | StreamingHttpResponse) and (exc := _missing_words(request, response)):
+        if isinstance(response, HttpResponse | StreamingHttpResponse) and (exc := _missing_error(request, response)):
             written = write_problem(exc, _context(request))
-            put_into(response, written.problem, head=request.method == "HEAD")
-            mark_language(response, written.language)
-    except Exception as failure:  # noqa: BLE001  (the answer to an error must not be another)
+            set_body(response, written.problem, head=request.method == "HEAD")
+            set_language(response, written.language)
+    except Exception as failure:  # noqa: BLE001  (the view's own response would be lost)
         return _answer_failure(request, failure)
     report(request, response)
     return response
 
 
 def slash_is_missing(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Whether the response redirects a request with a body to the same path with a slash: the body would be lost."""
+    """Return whether `response` redirects to the same path with a slash, which would lose the request's body."""
     return (
         response.status_code in (301, 302)
         and settings.APPEND_SLASH
@@ -91,8 +95,8 @@ def _answer(request: HttpRequest, exc: BaseException, signalled: bool) -> HttpRe
 
 
 def _page(request: HttpRequest, exc: BaseException) -> HttpResponse:
-    """Django's own error page, of the project's template where it has one. Raises what the template raises."""
-    problem = recognise(exc)
+    """Return Django's error page, from the project's template if there is one. Raises the template's exceptions."""
+    problem = to_api_exception(exc)
     status = problem.status_code
     page: HttpResponse
     if settings.DEBUG and not conf().PROBLEM_HTML_PATHS and (status == HTTPStatus.NOT_FOUND or status >= 500):
@@ -114,7 +118,7 @@ def _page(request: HttpRequest, exc: BaseException) -> HttpResponse:
 
 
 def _page_of_status(request: HttpRequest, status: int) -> HttpResponse:
-    """The project's template of the status (`503.html`), or a page as Django's that says which it is."""
+    """Return the page of the project's template for the status (`503.html`), else a page like Django's own."""
     try:
         return HttpResponse(loader.render_to_string(f"{status}.html", {}, request))
     except TemplateDoesNotExist:
@@ -123,26 +127,26 @@ def _page_of_status(request: HttpRequest, status: int) -> HttpResponse:
 
 
 def _technical_page(request: HttpRequest, exc: BaseException) -> HttpResponse:
-    """What a developer gets from Django under DEBUG."""
+    """Return the page with the traceback or the URL patterns that Django shows under DEBUG."""
     if isinstance(exc, Http404):
         return debug.technical_404_response(request, exc)
     return debug.technical_500_response(request, type(exc), exc, exc.__traceback__)
 
 
 def _bare_page() -> HttpResponse:
-    """Django's page for a 500 where the project's own page fails."""
+    """Return Django's page for a 500, for the case that the project's own page fails."""
     return HttpResponseServerError(defaults.ERROR_PAGE_TEMPLATE % {"title": "Server Error (500)", "details": ""})
 
 
-def _missing_words(request: HttpRequest, response: HttpResponse | StreamingHttpResponse) -> APIException | None:
-    """What should be said in place of the body; None if the body is the view's own word."""
+def _missing_error(request: HttpRequest, response: HttpResponse | StreamingHttpResponse) -> APIException | None:
+    """Return the error that the body should describe; None if the view has written a body of its own."""
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type == MEDIA_TYPE or gets_html(request):
         return None
     exc: APIException
     data = getattr(response, "data", None)
-    if (said := _detail_alone(data)) is not None:
-        exc = APIException() if getattr(said, "code", None) in REPEATING_CODES else APIException(said)
+    if (detail := _detail_alone(data)) is not None:
+        exc = APIException() if getattr(detail, "code", None) in REPEATING_CODES else APIException(detail)
     elif isinstance(data, dict | list) and response.status_code in VALIDATION_STATUSES and _is_made_of_errors(data):
         exc = ValidationError(data)
     elif _has_body(response) and (not _is_html(response, media_type) or prefers_html(request)):
@@ -154,23 +158,23 @@ def _missing_words(request: HttpRequest, response: HttpResponse | StreamingHttpR
 
 
 def _is_html(response: HttpResponse | StreamingHttpResponse, media_type: str) -> bool:
-    """Whether the body is HTML. Django calls a view's own words so as well: `HttpResponseNotFound("no such check")`."""
+    """Return whether the body is HTML. Django labels plain text as HTML too: `HttpResponseNotFound("no check")`."""
     return media_type == "text/html" and (isinstance(response, StreamingHttpResponse) or b"<" in response.content)
 
 
 def _has_body(response: HttpResponse | StreamingHttpResponse) -> bool:
-    """Whether the response has something to send. A stream without a type has not: so WhiteNoise refuses a request."""
+    """Return whether the response has a body. WhiteNoise refuses a request with an empty stream that has no type."""
     return "Content-Type" in response.headers if isinstance(response, StreamingHttpResponse) else bool(response.content)
 
 
 def _detail_alone(data: Any) -> str | None:
-    """What is said in DRF's own form of an error, by its exception handler or by a view that writes it itself."""
-    said = data["detail"] if isinstance(data, dict) and data.keys() == {"detail"} else None
-    return str(said) if isinstance(said, Promise) else said if isinstance(said, str) else None
+    """Return the text of `{"detail": text}`, the body of REST framework's exception handler; None for another body."""
+    detail = data["detail"] if isinstance(data, dict) and data.keys() == {"detail"} else None
+    return str(detail) if isinstance(detail, Promise) else detail if isinstance(detail, str) else None
 
 
 def _is_made_of_errors(data: Any) -> bool:
-    """Whether this is `serializer.errors`, which a view that returns them means to raise. What is right is empty."""
+    """Return whether the data is a non-empty `serializer.errors`. A view that returns it means a failed validation."""
     first = next(flatten(data), None)
     return first is not None and all(isinstance(place.detail, ErrorDetail) for place in flatten(data))
 

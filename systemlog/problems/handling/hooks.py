@@ -1,68 +1,40 @@
-"""The one road: how every error of the process gets to `answers`, and why it takes four doors.
+"""Where errors are caught. Django has no single hook that sees every error, so four are needed:
 
-Django has no hook that sees all errors. A try/except in a middleware sees nothing of the middlewares below it, for
-Django turns their exceptions into responses between any two of them. `process_exception` sees views alone. The
-`handler404` family is skipped under DEBUG, and comes too late where Django takes an exception for a failure: a problem
-raised in a middleware would be signalled and logged as a crash. So:
+1. REST framework's `EXCEPTION_HANDLER` sees the exceptions of its views while the request's transaction is still open.
+2. Django's `response_for_exception` sees every other exception, from views and from each middleware, with DEBUG on or
+   off. `compat.intercept_exceptions` replaces that function; the replacement acts only for requests inside
+   ProblemMiddleware.
+3. `ProblemMiddleware` sees error responses that were returned and not raised, and SystemExit, which Django lets pass.
+4. `handler400` to `handler500` and `csrf_failure` (in `views`) see the errors of middlewares above ProblemMiddleware,
+   and Django's own refusals.
 
-1. DRF's `EXCEPTION_HANDLER` for what its views raise, while the transaction of the request is still open.
-2. `response_for_exception`, the one function through which Django passes every other exception, from views of both
-   kinds and from each middleware, with DEBUG or without. For requests inside ProblemMiddleware, ours takes its place.
-   The tests of every source hold that Django calls it.
-3. ProblemMiddleware, for errors that are responses already, and for what passes Django by: SystemExit.
-4. `handler400` to `handler500` and `csrf_failure` (in `views`), for middlewares above ours and Django's own refusal.
+The obvious hooks are not enough. A try/except in a middleware misses the exceptions of the middlewares below it: Django
+turns those into responses first. `process_exception` sees the exceptions of views only. Django skips its `handler404`
+family under DEBUG, and calls `handler500` only after it has logged and signalled a crash.
 
-Before all of them Django makes the request, where nothing can answer: a `charset` in its Content-Type makes it read the
-query string there, and too many parameters, or a codec that is none for text, would end in the server's own page. That
-function, the second one of Django that this package replaces, puts the reading off until somebody asks.
-
-A stream that breaks after its headers is past all of these: see `streams`.
+Two kinds of errors lie outside all four: those that Django raises while it makes the request
+(`compat.postpone_query_errors`), and those of a stream whose headers are sent (`streams`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any
-
-from django.core.exceptions import SuspiciousOperation
-from django.core.handlers import exception as django_road
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from systemlog import compat
 from systemlog.problems import error_log
-from systemlog.problems.error_log import ON_OUR_ROAD
+from systemlog.problems.error_log import INSIDE_MIDDLEWARE
 from systemlog.problems.handling import streams
 from systemlog.problems.handling.fallback import answer
 
-_django_set_content_type_params = HttpRequest._set_content_type_params  # type: ignore[attr-defined]  # private
-_django_answer = django_road.response_for_exception
 
-
-def response_for_exception(request: HttpRequest, exc: Exception) -> HttpResponseBase:
-    """In place of Django's function of this name."""
-    if getattr(request, ON_OUR_ROAD, False):
-        return answer(request, exc)
-    return _django_answer(request, exc)
-
-
-def set_content_type_params(request: Any, meta: Mapping[str, Any]) -> None:
-    """In place of `HttpRequest._set_content_type_params`."""
-    try:
-        _django_set_content_type_params(request, meta)
-    except LookupError:
-        # A codec that is none for text. The body fails with it where it is read; the query string is read without.
-        named, request._encoding = request._encoding, None
-        with suppress(SuspiciousOperation):
-            _ = request.GET
-        request._encoding = named
-    except SuspiciousOperation:
-        pass  # who asks for the parameters gets it again, and an answer
-
-
-def open_road() -> None:
-    """Take the place of Django's functions; twice does no harm."""
-    django_road.response_for_exception = response_for_exception  # type: ignore[assignment]  # any response will do
-    HttpRequest._set_content_type_params = set_content_type_params  # type: ignore[attr-defined]  # private
+def install_hooks() -> None:
+    """Install the hooks and log filters that ProblemMiddleware needs. Calling this twice has no effect."""
+    compat.intercept_exceptions(_answer_inside_middleware)
+    compat.postpone_query_errors()
     error_log.install_filter()
     streams.install_filter()
+
+
+def _answer_inside_middleware(request: HttpRequest, exc: Exception) -> HttpResponseBase | None:
+    return answer(request, exc) if getattr(request, INSIDE_MIDDLEWARE, False) else None

@@ -1,4 +1,4 @@
-"""The middleware inside which every error becomes a problem: below correlation and health, above all others."""
+"""The middleware inside which every error becomes a problem. It belongs below correlation and health."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from systemlog.problems.error_log import ON_OUR_ROAD, report
+from systemlog.problems.error_log import INSIDE_MIDDLEWARE, report
 from systemlog.problems.formatting.exception_map import slash_missing
 from systemlog.problems.forms import IN_FORM, in_form
 from systemlog.problems.handling.fallback import answer, fill_empty_response, slash_is_missing
-from systemlog.problems.handling.hooks import open_road
+from systemlog.problems.handling.hooks import install_hooks
 from systemlog.problems.handling.request_bodies import wrap_body
 from systemlog.problems.handling.streams import watch
 
@@ -20,37 +20,40 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseB
 
 
 class ProblemMiddleware:
-    """Answers whatever goes wrong below it; see `road` for how. Sync and async without a hop."""
+    """Turns every error below it into a problem; `hooks` explains how.
+
+    Works under WSGI and ASGI. Under ASGI a request changes threads only when an error is answered.
+    """
 
     sync_capable = True
     async_capable = True
 
     def __init__(self, get_response: GetResponse) -> None:
-        open_road()
+        install_hooks()
         self.get_response = get_response
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        """Answer the request."""
-        setattr(request, ON_OUR_ROAD, True)
+        """Return the response to the request. Never raises, unless DEBUG_PROPAGATE_EXCEPTIONS is on."""
+        setattr(request, INSIDE_MIDDLEWARE, True)
         wrap_body(request)
         if self._is_async:
             return self._call_async(request)
         try:
             response = self.get_response(request)
-        except (Exception, SystemExit) as exc:  # noqa: BLE001  (answered and logged there)
+        except (Exception, SystemExit) as exc:  # noqa: BLE001  (`answer` logs it)
             response = answer(request, exc)
         return self._finish(request, response)  # type: ignore[arg-type]  # sync here
 
     async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
         try:
             response = await self.get_response(request)  # type: ignore[misc]  # async here
-        except (Exception, SystemExit) as exc:  # noqa: BLE001  (answered and logged there)
+        except (Exception, SystemExit) as exc:  # noqa: BLE001  (`answer` logs it)
             response = await sync_to_async(answer)(request, exc)
         if response.status_code >= 400 or slash_is_missing(request, response):
-            # In a thread, for to log may block; a right answer or a redirect goes without.
+            # In a thread, because logging may block. Successful responses and redirects are not logged.
             return await sync_to_async(self._finish)(request, response)
         return self._finish(request, response)
 
@@ -65,5 +68,5 @@ class ProblemMiddleware:
                 response = in_form(request, response)
         if response.streaming:
             watch(request, response)
-        setattr(request, ON_OUR_ROAD, False)
+        setattr(request, INSIDE_MIDDLEWARE, False)
         return response

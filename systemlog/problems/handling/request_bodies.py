@@ -11,13 +11,16 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.asgi import ASGIRequest
-from django.core.handlers.wsgi import LimitedStream, WSGIRequest
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, UnreadablePostError
+
+from systemlog import compat
 
 PIECE_BYTES = 64 * 1024
 BROKE_OFF = "The body broke off."
@@ -30,48 +33,50 @@ def wrap_body(request: HttpRequest) -> None:
     """
     meta = request.META
     if "HTTP_TRANSFER_ENCODING" not in meta:
-        if meta.get("CONTENT_LENGTH") and isinstance(request, WSGIRequest):
-            stream: Any = request._stream
-            if request.__dict__.get("_read_started"):
-                return
-            request._stream = WholeStream(meta["wsgi.input"], stream.limit)  # type: ignore[assignment]  # as Django's
+        if (length := meta.get("CONTENT_LENGTH")) and isinstance(request, WSGIRequest) and length.isdecimal():
+            compat.replace_input_stream(request, WholeStream(meta["wsgi.input"], int(length)))
         return
     if isinstance(request, ASGIRequest):
-        stream = request._stream
+        stream = compat.input_stream(request)
         meta["CONTENT_LENGTH"] = str(stream.seek(0, os.SEEK_END))
         stream.seek(0)
     elif meta.get("wsgi.input_terminated") and not meta.get("CONTENT_LENGTH"):
         body = ChunkedBody(meta["wsgi.input"], spools_all=str(request.content_type).startswith("multipart/"))
         # Django's stream takes the missing length for 0, and would end before the first byte.
-        meta["wsgi.input"] = request._stream = body  # type: ignore[assignment]  # a stream of bytes all the same
+        meta["wsgi.input"] = body
+        compat.replace_input_stream(request, body)
         meta["CONTENT_LENGTH"] = MeasuredLength(body)
 
 
-class WholeStream(LimitedStream):
+class WholeStream(io.IOBase):
     """A body of known length. Django's own stream would take the end of the connection for the end of the body."""
 
-    _pos: int
+    def __init__(self, source: Any, length: int) -> None:
+        self._source = source
+        self._left = length
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return the next `size` bytes, or the rest. Raises `UnreadablePostError` if the connection ends too early."""
-        left = self.limit - self._pos
-        wanted = left if size is None or size < 0 else min(size, left)
-        data: bytes = super().read(wanted)
-        # A read of a given size may return less than that. A read of the rest may not, and an empty result means that
-        # the connection has ended.
-        while len(data) < wanted and (not data or wanted == left):
-            more = super().read(wanted - len(data))
-            if not more:
-                raise UnreadablePostError(BROKE_OFF)
-            data += more
+        if size is not None and 0 <= size < self._left:
+            return self._take(self._source.read, size)
+        # A read of a given size may return less than that. A read of the rest may not.
+        data = self._take(self._source.read, self._left)
+        while self._left:
+            data += self._take(self._source.read, self._left)
         return data
 
     def readline(self, size: int | None = -1, /) -> bytes:
         """Return the next line. Raises `UnreadablePostError` if the connection ends too early."""
-        line: bytes = super().readline(-1 if size is None else size)
-        if not line and self._pos < self.limit and size != 0:
+        return self._take(self._source.readline, self._left if size is None or size < 0 else min(size, self._left))
+
+    def _take(self, read: Callable[[int], bytes], size: int) -> bytes:
+        if not size:
+            return b""
+        data = read(size)
+        if not data:
             raise UnreadablePostError(BROKE_OFF)
-        return line
+        self._left -= len(data)
+        return data
 
 
 class ChunkedBody(io.RawIOBase):

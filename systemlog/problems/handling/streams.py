@@ -49,7 +49,7 @@ def install_filter() -> None:
 
 
 def watch(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Log an exception that the iterator of a streaming `response` raises. Files are left to the server."""
+    """Have exceptions of a streaming response's iterator logged. Leaves files alone, which the server sends."""
     if not isinstance(response, StreamingHttpResponse) or getattr(response, "file_to_stream", None) is not None:
         return
     content = response.streaming_content

@@ -1,0 +1,58 @@
+"""Tests of the private APIs of Django on which the correlation depends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.signed_cookies import SessionStore
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
+
+from systemlog import compat
+
+
+@pytest.fixture
+def request_() -> HttpRequest:
+    """A request that AuthenticationMiddleware has given a lazy user."""
+    request = RequestFactory().get("/")
+    request.session = SessionStore()
+    AuthenticationMiddleware(lambda _: HttpResponse())(request)
+    return request
+
+
+def test_a_lazy_user_is_not_loaded(request_: HttpRequest) -> None:
+    assert compat.loaded_user(request_) is None
+    assert compat.loaded_user(RequestFactory().get("/")) is None
+
+
+def test_a_user_that_a_view_has_asked_for_is_found(request_: HttpRequest) -> None:
+    _ = request_.user.is_authenticated
+    assert isinstance(compat.loaded_user(request_), AnonymousUser)
+
+
+def test_a_user_that_an_async_view_has_asked_for_is_found(request_: HttpRequest) -> None:
+    user = async_to_sync(request_.auser)()
+    assert compat.loaded_user(request_) is user
+
+
+@pytest.mark.django_db
+def test_each_statement_passes_the_wrapper_once() -> None:
+    seen: list[str] = []
+
+    def keep(execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        seen.append(sql)
+        return execute(sql, params, many, context)
+
+    try:
+        compat.wrap_statements(connection, keep)
+        compat.wrap_statements(connection, keep)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    finally:
+        connection.execute_wrappers.remove(keep)
+    assert seen == ["SELECT 1"]
