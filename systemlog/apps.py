@@ -22,6 +22,7 @@ class SystemLogConfig(AppConfig):
 
         from systemlog import checks  # noqa: F401  (importing registers them)
         from systemlog.audit import actor, migrating
+        from systemlog.audit import checks as audit_checks  # noqa: F401  (registers them)
         from systemlog.correlation import checks as correlation_checks  # noqa: F401  (registers them)
         from systemlog.correlation.sqlcommenter import comment_statements
         from systemlog.ingest.errors import find_form

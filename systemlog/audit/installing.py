@@ -6,6 +6,7 @@ A trigger's name ends in the hash of its text, so that what is missing or outdat
 from __future__ import annotations
 
 import types
+from collections.abc import Collection
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -21,8 +22,11 @@ def dialect(connection: BaseDatabaseWrapper) -> types.ModuleType | None:
     return VENDORS.get(connection.vendor)
 
 
-def install(alias: str) -> bool:
-    """Have the database's triggers be those that the setting asks for; says whether anything was changed."""
+def install(alias: str, keep: Collection[str] = ()) -> bool:
+    """Have the database's triggers be those that the setting asks for; says whether anything was changed.
+
+    The triggers of tables to `keep` stay, asked for or not.
+    """
     connection = connections[alias]
     vendor = dialect(connection)
     if vendor is None:
@@ -31,6 +35,7 @@ def install(alias: str) -> bool:
     if not tables and not vendor.outbox_exists(connection):
         return False
     missing, needless = drift(connection)
+    needless = [(table, name) for table, name in needless if table not in keep]
     if not missing and not needless and vendor.outbox_exists(connection):
         return False
     with transaction.atomic(using=alias), connection.cursor() as cursor:

@@ -64,6 +64,13 @@ class _Watch:
         self._stale = True
         """Whether tables may have changed since the triggers were made."""
         self._busy = False
+        self._former: dict[str, sqlite.FormerTable] = {}
+        """Of SQLite: tables that have triggers by a name that the setting does not have."""
+        self._bare: set[str] = set()
+        """Those of them whose triggers were dropped."""
+        if connection.vendor == "sqlite":
+            for table in {table for table, _ in sqlite.existing(connection)} - set(self._tables):
+                self._former[table] = sqlite.former_table(connection, table)
 
     def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         text = sql if isinstance(sql, str) else ""
@@ -72,8 +79,11 @@ class _Watch:
                 self._stale = True
                 if self._connection.vendor == "sqlite":
                     self._make_way(text)
-            elif self._stale and _writes.match(text) and any(table in text for table in self._tables):
-                self._catch_up()
+            elif (self._stale or self._bare) and _writes.match(text):
+                if self._stale and any(table in text for table in self._tables):
+                    self._catch_up()
+                for table in [table for table in self._bare if table in text]:
+                    self._restore(table)
         return execute(sql, params, many, context)
 
     def _make_way(self, sql: str) -> None:
@@ -86,6 +96,19 @@ class _Watch:
                 for table, name in sqlite.existing(self._connection):
                     if table.lower() == found[1].lower():
                         cursor.execute(sqlite.drop_sql(self._connection, table, name))
+                        if table in self._former:
+                            self._bare.add(table)
+        finally:
+            self._busy = False
+
+    def _restore(self, table: str) -> None:
+        """Make the triggers of a table that the setting does not name, and that had some."""
+        self._busy = True
+        self._bare.discard(table)
+        try:
+            with self._connection.cursor() as cursor:
+                for statement in sqlite.restoring(self._connection, self._former[table]):
+                    cursor.execute(statement)
         finally:
             self._busy = False
 
@@ -94,7 +117,7 @@ class _Watch:
         self._busy = True
         try:
             with transaction.atomic(using=self._connection.alias):
-                install(self._connection.alias)
+                install(self._connection.alias, keep=self._former.keys())
             self._stale = False
         except DatabaseError as error:
             logger.warning(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -82,6 +83,43 @@ def existing(connection: BaseDatabaseWrapper) -> dict[tuple[str, str], bool]:
         return dict.fromkeys(cursor.fetchall(), True)
 
 
+class FormerTable(NamedTuple):
+    """A table that has triggers, and that the setting does not name any longer: perhaps by its old name."""
+
+    name: str
+    exclude: frozenset[str]
+    mask: frozenset[str]
+    columns: frozenset[str]
+    """Those that it had."""
+
+
+def former_table(connection: BaseDatabaseWrapper, name: str) -> FormerTable:
+    """What a table's triggers say of it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s AND substr(name, 1, %s) = %s",
+            [name, len(PREFIX), PREFIX],
+        )
+        text = " ".join(sql for (sql,) in cursor.fetchall())
+    columns = _columns(connection, name)
+    exclude = {column for column in columns if f"{_literal(column)}, CASE " not in text}
+    mask = {column for column in columns if f"{_literal(column)}, CASE WHEN " in text}
+    return FormerTable(name, frozenset(exclude), frozenset(mask), frozenset(columns))
+
+
+def restoring(connection: BaseDatabaseWrapper, table: FormerTable) -> Iterator[str]:
+    """The statements that make the table's triggers anew, from the columns that it has now.
+
+    A new column may be a masked one by a new name: beside a masked or excluded one it is masked as well.
+    """
+    columns = _columns(connection, table.name)
+    if table.mask or table.exclude:
+        table = table._replace(mask=table.mask | (set(columns) - table.columns))
+    if columns:
+        for _, text in _triggers(table, columns):
+            yield text
+
+
 def drop_sql(connection: BaseDatabaseWrapper, table: str, name: str) -> str:
     """The statement that drops a trigger."""
     return f"DROP TRIGGER IF EXISTS {connection.ops.quote_name(name)}"
@@ -98,7 +136,7 @@ def _columns(connection: BaseDatabaseWrapper, table: str) -> list[str]:
         return [name for (name,) in cursor.fetchall()]
 
 
-def _triggers(table: AuditedTable, columns: list[str]) -> Iterator[tuple[str, str]]:
+def _triggers(table: AuditedTable | FormerTable, columns: list[str]) -> Iterator[tuple[str, str]]:
     columns = [column for column in columns if column not in table.exclude]
     differs = " OR ".join(f"OLD.{_quoted(column)} IS NOT NEW.{_quoted(column)}" for column in columns)
     for op, event, condition, old, new in (
@@ -121,7 +159,7 @@ def _triggers(table: AuditedTable, columns: list[str]) -> Iterator[tuple[str, st
         yield name, text.replace("{name}", name, 1)
 
 
-def _shown(table: AuditedTable, columns: list[str], row: str, other: str) -> str:
+def _shown(table: AuditedTable | FormerTable, columns: list[str], row: str, other: str) -> str:
     pairs = [f"{_literal(column)}, {_value(table, column, row, other)}" for column in columns]
     parts = [
         f"json_object({', '.join(pairs[start : start + COLUMNS_OF_AN_OBJECT])})"
@@ -130,7 +168,7 @@ def _shown(table: AuditedTable, columns: list[str], row: str, other: str) -> str
     return parts[0] if len(parts) == 1 else f"json_array({', '.join(parts)})"
 
 
-def _value(table: AuditedTable, column: str, row: str, other: str) -> str:
+def _value(table: AuditedTable | FormerTable, column: str, row: str, other: str) -> str:
     value = f"{row}.{_quoted(column)}"
     if column in table.mask:
         changed = f" OR {value} IS {other}.{_quoted(column)}" if other else ""
