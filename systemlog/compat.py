@@ -5,16 +5,22 @@ from __future__ import annotations
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any, TypeVar
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers import exception as exception_handling
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import ProjectState
+from django.db.models import QuerySet
+from django.db.models.sql.datastructures import BaseTable
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import LazyObject, empty
+
+Q = TypeVar("Q", bound=QuerySet[Any, Any])
 
 
 def in_tests() -> bool:
@@ -243,3 +249,82 @@ def schema_parameters(schema: Any) -> tuple[set[str], set[str], set[str]]:
     filtering = {parameter["name"] for parameter in schema._get_filter_parameters()}
     paginating = {parameter["name"] for parameter in schema._get_pagination_parameters()}
     return every, filtering, paginating
+
+
+@contextmanager
+def separate_connection(connection: BaseDatabaseWrapper) -> Iterator[BaseDatabaseWrapper]:
+    """Open a second connection to the same database, without autocommit, and close it at the end of the block.
+
+    Closing it rolls back whatever was not committed. Django documents neither `copy()` of a connection nor its
+    `set_autocommit()` (5.2, 6.0, 6.1), and `transaction.atomic` accepts only the connections of aliases.
+    """
+    own = connection.copy()
+    try:
+        own.set_autocommit(False)
+        yield own
+    finally:
+        own.close()
+
+
+def wrapped_errors(connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
+    """Turn the driver's exceptions in the block into Django's.
+
+    Django's cursors do so, but not for COPY, a method of the driver's cursor. The attribute is not documented (5.2,
+    6.0, 6.1).
+    """
+    return connection.wrap_database_errors
+
+
+class _FunctionCall(BaseTable):
+    """The call of a database function in place of a table, in the FROM clause of a query."""
+
+    def __init__(self, table: str, alias: str | None, function: str, arguments: Sequence[Any]) -> None:
+        super().__init__(table, alias)
+        self.function = function
+        self.arguments = tuple(arguments)
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        """Return the call, with the alias of the table as the other parts of the query write it."""
+        marks = ", ".join(["%s"] * len(self.arguments))
+        # Django 6.1 quotes aliases, and calls the method quote_name(); earlier versions do not quote them.
+        quote = compiler.quote_name if hasattr(compiler, "quote_name") else compiler.quote_name_unless_alias
+        return f"{self.function}({marks}) {quote(self.table_alias)}", self.arguments
+
+    def relabeled_clone(self, change_map: dict[str | None, str]) -> _FunctionCall:
+        """Return a copy with another alias."""
+        alias = change_map.get(self.table_alias, self.table_alias)
+        return _FunctionCall(self.table_name, alias, self.function, self.arguments)
+
+
+def select_from_function(records: Q, function: str, arguments: Sequence[Any]) -> Q:
+    """Return the same query on the rows that a database function returns, in place of the model's table.
+
+    Django has no documented way to replace the table of a query: this exchanges an entry of `Query.alias_map` (5.2,
+    6.0, 6.1).
+    """
+    found = records.all()
+    alias = found.query.get_initial_alias()
+    found.query.alias_map[alias] = _FunctionCall(found.model._meta.db_table, alias, function, arguments)
+    return found
+
+
+@contextmanager
+def creating_partitioned(schema_editor: BaseDatabaseSchemaEditor, column: str) -> Iterator[None]:
+    """Partition the tables that the schema editor creates in the block by ranges of the column.
+
+    The statement is an attribute of the editor's class, which Django does not document (5.2, 6.0, 6.1). It is replaced
+    on this editor only.
+    """
+    schema_editor.sql_create_table += f" PARTITION BY RANGE ({schema_editor.quote_name(column)})"
+    try:
+        yield
+    finally:
+        del schema_editor.sql_create_table
+
+
+def forget_rendered_models(state: ProjectState) -> None:
+    """Make a migration state render its models again, with the fields that were changed in it.
+
+    Django caches the rendered models in `apps`, and documents no way to remove them (5.2, 6.0, 6.1).
+    """
+    state.__dict__.pop("apps", None)

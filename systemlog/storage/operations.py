@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from django.db import NotSupportedError, migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
+
+from systemlog.compat import creating_partitioned, forget_rendered_models
 
 VENDORS = ("postgresql", "sqlite")
 
@@ -68,14 +71,9 @@ class CreatePartitionedModel(migrations.CreateModel):
         composite = models.CompositePrimaryKey(self.partition_by, key)
         state.fields = {"pk": composite, **state.fields, key: plain}
         # Models that were rendered before (`migrate zero`, then `migrate`) still have the old key.
-        shadow.__dict__.pop("apps", None)
-        if vendor == "postgresql":
-            # Set on this editor only; the class keeps its statement.
-            partitioning = f" PARTITION BY RANGE ({schema_editor.quote_name(self.partition_by)})"
-            schema_editor.sql_create_table += partitioning
-        super().database_forwards(app_label, schema_editor, from_state, shadow)
-        if vendor == "postgresql":
-            del schema_editor.sql_create_table
+        forget_rendered_models(shadow)
+        with creating_partitioned(schema_editor, self.partition_by) if vendor == "postgresql" else nullcontext():
+            super().database_forwards(app_label, schema_editor, from_state, shadow)
 
 
 class VendorSQL(migrations.RunPython):

@@ -24,6 +24,7 @@ from django.db.backends.utils import CursorWrapper
 
 from systemlog.records.row import TABLE
 from systemlog.storage.calendar import Span
+from systemlog.storage.postgresql.advisory_locks import LOCK_SQL, ROLLUP_LOCK, TRY_LOCK_SQL
 
 ROLLUP = "system_log_rollup"
 HOUR = timedelta(hours=1)
@@ -39,10 +40,6 @@ OTHER = "(other)"
 
 Records whose own category or source is this text are counted with them.
 """
-
-LOCK = "systemlog.rollup"
-LOCK_SQL = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
-TRY_LOCK_SQL = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
 
 # The function keeps the search path of its creation, because a restore runs with an empty one.
 FUNCTION_POSTGRESQL = f"""
@@ -167,7 +164,7 @@ def compact(connection: BaseDatabaseWrapper) -> int:
         cursor.execute(f"SELECT count(*) FROM (SELECT FROM {ROLLUP} WHERE delta LIMIT {WORTH_COMPACTING}) them")
         if cursor.fetchone()[0] < WORTH_COMPACTING:
             return 0
-        cursor.execute(TRY_LOCK_SQL, [LOCK])
+        cursor.execute(TRY_LOCK_SQL, [ROLLUP_LOCK])
         if not cursor.fetchone()[0]:
             return 0
         cursor.execute(COMPACT_SQL)
@@ -228,7 +225,7 @@ def lock(cursor: CursorWrapper) -> None:
 
     A caller that calls `recount` under a table lock must take this lock first, or inserts would wait for it too.
     """
-    cursor.execute(LOCK_SQL, [LOCK])
+    cursor.execute(LOCK_SQL, [ROLLUP_LOCK])
 
 
 def recount(connection: BaseDatabaseWrapper, span: Span) -> None:

@@ -8,11 +8,6 @@ locks all of the indexes. A call does not wait long for a partition that another
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from django.db.models.sql.datastructures import BaseTable
-
 from systemlog.records.row import TABLE
 from systemlog.storage.lookups import By
 
@@ -99,20 +94,3 @@ CREATE_SQL = [
 ]
 DROP_SQL = [f"DROP FUNCTION {RECORDS}", f"DROP FUNCTION {NUMBER}"]
 NUMBER_SQL = f"SELECT {NUMBER}(%s, %s, %s, %s, %s, %s)"
-
-
-class RecordsOf(BaseTable):
-    """The lookup function in place of the table, in the FROM clause of a Django query."""
-
-    def __init__(self, alias: str | None, arguments: Sequence[Any]) -> None:
-        super().__init__(TABLE, alias)
-        self.arguments = tuple(arguments)
-
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        """Return the call of the function, with the alias of the table."""
-        marks = ", ".join(["%s"] * len(self.arguments))
-        return f"{RECORDS}({marks}) {connection.ops.quote_name(self.table_alias)}", self.arguments
-
-    def relabeled_clone(self, change_map: dict[str | None, str]) -> RecordsOf:
-        """Return a copy with another alias."""
-        return RecordsOf(change_map.get(self.table_alias, self.table_alias or TABLE), self.arguments)

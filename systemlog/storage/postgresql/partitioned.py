@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from django.db import OperationalError
-from django.db.backends.utils import CursorWrapper
 
+from systemlog.compat import separate_connection, wrapped_errors
 from systemlog.conf import conf
 from systemlog.storage.base import Storage
 from systemlog.storage.calendar import AHEAD, Span, days_ahead
@@ -90,31 +89,17 @@ class PartitionedStorage(Storage):
     def _make(self, instants: Iterable[datetime], lock_timeout: str = LOCK_TIMEOUT) -> list[Span]:
         spans: list[Span] = []
         recent_spans.pop(self._database(), None)
-        own = self.connection.copy()
-        try:
+        with separate_connection(self.connection) as own:
             for instant in instants:
                 if uncovered([instant], spans):
-                    with own.wrap_database_errors, _transaction(own) as cursor:
+                    with wrapped_errors(own), own.cursor() as cursor:
                         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [lock_timeout])
                         spans = partitions.create_partition(cursor, instant)
-            return spans
-        finally:
-            own.close()
+                        own.commit()
+        return spans
 
     def _database(self) -> tuple[str, str]:
         return self.connection.alias, str(self.connection.settings_dict["NAME"])
-
-
-@contextmanager
-def _transaction(connection: Any) -> Iterator[CursorWrapper]:
-    """Run a block in a transaction of a connection that no alias has, which `transaction.atomic` does not accept.
-
-    After an error, the caller closes the connection, which rolls back.
-    """
-    connection.set_autocommit(False)
-    with connection.cursor() as cursor:
-        yield cursor
-    connection.commit()
 
 
 def uncovered(instants: Iterable[datetime], spans: Iterable[Span]) -> list[datetime]:

@@ -16,10 +16,7 @@ from systemlog.conf import conf
 from systemlog.records.row import TABLE
 from systemlog.storage.calendar import BEGINNING, END, Span, span_for
 from systemlog.storage.partitions import Partition, PartitionReport, PartitionState
-
-PARTITIONS_LOCK = "systemlog.partitions"
-
-LOCK_SQL = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+from systemlog.storage.postgresql.advisory_locks import LOCK_SQL, PARTITIONS_LOCK
 
 PARTITIONS_SQL = """
     SELECT child.oid::regclass::text, pg_get_expr(child.relpartbound, child.oid), pg_relation_size(child.oid)

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
+from systemlog.compat import select_from_function
 from systemlog.storage.base import BudgetSpent
 from systemlog.storage.calendar import BEGINNING, END
 from systemlog.storage.lookups import Lookup
@@ -34,10 +35,7 @@ class ReadingStorage(PartitionedStorage):
 
     def look_up(self, records: QuerySet[Any, Any], lookup: Lookup, most: int) -> QuerySet[Any, Any] | None:
         """Query a function that keeps its plan, in place of the table."""
-        found = records.all()
-        alias = found.query.get_initial_alias()
-        found.query.alias_map[alias] = lookup_functions.RecordsOf(alias, _arguments(lookup, most))
-        return found
+        return select_from_function(records, lookup_functions.RECORDS, _arguments(lookup, most))
 
     def count_up_to(self, lookup: Lookup, most: int) -> int | None:
         """Count by a function that keeps its plan."""

@@ -11,6 +11,7 @@ from django.db import OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.transaction import TransactionManagementError
 
+from systemlog.compat import separate_connection, wrapped_errors
 from systemlog.conf import conf
 from systemlog.records.row import TABLE
 from systemlog.storage import rollup
@@ -19,6 +20,7 @@ from systemlog.storage.conditions import ALL, NOTHING, Condition, expired
 from systemlog.storage.expiry import Expiry, Verdict
 from systemlog.storage.partitions import Clock, Partition, PartitionInUse
 from systemlog.storage.postgresql import partitions, rewrite, sealing
+from systemlog.storage.postgresql.advisory_locks import LOCK_SQL, RETENTION_LOCK, TRY_LOCK_SQL
 from systemlog.storage.postgresql.errors import (
     LOCK_NOT_AVAILABLE,
     sqlstate_of,
@@ -30,8 +32,6 @@ from systemlog.storage.pruning import Action, Callbacks, Step
 DELETE_BATCH = 5000
 
 ROWS_OF_A_BLOCK = 500
-
-RETENTION_LOCK = "systemlog.retention"
 
 LINES_SQL = """
     SELECT row_to_json(line) FROM (
@@ -68,20 +68,16 @@ class RetentionStorage(WritingStorage):
         """Hold an advisory lock in a transaction of a separate connection; those of this connection are short."""
         if self.connection.in_atomic_block:
             raise TransactionManagementError("Retention has transactions of its own, and cannot run inside another.")
-        own = self.connection.copy()
-        try:
-            own.set_autocommit(False)
+        with separate_connection(self.connection) as own:
             with own.cursor() as cursor:
                 cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-                cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [RETENTION_LOCK])
+                cursor.execute(TRY_LOCK_SQL, [RETENTION_LOCK])
                 if not cursor.fetchone()[0]:
                     waiting()
-                    cursor.execute(partitions.LOCK_SQL, [RETENTION_LOCK])
+                    cursor.execute(LOCK_SQL, [RETENTION_LOCK])
             self._finish_detaching()
             rewrite.clear(self.connection, self.recount_rollup)
             yield
-        finally:
-            own.close()
 
     def plan(self, partition: Partition, expiry: Expiry) -> Step:
         """Drop a partition whose whole span has expired. Rewrite one of whose rows at least half expire.
@@ -199,7 +195,7 @@ class RetentionStorage(WritingStorage):
         condition = expired(expiry, unadapted, archived_only=True)
         query = self.lines_sql.format(partition=partition.name, condition=condition.sql)
         with (
-            self.connection.wrap_database_errors,
+            wrapped_errors(self.connection),
             ClientCursor(self.connection.connection) as cursor,  # COPY accepts no server-side parameters
             cursor.copy(f"COPY ({query}) TO STDOUT", condition.values) as copy,
         ):

@@ -23,8 +23,9 @@ from systemlog.storage.calendar import BEGINNING, END, MICROSECOND, Span
 from systemlog.storage.conditions import NOTHING, Condition
 from systemlog.storage.partitions import Partition, PartitionInUse
 from systemlog.storage.postgresql import partitions
+from systemlog.storage.postgresql.advisory_locks import LOCK_SQL, PARTITIONS_LOCK
 from systemlog.storage.postgresql.errors import LOCK_NOT_AVAILABLE, sqlstate_of
-from systemlog.storage.postgresql.partitions import LATE_TRIGGER, LOCK_SQL, PARTITIONS_LOCK
+from systemlog.storage.postgresql.partitions import LATE_TRIGGER
 
 NEW = f"{TABLE}_new"
 LATE = f"{TABLE}_late"

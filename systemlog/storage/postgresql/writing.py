@@ -12,6 +12,7 @@ from typing import Any, cast
 from django.db import DatabaseError, Error, IntegrityError, transaction
 from django.db.backends.utils import CursorWrapper
 
+from systemlog.compat import wrapped_errors
 from systemlog.records.copy_text import instants
 from systemlog.records.row import COLUMN_LIST, COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.checkpoints import Slice
@@ -110,7 +111,7 @@ class WritingStorage(PartitionedStorage):
             # Raises an error if the other thread has closed the connection meanwhile.
             with (
                 suppress(Error, OSError),
-                self.connection.wrap_database_errors,
+                wrapped_errors(self.connection),
                 socket.socket(fileno=os.dup(raw.fileno())) as own,
             ):
                 own.shutdown(socket.SHUT_RDWR)
@@ -176,7 +177,7 @@ class WritingStorage(PartitionedStorage):
         return positions | {slice_.segment: slice_.end for slice_ in chosen}
 
     def _copy(self, cursor: CursorWrapper, table: str, rows: Sequence[Row]) -> None:
-        with self.connection.wrap_database_errors, cursor.copy(COPY_SQL.format(table=table)) as copy:
+        with wrapped_errors(self.connection), cursor.copy(COPY_SQL.format(table=table)) as copy:
             for row in rows:
                 copy.write_row(values_of(row))
 
@@ -185,7 +186,7 @@ class WritingStorage(PartitionedStorage):
             cursor.execute(STAGE_SQL)
             cursor.execute(f"TRUNCATE {STAGE}")
         with (
-            self.connection.wrap_database_errors,
+            wrapped_errors(self.connection),
             cursor.copy(COPY_SQL.format(table=STAGE if skip_known else TABLE)) as copy,
         ):
             for lines in blocks:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
+from systemlog.compat import wrapped_errors
 from systemlog.records.row import TABLE
 from systemlog.storage import rollup
 from systemlog.storage.calendar import Span
@@ -66,7 +67,7 @@ class CountingStorage(PostgreSQLStorage):
     def _put(self, rows: Sequence[tuple[object, ...]]) -> None:
         # By COPY, because each INSERT would be a round trip to a worker.
         if rows:
-            with self.connection.cursor() as cursor, self.connection.wrap_database_errors, cursor.copy(PUT_SQL) as copy:
+            with self.connection.cursor() as cursor, wrapped_errors(self.connection), cursor.copy(PUT_SQL) as copy:
                 for row in rows:
                     copy.write_row(row)
 
