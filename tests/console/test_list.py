@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from systemlog.console import model_admin
 from systemlog.search import time_walk
 from systemlog.storage import get_storage
-
-from .conftest import LIST, NOW, messages_of, page_of, queries, store
+from tests.support.console import LIST, NOW, messages_of, page_of, queries, store
 
 pytestmark = pytest.mark.django_db
 

@@ -9,8 +9,7 @@ from django.db import connections
 from django.test import Client
 
 from systemlog.conf import conf
-
-from .conftest import LIST, page_of
+from tests.support.console import LIST, page_of
 
 pytestmark = pytest.mark.django_db
 

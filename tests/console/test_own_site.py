@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from .conftest import page_of, store
+from tests.support.console import page_of, store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.console.own_site")]
 

@@ -10,8 +10,7 @@ import pytest
 from django.test import Client
 
 from systemlog.models import SystemLog
-
-from .conftest import LIST, page_of, store
+from tests.support.console import LIST, page_of, store
 
 pytestmark = pytest.mark.django_db
 

@@ -15,8 +15,7 @@ from django.test import Client
 
 from systemlog.console.contexts import as_json, texts
 from systemlog.models import SystemLog
-
-from .conftest import LIST, NOW, messages_of, page_of, queries, store
+from tests.support.console import LIST, NOW, messages_of, page_of, queries, store
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 
 from systemlog.correlation import CorrelationMiddleware, annotate
 from tests.correlation import site
-from tests.correlation.conftest import Get, Recorder
+from tests.support.correlation import Get, Recorder
 
 Records = Callable[[], list[logging.LogRecord]]
 

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 
-from tests.correlation.conftest import UUID
+from tests.support.correlation import UUID
 from tests.support.servers import PROJECT
 
 

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from systemlog.correlation import is_acceptable
-from tests.correlation.conftest import DEADLINE_S, UUID
+from tests.support.correlation import DEADLINE_S, UUID
 from tests.support.servers import Server
 
 VALUES_OF_A_TEXT = 100

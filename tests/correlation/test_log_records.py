@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from systemlog.correlation import CorrelationFilter, correlated
-from tests.correlation.conftest import Get, Recorder
+from tests.support.correlation import Get, Recorder
 
 
 @pytest.mark.parametrize(

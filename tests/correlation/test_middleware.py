@@ -16,7 +16,7 @@ from pytest_django.fixtures import Settings
 
 from systemlog.correlation import CorrelationMiddleware, get_correlation_id
 from tests.correlation import site
-from tests.correlation.conftest import UUID, Get
+from tests.support.correlation import UUID, Get
 
 
 @pytest.mark.parametrize("path", ["/seen", "/async-seen"])

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.correlation.conftest import DEADLINE_S, UUID, raw
+from tests.support.correlation import DEADLINE_S, UUID, raw
 from tests.support.servers import Server
 
 pytestmark = pytest.mark.e2e

@@ -17,7 +17,7 @@ from pytest_django.fixtures import Settings
 
 from systemlog.correlation import CorrelationMiddleware, correlated, current, get_correlation_id
 from tests.correlation import site
-from tests.correlation.conftest import Recorder
+from tests.support.correlation import Recorder
 
 TIMEOUT_S = 5
 GIVEN = {"X-Request-ID": "given"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from systemlog.correlation import tracecontext
-from tests.correlation.conftest import Get
+from tests.support.correlation import Get
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"

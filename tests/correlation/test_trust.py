@@ -7,7 +7,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from systemlog.correlation.trusted_proxies import is_trusted
-from tests.correlation.conftest import Get
+from tests.support.correlation import Get
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 INCOMING = {"X-Request-ID": "given", "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}

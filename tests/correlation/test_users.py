@@ -13,7 +13,7 @@ from django.utils.functional import SimpleLazyObject
 from pytest_django import DjangoAssertNumQueries
 
 from systemlog.correlation import Correlation, CorrelationMiddleware, current, current_ids
-from tests.correlation.conftest import Get, Recorder
+from tests.support.correlation import Get, Recorder
 
 
 def correlation_of(view: Callable[[HttpRequest], object]) -> Correlation:

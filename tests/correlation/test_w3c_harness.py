@@ -16,7 +16,7 @@ import sys
 
 import pytest
 
-from tests.correlation.conftest import free_port
+from tests.support.correlation import free_port
 from tests.support.servers import Server
 
 HARNESS = os.environ.get("W3C_TRACE_CONTEXT", "")

@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.health.conftest import eventually
 from tests.support.postgresql import running_server
 from tests.support.servers import Platform, Server
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 

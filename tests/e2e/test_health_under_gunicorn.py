@@ -15,8 +15,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.health.conftest import eventually
 from tests.support.servers import Platform, Server
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.health.conftest import eventually
 from tests.support.servers import PROJECT, Server
+from tests.support.waiting import eventually
 
 pytestmark = [
     pytest.mark.e2e,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,23 +13,8 @@ from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
 from health import readiness
+from tests.support.health import AddDatabase, FreezingRelay, Probes
 from tests.support.postgresql import Server, running_server
-
-EVENTUALLY_S = 10
-
-Probes = Callable[..., None]
-AddDatabase = Callable[..., str]
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Ask until it holds, for ten seconds at the most."""
-    until = time.monotonic() + EVENTUALLY_S
-    pause = threading.Event()
-    while time.monotonic() < until:
-        if condition():
-            return True
-        pause.wait(0.02)
-    return False
 
 
 @pytest.fixture(autouse=True)
@@ -104,45 +87,6 @@ def silent_port() -> Iterator[int]:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
         yield listener.getsockname()[1]
-
-
-class FreezingRelay:
-    """Passes everything on to a PostgreSQL, until the client asks something: from then on, nothing."""
-
-    def __init__(self, server: Server) -> None:
-        self._target = str(server.home / ".s.PGSQL.5432")
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open = [self._listener]
-        self.port = self._listener.getsockname()[1]
-        self.frozen = threading.Event()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def close(self) -> None:
-        """Cut all connections."""
-        for connection in self._open:
-            connection.close()
-
-    def _serve(self) -> None:
-        try:
-            client, _ = self._listener.accept()
-            server = socket.socket(socket.AF_UNIX)
-            self._open += [client, server]
-            server.connect(self._target)
-            threading.Thread(target=self._answers, args=(server, client), daemon=True).start()
-            while data := client.recv(2**16):
-                if b"transaction_read_only" in data:
-                    self.frozen.set()
-                    return
-                server.sendall(data)
-        except OSError:
-            return
-
-    def _answers(self, server: socket.socket, client: socket.socket) -> None:
-        try:
-            while data := server.recv(2**16):
-                client.sendall(data)
-        except OSError:
-            return
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import AsyncClient, Client
 from pytest_django.fixtures import Settings
 
-from tests.health.conftest import AddDatabase, Probes
+from tests.support.health import AddDatabase, Probes
 
 TOKEN = "of-the-probes-0123456789"
 DETAILS = {"version", "django", "python", "uptime_seconds", "draining", "probes"}

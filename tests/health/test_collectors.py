@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from pytest_django.fixtures import Settings
 
 from health.runner import collecting
-from tests.health.conftest import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.django_db  # Django 6.1 asks the database in some of its own checks
 

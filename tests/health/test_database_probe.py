@@ -13,8 +13,9 @@ from django.db import connections
 from django.test import Client
 
 from health.conf import Settings
-from tests.health.conftest import AddDatabase, FreezingRelay, Probes, eventually
+from tests.support.health import AddDatabase, FreezingRelay, Probes
 from tests.support.postgresql import Server
+from tests.support.waiting import eventually
 
 TOLD_TO_THE_KUBELET_WITHIN_S = 1.0
 

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from tests.health.conftest import Probes
+from tests.support.health import Probes
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 
 from health.metrics.logs import CountingHandler
 from health.states import State
-from tests.health.conftest import Probes
+from tests.support.health import Probes
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"

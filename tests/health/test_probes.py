@@ -14,7 +14,8 @@ from django.test import AsyncClient, Client
 from pytest_django.fixtures import Settings
 
 from tests.health import doubtful
-from tests.health.conftest import Probes, eventually
+from tests.support.health import Probes
+from tests.support.waiting import eventually
 
 DOUBTFUL = "tests.health.doubtful."
 

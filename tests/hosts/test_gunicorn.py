@@ -15,7 +15,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.health.conftest import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.any_database
 

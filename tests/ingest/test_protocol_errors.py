@@ -167,7 +167,9 @@ def test_who_is_not_admitted_hears_so_in_the_form(path: str) -> None:
     assert dict(headers)["X-Request-ID"]
 
 
-@pytest.mark.parametrize("path", ["/loki", "/loki/api/v1/query", "/journald/", "/elastic/no/such", "/elastic/a%0Ab/c", "/loki/a%0A"])
+@pytest.mark.parametrize(
+    "path", ["/loki", "/loki/api/v1/query", "/journald/", "/elastic/no/such", "/elastic/a%0Ab/c", "/loki/a%0A"]
+)
 def test_a_path_that_is_none_is_404_in_the_form(path: str, send: Callable[..., Any]) -> None:
     response = send(path, method="GET")
     assert response.status_code == 404

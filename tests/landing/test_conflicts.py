@@ -19,7 +19,7 @@ from systemlog.landing.quarantine import Quarantine
 from systemlog.landing.stats import read_ledger
 from systemlog.models import Checkpoint, SystemLog
 from systemlog.storage import Row, get_storage
-from tests.landing.conftest import execute, row, stored, write
+from tests.support.landing import execute, row, stored, write
 
 pytestmark = pytest.mark.django_db
 

@@ -27,8 +27,8 @@ from systemlog.landing.stats import read_ledger
 from systemlog.models import Checkpoint, SystemLog
 from systemlog.records.copy_text import encode
 from systemlog.storage import Storage, get_storage
-from tests.landing.conftest import execute, on_postgresql, row, stored, write
 from tests.support.databases import on_citus
+from tests.support.landing import execute, on_postgresql, row, stored, write
 
 pytestmark = pytest.mark.django_db
 

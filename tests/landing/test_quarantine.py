@@ -22,7 +22,7 @@ from systemlog.landing import Lander
 from systemlog.landing.quarantine import Quarantine
 from systemlog.models import SystemLog
 from systemlog.storage import Storage, get_storage
-from tests.landing.conftest import TAKE_POISON, database, execute, row, stored, write
+from tests.support.landing import TAKE_POISON, database, execute, row, stored, write
 
 pytestmark = pytest.mark.django_db
 

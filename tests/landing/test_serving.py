@@ -21,8 +21,8 @@ from systemlog.journal import directory
 from systemlog.landing import Lander
 from systemlog.landing.lock import LanderLock
 from systemlog.landing.service import LandingService
-from tests.health.conftest import eventually
-from tests.landing.conftest import row, stored, write
+from tests.support.landing import row, stored, write
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

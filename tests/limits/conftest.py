@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,7 @@ from rest_framework.views import APIView
 
 from systemlog.limits import LimitThrottle, guard
 from systemlog.limits.refusals import refusals
-
-Limit = Callable[..., None]
+from tests.support.limits import Limit
 
 
 @pytest.fixture

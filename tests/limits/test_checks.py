@@ -11,7 +11,7 @@ from django.db import connections
 
 from systemlog.conf import conf
 from systemlog.limits.checks import check_table
-from tests.limits.conftest import Limit
+from tests.support.limits import Limit
 
 IP = {"name": "ip", "by": "ip", "quota": 3, "window": "30s"}
 THROTTLE = "systemlog.limits.LimitThrottle"

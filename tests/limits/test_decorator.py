@@ -12,7 +12,7 @@ from django.test import AsyncClient, Client
 from systemlog.limits import limited
 from systemlog.limits.policies import PolicyMistake
 from systemlog.problems.testing import assert_problem
-from tests.limits.conftest import Limit
+from tests.support.limits import Limit
 
 
 @pytest.fixture(autouse=True)

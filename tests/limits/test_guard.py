@@ -16,7 +16,7 @@ from systemlog.limits.metrics import instruments
 from systemlog.limits.stores.interface import StoreUnavailable
 from systemlog.problems.testing import assert_problem
 from systemlog.testing import captured_records
-from tests.limits.conftest import Limit
+from tests.support.limits import Limit
 
 IP = {"name": "ip", "by": "ip", "quota": 1, "window": "30s"}
 

@@ -13,7 +13,7 @@ from django.test import AsyncClient, Client
 
 from systemlog.problems.testing import assert_problem
 from systemlog.testing import captured_records
-from tests.limits.conftest import Limit
+from tests.support.limits import Limit
 
 IP = {"name": "ip", "by": "ip", "quota": 3, "window": "30s"}
 USER = {"name": "user", "by": "user", "quota": 2, "window": 60}

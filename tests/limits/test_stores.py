@@ -21,7 +21,7 @@ from systemlog.conf import conf
 from systemlog.limits import guard
 from systemlog.limits.gcra import SECOND_NS, Rate, make_rate, remaining, wait_ns
 from systemlog.limits.stores.interface import Store, StoreUnavailable
-from tests.limits.conftest import Limit
+from tests.support.limits import Limit
 from tests.support.servers import PROJECT
 
 REDIS = shutil.which("redis-server") or shutil.which("valkey-server")

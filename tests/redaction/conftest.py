@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from systemlog.redaction import Redactor
-from systemlog.redaction.patterns import compile_re, compile_re2
-
-ENGINES = {"re2": Redactor(compile_pattern=compile_re2), "re": Redactor(compile_pattern=compile_re)}
+from tests.support.redaction import ENGINES
 
 
 @pytest.fixture(params=ENGINES)

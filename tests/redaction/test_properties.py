@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from systemlog.redaction import Redactor
-from tests.redaction.conftest import ENGINES
 from tests.redaction.corpus import lookalikes, secrets
+from tests.support.redaction import ENGINES
 
 MIB = 2**20
 PARTS = [secret.text for secret in secrets()][::7] + [text for _, text in lookalikes()][::17]

@@ -24,7 +24,7 @@ from systemlog.retention import archive
 from systemlog.retention.prune import ArchiveTo, prune
 from systemlog.storage import get_storage
 from systemlog.storage.expiry import Policy
-from tests.retention.conftest import NOW, TODAY, ago, messages, row, run, sql
+from tests.support.retention import NOW, TODAY, ago, messages, row, run, sql
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_partitions")]
 

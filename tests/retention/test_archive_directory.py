@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError
 
-from tests.retention.conftest import ago, messages, row, run
+from tests.support.retention import ago, messages, row, run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_partitions")]
 

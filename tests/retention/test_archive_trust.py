@@ -14,7 +14,7 @@ import pytest
 from django.core.management import CommandError
 
 from systemlog.models import SystemLog
-from tests.retention.conftest import ago, messages, row, run
+from tests.support.retention import ago, messages, row, run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_partitions")]
 

@@ -20,8 +20,8 @@ from systemlog.storage.calendar import Span
 from systemlog.storage.expiry import Policy
 from systemlog.storage.partitions import PartitionState
 from systemlog.storage.postgresql import partitioned, sealing
-from tests.retention.conftest import NOW, TODAY, ago, messages, partitions_of_today, row, run, sql
 from tests.support.databases import on_citus
+from tests.support.retention import NOW, TODAY, ago, messages, partitions_of_today, row, run, sql
 
 pytestmark = [
     pytest.mark.skipif("connections[conf().DATABASE].vendor != 'postgresql'", reason="only PostgreSQL has partitions"),

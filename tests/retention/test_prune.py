@@ -21,8 +21,8 @@ from systemlog.retention.prune import prune
 from systemlog.storage import get_storage
 from systemlog.storage.expiry import Policy
 from systemlog.storage.partitions import PartitionState
-from tests.retention.conftest import NOW, ago, messages, partitions_of_today, row, run, sql
 from tests.support.databases import on_citus
+from tests.support.retention import NOW, ago, messages, partitions_of_today, row, run, sql
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_partitions")]
 rewrites = pytest.mark.skipif(on_citus(), reason="on a cluster the rows of a mixed partition are deleted")

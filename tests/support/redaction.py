@@ -1,0 +1,8 @@
+"""What the tests of redaction share."""
+
+from __future__ import annotations
+
+from systemlog.redaction import Redactor
+from systemlog.redaction.patterns import compile_re, compile_re2
+
+ENGINES = {"re2": Redactor(compile_pattern=compile_re2), "re": Redactor(compile_pattern=compile_re)}
