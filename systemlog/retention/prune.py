@@ -1,7 +1,7 @@
-"""Forgetting: old records go, by policy; what a policy wants archived is archived, and verified, before.
+"""Pruning: delete expired records by policy, and archive and verify them first if a policy says so.
 
-Also tends the leaves: makes them ahead, merges and seals them. May be interrupted at any point, run twice at once, and
-run beside writers.
+A run also maintains the partitions: it creates those of the days ahead, merges and seals old ones. It can be
+interrupted at any point, run twice at the same time, and run beside writers.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from systemlog.storage.partitions import Partition, PartitionState
 from systemlog.storage.pruning import Callbacks, Step
 
 CATEGORY = "systemlog.retention"
-"""The category of the records that tell what was pruned."""
+"""The category of the records about pruning."""
 
-HOSTS_APART = timedelta(minutes=5)
-RECORDS_AHEAD = timedelta(days=1)
-UNUSED_FOR = timedelta(days=30)
+MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
+MAX_RECORD_AHEAD = timedelta(days=1)
+MAX_UNUSED = timedelta(days=30)
 
 
 class NoPolicy(SystemLogError):
@@ -41,19 +41,19 @@ class NoPolicy(SystemLogError):
 
 
 class NowhereToArchive(SystemLogError):
-    """A policy wants records archived, but says not where: nothing is deleted. Set SYSTEMLOG['ARCHIVE_DIR']."""
+    """A policy has 'archive': True, but no directory is set: nothing is deleted. Set SYSTEMLOG['ARCHIVE_DIR']."""
 
     def __init__(self) -> None:
         super().__init__(type(self).__doc__)
 
 
 class ClockLooksWrong(SystemLogError):
-    """By the clock of this host nothing can be told to be old."""
+    """The clock of this host looks wrong, so that the age of records cannot be judged."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run did: the records that went, and the leaves that open transactions held."""
+    """The result of a run: the numbers of records, and the partitions that open transactions kept locked."""
 
     deleted: int = 0
     archived: int = 0
@@ -62,17 +62,17 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveTo:
-    """Where and how to archive."""
+    """The directory of the archive, and its compression."""
 
     directory: Path
     compression: str = GZIP
 
 
 def plan(policies: Sequence[Policy], *, now: datetime | None = None) -> Iterator[Step]:
-    """What `prune` would do with each leaf of which something goes, oldest first. Raises `NoPolicy`."""
+    """Yield what `prune` would do with each partition that has expired records, oldest first. Raises `NoPolicy`."""
     expiry = _expiry(policies, now)
     storage = get_storage()
-    for partition in _touched(storage, expiry):
+    for partition in _expiring_partitions(storage, expiry):
         step = storage.plan(partition, expiry)
         if step.expired or step.rows == 0:
             yield step
@@ -86,10 +86,10 @@ def prune(
     progress: Callable[[str], None] = lambda doing: None,
     now: datetime | None = None,
 ) -> Outcome:
-    """Delete the records that are past their policy, leaf by leaf, oldest first; then tend the leaves.
+    """Delete expired records, partition by partition, oldest first. Then maintain the partitions.
 
-    `progress` is told what is being done. Raises `NoPolicy`, `NowhereToArchive` and `ClockLooksWrong` before anything
-    is touched, `ArchiveFailed` where records could not be archived: those are kept.
+    `progress` is called with a description of each action. Raises `NoPolicy`, `NowhereToArchive` and `ClockLooksWrong`
+    before anything is changed, and `ArchiveFailed` if records could not be archived; these records are kept.
     """
     expiry = _expiry(policies, now)
     archives = any(policy.archive for policy in policies)
@@ -100,7 +100,7 @@ def prune(
         check_clock(storage, expiry.now)
     outcome = Outcome()
     with ExitStack() as stack:
-        waiting = lambda: progress("waiting for another run to end")  # noqa: E731  (a sentence, not a function)
+        waiting = lambda: progress("waiting for another run to end")  # noqa: E731
         try:
             stack.enter_context(storage.exclusive(waiting))
         except PartitionInUse as error:
@@ -110,7 +110,7 @@ def prune(
         if archives and archive_to:
             opened = archive.opened(archive_to.directory, archive_to.compression, waiting)
             store = stack.enter_context(opened)
-        for partition in _touched(storage, expiry):
+        for partition in _expiring_partitions(storage, expiry):
             _prune_partition(storage, partition, expiry, store, outcome, progress)
         try:
             storage.maintain(progress)
@@ -122,35 +122,35 @@ def prune(
 def archive_older(
     before: datetime, archive_to: ArchiveTo, *, progress: Callable[[str], None] = lambda doing: None
 ) -> Outcome:
-    """Archive the records older than `before`, a file for each leaf; none is deleted. Raises `ArchiveFailed`."""
+    """Archive the records older than `before`, a file for each partition. Delete nothing. Raises `ArchiveFailed`."""
     expiry = Expiry((Policy(keep=timedelta(0), archive=True),), before)
     storage = get_storage()
     outcome = Outcome()
-    waiting = lambda: progress("waiting for another run to end")  # noqa: E731  (a sentence, not a function)
+    waiting = lambda: progress("waiting for another run to end")  # noqa: E731
     with ExitStack() as stack:
         try:
-            stack.enter_context(storage.exclusive(waiting))  # nobody replaces a leaf while it is read
+            stack.enter_context(storage.exclusive(waiting))  # no other run rewrites a partition while it is read
         except PartitionInUse as error:
             outcome.in_use.append(error.name)
             return outcome
         store = stack.enter_context(archive.opened(archive_to.directory, archive_to.compression, waiting))
-        for partition in _touched(storage, expiry):
+        for partition in _expiring_partitions(storage, expiry):
             progress(f"archiving {partition.name}")
             storage.archive(partition, expiry, _writer(store, outcome))
     return outcome
 
 
 def check_clock(storage: Storage, now: datetime) -> None:
-    """Raise `ClockLooksWrong` where the database contradicts this host's clock."""
+    """Raise `ClockLooksWrong` if the database contradicts this host's clock."""
     clock = storage.clock()
-    ahead = SystemLog.objects.filter(timestamp__gt=now + RECORDS_AHEAD)
+    ahead = SystemLog.objects.filter(timestamp__gt=now + MAX_RECORD_AHEAD)
     newest = ahead.values_list("timestamp", flat=True).order_by("-timestamp").first()
-    if abs(clock.now - now) > HOSTS_APART:
+    if abs(clock.now - now) > MAX_CLOCK_DIFFERENCE:
         wrong = f"the database says {clock.now:%Y-%m-%d %H:%M} UTC"
     elif newest is not None:
         wrong = f"there is a record of {newest:%Y-%m-%d %H:%M} UTC, more than a day ahead"
-    elif clock.in_use is not None and now - clock.in_use > UNUSED_FOR:
-        wrong = f"the database was last in use about {clock.in_use:%Y-%m-%d}, more than {UNUSED_FOR.days} days ago"
+    elif clock.in_use is not None and now - clock.in_use > MAX_UNUSED:
+        wrong = f"the database was last in use about {clock.in_use:%Y-%m-%d}, more than {MAX_UNUSED.days} days ago"
     else:
         return
     raise ClockLooksWrong(
@@ -187,8 +187,8 @@ def _expiry(policies: Sequence[Policy], now: datetime | None) -> Expiry:
     return Expiry(tuple(policies), now or datetime.now(UTC))
 
 
-def _touched(storage: Storage, expiry: Expiry) -> list[Partition]:
-    """The leaves of which something may go, oldest first."""
+def _expiring_partitions(storage: Storage, expiry: Expiry) -> list[Partition]:
+    """Return the partitions that may have expired records, oldest first."""
     there = [report.partition for report in storage.partitions() if report.state is not PartitionState.DETACHING]
     return [partition for partition in reversed(there) if expiry.verdict(*partition.span) is not Verdict.NOTHING]
 
@@ -202,7 +202,7 @@ def _writer(store: archive.Archive, outcome: Outcome) -> Callable[[Partition, It
 
 
 def _note(partition: Partition, step: Step, rows: int, expiry: Expiry) -> Row:
-    """The record of what went; it is stored in the transaction in which it goes."""
+    """Return the record about the removal of `rows` records. It is stored in the transaction that removes them."""
     instant = next_instant()
     context = {
         "action": "pruned",
