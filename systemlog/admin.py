@@ -1,4 +1,4 @@
-"""The Django admin of the system log: records are browsed here, and never edited."""
+"""The module in which Django's admin looks for the admin classes of the app."""
 
 from systemlog.console.model_admin import SystemLogAdmin
 

@@ -1,1 +1,1 @@
-"""The log's pages in Django's admin."""
+"""The pages of the log in Django's admin."""

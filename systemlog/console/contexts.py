@@ -1,4 +1,4 @@
-"""How the context of a record is shown: as indented JSON, and its texts of several lines as they are."""
+"""The context of a record for display: as indented JSON, and texts of several lines by themselves."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import json
 from typing import Any, NamedTuple
 
 MAX_TEXTS = 20
-"""As many texts are shown by themselves; all are in the JSON."""
+"""At most this many texts are shown by themselves; the JSON has all of them."""
 
 
 class Text(NamedTuple):
-    """A text of several lines, a traceback for example, and where in the context it stands."""
+    """A text of several lines, for example a traceback, and its path in the context."""
 
     path: str
     text: str
 
 
 def as_json(context: Any) -> str:
-    """The whole context, indented."""
+    """Return the whole context as indented JSON."""
     try:
         return _printable(json.dumps(context, indent=2, ensure_ascii=False))
     except RecursionError:
@@ -25,7 +25,7 @@ def as_json(context: Any) -> str:
 
 
 def texts(context: Any) -> list[Text]:
-    """The texts of several lines; `exception`, where tracebacks are, first."""
+    """Return the texts of several lines, those of `exception`, which holds tracebacks, first."""
     found = []
     waiting = [("context", context)]
     while waiting:
@@ -40,5 +40,5 @@ def texts(context: Any) -> list[Text]:
 
 
 def _printable(text: str) -> str:
-    """Half of a surrogate pair, which JSON can name and no page can hold, is written as JSON names it."""
+    """Return the text with each lone surrogate escaped as in JSON, because no page can hold one."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,7 +1,7 @@
-"""What narrows the list of records: its parameters as menus, fields and links. No database, no request.
+"""The filters of the list of records as menus, fields and links. This module reads no database and no request.
 
-The parameters are the API's, so that a question asked there can be looked at here; but those that a form sends
-empty ask for nothing.
+The parameters are those of the API, so that a search there can be opened here. Unlike the API, the list ignores empty
+parameters, because a form sends every field.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ FIELDS = {
     "since": "Since",
     "until": "Until",
 }
-"""The parameters that are typed, and their labels; the search box has `q`."""
+"""The parameters that have a text field, with their labels. `q` has the search box."""
 
 LABELS = {"q": "Message has", "level": "Level", "min_level": "Level at least", **FIELDS}
 RELATED = ["correlation_id", "trace_id", "user_id", "subject", "category", "source"]
 
 
 class Choice(NamedTuple):
-    """A link that changes the question, and whether it is what is asked now."""
+    """A link that changes the filters, and whether the list is filtered so now."""
 
     label: str
     link: str
@@ -46,14 +46,14 @@ class Choice(NamedTuple):
 
 
 class Menu(NamedTuple):
-    """The choices that one parameter has."""
+    """The choices of one parameter."""
 
     title: str
     choices: list[Choice]
 
 
 class Field(NamedTuple):
-    """A parameter with a value of its own."""
+    """A form field with the value of a parameter."""
 
     name: str
     label: str
@@ -61,26 +61,29 @@ class Field(NamedTuple):
 
 
 class Related(NamedTuple):
-    """What a record has in common with others, and the link to all of them."""
+    """A value of a record, and the link to all records that have the same value."""
 
     label: str
     value: str
     link: str
 
 
-def given(query: QueryDict) -> QueryDict:
-    """The parameters that have a value."""
+def without_empty(query: QueryDict) -> QueryDict:
+    """Return the parameters that have a value."""
     return _copy((name, value) for name, value in _pairs(query) if value)
 
 
-def known(query: QueryDict) -> QueryDict:
-    """The parameters that narrow the list, for the links and fields of the page; a typing error is not carried on."""
+def known_parameters(query: QueryDict) -> QueryDict:
+    """Return the parameters that filter the list. Links and fields of the page do not repeat a mistyped one."""
     names = {*PARAMETERS, *FIELDS}
     return _copy((name, value) for name, value in _pairs(query) if name in names or name.startswith(CONTEXT_PREFIX))
 
 
 def link(query: QueryDict, **changes: str | None) -> str:
-    """The list with these parameters changed, or (None) left out; at its newest record unless a `cursor` is given."""
+    """Return the link to the list with some parameters changed, or, where the value is None, left out.
+
+    Unless a `cursor` is given, the link leads to the newest record.
+    """
     changed = query.copy()
     for name, value in {"cursor": None, **changes}.items():
         changed.pop(name, None)
@@ -90,7 +93,7 @@ def link(query: QueryDict, **changes: str | None) -> str:
 
 
 def menus(query: QueryDict) -> list[Menu]:
-    """Levels and times, to be chosen with one click."""
+    """Return the menus of levels and times."""
     levels = {level.upper() for level in query.getlist("level")}
     at_least = query.get("min_level", "").upper()
     since, until = query.get("since"), query.get("until")
@@ -123,22 +126,22 @@ def menus(query: QueryDict) -> list[Menu]:
 
 
 def fields(query: QueryDict) -> list[Field]:
-    """What can be typed: a field for each value, so that a parameter that is there twice stays so."""
+    """Return the text fields, one for each value, so that a repeated parameter stays repeated."""
     return [Field(name, label, value) for name, label in FIELDS.items() for value in (query.getlist(name) or [""])]
 
 
-def kept(query: QueryDict) -> list[Field]:
-    """What the form does not show, and sends along."""
+def hidden_fields(query: QueryDict) -> list[Field]:
+    """Return the parameters that the form sends without showing them."""
     return [Field(name, "", value) for name, value in _pairs(query) if name not in FIELDS and name != "q"]
 
 
-def conditions(query: QueryDict) -> list[Choice]:
-    """What is asked now, each with the link that asks it no more."""
+def active_filters(query: QueryDict) -> list[Choice]:
+    """Return the filters that are set, each with the link that removes it."""
     return [Choice(f"{LABELS.get(name, name)}: {value}", _without(query, name, value)) for name, value in _pairs(query)]
 
 
 def related(record: SystemLog, path: str) -> list[Related]:
-    """What the record shares with others, each with the link to all of them in the list at `path`."""
+    """Return the values that other records may share, each with the link to those records in the list at `path`."""
     values = {name: getattr(record, name) for name in RELATED}
     return [
         Related(FIELDS[name], value, path + link(_copy([(name, value)]))) for name, value in values.items() if value

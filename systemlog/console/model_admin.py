@@ -1,7 +1,7 @@
-"""The two pages of the admin: a list of records, and one record with all its fields.
+"""The two pages of the log in the admin: the list of records, and one record with all its fields.
 
-The list is not Django's change list, which counts the table, numbers its pages and skips rows by OFFSET: it takes the
-API's parameters, and its pages come from `systemlog.search`, newest first and within the budget of a search.
+The list replaces Django's change list, which counts the table, numbers its pages and skips rows by OFFSET. It takes the
+parameters of the API and reads its pages with `systemlog.search`, newest first and within the time budget of a search.
 """
 
 from __future__ import annotations
@@ -41,16 +41,17 @@ OTHER_PARAMETERS = {"cursor", "since", "until"}
 """The parameters of the list beside the filters."""
 
 BEGINNING_CHARACTERS = 300
-"""So much of a message the list reads and shows; the rest, and the context, may be 64 KiB each."""
+"""The list shows this much of a message. It reads no more, because message and context may have 64 KiB each."""
 
 AROUND = timedelta(minutes=1)
+"""The page of a record links to the records of this time before and after it."""
 
 logger = logging.getLogger(__name__)
 
 
 @admin.register(SystemLog)
 class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class is not subscriptable
-    """Lists and shows records to those who have `systemlog.view_systemlog`; nobody adds, changes or deletes any."""
+    """Shows records to users with the permission `systemlog.view_systemlog`. Nobody adds, changes or deletes one."""
 
     actions = None
     list_per_page = 100
@@ -59,61 +60,61 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
     unavailable_template = "admin/systemlog/systemlog/unavailable.html"
 
     def has_view_permission(self, request: HttpRequest, obj: SystemLog | None = None) -> bool:
-        """Whoever may read the log over the API."""
+        """Return whether the user may read the log, by the same permission as in the API."""
         return request.user.has_perm(VIEW)
 
     def has_add_permission(self, request: HttpRequest, obj: SystemLog | None = None) -> bool:
-        """Nobody: records come from the process and over the API."""
+        """Return False: records are logged by programs or sent to the API."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: SystemLog | None = None) -> bool:
-        """Nobody."""
+        """Return False: a record is never changed."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: SystemLog | None = None) -> bool:
-        """Nobody: retention alone deletes."""
+        """Return False: only retention deletes records."""
         return False
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> SystemLog | None:
-        """The newest record of this id, should there be several."""
+        """Return the record of this id; the newest, if there are several."""
         record_id = parse_id(object_id)
         return find_record(record_id) if record_id else None
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """A page of the records that the query asks for; or what is wrong with the query, and no records."""
-        self._admit(request)
-        query = filter_links.given(request.GET)
+        """Show a page of the records that match the parameters; or the errors of the parameters, and no records."""
+        self._check_access(request)
+        parameters = filter_links.without_empty(request.GET)
         try:
-            found = self._find(query)
+            found = self._find(parameters)
         except InvalidParameters as error:
             found = {"wrong": error.errors}
         except (OperationalError, InterfaceError) as error:
             return self._unavailable(request, error)
-        asked = filter_links.known(query)
+        filters = filter_links.known_parameters(parameters)
         context = {
             "title": capfirst(self.opts.verbose_name_plural),
-            "terms": asked.get("q", ""),
-            "menus": filter_links.menus(asked),
-            "fields": filter_links.fields(asked),
-            "kept": filter_links.kept(asked),
-            "conditions": filter_links.conditions(asked),
+            "terms": filters.get("q", ""),
+            "menus": filter_links.menus(filters),
+            "fields": filter_links.fields(filters),
+            "hidden_fields": filter_links.hidden_fields(filters),
+            "active_filters": filter_links.active_filters(filters),
             "preserved_filters": self.get_preserved_filters(request),
             **found,
             **(extra_context or {}),
         }
-        return self._page(request, self.list_template, context)
+        return self._render(request, self.list_template, context)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """One record, as text and links: no form."""
-        self._admit(request)
+        """Show one record as text and links, without a form."""
+        self._check_access(request)
         try:
             record = self.get_object(request, unquote(object_id))
         except (OperationalError, InterfaceError) as error:
             return self._unavailable(request, error)
         if record is None:
-            # Django says so with a message, on the admin's first page.
+            # Django redirects to the admin's index, with a message.
             return super().change_view(request, object_id, form_url, extra_context)
         here = reverse("admin:systemlog_systemlog_changelist", current_app=self.admin_site.name)
         around = QueryDict(mutable=True)
@@ -129,21 +130,21 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
             "back": f"{here}?{request.GET.get('_changelist_filters', '')}",
             **(extra_context or {}),
         }
-        return self._page(request, self.record_template, context)
+        return self._render(request, self.record_template, context)
 
-    def _admit(self, request: HttpRequest) -> None:
+    def _check_access(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request) or request.method not in ("GET", "HEAD"):
             raise PermissionDenied
 
-    def _page(self, request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-        request.current_app = self.admin_site.name  # for {% url %}
+    def _render(self, request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+        request.current_app = self.admin_site.name  # the namespace in which {% url %} resolves names
         context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
         return TemplateResponse(request, template, context, status=status)
 
     def _unavailable(self, request: HttpRequest, error: Exception) -> HttpResponse:
         logger.error("The admin could not read the log store.", exc_info=error, extra={"action": "admin_read_failed"})
         context = {"title": "The log cannot be read", "correlation_id": get_correlation_id()}
-        return self._page(request, self.unavailable_template, context, status=503)
+        return self._render(request, self.unavailable_template, context, status=503)
 
     def _find(self, parameters: QueryDict) -> dict[str, Any]:
         """Return the page and the links around it, for the template. Raises `InvalidParameters`."""
@@ -175,7 +176,9 @@ def _read_paging(parameters: QueryDict) -> Paging:
     try:
         return Paging(parameters)
     except BadCursor:
-        raise InvalidParameters({"cursor": "This is no place in this list: start at its newest record."}) from None
+        raise InvalidParameters(
+            {"cursor": "The cursor was changed, or belongs to another search. Start at the newest record."}
+        ) from None
 
 
 def _beginnings() -> QuerySet[SystemLog, Any]:
