@@ -58,3 +58,12 @@ assert not in_tests()
 
 def test_a_mail_kept_in_memory_is_no_sign_of_tests() -> None:
     subprocess.run([sys.executable, "-c", WITH_MAIL], check=True)
+
+
+def test_an_extension_can_ask_for_the_schema_of_a_serializers_fields() -> None:
+    from drf_spectacular.generators import SchemaGenerator
+
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    key = document["components"]["schemas"]["RecordKey"]
+    assert set(key["properties"]) == {"id", "timestamp"}
+    assert key["additionalProperties"] is False

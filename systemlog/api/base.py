@@ -1,4 +1,4 @@
-"""What the views of the log API have in common: who asks is found out, and what caches may do with the answer."""
+"""The base class of the log API's views: it authenticates clients and keeps responses out of caches."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from systemlog.problems.types import BadRequest
 
 
 class LogView(APIView):
-    """A view whose answers hold records, or counts of them."""
+    """A view whose responses hold records, or counts of records."""
 
     problem_types = (BadRequest.problem_type,)
-    """Of any request: too many parameters, a host that is not allowed. The OpenAPI document names it."""
+    """The problem type that any request can have: too many parameters, or a host that is not allowed.
+
+    The OpenAPI document names it.
+    """
 
     def get_authenticators(self) -> list[BaseAuthentication]:
-        """Those of `SYSTEMLOG["AUTHENTICATION_CLASSES"]`, by default the project's."""
+        """Return the authenticators of `SYSTEMLOG["AUTHENTICATION_CLASSES"]`, by default those of the project."""
         names = conf().AUTHENTICATION_CLASSES
         return [import_string(name)() for name in names] if names else super().get_authenticators()
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Let no cache keep the response, however its reader proved who they are (RFC 9111, section 5.2.2)."""
+        """Forbid caches to store the response, whatever the client authenticated with (RFC 9111, section 5.2.2)."""
         final = super().finalize_response(request, response, *args, **kwargs)
         final.headers["Cache-Control"] = "private, no-store"
         return final

@@ -1,4 +1,4 @@
-"""`GET /system/logs/export/`: every record of a search as NDJSON or CSV, streamed."""
+"""The endpoint `/system/logs/export/`, which streams every record of a search as NDJSON or CSV."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from systemlog.api.base import LogView
 from systemlog.api.pages import read_paging
 from systemlog.api.permissions import SystemLogPermission
 from systemlog.api.schema import EXPORT_PARAMETERS
+from systemlog.compat import django_request
 from systemlog.problems import ContentNegotiation, InvalidParameters
 from systemlog.search.cursors import Cursor
 from systemlog.search.export import Export, Rows, as_csv, as_ndjson, compressed
@@ -82,13 +83,13 @@ class ExportView(LogView):
             response.headers["Content-Encoding"] = "gzip"
         response.headers["Content-Disposition"] = f'attachment; filename="system-logs.{name}"'
         patch_vary_headers(response, ["Accept-Encoding"])
-        asynchronous = isinstance(request._request, ASGIRequest)
+        asynchronous = isinstance(django_request(request), ASGIRequest)
         response.streaming_content = _in_a_thread(iter(chunks)) if asynchronous else chunks
         return response
 
 
 def takes_gzip(accept_encoding: str) -> bool:
-    """Whether the header (RFC 9110, section 12.5.3) takes gzip: named with a weight above 0, or by `*`."""
+    """Return whether an Accept-Encoding header (RFC 9110, section 12.5.3) names gzip or `*` with a weight above 0."""
     weights: dict[str, str] = {}
     for each in accept_encoding.lower().split(","):
         name, _, parameter = each.partition(";")

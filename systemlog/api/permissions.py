@@ -1,4 +1,4 @@
-"""Who may read and who may write the system log."""
+"""The permissions that reading and writing the system log need."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ VIEW = "systemlog.view_systemlog"
 
 
 class SystemLogPermission(BasePermission):
-    """Reading needs `view_systemlog`, writing `add_systemlog`; nothing is told to anonymous.
+    """Reading needs `view_systemlog`, writing `add_systemlog`. An anonymous client may do nothing.
 
-    A method that the view does not have passes for those who are known, so that they hear 405.
+    A method that the view does not have is permitted to authenticated users, so that they get 405 and not 403.
     """
 
     needed = {"GET": VIEW, "HEAD": VIEW, "POST": ADD}
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Whether the user has what the method needs."""
+        """Return whether the user has the permission that the method needs."""
         if not request.user or not request.user.is_authenticated:
             return False
         permission = self.needed.get(request.method or "")

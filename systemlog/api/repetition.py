@@ -10,5 +10,5 @@ from systemlog.storage import Row
 
 
 def repeats(known: SystemLog, row: Row, sent: Collection[str]) -> bool:
-    """Whether `row` says the same as the stored record: by the same writer, in each field that was sent."""
+    """Return whether `row` repeats the stored record: the writer and each field in `sent` have the same value."""
     return all(is_same(getattr(known, name), getattr(row, name)) for name in (*sent, "recorded_by"))

@@ -1,6 +1,6 @@
-"""What the log API takes, for the OpenAPI document: the rules of `systemlog.intake` and `systemlog.filters`.
+"""The parameters and bodies of the log API in the OpenAPI document: the rules of validation and of the filters.
 
-What no schema can say stands in the descriptions: that a time may not lie ahead, or `since` not after `until`.
+Rules that no schema can express are in the descriptions: for example, that `since` may not lie after `until`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.serializers import ChoiceField
 
+from systemlog.compat import map_fields
 from systemlog.models import Level
 from systemlog.records.fields import MAX_TEXT_CHARACTERS
 from systemlog.search.histogram import AUTOMATIC_BUCKETS, MAX_BUCKETS
@@ -29,7 +30,7 @@ DEFAULT_LIMIT = 200
 MAX_LIMIT = 2000
 FACETS = ("level", "category", "source")
 MAX_VALUES = 200
-"""So many values of a facet are named; the rest is counted together."""
+"""An answer names at most this many values of a facet; it counts the records of the rest together."""
 
 TIME = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "pattern": RELATIVE}]}
 TIME_HELP = "RFC 3339 date and time, or relative to now: `-15m`, `-7d` (s, m, h, d, w, y)."
@@ -48,7 +49,7 @@ def _text_or_null(description: str) -> dict[str, Any]:
 
 
 A_BODY_IS_REQUIRED = {"required": ["message"]}
-"""drf-spectacular calls a body required if a member of it is; the keyword means nothing for arrays and texts."""
+"""drf-spectacular marks a body as required if the schema has this keyword, which means nothing for arrays and texts."""
 
 NEW_RECORD: dict[str, Any] = {
     "type": "object",
@@ -83,9 +84,9 @@ NEW_RECORD: dict[str, Any] = {
 
 
 def _new_record() -> dict[str, Any]:
-    """A copy of `NEW_RECORD`, since drf-spectacular's hooks change in place what they are given.
+    """Return a copy of `NEW_RECORD`, because drf-spectacular's hooks change schemas in place.
 
-    Its levels are marked as those that a record has when it is read, so that one component stands for both.
+    The levels are marked like those of a record that is read, so that the document has one component for both.
     """
     schema = copy.deepcopy(NEW_RECORD)
     levels = build_choice_field(ChoiceField(choices=Level.choices))
@@ -94,43 +95,43 @@ def _new_record() -> dict[str, Any]:
 
 
 class NewRecordSchema(OpenApiSerializerExtension):
-    """`NewRecordSerializer` in the document."""
+    """The schema of `NewRecordSerializer`."""
 
     target_class = "systemlog.api.serializers.NewRecordSerializer"
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
-        """The constant above."""
+        """Return the schema `NEW_RECORD`."""
         return _new_record()
 
 
 class BulkRecordSchema(OpenApiSerializerExtension):
-    """`BulkRecordSerializer` in the document."""
+    """The schema of `BulkRecordSerializer`."""
 
     target_class = "systemlog.api.serializers.BulkRecordSerializer"
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
-        """The rules of a single record. A record that breaks one is named in the answer, and the others are kept."""
+        """Return the schema of a single record. The answer names a record that breaks it, and the others are kept."""
         return {**_new_record(), "description": "A record of a bulk; a bad one does not stop the others."}
 
 
 class RecordKeySchema(OpenApiSerializerExtension):
-    """`RecordKeySerializer` in the document: closed, so that no whole record is one too."""
+    """The schema of `RecordKeySerializer`, which allows no other members, so that a whole record does not match it."""
 
     target_class = "systemlog.api.serializers.RecordKeySerializer"
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
-        """Id and timestamp, and nothing else."""
-        schema = auto_schema._map_basic_serializer(self.target, direction)
+        """Return the schema of an object with id and timestamp only."""
+        schema = map_fields(auto_schema, self.target, direction)
         return {**schema, "additionalProperties": False}
 
 
 class RecordOrKeySchema(OpenApiSerializerExtension):
-    """`RecordOrKeySerializer` in the document."""
+    """The schema of `RecordOrKeySerializer`."""
 
     target_class = "systemlog.api.serializers.RecordOrKeySerializer"
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
-        """Either of the two. With `oneOf`, a generated client refused the record, since the key fits it as well."""
+        """Return either schema. With `oneOf`, a generated client refused a record, because the key matches too."""
         from systemlog.api.serializers import RecordKeySerializer, RecordSerializer
 
         either = (RecordSerializer(), RecordKeySerializer())
@@ -138,12 +139,12 @@ class RecordOrKeySchema(OpenApiSerializerExtension):
 
 
 class RecordOrRecordsSchema(OpenApiSerializerExtension):
-    """`RecordOrRecordsSerializer` in the document."""
+    """The schema of `RecordOrRecordsSerializer`."""
 
     target_class = "systemlog.api.serializers.RecordOrRecordsSerializer"
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
-        """One record, or an array of records."""
+        """Return the schema of one record or an array of records."""
         from systemlog.api.serializers import BulkRecordSerializer, NewRecordSerializer
 
         record = auto_schema.resolve_serializer(NewRecordSerializer(), direction).ref
@@ -152,12 +153,12 @@ class RecordOrRecordsSchema(OpenApiSerializerExtension):
 
 
 class RecordLinesSchema(OpenApiSerializerExtension):
-    """`RecordLinesSerializer` in the document."""
+    """The schema of `RecordLinesSerializer`."""
 
     target_class = "systemlog.api.serializers.RecordLinesSerializer"
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
-        """NDJSON is text to OpenAPI."""
+        """Return the schema of a string, because OpenAPI has no schema for NDJSON."""
         return {"type": "string", "description": "One record as a JSON object a line.", **A_BODY_IS_REQUIRED}
 
 
@@ -168,7 +169,7 @@ def _parameter(name: str, schema: dict[str, Any], description: str, *, repeatabl
 
 
 SCHEMAS: dict[str, dict[str, Any]] = {"level": LEVEL, "min_level": LEVEL, "q": {"type": "string", "pattern": NO_NUL}}
-"""Of the filters that are no plain text."""
+"""The schemas of the filters that are not plain text."""
 
 CONTEXT_PARAMETER = OpenApiParameter(
     "context",

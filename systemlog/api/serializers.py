@@ -1,4 +1,7 @@
-"""A record on the wire: what a client reads, what it may send, and what a bulk is answered. For the schema as well."""
+"""The bodies of requests and responses, for the OpenAPI document.
+
+Views build their responses without these serializers, which would take longer than the search.
+"""
 
 from __future__ import annotations
 

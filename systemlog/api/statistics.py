@@ -1,4 +1,4 @@
-"""`GET /system/logs/histogram/` and `/system/logs/facets/`: how many records there are, by time and by value."""
+"""The endpoints that count records: by time (`/system/logs/histogram/`), and by value (`/system/logs/facets/`)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TIMES = {"since", "until"}
 
 
 class HistogramView(LogView):
-    """Records by time and level."""
+    """Counts records by time and level."""
 
     permission_classes = [SystemLogPermission]
     content_negotiation_class = ContentNegotiation
@@ -65,7 +65,7 @@ class HistogramView(LogView):
 
 
 class FacetsView(LogView):
-    """Records by the value of a column."""
+    """Counts records by the value of a column."""
 
     permission_classes = [SystemLogPermission]
     content_negotiation_class = ContentNegotiation

@@ -1,4 +1,4 @@
-"""The URLs of the log API, with and without the trailing slash: a redirect would lose a POST."""
+"""The URLs of the log API, with and without the trailing slash, because a redirect would lose the body of a POST."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from systemlog.api.views import SystemLogViewSet
 
 
 def _outside_transactions(view: Any) -> Any:
-    """A bulk keeps the batches that it stored, also where the project wraps each request in a transaction."""
+    """Return the view, exempt from ATOMIC_REQUESTS, so that an error does not roll back records stored before it."""
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
     return view

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from systemlog.api.permissions import VIEW
 from systemlog.api.problems import BodyLimitExceeded, BrokenBody, JournalFull, LogStoreUnavailable, RecordExists
 from systemlog.api.repetition import repeats
+from systemlog.compat import django_request
 from systemlog.correlation import get_correlation_id
 from systemlog.ingest import bulk
 from systemlog.ingest.lines import line_of
@@ -62,7 +63,7 @@ def write(request: Request) -> Response:
     NDJSON and a JSON array are a bulk; any other JSON is one record. Raises a problem where the body is not taken to
     its end.
     """
-    content_type = request._request.content_type
+    content_type = django_request(request).content_type
     if content_type not in ("application/json", *NDJSON):
         # The message does not repeat the Content-Type, which is text that the client chose.
         raise UnsupportedMediaType(
@@ -70,7 +71,7 @@ def write(request: Request) -> Response:
             headers={"Accept": "application/json, application/x-ndjson"},
         )
     try:
-        pieces = bulk.read_body(request._request)
+        pieces = bulk.read_body(django_request(request))
         if content_type in NDJSON:
             return _write_many(request, bulk.read_lines(pieces))
         first, texts = bulk.first_character(bulk.decode(pieces))

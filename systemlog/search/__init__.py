@@ -1,1 +1,1 @@
-"""Searching the log: from URL parameters to a query plan, pages, totals, histograms and exports."""
+"""Searching the log. A search has four steps: parse URL parameters, plan, run, represent the records."""

@@ -1,8 +1,8 @@
-"""Cells of CSV that no spreadsheet computes (CWE-1236; OWASP, "CSV Injection").
+"""CSV cells that no spreadsheet computes as a formula (CWE-1236; OWASP, "CSV Injection").
 
-A spreadsheet may split a line at another delimiter than the comma, and then does not see our quotes: a formula is
-also looked for behind a semicolon, a tab, a bar or a line break inside a cell. Not behind a comma: there the quotes
-are seen. Each text is read once, whatever it holds.
+A spreadsheet may split a line at another delimiter than the comma, and then ignores the quotes around a cell. A formula
+could therefore also begin after a semicolon, a tab, a bar or a line break inside a cell. After a comma it could not,
+because a spreadsheet that splits at commas respects the quotes. Each text is scanned once, in linear time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _FORMULA = "=+\\-@＝＋－＠﹦﹢﹣﹫−"  # noqa: RUF001  (full-width, sma
 _BREAK = "\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029"
 _DELIMITER = ";|"
 _PASSED_OVER = '\\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"'
-"""What a spreadsheet may drop at the beginning of a cell: white space, characters that are not seen, and quotes."""
+"""Characters that a spreadsheet may drop at the beginning of a cell: white space, invisible characters and quotes."""
 
 _begins = re.compile(f"[{_BREAK}]|[{_PASSED_OVER}]*[{_FORMULA}]")
 _inside = re.compile(f"([{_DELIMITER}{_BREAK}][{_DELIMITER}{_PASSED_OVER}]*)([{_FORMULA}])?")
@@ -21,7 +21,7 @@ _inside_json = re.compile(f"([{_DELIMITER}][{_DELIMITER}{_PASSED_OVER}]*)([{_FOR
 
 
 def harmless(text: str | None) -> str | None:
-    """The text with an apostrophe before each place at which a spreadsheet could see a formula begin."""
+    """Return the text with an apostrophe at each place where a spreadsheet could see the beginning of a formula."""
     if not text:
         return text
     guarded = _inside.sub(_with_apostrophe, text)
@@ -29,9 +29,9 @@ def harmless(text: str | None) -> str | None:
 
 
 def harmless_json(text: str) -> str:
-    """The same JSON, in which a sign that could begin a formula is written as an escape; its values are unchanged.
+    """Return the same JSON with each sign that could begin a formula written as an escape; its values do not change.
 
-    Delimiters occur in the strings of JSON alone, and line breaks are escaped there.
+    In JSON the delimiters occur only inside strings, and line breaks are escaped there.
     """
     return _inside_json.sub(_with_escape, text)
 

@@ -1,7 +1,8 @@
-"""The walk through time in slices: from the newest records back, or from the oldest on.
+"""The walk through time in slices, from the newest records back or from the oldest on.
 
-So every search is bounded, with or without an index, and no query has to lock all partitions at once. A slice that was
-found quickly is followed by a much longer one, so that an index, or years without a record, cost a few queries.
+Slices bound every statement of a search, with or without an index, and keep it from locking all partitions at once. A
+slice that was read quickly is followed by a much longer one, so that a search with an index, or through years without a
+record, takes few statements.
 """
 
 from __future__ import annotations
@@ -17,21 +18,26 @@ from systemlog.storage.calendar import Span
 
 FIRST_SLICE = timedelta(hours=1)
 INDEXED_SLICE = timedelta(days=1)
-"""Where an index has the records in the order of time, a page ends long before its slice."""
+"""The first slice where an index has the records in the order of time: the page is full long before the slice ends."""
 
 SMALLEST_SLICE = timedelta(milliseconds=1)
 LONGEST_SLICE = timedelta(days=365_000)
-"""Where a filter leaves a handful of records, and an index finds them, the first slice is as long."""
+"""The longest slice, which is also the first one where an index finds few records."""
 
 SLICE_S = 0.1
-"""So long a slice should take: what is lost when a budget ends in it is a small part of the budget."""
+"""The time that reading a slice should take. If the budget ends in a slice, this small part of it is lost."""
 
 MOST_GROWTH = 32
+"""A slice is at most this many times as long as the one before."""
+
 PARTITIONS_OF_A_SLICE = 40
-"""A query locks each partition that it may touch, with all its indexes: a month of days, and those made ahead."""
+"""A slice touches at most this many partitions: a month of days, and those made ahead.
+
+A query locks each partition that it may touch, with all its indexes.
+"""
 
 MARGIN = 1.5
-"""By so much longer a slice is than what is missing needs, if the records go on as they came."""
+"""A slice is this many times as long as the missing records need, if they are as frequent as those found."""
 
 START_OF_TIME = datetime.min.replace(tzinfo=UTC)
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
@@ -44,13 +50,13 @@ def slices_down(
     step: timedelta,
     missing: Callable[[], float] = lambda: inf,
 ) -> Iterator[Span]:
-    """From `until` (or the newest) back to `since` (or the oldest). The first slice is `step` long.
+    """Yield the slices from `until` (or the newest record) back to `since` (or the oldest). The first is `step` long.
 
-    `missing` says how many times as many records as were found are still looked for.
+    `missing` returns how many records are still wanted, as a multiple of those that were found.
     """
     top, floor = until or END_OF_TIME, since or START_OF_TIME
     partitions = storage.partition_spans()
-    # What lies in the future goes with the first slice of the present.
+    # The first slice also holds the records of the future.
     start = began_at = min(top, datetime.now(UTC))
     short = inf
     while True:
@@ -59,7 +65,7 @@ def slices_down(
         if len(touched) > PARTITIONS_OF_A_SLICE:
             bottom = max(bottom, touched[PARTITIONS_OF_A_SLICE - 1].lower)
         elif partitions and not touched:
-            # Nothing as far as the next partition.
+            # There is no record down to the next partition.
             bottom = max(floor, next((partition.upper for partition in partitions if partition.upper <= top), floor))
         if partitions and partitions[-1].lower >= bottom:
             bottom = floor  # there is no older partition
@@ -73,12 +79,12 @@ def slices_down(
             step = _grown(step, time.monotonic() - began)
             before, short = short, missing()
             if short < before:
-                step = min(step, _as_long(began_at - bottom, short * MARGIN))
+                step = min(step, _multiple(began_at - bottom, short * MARGIN))
         start = top = bottom
 
 
 def slices_up(storage: Storage, since: datetime | None, until: datetime | None, step: timedelta) -> Iterator[Span]:
-    """From `since` (or the oldest) on to `until` (or the newest)."""
+    """Yield the slices from `since` (or the oldest record) on to `until` (or the newest). The first is `step` long."""
     bottom, ceiling = since or START_OF_TIME, until or END_OF_TIME
     partitions = storage.partition_spans()[::-1]
     while bottom < ceiling:
@@ -92,24 +98,26 @@ def slices_up(storage: Storage, since: datetime | None, until: datetime | None, 
 
 
 def length(span: Span) -> timedelta:
-    """How much of the past the span covers; the first one is open towards the future."""
+    """Return how much of the past the span covers. The part of a span that lies in the future does not count."""
     return max(min(span.upper, datetime.now(UTC)) - span.lower, timedelta(0))
 
 
 def just_after(instant: datetime) -> datetime:
-    """The next microsecond; at the end of the calendar the instant itself."""
+    """Return the next microsecond, or the instant itself at the end of the calendar."""
     return instant + MICROSECOND if instant < END_OF_TIME else instant
 
 
 def just_before(instant: datetime) -> datetime:
-    """The microsecond before; at the start of the calendar the instant itself."""
+    """Return the microsecond before, or the instant itself at the start of the calendar."""
     return instant - MICROSECOND if instant > START_OF_TIME else instant
 
 
-def _as_long(length: timedelta, times: float) -> timedelta:
+def _multiple(length: timedelta, times: float) -> timedelta:
+    """Return the length times a factor, between the shortest and the longest slice."""
     return max(length * times, SMALLEST_SLICE) if times < LONGEST_SLICE / max(length, SMALLEST_SLICE) else LONGEST_SLICE
 
 
 def _grown(step: timedelta, took_s: float) -> timedelta:
+    """Return the length of the slice after one of length `step` that took `took_s` seconds."""
     growth = min(SLICE_S / took_s, MOST_GROWTH) if took_s > 0 else MOST_GROWTH
     return min(max(step * growth, SMALLEST_SLICE), LONGEST_SLICE)
