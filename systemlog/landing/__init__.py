@@ -1,4 +1,4 @@
-"""From the journal into the database, exactly once."""
+"""Landing: moving records from the journal into the database, exactly once."""
 
 from systemlog.landing.lander import DatabaseDown, Lander
 from systemlog.landing.service import LandingService

@@ -1,4 +1,4 @@
-"""What stands around each run of a management command: put it into the project's `manage.py`."""
+"""The context of a management command, for the project's `manage.py`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from systemlog.landing.thread import landing_at_end
 
 @contextmanager
 def command_run() -> Iterator[Correlation]:
-    """A run of a command: it has a correlation id of its own, and what it logs is landed when it ends."""
+    """Give the command a correlation id of its own, and land what it logged when it ends."""
     with landing_at_end(), correlated() as correlation:
         yield correlation

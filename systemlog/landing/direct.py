@@ -1,8 +1,8 @@
-"""The journal where there is no disk: each record goes into the database before the call returns.
+"""The sink for hosts without a disk: each record goes into the database before the call returns.
 
-A thread with a connection of its own stores the records, outside the caller's transaction, which may be rolled back.
-There is no queue: a caller waits for its turn, then for its records. What the database does not take within a few
-seconds is refused, and where it is under way then, it is rolled back.
+A thread with a connection of its own stores the records, so they are outside the caller's transaction, which may be
+rolled back. There is no queue: a caller waits for its turn, then for its records. Records that the database does not
+take within a few seconds are refused, and a transaction that is under way then is rolled back.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from systemlog.records.copy_text import decode
 from systemlog.records.row import Row
 from systemlog.storage import Storage, get_storage
 
-PATIENCE_S = 5.0
+TIMEOUT_S = 5.0
 COMMIT_S = 1.0
-"""A COMMIT under way when the patience ends has this much longer, since it cannot be taken back."""
+"""A COMMIT that is under way at the timeout cannot be taken back, and so gets this much longer."""
 
-SLOW = 0.2
-"""A failure that took this part of the patience is one that costs callers too much."""
+SLOW_SHARE = 0.2
+"""A failure that took more than this part of the timeout costs callers too much."""
 
 PAUSE_S = 10.0
-"""After such a failure records are refused at once for this long; then one caller tries again."""
+"""After such a failure records are refused at once for this long. Then one caller tries again."""
 
 ATTEMPTS = 2
-"""The first one may meet a connection that the database has closed, or a partition that is gone."""
+"""The first attempt may meet a connection that the database has closed, or a partition that is gone."""
 
 
-class GivenUp(SystemLogError):
-    """The caller has reported these records as refused."""
+class CallerGaveUp(SystemLogError):
+    """The caller has already reported these records as refused."""
 
 
 class DirectSink:
-    """Stores records as they come."""
+    """Stores each record before the call returns."""
 
-    def __init__(self, patience_s: float = PATIENCE_S, pause_s: float = PAUSE_S) -> None:
-        self._patience_s, self._pause_s = patience_s, pause_s
+    def __init__(self, timeout_s: float = TIMEOUT_S, pause_s: float = PAUSE_S) -> None:
+        self._timeout_s, self._pause_s = timeout_s, pause_s
         self._turn = threading.Lock()
-        """Held for one job at a time, until the job has ended, which may be after its caller gave up."""
+        """Held for one job at a time until the job has ended, which may be after its caller gave up."""
         self._worker: _Worker | None = None
         self._storing: int | None = None
-        """The thread that stores the job under way."""
+        """The identifier of the thread that stores the job under way."""
         self._failing = False
         self._paused_until = 0.0
 
@@ -61,14 +61,14 @@ class DirectSink:
     def append_many(self, lines: Sequence[bytes], writer: str | None = None) -> int:
         """Store all the lines, or none."""
         if self._storing == threading.get_ident():
-            return 0  # storing a record has logged another, which would wait for the first
+            return 0  # this record was logged while another one is stored, and would wait for that one
         job = _Job([decode(line) for line in lines])
-        deadline = time.monotonic() + self._patience_s
-        # While the database fails, one caller tries, and the others do not wait for that one.
-        if self._is_paused() or not self._turn.acquire(timeout=0 if self._failing else self._patience_s):
+        deadline = time.monotonic() + self._timeout_s
+        # While the database fails, one caller tries, and no other caller waits for that one.
+        if self._is_paused() or not self._turn.acquire(timeout=0 if self._failing else self._timeout_s):
             complain("The log database does not store records as fast as they come; some are refused.")
             return 0
-        if self._is_paused():  # the job before failed
+        if self._is_paused():  # the previous job failed
             self._turn.release()
             return 0
         begun = time.monotonic()
@@ -76,13 +76,13 @@ class DirectSink:
         stored = job.wait(max(deadline - begun, 0.0))
         if stored:
             self._failing = False
-        elif time.monotonic() - begun > self._patience_s * SLOW:
+        elif time.monotonic() - begun > self._timeout_s * SLOW_SHARE:
             self._failing, self._paused_until = True, time.monotonic() + self._pause_s
         return len(lines) if stored else 0
 
     def close(self) -> None:
-        """End the thread, after the job under way."""
-        is_idle = self._turn.acquire(timeout=self._patience_s)
+        """End the thread after the job under way."""
+        is_idle = self._turn.acquire(timeout=self._timeout_s)
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.jobs.put(None)
@@ -115,9 +115,10 @@ class DirectSink:
 
 
 class _Worker(threading.Thread):
-    """Stores one job after the other.
+    """Thread that stores one job after the other.
 
-    A daemon thread, which goes on until the functions of `atexit` are done, and keeps no process from ending.
+    It is a daemon thread: it goes on until the functions of `atexit` are done, and does not keep the process from
+    ending.
     """
 
     def __init__(self, store: Callable[[_Job], None]) -> None:
@@ -134,19 +135,19 @@ class _Worker(threading.Thread):
 
 
 class _Job:
-    """Records to be stored. Either their caller gives them up, or they are committed, never both."""
+    """Records to be stored. Either the caller gives them up or they are committed, never both."""
 
     def __init__(self, rows: list[Row]) -> None:
         self._rows = rows
         self._fate = threading.Lock()
-        """Acquired once: by the caller that gives up, or by the thread that is about to commit."""
+        """Acquired once, either by the caller that gives up or by the thread that is about to commit."""
         self._storage: Storage | None = None
         self._error: Exception | None = None
         self._ending = threading.Lock()
         self._ended = threading.Event()
 
     def run(self, around: AbstractContextManager[None]) -> None:
-        """Store the records, unless the caller has given them up; never raises."""
+        """Store the records, unless the caller has given them up. Never raises."""
         try:
             with around:
                 self._storage = get_storage()
@@ -159,17 +160,17 @@ class _Job:
                             raise
                     finally:
                         self._storage.connection.close_if_unusable_or_obsolete()
-        except Exception as error:  # noqa: BLE001  (whatever a driver raises: the application goes on)
+        except Exception as error:  # noqa: BLE001  (a driver may raise anything; the application goes on)
             self._error = error
 
     def end(self) -> None:
-        """Tell the caller; from now on the connection is another job's."""
+        """Wake the caller. From now on the connection belongs to the next job."""
         with self._ending:
             self._ended.set()
 
-    def wait(self, patience_s: float) -> bool:
-        """Whether the records were stored in time; if not, they will not be."""
-        if not self._ended.wait(patience_s) and not self._has_committed_late():
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the records to be stored, and return whether they were; if not in time, they never will be."""
+        if not self._ended.wait(timeout_s) and not self._has_committed_late():
             complain("The log database does not answer; records are refused.")
             return False
         if self._error is not None:
@@ -177,7 +178,7 @@ class _Job:
         return self._error is None
 
     def _has_committed_late(self) -> bool:
-        """Give up, unless the COMMIT is under way, which cannot be taken back, and is answered soon."""
+        """Give the records up. A COMMIT that is under way cannot be taken back; return whether it succeeded soon."""
         if not self._fate.acquire(blocking=False) and self._ended.wait(COMMIT_S):
             return True
         with self._ending:
@@ -189,12 +190,13 @@ class _Job:
         with transaction.atomic(using=storage.connection.alias):
             storage.insert(self._rows)
             if not self._fate.acquire(blocking=False):
-                raise GivenUp
+                raise CallerGaveUp
 
 
 @contextmanager
 def _connection_of_its_own() -> Iterator[None]:
-    """In this thread, another connection to the log database than the one whose transaction may be open."""
+    """Context manager: this thread uses another connection to the log database than the one that may be in a
+    transaction."""
     alias = conf().DATABASE
     before = connections[alias]
     connections[alias] = connections.create_connection(alias)

@@ -1,4 +1,4 @@
-"""Who lands: of all processes of a host one, elected by a file lock."""
+"""The lock by which one process of a host is chosen to land."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from systemlog.journal import directory
 
 
 class LanderLock:
-    """The lock that one lander of a folder holds; the kernel lets go of it when the process ends, however it ends."""
+    """The lock that one lander of a folder holds. The kernel releases it when the process ends, however it ends."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._descriptor: int | None = None
-        _elections.add(self)
+        _locks.add(self)
 
-    def win(self) -> bool:
-        """Whether this is the lander now. Raises `JournalUnusable` where there can be no folder."""
+    def acquire(self) -> bool:
+        """Try to acquire the lock, and return whether this process holds it. Raises `JournalUnusable` without a usable
+        folder."""
         if self._descriptor is None:
             directory.make_folder(self._folder)
             descriptor = os.open(self._folder / directory.LANDER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -32,18 +33,18 @@ class LanderLock:
             self._descriptor = descriptor
         return True
 
-    def step_down(self) -> None:
-        """Let another be it."""
+    def release(self) -> None:
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
-_elections: weakref.WeakSet[LanderLock] = weakref.WeakSet()
+_locks: weakref.WeakSet[LanderLock] = weakref.WeakSet()
 
 
 @run_after_fork
 def _begin_anew() -> None:
-    # A forked process has its parent's descriptor, and would hold the lock for as long as it lives.
-    for election in list(_elections):
-        election.step_down()
+    # A forked process inherits the descriptor, and would hold the lock for as long as it lives.
+    for lock in list(_locks):
+        lock.release()

@@ -1,4 +1,4 @@
-"""Keeping house in the journal's folder, beside landing: what was refused is told, and what is landed makes way."""
+"""Maintenance of the journal's folder beside landing: logs what was refused, and removes what is landed."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from systemlog.storage import Storage
 logger = logging.getLogger("systemlog.landing")
 
 EVERY_S = 1.0
-"""So often at most: none of it hastes."""
+"""Interval between two runs; nothing here is urgent."""
 
 ABANDONED_S = 60.0
-"""A segment is made in an instant: one that is not after so long never will be."""
+"""A segment that is not finished being made after this long never will be."""
 
 
 class Housekeeping:
-    """Of one lander's folder."""
+    """Maintains the folder of one lander."""
 
     def __init__(self, folder: Path, storage: Callable[[], Storage]) -> None:
         self._folder = folder
         self._storage = storage
         self._kept_at = float("-inf")
         self._unreported = (0,) * len(LEVEL_NAMES)
-        """What segments refused that are gone, and no record tells of yet."""
+        """By level, what segments refused that are removed by now and that no record in the log mentions yet."""
 
     def keep(self, segments: Sequence[SegmentReader], positions: Mapping[uuid.UUID, int]) -> list[SegmentReader]:
-        """Look after the segments, which are landed up to these positions, if it is time; gives those that are gone.
+        """Maintain the folder if it is time, and return the segments that were removed.
 
-        Raises `DatabaseError`.
+        `positions` says how far each segment is landed. Raises `DatabaseError`.
         """
         now = time.monotonic()
         if now - self._kept_at < EVERY_S:
             return []
         self._kept_at = now
-        self._tell_refused(segments)
+        self._log_refused(segments)
         gone = self._remove_landed(segments, positions)
         if gone:
             self._storage().checkpoints().forget([segment.id for segment in gone])
@@ -54,8 +54,8 @@ class Housekeeping:
         self._storage().compact_rollup()
         return gone
 
-    def _tell_refused(self, segments: Sequence[SegmentReader]) -> None:
-        """When the journal is open again, a record tells what it refused."""
+    def _log_refused(self, segments: Sequence[SegmentReader]) -> None:
+        """Log how much the journal refused, once there is room again."""
         refused = [(segment, segment.refused()) for segment in segments]
         total = [sum(counts) for counts in zip(self._unreported, *(counts for _, counts in refused), strict=True)]
         if not any(total) or directory.read_state().fill >= CLOSES_AT[0] or directory.is_crowded(self._folder):
@@ -73,9 +73,9 @@ class Housekeeping:
     def _remove_landed(
         self, segments: Sequence[SegmentReader], positions: Mapping[uuid.UUID, int]
     ) -> list[SegmentReader]:
-        """Remove segments that are landed and whose writers are gone, when they were kept long enough.
+        """Remove segments that are landed and whose writers have exited, after `JOURNAL_KEEP_S`.
 
-        Where the disk is full they are not kept: what is not landed yet, and what comes, needs the room more.
+        Where the disk is full they are removed at once, because new records need the room more.
         """
         landed = [segment for segment in segments if segment.size <= positions[segment.id] and segment.is_finished]
         now = time.time()
@@ -95,14 +95,14 @@ class Housekeeping:
         return gone
 
     def _remove_abandoned(self) -> None:
-        """Remove what is left of segments whose writers were killed while they made them; nothing is in those."""
+        """Remove unfinished segments whose writers were killed while making them. They hold no record."""
         for path in self._folder.glob(f"{UNFINISHED}*"):
-            with suppress(OSError):  # its writer came so far at last, or it is another user's
+            with suppress(OSError):  # its writer has just finished it, or it belongs to another user
                 if time.time() - path.stat().st_mtime > ABANDONED_S and lock_is_free(path):
                     path.unlink()
 
     def _remove(self, segment: SegmentReader) -> None:
-        """Remove a segment; what it counted goes into the ledger first."""
+        """Remove a segment, after adding its counts to the ledger."""
         ledger = read_ledger(self._folder)
         write_ledger(
             self._folder,

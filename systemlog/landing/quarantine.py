@@ -1,6 +1,6 @@
-"""Quarantine: what could not be landed, with its reason, until somebody stores it after all, or gives it up.
+"""Quarantine: records that could not be landed, with the reasons, until an operator stores or discards them.
 
-One NDJSON file a segment holds its lines; a whole segment that cannot be read is moved there as it is.
+The lines of one segment are in one NDJSON file. A whole segment that cannot be read is moved here as it is.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from systemlog.journal.segments import SUFFIX
 logger = logging.getLogger("systemlog.landing")
 
 QUARANTINE_LOCK = ".lock"
-TOLD_REASONS = 10
+LOGGED_REASONS = 10
 CONFLICT = "another record of this id and timestamp is stored, with other values or by another writer"
 WHOLE = "a whole segment that could not be read"
 
 
 class QuarantinedLine(NamedTuple):
-    """One line: where it was, why it is here, and its bytes (as Latin-1 text: each byte is one character)."""
+    """One line: its position, the reason why it is here, and its bytes as Latin-1 text, one character for each byte."""
 
     segment: str
     position: int
@@ -38,12 +38,12 @@ class QuarantinedLine(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What it is called by."""
+        """The name of the line for `--discard`."""
         return f"{self.segment}:{self.position}"
 
     @property
     def data(self) -> bytes:
-        """The line as it stood in the segment."""
+        """The line as it was in the segment."""
         return self.line.encode("latin-1")
 
 
@@ -53,14 +53,14 @@ class Quarantine:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / QUARANTINE
         self._seen: tuple[Path, tuple[int, int], set[int]] | None = None
-        """Of the file that was added to last: its inode and size, and the positions in it."""
+        """Of the file that was written to last: path, inode and size, and the positions in it."""
 
     def add(self, segment: uuid.UUID, position: int, reason: str, data: bytes) -> bool:
-        """Put a line in, and have the disk hold it. False if it is there already, from before a crash, say."""
+        """Add a line, and flush it to disk. False if it is there already, for example from before a crash."""
         return self.add_many(segment, reason, [(position, data)]) == [position]
 
     def add_many(self, segment: uuid.UUID, reason: str, lines: Sequence[tuple[int, bytes]]) -> list[int]:
-        """Put lines in, by their positions, all or none. Gives the positions of those that were not there already."""
+        """Add lines with their positions, all or none. Returns the positions of those that were not there already."""
         file = self._file(str(segment))
         with self._locked():
             positions = self._positions(file)
@@ -83,29 +83,29 @@ class Quarantine:
         return [position for position, _ in new]
 
     def add_segment(self, path: Path) -> None:
-        """Move a whole segment in."""
+        """Move a whole segment into quarantine."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         with suppress(FileNotFoundError):
             path.rename(self._folder / path.name)
 
     def lines(self) -> Iterator[QuarantinedLine]:
-        """All lines, by segment and position."""
+        """Return all lines, by segment and position."""
         for file in sorted(self._folder.glob("*.ndjson")):
             yield from sorted(_read(file), key=lambda line: line.position)
 
     def segments(self) -> list[Path]:
-        """The whole segments."""
+        """Return the whole segments."""
         return sorted(self._folder.glob(f"*{SUFFIX}"))
 
     def release(self, path: Path) -> None:
-        """Give a whole segment back to the journal."""
+        """Move a whole segment back into the journal."""
         path.rename(self._folder.parent / path.name)
 
     def discard(self, names: Collection[str]) -> int:
-        """Give up what has one of these names, for good: lines, all lines of a segment, whole segments.
+        """Remove for good everything with one of these names: lines, all lines of a segment, whole segments.
 
-        A record tells how many, and for which reasons they were here. Gives how many. Raises `LookupError` for a name
-        that nothing here has, and then discards nothing.
+        Logs how many were removed and why they were in quarantine, and returns how many. Raises `LookupError` for a
+        name that nothing in quarantine has, and then removes nothing.
         """
         wanted = set(names)
         lines = [line for line in self.lines() if not wanted.isdisjoint((line.name, line.segment))]
@@ -127,13 +127,13 @@ class Quarantine:
                 "action": "quarantine.discarded",
                 "lines": len(lines),
                 "segments": len(segments),
-                "reasons": dict(reasons.most_common(TOLD_REASONS)),
+                "reasons": dict(reasons.most_common(LOGGED_REASONS)),
             },
         )
         return len(lines) + len(segments)
 
     def remove(self, segment: str, positions: Collection[int]) -> None:
-        """Take lines of a segment out."""
+        """Remove lines of a segment."""
         file = self._file(segment)
         with self._locked():
             kept = [line for line in _read(file) if line.position not in positions]
@@ -141,7 +141,7 @@ class Quarantine:
                 file.unlink(missing_ok=True)
                 return
             new = file.with_suffix(".new")
-            new.unlink(missing_ok=True)  # of a run that was killed
+            new.unlink(missing_ok=True)  # left by a run that was killed
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with os.fdopen(os.open(new, flags, 0o600), "w") as out:
                 out.writelines(json.dumps(line._asdict()) + "\n" for line in kept)
@@ -151,7 +151,7 @@ class Quarantine:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One at a time: a lander puts in while an operator takes out."""
+        """Context manager: only one process changes the quarantine, because a lander adds while an operator removes."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(self._folder / QUARANTINE_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -161,7 +161,7 @@ class Quarantine:
             os.close(descriptor)
 
     def _positions(self, file: Path) -> set[int]:
-        """The positions in a file, which is not read again for each line that comes."""
+        """Return the positions in a file. The file is not read again for each line that is added."""
         with suppress(FileNotFoundError):
             if self._seen is not None and self._seen[:2] == (file, _identity(file.stat())):
                 return self._seen[2]
@@ -172,7 +172,7 @@ class Quarantine:
 
 
 def _cut_to_whole_entries(descriptor: int) -> int:
-    """Take away what a crash left of an entry at a file's end; gives the size then."""
+    """Remove the incomplete entry that a crash left at the end of a file, and return the file's size."""
     size = os.fstat(descriptor).st_size
     if size and os.pread(descriptor, 1, size - 1) != b"\n":
         size = os.pread(descriptor, size, 0).rfind(b"\n") + 1
@@ -188,7 +188,7 @@ def _read(file: Path) -> list[QuarantinedLine]:
     found = []
     with suppress(FileNotFoundError):
         for text in file.read_text(errors="replace").splitlines():
-            with suppress(ValueError, TypeError):  # one that was cut short by a crash will be added anew
+            with suppress(ValueError, TypeError):  # an entry that a crash cut short is added again by the lander
                 entry: dict[str, Any] = json.loads(text)
                 found.append(QuarantinedLine(**entry))
     return found

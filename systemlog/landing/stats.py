@@ -1,6 +1,6 @@
-"""The ledger: what landers have done so far, in a small file beside the segments, for whoever shows it.
+"""The ledger: what the landers of a host have done so far, in a small file beside the segments, for metrics.
 
-Landers of any process write it, so that the numbers are those of the machine; only one of them works at a time.
+Landers of any process write the file. Only one lander works at a time, so no lock is needed.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ _form = struct.Struct(f"<{sum(_counts)}Q2d")
 
 
 class Ledger(NamedTuple):
-    """Counts since the folder was made, by the index of the level."""
+    """Counts by level since the folder was made."""
 
     landed: tuple[int, ...] = (0,) * _LEVELS
     quarantined: tuple[int, ...] = (0,) * (_LEVELS + 1)
-    """The last is of what has no level: it is no line."""
+    """The last count is of bytes that are no record, and so have no level."""
     accepted: tuple[int, ...] = (0,) * _LEVELS
-    """In segments that are gone."""
+    """Accepted records in segments that are removed by now."""
     refused: tuple[int, ...] = (0,) * _LEVELS
-    """By the writers of segments that are gone."""
+    """Refused records of segments that are removed by now."""
     batch_records: float = 0.0
-    """Of the last batch."""
+    """Records of the last batch."""
     batch_s: float = 0.0
 
 
 def read_ledger(folder: Path) -> Ledger:
-    """The ledger of a folder; all zeros where there is none."""
+    """Return the ledger of a folder; all zeros where there is none."""
     try:
         data = (folder / FILE).read_bytes()
         numbers = _form.unpack(data)
@@ -48,7 +48,7 @@ def read_ledger(folder: Path) -> Ledger:
 
 
 def write_ledger(folder: Path, ledger: Ledger) -> None:
-    """Replace the ledger; what there is no room for is left out, since it is only shown."""
+    """Write the ledger. Where the disk has no room this is skipped, because the ledger is only shown."""
     data = _form.pack(
         *ledger.landed, *ledger.quarantined, *ledger.accepted, *ledger.refused, ledger.batch_records, ledger.batch_s
     )
@@ -65,5 +65,5 @@ def write_ledger(folder: Path, ledger: Ledger) -> None:
 
 
 def added(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
-    """The sums, place by place."""
+    """Return the sums of the numbers at equal places."""
     return tuple(map(sum, zip(one, other, strict=True)))

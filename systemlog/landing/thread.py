@@ -1,6 +1,6 @@
-"""The lander as a thread of a serving process: it starts with the first request, never in tests or commands.
+"""The lander as a thread of a serving process. It starts with the first request, and never in tests or commands.
 
-A command has no such thread; what it logged is landed when it ends.
+A command has no such thread. What a command logged is landed when it ends.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from systemlog.landing.lock import LanderLock
 from systemlog.landing.service import THREAD_BATCH_LINES, THREAD_SHARE, LandingService
 
 END_S = 1.5
-"""So long the end of a process waits for what it logged to be landed; the rest stays in the journal."""
+"""How long the end of a process waits until its records are landed. The rest stays in the journal."""
 
-_asked = False
+_started = False
 _service: LandingService | None = None
 _thread: threading.Thread | None = None
 
 
 def start_with_request(sender: object = None, **kwargs: object) -> None:
-    """A receiver of `request_started`: the first request of a process starts its lander."""
-    global _asked, _service, _thread  # noqa: PLW0603  (of the process)
-    if _asked:
+    """Receive `request_started`: start the lander with the first request of the process."""
+    global _started, _service, _thread  # noqa: PLW0603  (one per process)
+    if _started:
         return
-    _asked = True  # two first requests at once would start two, of which one waits to be elected
+    _started = True  # two first requests at once would start two landers, of which one waits for the lock
     settings = conf()
     if settings.JOURNAL != "files" or settings.LANDER != "thread" or compat.in_tests():
         return
@@ -45,7 +45,7 @@ def start_with_request(sender: object = None, **kwargs: object) -> None:
 
 
 def stop() -> None:
-    """At the end of the process: hand over to another's lander, after a last pass."""
+    """Stop the lander at the end of the process, after a last pass."""
     if _service is not None and _thread is not None:
         _service.stop()
         _thread.join(END_S)
@@ -53,14 +53,15 @@ def stop() -> None:
 
 @contextmanager
 def landing_at_end() -> Iterator[None]:
-    """Around a command: what it logged is landed when it ends, unless a lander is at work; never for long.
+    """Context manager around a command: land what it logged when it ends, unless a lander is at work.
 
-    Whatever hinders that, the records stay in the journal, and the command ends as it would have.
+    This takes `END_S` at most. Whatever goes wrong, the records stay in the journal and the command ends as it would
+    have.
     """
     try:
         yield
     finally:
-        # In a thread, since the database may hang, and the command must not.
+        # This is done in a thread, because the database may hang and the command must not.
         with suppress(Exception):
             if backends.has_written() and backends.kind() == "files":
                 landing = threading.Thread(target=_land_rest, name="systemlog lander", daemon=True)
@@ -69,12 +70,12 @@ def landing_at_end() -> Iterator[None]:
 
 
 def _land_rest() -> None:
-    with suppress(Exception):  # no database, say: the next lander has it
+    with suppress(Exception):  # if there is no database, say, the next lander lands the records
         folder = directory.target_folder()
-        election = LanderLock(folder)
-        if election.win():
+        lock = LanderLock(folder)
+        if lock.acquire():
             Lander(folder).land_all()
-            election.step_down()
+            lock.release()
 
 
 def _threads_are_off() -> bool:
@@ -85,5 +86,5 @@ def _threads_are_off() -> bool:
 
 @run_after_fork
 def _begin_anew() -> None:
-    global _asked, _service, _thread
-    _asked, _service, _thread = False, None, None
+    global _started, _service, _thread
+    _started, _service, _thread = False, None, None

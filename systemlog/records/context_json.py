@@ -1,4 +1,4 @@
-"""Reading a stored context, whoever wrote it: plain SQL can store what JSON libraries refuse to say."""
+"""Reading a stored context. Plain SQL can store JSON that Python's JSON libraries refuse to read or write."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 UNREADABLE = "unreadable"
-"""The key under which the beginning of a context stands that cannot be read at all."""
+"""The key that holds the beginning of a context that cannot be read at all."""
 
 SHOWN_CHARACTERS = 1000
 MAX_DIGITS = 4000
@@ -22,7 +22,7 @@ _surrogate = re.compile("[\ud800-\udfff]")
 
 
 def as_json(text: str) -> str:
-    """The stored text of a context, if it is JSON; else JSON that says what `ContextDecoder` makes of it."""
+    """Return the stored text of a context if it is JSON, else JSON of what `ContextDecoder` reads from it."""
     try:
         orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -31,14 +31,15 @@ def as_json(text: str) -> str:
 
 
 class ContextDecoder(json.JSONDecoder):
-    """`json`'s decoder, but numbers that are too large become texts, and what cannot be read is shown as a text."""
+    """A `json.JSONDecoder` that makes strings of too large numbers, and of unreadable text an object that shows it."""
 
     def __init__(self) -> None:
-        """As little as can be: `json` makes a decoder for each text."""
+        """Do nothing yet: `json` makes a decoder for each text, and most texts need no more than orjson."""
 
     def decode(self, s: str, *args: Any) -> Any:
-        """The value; an object with one key if there is none."""
-        # Orjson takes a thirtieth of the time; what it refuses, or would make a float of, goes the long way.
+        """Return the value; an object with the key `unreadable` if there is none."""
+        # orjson takes a thirtieth of the time. A text that orjson refuses, or in which it would make an integer a
+        # float, is read by json.
         if not _many_digits.search(s):
             with suppress(orjson.JSONDecodeError):
                 return orjson.loads(s)

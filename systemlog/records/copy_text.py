@@ -1,7 +1,7 @@
-"""A record as one line of PostgreSQL's COPY text format: what the journal holds, and COPY takes as it is.
+"""A record as one line of PostgreSQL's COPY text format. The journal holds such lines, and COPY takes them as they are.
 
-The columns stand in the order of `Row`, with a tab between them; NULL is `\\N`; backslash, tab, newline and carriage
-return are escaped, so that no line holds a line break. Timestamps are UTC and have six digits of microseconds.
+The columns are those of `Row`, in order, with a tab between them. NULL is `\\N`. Backslash, tab, newline and carriage
+return are escaped, so that a line contains no line break. Timestamps are UTC with six digits of microseconds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _letters = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
 def escape(data: bytes) -> bytes:
-    """The bytes of a text as they stand in a line."""
+    """Escape the bytes of a text for a line."""
     if b"\\" in data:
         data = data.replace(b"\\", b"\\\\")
     if b"\n" in data:
@@ -40,12 +40,12 @@ def escape(data: bytes) -> bytes:
 
 
 def escape_text(text: Any) -> bytes:
-    """A text, or None, as it stands in a line. The text has no NUL and no lone surrogate."""
+    """Return a text, or None, as it stands in a line. The text has no NUL and no lone surrogate."""
     return NULL if text is None else escape(text.encode())
 
 
 def encode(row: Row) -> bytes:
-    """The line of a row, without a line break at its end."""
+    """Return the line of a row, without a line break at its end."""
     timestamp = row.timestamp.astimezone(UTC)
     return b"\t".join(
         (
@@ -60,7 +60,7 @@ def encode(row: Row) -> bytes:
 
 
 def decode(line: bytes) -> Row:
-    """The row of a line. Raises `ValueError` for what is no line of a record."""
+    """Return the row of a line. Raises `ValueError` for bytes that are no line of a record."""
     fields: list[Any] = texts(line)
     fields[TIMESTAMP] = datetime.fromisoformat(fields[TIMESTAMP] or "")
     fields[ID] = uuid.UUID(fields[ID])
@@ -74,7 +74,8 @@ def level_of(line: bytes) -> int | None:
 
 
 def texts(line: bytes) -> list[str | None]:
-    """The columns of a line as texts, None for NULL. Raises `ValueError` for what is no line of a record."""
+    """Return the columns of a line as strings, None for NULL. Raises `ValueError` for bytes that are no line of a
+    record."""
     fields = line.split(b"\t")
     if len(fields) != len(COLUMNS):
         raise ValueError(f"A line of the journal has {len(fields)} columns in place of {len(COLUMNS)}.")
@@ -82,14 +83,14 @@ def texts(line: bytes) -> list[str | None]:
 
 
 def counted_by(line: bytes) -> tuple[datetime, str, str, str]:
-    """The hour, source, category and level of a line: what the roll-up counts it by."""
+    """Return the hour, source, category and level of a line, by which the roll-up counts it."""
     timestamp, _, level, category, source, _ = line.split(b"\t", 5)
     hour = datetime.fromisoformat(f"{timestamp[:13].decode()}:00:00+00:00")
     return hour, _unescape(source).decode(), _unescape(category).decode(), level.decode()
 
 
 def instants(lines: Iterable[bytes]) -> set[datetime]:
-    """One instant of each hour in which the lines' records lie: what leaves must be there for."""
+    """Return one instant in each hour that has a record among the lines, to find the partitions that must exist."""
     hours = {line[:13] for line in lines}
     return {datetime.fromisoformat(f"{hour.decode()}:00:00+00:00") for hour in hours}
 

@@ -1,4 +1,4 @@
-"""Spans of time as people write them: `15m`, `30d`, `2w`, `7y`."""
+"""Durations as text: `15m`, `30d`, `2w`, `7y`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ UNITS = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
-    "y": timedelta(days=366),  # what is to be kept for seven years must not go a day early
+    "y": timedelta(days=366),  # records that must be kept for seven years must not go a day early
 }
 
 _duration = re.compile(r"(\d{1,6})([smhdwy])", re.ASCII)
 
 
 def parse_duration(text: str) -> timedelta:
-    """The span that a number and a unit (s, m, h, d, w, y) name; a year has 366 days. Raises `ValueError` else."""
+    """Return the duration that a number and a unit (s, m, h, d, w, y) name; a year has 366 days.
+
+    Raises `ValueError` for any other text.
+    """
     match = _duration.fullmatch(text)
     if match is None:
         raise ValueError("Write a number and a unit: 90s, 15m, 12h, 30d, 2w or 7y.")
@@ -27,7 +30,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(span: timedelta) -> str:
-    """The text for whole seconds that `parse_duration` reads, in the largest unit that fits."""
+    """Return the text of a duration in whole seconds, in the largest unit that fits. `parse_duration` reads it."""
     for unit in ("w", "d", "h", "m"):
         number, rest = divmod(span, UNITS[unit])
         if number and not rest:

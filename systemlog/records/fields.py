@@ -1,4 +1,4 @@
-"""The fields of a record, and how large their values may be."""
+"""The fields of a record, and the limits of their values."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ FIELDS = (
     "source",
     "subject",
 )
-"""What a record from outside may have."""
+"""The fields that a record from outside may have."""
 
 ALL_FIELDS = (*FIELDS, "recorded_by")
-"""What a record has when it is read: the server itself says who recorded it."""
+"""The fields that a record has when it is read. The server alone sets `recorded_by`."""
 
 unstorable = re.compile("[\x00\ud800-\udfff]")
 """Matches a character that PostgreSQL cannot store: NUL, or a lone surrogate."""

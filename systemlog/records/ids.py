@@ -1,7 +1,8 @@
-"""The id of a record: a UUIDv7 that carries the record's instant to the microsecond.
+"""The id of a record: a UUIDv7 that contains the record's instant to the microsecond.
 
-RFC 9562, section 6.2, method 3: 48 bits of milliseconds, then 12 bits of the fraction of one. So the id alone
-tells the key `(timestamp, id)`, and ids sort as their instants do. PostgreSQL 18's `uuidv7()` has the same layout.
+The layout is that of RFC 9562, section 6.2, method 3: 48 bits of milliseconds, then 12 bits for the fraction of a
+millisecond. So the key `(timestamp, id)` can be found from the id alone, and ids sort by time. PostgreSQL 18's
+`uuidv7()` has the same layout.
 """
 
 from __future__ import annotations
@@ -26,54 +27,50 @@ _RANDOM_BITS = (1 << 62) - 1
 _VARIANT = 2 << 62
 _HALVES = struct.Struct(">QQ").pack
 _FRACTIONS = tuple((number * 4096 + 999) // 1000 for number in range(1000))
-"""Of a millisecond, by microseconds; rounded up, so that the floor in `instant_of` gives back the very microsecond."""
+"""The 12 bits for each of the 1,000 microseconds of a millisecond. They are rounded up, so that the floor in
+`instant_of` gives back the same microsecond."""
 
 _THREE_DIGITS = tuple(b"%03d" % number for number in range(1000))
 MICROSECOND = timedelta(microseconds=1)
 AT_ONCE_US = 100_000
-"""A record that was created at most so long before it got here is of now: its process's clock keeps the order."""
+"""A record that was created at most this long ago gets the time at which it arrives, so that the clock keeps the order.
+"""
 
 MAX_CREATED_S = 253_402_300_799
-"""The last second of the year 9999. Logging lets anybody set when a record was created."""
+"""The last second of the year 9999. Any code can set the time at which a log record was created."""
 
 _clock = threading.Lock()
 _last = 0
 _second: tuple[int, bytes, int] = (-1, b"", 0)
-"""The present second: since 1970, its text, and what the first half of its ids begins with."""
+"""The last second that was asked for: seconds since 1970, its text, and the upper bits of its ids."""
 
 
 def next_instant() -> datetime:
-    """Now in UTC, to the microsecond; `max(now, last + 1)`: never twice the same, and order is not lost."""
-    global _last  # noqa: PLW0603  (the clock of the process)
+    """Return the current time in UTC, `max(now, last + 1 µs)`: instants of a process rise, and none is given twice."""
     with _clock:
-        now = time.time_ns() // 1000
-        _last = now = now if now > _last else _last + 1
-    return EPOCH + timedelta(microseconds=now)
+        return EPOCH + timedelta(microseconds=_tick())
 
 
 def mint_id(instant: datetime) -> uuid.UUID:
-    """A new id of `instant` (aware, 1970 or later); its 62 low bits are random."""
+    """Return a new id of `instant` (aware, 1970 or later). Its low 62 bits are random."""
     return assemble_id(instant, int.from_bytes(os.urandom(8), "big"))
 
 
 def derive_id(instant: datetime, digest: bytes, ordinal: int) -> uuid.UUID:
-    """The id of `instant` that a text always gets: its low bits come of the text's SHA-256 `digest` and `ordinal`.
+    """Return the id that a text with the SHA-256 `digest` always gets at `instant`.
 
-    `ordinal` tells identical texts apart: 0 for the first, 1 for the second, and so on.
+    `ordinal` distinguishes identical texts: 0 for the first, 1 for the second, and so on.
     """
     return assemble_id(instant, derive_bits(digest, ordinal))
 
 
 def assemble_id(instant: datetime, low_bits: int) -> uuid.UUID:
-    """The id of `instant` with these 62 low bits."""
-    milliseconds, microseconds = divmod((instant - EPOCH) // MICROSECOND, 1000)
-    return uuid.UUID(
-        int=(milliseconds << 80) | (7 << 76) | (_FRACTIONS[microseconds] << 64) | _VARIANT | (low_bits & _RANDOM_BITS)
-    )
+    """Return the id of `instant` with these low bits, of which 62 are used."""
+    return id_of_key(key_at((instant - EPOCH) // MICROSECOND, low_bits))
 
 
 def instant_of(record_id: uuid.UUID) -> datetime | None:
-    """The instant inside a UUIDv7; None for any other id, and for one beyond the year 9999."""
+    """Return the instant in a UUIDv7; None for any other id, and for an instant after the year 9999."""
     if record_id.version != 7:
         return None
     milliseconds = record_id.int >> 80
@@ -85,27 +82,23 @@ def instant_of(record_id: uuid.UUID) -> datetime | None:
 
 
 def new_key_bytes(created: float | None = None) -> bytes:
-    """The key of a record of now, as its line begins: the timestamp, a tab, the id; the least that writing it takes.
+    """Return the key of a new record, as its line begins: the timestamp, a tab, the id.
 
-    The same clock as `next_instant`, without its lock: two threads may get the same microsecond. A counter, which
-    begins at random in each process, is the second half of the id and tells them apart.
+    This uses the clock of `next_instant` without its lock, so two threads may get the same microsecond. The second half
+    of the id makes these keys distinct: it is a counter that starts at random in each process.
 
-    `created`, in seconds since 1970, is when the record was logged. Where a queue or a relay held the record back, so
-    that `created` is more than a tenth of a second from now, the key is of that instant.
+    `created`, in seconds since 1970, is when the record was logged. If a queue or a relay held the record back, so that
+    this is more than a tenth of a second ago, the key has that instant.
     """
-    global _last  # noqa: PLW0603  (the clock of the process)
-    now = time.time_ns() // 1000
-    if created is None or -AT_ONCE_US <= now - created * 1e6 <= AT_ONCE_US or not 0 < created < MAX_CREATED_S:
-        _last = now = now if now > _last else _last + 1
-    else:
-        now = round(created * 1e6)
-    return _key(now, next(_counter))
+    if created is None or not 0 < created < MAX_CREATED_S or abs(time.time_ns() / 1000 - created * 1e6) <= AT_ONCE_US:
+        return _key(_tick(), next(_counter))
+    return _key(round(created * 1e6), next(_counter))
 
 
 def key_at(microseconds: int, low_bits: int | None = None) -> bytes:
-    """The key of a record of that instant, in microseconds since 1970, as its line begins.
+    """Return the key of a record of that instant, in microseconds since 1970, as its line begins.
 
-    `low_bits`, 64 of them, make the second half of the id; without them the id is a new one.
+    `low_bits`, an integer of 64 bits, make the second half of the id. Without them each call gives another id.
     """
     return _key(microseconds, next(_counter) if low_bits is None else _VARIANT | low_bits & _RANDOM_BITS)
 
@@ -116,12 +109,20 @@ def id_of_key(key: bytes) -> uuid.UUID:
 
 
 def derive_bits(digest: bytes, ordinal: int) -> int:
-    """The low bits of the id that the `ordinal`-th of equal texts with this digest always gets."""
+    """Return the low bits of the id that the `ordinal`-th of equal texts with this digest always gets."""
     return int.from_bytes(hashlib.sha256(digest + ordinal.to_bytes(8, "big")).digest()[:8], "big")
 
 
+def _tick() -> int:
+    """Return the current time in microseconds since 1970, but later than the time returned before."""
+    global _last  # noqa: PLW0603  (one clock per process)
+    now = time.time_ns() // 1000
+    _last = now = now if now > _last else _last + 1
+    return now
+
+
 def _key(now: int, second_half: int) -> bytes:
-    global _second  # noqa: PLW0603  (a second's text is good for all its records)
+    global _second  # noqa: PLW0603  (all keys of a second share its text)
     seconds = now // 1_000_000
     known, text, digits = _second
     if known != seconds:
@@ -145,13 +146,13 @@ def _key(now: int, second_half: int) -> bytes:
 
 @run_after_fork
 def _begin_anew() -> None:
-    # Another thread may have held the lock when this process was forked; and its counter is its parent's.
+    # Another thread may have held the lock during the fork. And the counter must not go on like the parent's.
     global _clock, _counter
     _clock, _counter = threading.Lock(), _begin_counting()
 
 
 def _begin_counting() -> Iterator[int]:
-    # The uppermost random bit is left to count into.
+    # The highest random bit stays 0, as room to count.
     return itertools.count(_VARIANT | int.from_bytes(os.urandom(8), "big") & _RANDOM_BITS >> 1)
 
 
@@ -159,5 +160,5 @@ _counter = _begin_counting()
 
 
 def parse_id(text: str) -> uuid.UUID | None:
-    """The UUID in 32 or 36 characters; None if it is none."""
+    """Return the UUID in a text of 32 or 36 characters; None if the text is no UUID."""
     return uuid.UUID(text) if _uuid.fullmatch(text) else None

@@ -1,7 +1,7 @@
-"""A row as a line of an archive: a JSON object with every column, `context` last and in its very text.
+"""A row as a line of an archive: a JSON object with every column, with the stored text of `context` last.
 
-JSON has one way to write most values and many to write a number; so a context is never read and written again on its
-way into an archive and back, and what is restored is what was stored, bit for bit. PostgreSQL makes the lines itself.
+JSON allows many ways to write a number. So a context is copied as text into an archive and back, and never parsed: a
+restored record is the stored one, bit for bit. PostgreSQL writes these lines itself.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any
 
 from systemlog.records.row import COLUMNS, JSONText, Row
 
-# Inside a text its quotes would be escaped, and within an object no other member stands before.
+# This text cannot occur earlier: in a string its quotes would be escaped, and no other member holds an object.
 CONTEXT = b',"context":'
 
 
 def write_line(record: Mapping[str, Any]) -> bytes:
-    """The line of a row whose `timestamp` is aware and whose `context` is a text of JSON."""
+    """Return the line of a row whose `timestamp` is aware and whose `context` is JSON text."""
     timestamp = record["timestamp"].astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     head = {**record, "id": str(record["id"]), "timestamp": timestamp}
-    # JSON has line breaks between its tokens only, where they mean nothing.
+    # A line break in JSON can only stand between tokens, where it means nothing.
     context = str(head.pop("context")).replace("\r", " ").replace("\n", " ")
     text = json.dumps(head, ensure_ascii=False, separators=(",", ":"))
     return text[:-1].encode() + CONTEXT + context.encode() + b"}\n"
 
 
 def read_line(line: bytes) -> Row:
-    """The row of such a line. Raises `ValueError` for any other."""
+    """Return the row of such a line. Raises `ValueError` for any other line."""
     head, found, context = line.rstrip(b"\n").partition(CONTEXT)
     record = json.loads(head + b"}") if found else {}
     if not {*record, "context"} == {*COLUMNS}:

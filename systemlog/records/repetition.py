@@ -1,4 +1,4 @@
-"""Whether a record that comes again is the one that is stored: by the same writer, with the same values."""
+"""Comparing a record that was sent again with the stored one: the same writer, with the same values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CORRELATION_ID = COLUMNS.index("correlation_id")
 
 
 def is_same(stored: Any, sent: Any) -> bool:
-    """Whether both are the same value in JSON, of which a database may have changed the spelling: `1e23`, say."""
+    """Whether both are the same JSON value. A database may have changed how a number is written, such as `1e23`."""
     if isinstance(stored, dict) and isinstance(sent, dict):
         return stored.keys() == sent.keys() and all(is_same(stored[key], sent[key]) for key in stored)
     if isinstance(stored, list) and isinstance(sent, list):
@@ -27,10 +27,10 @@ def is_same(stored: Any, sent: Any) -> bool:
 
 
 def repeats(stored: Sequence[str | None], sent: Sequence[str | None]) -> bool:
-    """Whether the columns `sent`, as texts, are those of the `stored` record of the same key.
+    """Whether the columns `sent`, as strings, are those of the `stored` record with the same key.
 
-    A bulk does not say which fields its records had. All are compared, but for a correlation id that is null: a single
-    record without one has that of its request, and may come again in a bulk.
+    A line does not show which fields its record had, so all columns are compared. A correlation id that is null may
+    differ, because a single record without one gets that of its request, and may be sent again in a bulk.
     """
     for column in range(LEVEL, len(COLUMNS)):
         if stored[column] == sent[column] or (column == CORRELATION_ID and sent[column] is None):

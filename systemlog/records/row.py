@@ -1,4 +1,4 @@
-"""A record on its way into the table: a plain tuple in the order of the table's columns."""
+"""A record as a plain tuple, in the order of the table's columns."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ TABLE = "system_logs"
 
 
 class JSONText(str):
-    """A context that is JSON already, and is stored as it stands."""
+    """A context that is JSON text already, and is stored unchanged."""
 
     __slots__ = ()
 
 
 class Row(NamedTuple):
-    """One record of `system_logs`; the fields are the columns."""
+    """One record of `system_logs`. The fields are the columns."""
 
     timestamp: datetime
     id: uuid.UUID
@@ -38,7 +38,7 @@ COLUMN_LIST = ", ".join(COLUMNS)
 
 
 def context_as_json(context: Any) -> str:
-    """The text that both databases store for a context."""
+    """Return the JSON text that both databases store for a context."""
     if isinstance(context, JSONText):
         return context
     return json.dumps(context, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

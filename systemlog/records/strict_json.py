@@ -1,4 +1,4 @@
-"""Reading JSON as RFC 8259 has it: without NaN and Infinity."""
+"""Reading JSON strictly by RFC 8259, without NaN and Infinity."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from systemlog.exceptions import SystemLogError
 
 
 class Malformed(SystemLogError, ValueError):
-    """The text is no JSON."""
+    """The text is not JSON."""
 
 
 def read_json(text: str) -> Any:
-    """The JSON value in `text`. Raises `Malformed`, also for what JSON does not have: NaN, numbers of 5,000 digits."""
+    """Return the JSON value in `text`.
+
+    Raises `Malformed`, also for NaN, Infinity and numbers of 5,000 digits.
+    """
     try:
         return json.loads(text, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -21,5 +24,5 @@ def read_json(text: str) -> Any:
 
 
 def refuse_constant(name: str) -> float:
-    """For `json`: NaN and Infinity are no JSON. Raises `ValueError`."""
+    """Refuse NaN and Infinity, as `json`'s `parse_constant`. Raises `ValueError`."""
     raise ValueError(name)

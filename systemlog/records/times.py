@@ -1,4 +1,4 @@
-"""Instants as text: RFC 3339."""
+"""Instants as text, by RFC 3339."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _rfc3339 = re.compile(
 
 
 def parse_timestamp(text: str) -> datetime | None:
-    """The instant of an RFC 3339 date-time, in UTC, cut to microseconds; None if it is none.
+    """Return the instant of an RFC 3339 date-time in UTC, cut to microseconds; None if the text is none.
 
     A leap second becomes the last microsecond before it.
     """
@@ -33,5 +33,5 @@ def parse_timestamp(text: str) -> datetime | None:
 
 
 def represent_time(instant: datetime) -> str:
-    """RFC 3339 in UTC, always with six digits of the second: as text, times sort as they are."""
+    """Return an instant as RFC 3339 in UTC, always with six digits of microseconds, so that the texts sort by time."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

@@ -77,7 +77,7 @@ def test_a_record_is_stored_when_the_call_returns_whatever_becomes_of_the_transa
 
 
 def test_what_was_reported_as_refused_is_never_stored(use: Use) -> None:
-    use(patience_s=0.1, pause_s=0)
+    use(timeout_s=0.1, pause_s=0)
     with held_table():
         assert record("c", "refused") is None
         assert record("c", "refused, too") is None
@@ -86,7 +86,7 @@ def test_what_was_reported_as_refused_is_never_stored(use: Use) -> None:
 
 
 def test_a_caller_that_waited_for_its_turn_in_vain_is_not_stored_later(use: Use) -> None:
-    use(patience_s=0.5, pause_s=0)
+    use(timeout_s=0.5, pause_s=0)
     with held_table(), ThreadPoolExecutor(8) as callers:
         assert list(callers.map(lambda number: record("c", f"refused {number}"), range(8))) == [None] * 8
     record_when_possible("taken")
@@ -94,16 +94,16 @@ def test_a_caller_that_waited_for_its_turn_in_vain_is_not_stored_later(use: Use)
 
 
 def test_while_the_database_does_not_answer_no_further_caller_waits(use: Use) -> None:
-    sink = use(patience_s=0.1, pause_s=HOUR_S)
+    sink = use(timeout_s=0.1, pause_s=HOUR_S)
     with held_table():
         assert record("c", "waits, and is refused") is None
-        sink._patience_s = HOUR_S  # whoever waited now would wait for longer than the test may take
+        sink._timeout_s = HOUR_S  # whoever waited now would wait for longer than the test may take
         assert [record("c", "refused at once") for _ in range(100)] == [None] * 100
 
 
 def test_a_caller_whose_turn_never_came_says_nothing_of_the_database(use: Use) -> None:
     """Of many callers at once all are stored, since the database does answer."""
-    use(patience_s=DEADLINE_S)
+    use(timeout_s=DEADLINE_S)
     with ThreadPoolExecutor(16) as callers:
         assert all(callers.map(lambda number: record("c", str(number)), range(200)))
     assert sorted(map(int, stored())) == list(range(200))
@@ -136,7 +136,7 @@ def test_a_session_that_the_database_ended_costs_no_record(use: Use, backends: C
 
 def test_a_session_that_is_frozen_is_thrown_away(use: Use, backends: Callable[[], list[int]]) -> None:
     before = backends()
-    use(patience_s=1, pause_s=0)
+    use(timeout_s=1, pause_s=0)
     assert record("c", "before")
     (frozen,) = set(backends()) - set(before)
     try:
@@ -159,7 +159,7 @@ def test_what_the_database_refuses_is_refused_and_the_next_record_is_stored(use:
 
 
 def test_what_storing_a_record_logs_does_not_wait_for_that_record(use: Use, logger: logging.Logger) -> None:
-    use(patience_s=HOUR_S)
+    use(timeout_s=HOUR_S)
 
     def log(**_: object) -> None:
         logger.error("a new connection")

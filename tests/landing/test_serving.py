@@ -47,7 +47,7 @@ def serving(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 def test_a_pass_that_waited_long_for_the_database_is_soon_followed_by_another(
     serving: Callable[..., LandingService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("systemlog.landing.service.MAX_PAUSE_S", 3600.0)
+    monkeypatch.setattr("systemlog.landing.service.LONGEST_PAUSE_S", 3600.0)
     passes: list[float] = []
     another = threading.Event()
 
@@ -91,11 +91,11 @@ def test_a_directory_that_cannot_be_used_is_told_once_a_minute(
     monkeypatch.setattr("systemlog.journal.stderr._last_line_at", float("-inf"))
     failures = threading.Semaphore(0)
 
-    def win(self: LanderLock) -> bool:
+    def acquire(self: LanderLock) -> bool:
         failures.release()
         raise directory.JournalUnusable("The journal's directory cannot be used.")
 
-    monkeypatch.setattr(LanderLock, "win", win)
+    monkeypatch.setattr(LanderLock, "acquire", acquire)
     serving(lambda: 0)
     for _ in range(5):
         assert failures.acquire(timeout=5)
@@ -103,9 +103,9 @@ def test_a_directory_that_cannot_be_used_is_told_once_a_minute(
     assert not caplog.records
 
 
-def test_a_forked_process_does_not_keep_the_election_of_its_parent(folder: Path) -> None:
-    election = LanderLock(folder)
-    assert election.win()
+def test_a_forked_process_does_not_keep_the_lock_of_its_parent(folder: Path) -> None:
+    lock = LanderLock(folder)
+    assert lock.acquire()
     reading, writing = os.pipe()
     there, arrived = os.pipe()
     child = os.fork()
@@ -115,12 +115,12 @@ def test_a_forked_process_does_not_keep_the_election_of_its_parent(folder: Path)
         os._exit(0)
     try:
         os.read(there, 1)
-        assert election._descriptor is not None
-        os.close(election._descriptor)  # as the kernel does when the parent ends
-        election._descriptor = None
+        assert lock._descriptor is not None
+        os.close(lock._descriptor)  # as the kernel does when the parent ends
+        lock._descriptor = None
         other = LanderLock(folder)
-        assert other.win()
-        other.step_down()
+        assert other.acquire()
+        other.release()
     finally:
         os.write(writing, b"x")
         os.waitpid(child, 0)
