@@ -48,7 +48,7 @@ class RecordId(models.UUIDField):  # type: ignore[type-arg]  # Django's field is
 
     def get_pk_value_on_save(self, instance: models.Model) -> uuid.UUID:
         """Return a UUIDv7 that contains the record's timestamp, so that the id alone tells the whole key."""
-        return mint_id(instance.timestamp)  # type: ignore[attr-defined]  # a SystemLog after `settle()`
+        return mint_id(instance.timestamp)  # type: ignore[attr-defined]  # a SystemLog after `normalize_timestamp()`
 
 
 class SystemLogQuerySet(models.QuerySet["SystemLog"]):
@@ -66,10 +66,10 @@ class SystemLogQuerySet(models.QuerySet["SystemLog"]):
         """Insert the records like Django's `bulk_create`. The partitions that they need are created first."""
         records = list(objs)
         for record in records:
-            record.settle()
+            record.normalize_timestamp()
         storage = get_storage(self.db)
         storage.ensure_partitions(record.timestamp for record in records)
-        with storage.counting(record.counted_by for record in records):
+        with storage.counting(record.rollup_key for record in records):
             return super().bulk_create(records, *args, **kwargs)
 
     bulk_create.alters_data = True  # type: ignore[attr-defined]  # templates must not call it
@@ -132,18 +132,18 @@ class SystemLog(models.Model):
         """Insert the record; `loaddata` calls this too. Raises `RecordsAreNeverChanged` if it is stored already."""
         if not raw and not self._state.adding:
             raise RecordsAreNeverChanged
-        self.settle()
+        self.normalize_timestamp()
         storage = get_storage(kwargs.get("using") or type(self).objects.db)
         storage.ensure_partitions([self.timestamp])
-        with storage.counting([self.counted_by]):
+        with storage.counting([self.rollup_key]):
             super().save_base(raw=raw, **kwargs)
 
     @property
-    def counted_by(self) -> tuple[datetime, str, str, str]:
+    def rollup_key(self) -> tuple[datetime, str, str, str]:
         """The values by which the roll-up counts the record."""
         return self.timestamp, self.source, self.category, self.level
 
-    def settle(self) -> None:
+    def normalize_timestamp(self) -> None:
         """Convert the timestamp to an aware datetime, from any value that Django accepts.
 
         Raises `ValueError` for a timestamp before 1970 without an id, because a UUIDv7 cannot represent it.

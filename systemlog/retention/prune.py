@@ -106,12 +106,12 @@ def prune(
         except PartitionInUse as error:
             outcome.in_use.append(error.name)
             return outcome
-        store = None
+        open_archive = None
         if archives and archive_to:
             opened = archive.opened(archive_to.directory, archive_to.compression, waiting)
-            store = stack.enter_context(opened)
+            open_archive = stack.enter_context(opened)
         for partition in _expiring_partitions(storage, expiry):
-            _prune_partition(storage, partition, expiry, store, outcome, progress)
+            _prune_partition(storage, partition, expiry, open_archive, outcome, progress)
         try:
             storage.maintain(progress)
         except PartitionInUse as error:
@@ -133,10 +133,10 @@ def archive_older(
         except PartitionInUse as error:
             outcome.in_use.append(error.name)
             return outcome
-        store = stack.enter_context(archive.opened(archive_to.directory, archive_to.compression, waiting))
+        open_archive = stack.enter_context(archive.opened(archive_to.directory, archive_to.compression, waiting))
         for partition in _expiring_partitions(storage, expiry):
             progress(f"archiving {partition.name}")
-            storage.archive(partition, expiry, _writer(store, outcome))
+            storage.archive(partition, expiry, _writer(open_archive, outcome))
     return outcome
 
 
@@ -149,8 +149,8 @@ def check_clock(storage: Storage, now: datetime) -> None:
         wrong = f"the database says {clock.now:%Y-%m-%d %H:%M} UTC"
     elif newest is not None:
         wrong = f"there is a record of {newest:%Y-%m-%d %H:%M} UTC, more than a day ahead"
-    elif clock.in_use is not None and now - clock.in_use > MAX_UNUSED:
-        wrong = f"the database was last in use about {clock.in_use:%Y-%m-%d}, more than {MAX_UNUSED.days} days ago"
+    elif clock.last_used is not None and now - clock.last_used > MAX_UNUSED:
+        wrong = f"the database was last in use about {clock.last_used:%Y-%m-%d}, more than {MAX_UNUSED.days} days ago"
     else:
         return
     raise ClockLooksWrong(
@@ -163,7 +163,7 @@ def _prune_partition(
     storage: Storage,
     partition: Partition,
     expiry: Expiry,
-    store: archive.Archive | None,
+    open_archive: archive.Archive | None,
     outcome: Outcome,
     progress: Callable[[str], None],
 ) -> None:
@@ -171,8 +171,8 @@ def _prune_partition(
     step = storage.plan(partition, expiry)
     before = outcome.deleted
     callbacks = Callbacks(
-        archive=_writer(store, outcome) if store else None,
-        note=lambda rows: _note(partition, step, rows, expiry),
+        archive=_writer(open_archive, outcome) if open_archive else None,
+        removal_record=lambda rows: _removal_record(partition, step, rows, expiry),
         progress=lambda rows: progress(f"{before + rows:,} records deleted"),
     )
     try:
@@ -193,15 +193,15 @@ def _expiring_partitions(storage: Storage, expiry: Expiry) -> list[Partition]:
     return [partition for partition in reversed(there) if expiry.verdict(*partition.span) is not Verdict.NOTHING]
 
 
-def _writer(store: archive.Archive, outcome: Outcome) -> Callable[[Partition, Iterator[bytes]], None]:
+def _writer(open_archive: archive.Archive, outcome: Outcome) -> Callable[[Partition, Iterator[bytes]], None]:
     def write(partition: Partition, blocks: Iterator[bytes]) -> None:
-        entry = store.write(partition.name, blocks)
+        entry = open_archive.write(partition.name, blocks)
         outcome.archived += entry.rows if entry else 0
 
     return write
 
 
-def _note(partition: Partition, step: Step, rows: int, expiry: Expiry) -> Row:
+def _removal_record(partition: Partition, step: Step, rows: int, expiry: Expiry) -> Row:
     """Return the record about the removal of `rows` records. It is stored in the transaction that removes them."""
     instant = next_instant()
     context = {

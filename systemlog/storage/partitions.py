@@ -56,7 +56,7 @@ class Clock(NamedTuple):
     """The time of the database, and about when the database was last in use, if that is known."""
 
     now: datetime
-    in_use: datetime | None
+    last_used: datetime | None
 
 
 class PartitionInUse(SystemLogError):

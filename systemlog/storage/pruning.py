@@ -32,10 +32,10 @@ class Callbacks(NamedTuple):
     """Functions that the storage calls while it removes rows.
 
     `archive` gets the partition and the rows to archive, as NDJSON in blocks of whole lines; when it returns, the rows
-    are archived safely. `note` gets the number of removed rows, and returns the record about their removal, which is
-    stored in the same transaction. `progress` gets the number of rows removed up to now.
+    are archived safely. `removal_record` gets the number of removed rows, and returns the record about their removal,
+    which is stored in the same transaction. `progress` gets the number of rows removed up to now.
     """
 
     archive: Callable[[Partition, Iterator[bytes]], None] | None
-    note: Callable[[int], Row]
+    removal_record: Callable[[int], Row]
     progress: Callable[[int], None]

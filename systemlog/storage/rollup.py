@@ -130,7 +130,7 @@ _RARE_ROWS_SQL = f"""
     ) ranked WHERE place > {MAX_CATEGORIES} OR count < 0
 """
 RARE_SQL = f"SELECT id, level, count, min(source), max(kind) FROM ({_RARE_ROWS_SQL}) them GROUP BY id, level, count"
-NUMBER_OF_HOUR_SQL = f"SELECT count(*) FROM {ROLLUP} WHERE hour = %s"
+ROWS_OF_HOUR_SQL = f"SELECT count(*) FROM {ROLLUP} WHERE hour = %s"
 NEWEST_ROWS = 10_000
 """Number of newest rows that are examined each time, which takes a few milliseconds."""
 
@@ -179,7 +179,7 @@ def fold_rare(cursor: CursorWrapper, hour: Any) -> None:
 
     Runs in the caller's transaction, which must hold the lock of the roll-up. `hour` has the database's own format.
     """
-    cursor.execute(NUMBER_OF_HOUR_SQL, [hour])
+    cursor.execute(ROWS_OF_HOUR_SQL, [hour])
     if cursor.fetchone()[0] <= min(MAX_SOURCES, MAX_CATEGORIES):
         return
     cursor.execute(RARE_SQL, [hour, hour])
@@ -220,7 +220,7 @@ def fold_rare_of_newest(connection: BaseDatabaseWrapper) -> None:
             fold_rare(cursor, connection.ops.adapt_datetimefield_value(hour.replace(tzinfo=UTC)))
 
 
-def lock(cursor: CursorWrapper) -> None:
+def lock_rollup(cursor: CursorWrapper) -> None:
     """Take the lock of the roll-up until the transaction ends, so that no other process compacts or recounts.
 
     A caller that calls `recount` under a table lock must take this lock first, or inserts would wait for it too.
@@ -235,7 +235,7 @@ def recount(connection: BaseDatabaseWrapper, span: Span) -> None:
         if connection.vendor == "postgresql":
             # Two processes that delete the same rows would both count the records. The lock is a statement of its own,
             # so that the next statement sees the changes of the lock's previous holder.
-            lock(cursor)
+            lock_rollup(cursor)
             cursor.execute(RECOUNT_POSTGRESQL, [*bounds, *bounds])
         else:
             cursor.execute(FORGET_SQLITE, bounds)

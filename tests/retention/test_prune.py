@@ -243,7 +243,7 @@ def test_a_process_killed_before_it_puts_the_copy_in_place_loses_nothing(store: 
         "import django, signal; django.setup(); from datetime import timedelta; "
         "from systemlog.storage.expiry import Policy;"
         "from systemlog.retention.prune import prune; from systemlog.storage.postgresql import rewrite;"
-        "rewrite.lock = lambda *_: (print('copied', flush=True), signal.pause());"
+        "rewrite.lock_partitions = lambda *_: (print('copied', flush=True), signal.pause());"
         "prune([Policy(categories=('audit',), keep=None), Policy(keep=timedelta(days=30))])"
     )
     environment = {**os.environ, "DATABASE_URL": f"postgres://{place}"}

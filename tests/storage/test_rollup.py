@@ -159,7 +159,7 @@ def test_compaction_waits_for_no_writer(monkeypatch: pytest.MonkeyPatch) -> None
     try:
         with other.cursor() as cursor:
             cursor.execute("BEGIN")
-            rollup.lock(cursor)
+            rollup.lock_rollup(cursor)
             with connection.cursor() as ours:
                 ours.execute("SET LOCAL statement_timeout = '2s'")
             get_storage().insert(rows(30))

@@ -17,10 +17,10 @@ from systemlog.storage.calendar import AHEAD, Span, days_ahead
 from systemlog.storage.partitions import Partition, PartitionReport
 from systemlog.storage.postgresql import partitions
 
-SETTLED = timedelta(days=1)
+KEPT_BEHIND = timedelta(days=1)
 """Partitions of the last day and of the two days ahead are never dropped, so that processes may cache them."""
 
-REMEMBERED_AHEAD = timedelta(days=2)
+KEPT_AHEAD = timedelta(days=2)
 
 LOCK_TIMEOUT = "2s"
 """The longest that creating or detaching a partition waits for a lock."""
@@ -46,17 +46,17 @@ class PartitionedStorage(Storage):
         wanted = sorted(set(instants))
         known = known_spans.get(self._database(), [])
         unknown = uncovered(wanted, [span for span in known if _is_kept(span, now)])
-        writes_now = bool(wanted) and wanted[-1] > now - SETTLED
+        writes_now = bool(wanted) and wanted[-1] > now - KEPT_BEHIND
         if not unknown and not (writes_now and uncovered([now + AHEAD[conf().PARTITION]], known)):
             return
         known = [partition.span for partition in self._partitions()]
         if missing := uncovered(unknown, known):
-            known = self._make(missing)
+            known = self._create_partitions(missing)
         if writes_now and (ahead := uncovered(days_ahead(now, conf().PARTITION), known)):
             # The partition is not needed yet: this writer neither waits nor fails for it, and the next writer tries
             # again.
             with suppress(OperationalError):
-                known = self._make(ahead[:1], lock_timeout="50ms")
+                known = self._create_partitions(ahead[:1], lock_timeout="50ms")
         known_spans[self._database()] = known
 
     def missing_partitions(self, instants: Iterable[datetime]) -> list[datetime]:
@@ -86,7 +86,7 @@ class PartitionedStorage(Storage):
         with self.connection.cursor() as cursor:
             return partitions.read_partitions(cursor)
 
-    def _make(self, instants: Iterable[datetime], lock_timeout: str = LOCK_TIMEOUT) -> list[Span]:
+    def _create_partitions(self, instants: Iterable[datetime], lock_timeout: str = LOCK_TIMEOUT) -> list[Span]:
         spans: list[Span] = []
         recent_spans.pop(self._database(), None)
         with separate_connection(self.connection) as own:
@@ -115,4 +115,4 @@ def uncovered(instants: Iterable[datetime], spans: Iterable[Span]) -> list[datet
 
 def _is_kept(span: Span, now: datetime) -> bool:
     """Whether no process drops this partition, so that the cached span can be trusted."""
-    return span.upper > now - SETTLED and span.lower < now + REMEMBERED_AHEAD
+    return span.upper > now - KEPT_BEHIND and span.lower < now + KEPT_AHEAD

@@ -25,7 +25,7 @@ from systemlog.storage.postgresql.errors import (
     LOCK_NOT_AVAILABLE,
     sqlstate_of,
 )
-from systemlog.storage.postgresql.partitioned import LOCK_TIMEOUT, REMEMBERED_AHEAD, SETTLED
+from systemlog.storage.postgresql.partitioned import KEPT_AHEAD, KEPT_BEHIND, LOCK_TIMEOUT
 from systemlog.storage.postgresql.writing import WritingStorage
 from systemlog.storage.pruning import Action, Callbacks, Step
 
@@ -85,7 +85,11 @@ class RetentionStorage(WritingStorage):
         Otherwise delete the expired rows.
         """
         past = expiry.verdict(*partition.span) is Verdict.ALL
-        if past and self._settled(partition, expiry) and (rows := rollup.count_span(self.connection, partition.span)):
+        if (
+            past
+            and self._may_be_dropped(partition, expiry)
+            and (rows := rollup.count_span(self.connection, partition.span))
+        ):
             return Step(partition, Action.DROP, rows, rows)
         # All rows of an expired partition go, so an index is enough to count them.
         condition = Condition(ALL, []) if past else expired(expiry, unadapted)
@@ -94,7 +98,7 @@ class RetentionStorage(WritingStorage):
                 f"SELECT count(*), count(*) FILTER (WHERE {condition.sql}) FROM {partition.name}", condition.values
             )
             rows, gone = cursor.fetchone()
-        if past and self._settled(partition, expiry):
+        if past and self._may_be_dropped(partition, expiry):
             return Step(partition, Action.DROP, rows, gone)
         if not gone:
             return Step(partition, Action.NOTHING, rows, 0)
@@ -109,7 +113,7 @@ class RetentionStorage(WritingStorage):
 
         def finish(cursor: CursorWrapper, rows: int) -> None:
             if rows:
-                self._insert([callbacks.note(rows)])
+                self._insert([callbacks.removal_record(rows)])
 
         self.ensure_partitions([datetime.now(UTC)])  # for the note
         went = step.expired
@@ -127,7 +131,7 @@ class RetentionStorage(WritingStorage):
                 expired(expiry, unadapted),
                 before_copy=lambda cursor: self._archive(partition, expiry, archive) if archive else None,
                 finish=finish,
-                keep_empty=not self._settled(partition, expiry),
+                keep_empty=not self._may_be_dropped(partition, expiry),
             )
         rewrite.clear(self.connection, self.recount_rollup)
         callbacks.progress(went)
@@ -145,7 +149,7 @@ class RetentionStorage(WritingStorage):
         now = datetime.now(UTC)
         self._drop_longer_ahead(now)
         try:
-            self._make(days_ahead(now, conf().PARTITION))
+            self._create_partitions(days_ahead(now, conf().PARTITION))
         except OperationalError as error:
             if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
                 raise PartitionInUse(TABLE) from error
@@ -206,7 +210,7 @@ class RetentionStorage(WritingStorage):
         there = self._partitions()
         for partition in there:
             others = [other.span for other in there if other is not partition]
-            if partition.span.lower > now + REMEMBERED_AHEAD and not partition.size_bytes:
+            if partition.span.lower > now + KEPT_AHEAD and not partition.size_bytes:
                 wanted = span_for(partition.span.lower, now=now, partition=conf().PARTITION, taken=others)
                 if wanted.upper < partition.span.upper:
                     rewrite.drop_if_empty(self.connection, partition)
@@ -227,11 +231,11 @@ class RetentionStorage(WritingStorage):
                 gone = int(cursor.rowcount)
                 deleted += gone
                 if gone:
-                    self._insert([callbacks.note(gone)])
+                    self._insert([callbacks.removal_record(gone)])
             callbacks.progress(deleted)
 
-    def _settled(self, partition: Partition, expiry: Expiry) -> bool:
-        return partition.span.upper <= expiry.now - SETTLED
+    def _may_be_dropped(self, partition: Partition, expiry: Expiry) -> bool:
+        return partition.span.upper <= expiry.now - KEPT_BEHIND
 
 
 def _lines_of(copy: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytes]:

@@ -75,14 +75,14 @@ def drop(connection: BaseDatabaseWrapper, partition: Partition, finish: Callable
     """Detach a partition with all its rows. `finish` is called in the same transaction. Raises `PartitionInUse`."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         finish(cursor)
-        lock(connection, cursor, [partition])
+        lock_partitions(connection, cursor, [partition])
         detach(cursor, [partition])
 
 
 def drop_if_empty(connection: BaseDatabaseWrapper, partition: Partition) -> None:
     """Detach a partition if it has no rows. Raises `PartitionInUse`."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        lock(connection, cursor, [partition])
+        lock_partitions(connection, cursor, [partition])
         cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {partition.name})")
         if not cursor.fetchone()[0]:
             detach(cursor, [partition])
@@ -111,7 +111,7 @@ def rewrite_partitions(
         _catch_up(connection)
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             finish(cursor, went)
-            lock(connection, cursor, old)
+            lock_partitions(connection, cursor, old)
             if _oid(cursor, NEW) != made:
                 raise RuntimeError("Another run of retention took this one's place; nothing is lost. Run it again.")
             cursor.execute(CATCH_UP_SQL)
@@ -187,7 +187,7 @@ def _catch_up(connection: BaseDatabaseWrapper) -> None:
                 return
 
 
-def lock(connection: BaseDatabaseWrapper, cursor: CursorWrapper, old: Sequence[Partition]) -> None:
+def lock_partitions(connection: BaseDatabaseWrapper, cursor: CursorWrapper, old: Sequence[Partition]) -> None:
     """Lock the parent table and these partitions exclusively. Raises `PartitionInUse`."""
     _stop_autovacuum(cursor, old)
     # COMMIT does not wait for the disk under the lock: if the commit is lost, the old partitions still exist. The

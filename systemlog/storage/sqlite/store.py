@@ -177,8 +177,8 @@ class SQLiteStorage(Storage):
         name = str(self.connection.settings_dict["NAME"])
         files = [Path(name + suffix) for suffix in ("", "-wal")]
         written = [file.stat().st_mtime for file in files if file.is_file()]
-        in_use = datetime.fromtimestamp(max(written), UTC) if written else None  # None: the database is in memory
-        return Clock(datetime.now(UTC), in_use)
+        last_used = datetime.fromtimestamp(max(written), UTC) if written else None  # None: the database is in memory
+        return Clock(datetime.now(UTC), last_used)
 
     @contextmanager
     def exclusive(self, waiting: Callable[[], None]) -> Iterator[None]:
@@ -217,7 +217,7 @@ class SQLiteStorage(Storage):
                 time.sleep(PRUNE_PAUSE_S)
         finally:
             if deleted:
-                self.insert([callbacks.note(deleted)])
+                self.insert([callbacks.removal_record(deleted)])
 
     def archive(
         self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None]

@@ -57,7 +57,7 @@ class CountingStorage(PostgreSQLStorage):
         """Recount while no other transaction writes records of these days."""
         bounds = rollup.whole_hours(span)
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-            rollup.lock(cursor)
+            rollup.lock_rollup(cursor)
             cursor.execute(DAYS_SQL.format(shared=""), [ROLLUP, days_between(*bounds)])
             cursor.execute(RECOUNTED_SQL, bounds)
             counted = cursor.fetchall()

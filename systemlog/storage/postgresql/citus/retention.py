@@ -80,7 +80,7 @@ class CitusRetentionStorage(CountingStorage):
             went = super().execute(step, expiry, callbacks)
         else:
             went = self._archive_and_delete(partition, expiry, callbacks, archive)
-        if step.rows == went and step.action is not Action.NOTHING and self._settled(partition, expiry):
+        if step.rows == went and step.action is not Action.NOTHING and self._may_be_dropped(partition, expiry):
             self._drop_empty(partition)
         return went
 
@@ -105,7 +105,7 @@ class CitusRetentionStorage(CountingStorage):
         with transaction.atomic(using=self.connection.alias):
             archive(partition, blocks())
             if went:
-                self._insert([callbacks.note(went)])
+                self._insert([callbacks.removal_record(went)])
         unarchived = Condition(f"{gone.sql} AND NOT {archived.sql}", [*gone.values, *archived.values])
         return went + self._delete(partition, unarchived, callbacks)
 
@@ -126,7 +126,7 @@ class CitusRetentionStorage(CountingStorage):
             with transaction.atomic(using=self.connection.alias):
                 gone = len(self._delete_batch(partition, condition))
                 if gone:
-                    self._insert([callbacks.note(gone)])
+                    self._insert([callbacks.removal_record(gone)])
             deleted += gone
             if not gone:
                 return deleted
@@ -154,7 +154,7 @@ class CitusRetentionStorage(CountingStorage):
             for partition in old:
                 cursor.execute(rewrite.COPY_SQL.format(partition=partition.name, gone=NOTHING))
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-            rewrite.lock(self.connection, cursor, old)
+            rewrite.lock_partitions(self.connection, cursor, old)
             rewrite.detach(cursor, old, MERGED)
             name = partitions.free_name(cursor, span)
             cursor.execute(f"ALTER TABLE {rewrite.NEW} RENAME TO {name}")
