@@ -7,32 +7,17 @@ force, `problems_with()` the mistakes that the system checks report.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, get_type_hints
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from django.conf import settings
 from django.core.signals import setting_changed
 
+from health.settings_dict import between, in_force, option, problems_in
+
 NAME = "HEALTH"
-
-Rule = Callable[[Any], str | None]
-"""Takes a value of the right type; returns what is wrong with it, or None."""
-
-
-def option(default: Any, doc: str, rule: Rule | None = None) -> Any:
-    """Return a field of `Settings` with its default, its documentation, and a rule beyond its type."""
-    metadata = {"doc": doc, "rule": rule}
-    if callable(default):
-        return dataclasses.field(default_factory=default, metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-def between(minimum: float, maximum: float) -> Rule:
-    """Return a rule: the number is in the range, bounds included."""
-    return lambda value: None if minimum <= value <= maximum else f"must be between {minimum} and {maximum}"
 
 
 def _path_rule(value: str) -> str | None:
@@ -102,39 +87,12 @@ class Settings:
 @functools.cache
 def conf() -> Settings:
     """Return the settings in force. Unknown keys are ignored here; the system checks report them."""
-    return Settings(**{name: value for name, value in _given().items() if name in _types()})
+    return in_force(Settings, getattr(settings, NAME, {}))
 
 
 def problems_with(given: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
     """Yield the mistakes of a `HEALTH` dictionary: (key, what is wrong, what to do) for each bad key."""
-    fields = {field.name: field for field in dataclasses.fields(Settings)}
-    for name, value in given.items():
-        if name not in fields:
-            near = difflib.get_close_matches(str(name).upper(), fields, n=1)
-            yield name, "is not a setting", f"Did you mean {near[0]!r}?" if near else "Remove it."
-            continue
-        hint = f"See {name} in the documentation: {fields[name].metadata['doc']}"
-        wanted = _types()[name]
-        if not _fits(value, wanted):
-            yield name, f"must be of type {getattr(wanted, '__name__', wanted)}", hint
-        elif (rule := fields[name].metadata["rule"]) and (wrong := rule(value)):
-            yield name, wrong, hint
-
-
-def _given() -> Mapping[str, Any]:
-    given = getattr(settings, NAME, {})
-    return given if isinstance(given, Mapping) else {}
-
-
-@functools.cache
-def _types() -> dict[str, Any]:
-    return get_type_hints(Settings)
-
-
-def _fits(value: object, wanted: Any) -> bool:
-    if wanted is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, getattr(wanted, "__origin__", wanted))
+    return problems_in(Settings, given)
 
 
 def _forget(*, setting: str, **_: object) -> None:

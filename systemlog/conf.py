@@ -1,99 +1,49 @@
-"""Every setting of the app: its default, its meaning and its rule, in one place.
+"""The settings of the app, with defaults, documentation and rules.
 
-A project sets `SYSTEMLOG = {...}`; what it leaves out has the default given here. `conf()` gives the
-values in force; `problems_with()` is what the system checks say about a bad one.
+A project sets `SYSTEMLOG = {...}`; keys that it leaves out have the defaults given here. `conf()` returns the values in
+force, `problems_with()` the mistakes that the system checks report.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import functools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, get_type_hints
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from django.conf import settings
-from django.utils.module_loading import import_string
 
+from systemlog import compat
 from systemlog.records.levels import LEVEL_NAMES
+from systemlog.settings_dict import among, at_least, importable, in_force, names, one_of, option, problems_in
 
 NAME = "SYSTEMLOG"
 INGEST_PROTOCOLS = ("otlp", "elastic", "loki", "journald")
 
-Rule = Callable[[Any], str | None]
-"""Takes a value of the right type; says what is wrong with it, or None."""
-
-
-def option(default: Any, doc: str, rule: Rule | None = None) -> Any:
-    """A field of `Settings`: its default, what it means, and what else than its type must hold."""
-    metadata = {"doc": doc, "rule": rule}
-    if callable(default):
-        return dataclasses.field(default_factory=default, metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-def at_least(minimum: float) -> Rule:
-    """A rule: the number is `minimum` or more."""
-    return lambda value: None if value >= minimum else f"must be at least {minimum}"
-
 
 def a_part(value: float) -> str | None:
-    """A rule: the number is above 0, and 1 at most."""
+    """Rule: the number is above 0, and 1 at most."""
     return None if 0 < value <= 1 else "must be above 0, and 1 at most"
 
 
-def one_of(*choices: object) -> Rule:
-    """A rule: the value is one of `choices`."""
-    return lambda value: None if value in choices else "must be one of " + ", ".join(map(repr, choices))
-
-
 def short_text(value: str) -> str | None:
-    """A rule: at most 200 characters, as every short text of a record."""
+    """Rule: at most 200 characters, as every short text of a record."""
     return None if len(value) <= 200 else "must have at most 200 characters"
 
 
-def names(value: Any) -> str | None:
-    """A rule: a list of names, none of them blank."""
-    fits = not isinstance(value, str) and all(isinstance(name, str) and name.strip() for name in value)
-    return None if fits else "must be a list of names"
-
-
-def among(*choices: str) -> Rule:
-    """A rule: a list of some of `choices`."""
-
-    def rule(value: Any) -> str | None:
-        fits = not isinstance(value, str) and all(name in choices for name in value)
-        return None if fits else "must be a list of some of " + ", ".join(map(repr, choices))
-
-    return rule
-
-
 def version_number(value: str) -> str | None:
-    """A rule: a version of three numbers."""
+    """Rule: a version of three numbers."""
     return None if re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", value, re.ASCII) else "must be a version such as '8.19.0'"
 
 
-def importable(value: Any) -> str | None:
-    """A rule: a list of dotted paths that lead somewhere."""
-    if wrong := names(value):
-        return wrong
-    for path in value:
-        try:
-            import_string(path)
-        except ImportError:
-            return f"names {path!r}, which cannot be imported"
-    return None
-
-
 def limits_store(value: str) -> str | None:
-    """A rule: one of the stores of rate limits."""
+    """Rule: one of the stores of rate limits."""
     fits = value in ("shared", "database") or value.startswith(("redis://", "rediss://", "unix://"))
     return None if fits else "must be 'shared', 'database' or a URL such as 'redis://localhost:6379/0'"
 
 
 def base_url(value: str) -> str | None:
-    """A rule: an absolute URL, or a path from the root; with a slash at its end, for names are put behind it."""
+    """Rule: an http(s) URL or a path from the root. It ends with a slash, because names are appended."""
     from_root = value.startswith("/") and not value.startswith("//")
     if not value.endswith("/") or not (from_root or value.startswith(("https://", "http://"))):
         return "must be a path from the root or an http(s) URL, and end with a slash"
@@ -101,7 +51,7 @@ def base_url(value: str) -> str | None:
 
 
 def log_levels(value: Mapping[Any, Any]) -> str | None:
-    """A rule: keys are 4xx statuses, values names of log levels."""
+    """Rule: keys are 4xx statuses, values names of log levels."""
     for status, level in value.items():
         if not isinstance(status, int) or not 400 <= status <= 499:
             return f"has the key {status!r}, which is no 4xx status"
@@ -111,7 +61,7 @@ def log_levels(value: Mapping[Any, Any]) -> str | None:
 
 
 def audit(value: Mapping[Any, Any]) -> str | None:
-    """A rule: keys are `app_label.Model`, values dictionaries of `exclude` and `mask`, each a list of names."""
+    """Rule: keys are `app_label.Model`, values dictionaries of `exclude` and `mask`, each a list of names."""
     for label, options in value.items():
         if not isinstance(label, str) or label.count(".") != 1:
             return f"has the key {label!r}, which is no 'app_label.Model'"
@@ -132,7 +82,7 @@ class Settings:
     DATABASE: str = option("default", "Alias of the database that holds `system_logs`.")
     JOURNAL_DIR: str = option(
         "",
-        "Directory on a local disk for records that are accepted and not yet stored; private to the service's user. "
+        "Directory on a local disk for records that are accepted and not yet stored, private to the service's user. "
         "Default: `journal` in `$STATE_DIRECTORY`, else in the folder `var` of `BASE_DIR`.",
     )
     JOURNAL: str = option(
@@ -143,23 +93,25 @@ class Settings:
     )
     JOURNAL_MAX_BYTES: int = option(
         2**30,
-        "Bytes that records may wait in: DEBUG is refused from 70 % on, INFO from 80, WARNING from 90, ERROR from 97.",
+        "Bytes that records may take while they wait: DEBUG is refused from 70 % on, INFO from 80, WARNING from 90, "
+        "ERROR from 97.",
         at_least(2**20),
     )
     JOURNAL_WRITER_SHARE: float = option(
         0.25,
-        "The part of `JOURNAL_MAX_BYTES` in which the records of one writer (`recorded_by`) may wait; its bulks beyond "
-        "that get 503. All writers together leave the last tenth to the process's own ERROR and CRITICAL.",
+        "The part of `JOURNAL_MAX_BYTES` that the records of one writer (`recorded_by`) may take; further bulks of "
+        "that writer get 503. All writers together leave the last tenth to the process's own ERROR and CRITICAL.",
         a_part,
     )
     JOURNAL_KEEP_S: float = option(
         900.0,
-        "Seconds for which a segment stays after it has landed: a database that a restore set back gets it again.",
+        "Seconds for which a segment stays on disk after it has landed, so that a database that a restore set back "
+        "gets it again.",
         at_least(0),
     )
     LANDER: str = option(
         "thread",
-        "Who moves the journal into the database: `thread` (one of the serving processes) or `process` "
+        "Which process moves the journal into the database: `thread` (one of the serving processes) or `process` "
         "(`manage.py land_system_logs` alone).",
         one_of("thread", "process"),
     )
@@ -176,9 +128,10 @@ class Settings:
     )
     RETENTION: list[dict[str, Any]] = option(
         list,
-        "How long records are kept: a list of policies, the first that fits decides. It fits by `category` (names; "
-        "`audit.*` for all that begin so) and `level`, whichever it has; `keep` is `3d`, `12w`, `7y` or `forever`; "
-        "with `archive` records are archived before they go. What none fits is kept.",
+        "How long records are kept: a list of policies, of which the first that fits decides. A policy fits by "
+        "`category` (names; `audit.*` for all that begin so) and `level`, whichever of the two it has; `keep` is "
+        "`3d`, `12w`, `7y` or `forever`; with `archive` records are archived before they go. Records that no policy "
+        "fits are kept.",
     )
     ARCHIVE_DIR: str = option("", "Directory that `prune_system_logs` archives to, where a policy says `archive`.")
     ARCHIVE_COMPRESSION: str = option(
@@ -207,7 +160,7 @@ class Settings:
     )
     REDACT_KEYS: Sequence[str] = option(
         (),
-        "Names of further keys whose values are never stored, beside passwords, tokens and their like.",
+        "Names of further keys whose values are never stored, in addition to passwords, tokens and the like.",
         names,
     )
     AUTHENTICATION_CLASSES: Sequence[str] = option(
@@ -239,12 +192,12 @@ class Settings:
     )
     PROBLEM_LOG_REPEATS: int = option(
         10,
-        "So many 4xx of one status and type to one client (or user) each process logs within a minute; of the rest "
-        "one record has the number. In Django's test environment all are logged, unless this is set.",
+        "How many 4xx of one status and type for one client (or user) each process logs within a minute; one record "
+        "gives the number of the others. In Django's test environment all are logged, unless this is set.",
         at_least(1),
     )
     PROBLEM_MAX_ERRORS: int = option(
-        100, "So many entries of `errors` a problem lists, and counts the rest.", at_least(1)
+        100, "How many entries the `errors` of a problem lists; the others are only counted.", at_least(1)
     )
     VALIDATION_STATUS: int = option(400, "Status of a failed validation of the body: 400 or 422.", one_of(400, 422))
     LIMITS: list[dict[str, Any]] = option(
@@ -277,68 +230,43 @@ class Settings:
     )
     CORRELATION_TRUST: str | list | tuple = option(  # type: ignore[type-arg]  # checked as it is written
         "all",
-        "From whom an incoming `X-Request-ID` and trace context are taken: `all`, `none`, or a list of the proxies "
-        "(addresses, networks, `unix` for a Unix socket).",
+        "From which clients an incoming `X-Request-ID` and trace context are taken: `all`, `none`, or a list of the "
+        "proxies (addresses, networks, `unix` for a Unix socket).",
     )
     CORRELATION_SQL_COMMENTS: bool = option(
         False, "Put the correlation id and route into a comment of every SQL statement (sqlcommenter format)."
     )
     ACCESS_LOG: bool = option(False, "Log one record for each request to the logger `systemlog.access`.")
     ACCESS_SLOW_S: float = option(
-        1.0, "Seconds from which on a request is slow: it and errors get an access record whatever the rules say."
+        1.0,
+        "Seconds from which on a request is slow; slow requests and errors get an access record whatever the rules "
+        "say.",
     )
     ACCESS_RULES: list[dict[str, Any]] = option(
         list,
-        "Which requests get an access record; the first entry that fits decides, by its `sample` (0 to 1). It fits "
-        "by `route` and `path` (globs), `status` (404 or `4xx`) and `faster_than` (seconds), whichever it has.",
+        "Which requests get an access record: the first entry that fits decides, by its `sample` (0 to 1). An entry "
+        "fits by `route` and `path` (globs), `status` (404 or `4xx`) and `faster_than` (seconds), whichever it has.",
     )
 
 
 _NOTHING: Mapping[str, Any] = {}
 _in_force: tuple[object, Settings] = (_NOTHING, Settings())
-"""The dictionary that was read last, and what it means."""
+"""The dictionary that was read last, and the settings that it means."""
 
-_read_before = vars(settings)
-"""What Django's lazy settings were asked for since they last changed. A look here costs 0.05 µs; asking them 0.35, or 3
-where a project has not set it, and every request and every record asks."""
+_django_settings = compat.settings_read_before()
 
 
 def conf() -> Settings:
-    """The settings in force. Unknown or ill-typed keys are the system checks' business, and ignored here."""
-    global _in_force  # noqa: PLW0603  (read anew only when the dictionary is another one, as in tests)
-    given = _read_before.get(NAME)
+    """Return the settings in force. Unknown and badly typed keys are ignored here; the system checks report them."""
+    global _in_force  # noqa: PLW0603  (built anew only when the dictionary is another one, as in tests)
+    given = _django_settings.get(NAME)
     if given is None:
-        given = getattr(settings, NAME, _NOTHING)  # Django remembers what is set, and nothing else
+        given = getattr(settings, NAME, _NOTHING)  # Django caches only settings that exist
     if given is not _in_force[0]:
-        known = given.items() if isinstance(given, Mapping) else ()
-        _in_force = (given, Settings(**{name: value for name, value in known if name in _types()}))
+        _in_force = (given, in_force(Settings, given))
     return _in_force[1]
 
 
 def problems_with(given: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
-    """What is wrong with a `SYSTEMLOG` dictionary: (key, what is wrong, what to do), one for each bad key."""
-    fields = {field.name: field for field in dataclasses.fields(Settings)}
-    for name, value in given.items():
-        if name not in fields:
-            near = difflib.get_close_matches(name.upper(), fields, n=1)
-            yield name, "is not a setting", f"Did you mean {near[0]!r}?" if near else "Remove it."
-            continue
-        hint = f"See {name} in the documentation: {fields[name].metadata['doc']}"
-        wanted = _types()[name]
-        if not _fits(value, wanted):
-            yield name, f"must be of type {getattr(wanted, '__name__', wanted)}", hint
-        elif (rule := fields[name].metadata["rule"]) and (wrong := rule(value)):
-            yield name, wrong, hint
-
-
-@functools.cache
-def _types() -> dict[str, Any]:
-    return get_type_hints(Settings)
-
-
-def _fits(value: object, wanted: Any) -> bool:
-    if wanted is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if wanted is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, getattr(wanted, "__origin__", wanted))
+    """Yield the mistakes of a `SYSTEMLOG` dictionary: (key, what is wrong, what to do) for each bad key."""
+    return problems_in(Settings, given)

@@ -6,6 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from django.conf import settings
+from django.test import override_settings
+
+from systemlog.compat import settings_read_before
 
 PROJECT = """
 import sys
@@ -67,3 +71,12 @@ def test_an_extension_can_ask_for_the_schema_of_a_serializers_fields() -> None:
     key = document["components"]["schemas"]["RecordKey"]
     assert set(key["properties"]) == {"id", "timestamp"}
     assert key["additionalProperties"] is False
+
+
+def test_what_django_read_of_the_settings_is_there_until_it_changes() -> None:
+    before = settings_read_before()
+    with override_settings(SYSTEMLOG={"SOURCE": "one"}):
+        assert settings.SYSTEMLOG == settings_read_before()["SYSTEMLOG"] == {"SOURCE": "one"}
+    with override_settings(SYSTEMLOG={"SOURCE": "two"}):
+        assert settings_read_before().get("SYSTEMLOG") in (None, {"SOURCE": "two"})
+    assert settings_read_before() is before
