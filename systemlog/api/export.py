@@ -62,7 +62,7 @@ class ExportView(LogView):
         if name not in FORMATS:
             raise InvalidParameters({"format": f"This must be one of {', '.join(FORMATS)}."})
         content_type, written = FORMATS[name]
-        paging = read_paging(parameters, apart=("format",))
+        paging = read_paging(parameters, excluding=("format",))
         query = paging.resolve(query)
         export = Export(make_plan(query, TEXT_ROWS), paging.cursor.after if paging.cursor else None)
 

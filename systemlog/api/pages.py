@@ -25,13 +25,13 @@ def read_limit(parameters: QueryDict) -> int:
     raise InvalidParameters({"limit": f"This must be a number from 1 to {MAX_LIMIT}."})
 
 
-def read_paging(parameters: QueryDict, apart: Collection[str] = ()) -> Paging:
-    """Return the `Paging` of a search; the parameters `apart` are not part of the search.
+def read_paging(parameters: QueryDict, excluding: Collection[str] = ()) -> Paging:
+    """Return the `Paging` of a search; the parameters `excluding` are not part of the search.
 
     Raises `InvalidParameters` for a cursor that is none, or belongs to another search.
     """
     try:
-        return Paging(parameters, apart=apart)
+        return Paging(parameters, excluding=excluding)
     except BadCursor:
         raise InvalidParameters({"cursor": "This is no cursor of this search."}) from None
 

@@ -94,7 +94,7 @@ class SystemLogViewSet(LogView, viewsets.GenericViewSet[SystemLog]):
         """Return a page of records: parse, plan, run, represent."""
         parameters = request.query_params
         query = read_query(parameters, known=OTHER_PARAMETERS, now=timezone.now())
-        limit, paging = read_limit(parameters), read_paging(parameters, apart=("limit",))
+        limit, paging = read_limit(parameters), read_paging(parameters, excluding=("limit",))
         query = paging.resolve(query)
         answer = find_answer(make_plan(query, TEXT_ROWS), limit=limit, cursor=paging.cursor)
         url = request.build_absolute_uri(request.path)

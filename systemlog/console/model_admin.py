@@ -87,7 +87,7 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
         try:
             found = self._find(parameters)
         except InvalidParameters as error:
-            found = {"wrong": error.errors}
+            found = {"errors": error.errors}
         except (OperationalError, InterfaceError) as error:
             return self._unavailable(request, error)
         filters = filter_links.known_parameters(parameters)

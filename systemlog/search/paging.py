@@ -16,16 +16,16 @@ from systemlog.search.query import Query
 class Paging:
     """The cursor among a URL's parameters, None for the first page, and the cursors of further pages.
 
-    A cursor belongs to the search that its URL describes; the parameters `apart` are not part of that. Raises
+    A cursor belongs to the search that its URL describes; the parameters `excluding` are not part of that. Raises
     `BadCursor` for a text that is no cursor, or belongs to another search.
     """
 
-    def __init__(self, parameters: QueryDict, *, apart: Collection[str] = ()) -> None:
+    def __init__(self, parameters: QueryDict, *, excluding: Collection[str] = ()) -> None:
         self._parameters = parameters
         self._search = fingerprint(
             (name, value)
             for name in parameters
-            if name != "cursor" and name not in apart
+            if name != "cursor" and name not in excluding
             for value in parameters.getlist(name)
         )
         self.cursor = Cursor.decode(str(parameters["cursor"]), self._search) if "cursor" in parameters else None

@@ -70,17 +70,17 @@ def read_query(parameters: QueryDict, *, known: set[str], now: datetime) -> Quer
     allowed. Relative times are relative to `now`. Raises `InvalidParameters`, which names each parameter that is
     unknown or has a bad value.
     """
-    wrong: dict[str, str] = {}
-    _check_names(parameters, known, wrong)
-    _check_values(parameters, wrong)
-    since = _read_time(parameters, "since", now, wrong)
-    until = _read_time(parameters, "until", now, wrong)
+    errors: dict[str, str] = {}
+    _check_names(parameters, known, errors)
+    _check_values(parameters, errors)
+    since = _read_time(parameters, "since", now, errors)
+    until = _read_time(parameters, "until", now, errors)
     # With a cursor, the bounds that were resolved for the first page are in force.
     if since and until and since > until and "cursor" not in parameters:
-        wrong["since"] = "This lies after `until`."
-    context = tuple(_read_context(parameters, wrong))
-    if wrong:
-        raise InvalidParameters(wrong)
+        errors["since"] = "This lies after `until`."
+    context = tuple(_read_context(parameters, errors))
+    if errors:
+        raise InvalidParameters(errors)
     terms = tuple(parameters.get("q", "").split())
     if len(terms) > MAX_TERMS or any(len(term) > MAX_TERM_CHARACTERS for term in terms):
         raise InvalidParameters({"q": TOO_MANY_TERMS})
@@ -115,21 +115,21 @@ def read_time(text: str, now: datetime) -> datetime | None:
     return parse_timestamp(_lost_plus.sub(r"+\1", text))
 
 
-def _check_names(parameters: QueryDict, known: set[str], wrong: dict[str, str]) -> None:
+def _check_names(parameters: QueryDict, known: set[str], errors: dict[str, str]) -> None:
     """Find unknown parameters, characters that no database stores, and repeated parameters."""
     for name in parameters:
         shown = unstorable.sub("\ufffd", name[:SHOWN_CHARACTERS])
         values = parameters.getlist(name)
         in_context = name.startswith(CONTEXT_PREFIX)
         if name not in PARAMETERS and name not in known and not in_context:
-            wrong[shown] = "There is no such parameter."
+            errors[shown] = "There is no such parameter."
         elif any(map(unstorable.search, (name, *values))):
-            wrong[shown] = NUL
+            errors[shown] = NUL
         elif len(values) > 1 and not in_context and not (name in PARAMETERS and PARAMETERS[name].repeatable):
-            wrong[shown] = "This may be given once."
+            errors[shown] = "This may be given once."
 
 
-def _check_values(parameters: QueryDict, wrong: dict[str, str]) -> None:
+def _check_values(parameters: QueryDict, errors: dict[str, str]) -> None:
     """Find values that name no level, and empty values.
 
     An empty value is an error because an unset variable in a script must not make the search answer with all records.
@@ -140,29 +140,29 @@ def _check_values(parameters: QueryDict, wrong: dict[str, str]) -> None:
         # Of a parameter that is given twice although it may be given once, the last value counts.
         checked = values if parameter.repeatable else values[-1:]
         if parameter.takes_level and any(parse_level(value) is None for value in checked):
-            wrong[name] = NOT_A_LEVEL
+            errors[name] = NOT_A_LEVEL
     for name, parameter in PARAMETERS.items():
         if name != "q" and "" in parameters.getlist(name):
-            wrong[name] = NOT_A_LEVEL if parameter.takes_level else EMPTY
+            errors[name] = NOT_A_LEVEL if parameter.takes_level else EMPTY
 
 
-def _read_time(parameters: QueryDict, name: str, now: datetime, wrong: dict[str, str]) -> datetime | None:
+def _read_time(parameters: QueryDict, name: str, now: datetime, errors: dict[str, str]) -> datetime | None:
     if name not in parameters:
         return None
     instant = read_time(parameters.get(name, ""), now)
     if instant is None:
-        wrong[name] = NOT_A_TIME
+        errors[name] = NOT_A_TIME
     return instant
 
 
-def _read_context(parameters: QueryDict, wrong: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _read_context(parameters: QueryDict, errors: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the path and the value of each `context.<key>` parameter."""
     names = [name for name in parameters if name.startswith(CONTEXT_PREFIX)]
     for name in names:
         path = name.removeprefix(CONTEXT_PREFIX)
         if sum(len(parameters.getlist(each)) for each in names) > MAX_CONTEXT_FILTERS:
-            wrong[name[:SHOWN_CHARACTERS]] = f"There may be at most {MAX_CONTEXT_FILTERS} of these."
+            errors[name[:SHOWN_CHARACTERS]] = f"There may be at most {MAX_CONTEXT_FILTERS} of these."
         elif not path or path.count(".") > MAX_CONTEXT_DOTS:
-            wrong[name[:SHOWN_CHARACTERS]] = f"The key must not be empty, and have at most {MAX_CONTEXT_DOTS} dots."
+            errors[name[:SHOWN_CHARACTERS]] = f"The key must not be empty, and have at most {MAX_CONTEXT_DOTS} dots."
         else:
             yield from ((path, value) for value in parameters.getlist(name))

@@ -1,4 +1,4 @@
-"""Who may do what with the log API, and clients for each."""
+"""Clients of the log API with different permissions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NDJSON = "application/x-ndjson"
 
 @pytest.fixture
 def client_with(db: None) -> Callable[..., Client]:
-    """Makes a client whose user has the named permissions of the app: `client_with("view", "add")`."""
+    """A function that makes a client whose user has the named permissions of the app: `client_with("view", "add")`."""
 
     def make(*permissions: str) -> Client:
         user = User.objects.create_user("+".join(permissions) or "nobody")
@@ -34,13 +34,13 @@ def client_with(db: None) -> Callable[..., Client]:
 
 @pytest.fixture
 def client(client_with: Callable[..., Client]) -> Client:
-    """Of a user who may read and write."""
+    """A client whose user may read and write."""
     return client_with("view", "add")
 
 
 @pytest.fixture
 def post(client: Client, journal: Callable[..., Path]) -> Callable[..., Any]:
-    """Posts to the log API, and lands what it accepted."""
+    """A function that posts to the log API and lands the accepted records."""
     folder = journal()
 
     def send(body: Any, content_type: str = JSON, **headers: str) -> Any:

@@ -1,4 +1,4 @@
-"""GET histogram and facets: who may ask, what is wrong with a question, and what the answer looks like."""
+"""GET of histogram and facets: permissions, parameters with bad values, and the form of the answers."""
 
 from __future__ import annotations
 

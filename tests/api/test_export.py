@@ -1,4 +1,4 @@
-"""GET export: every record of a search, streamed, and honest where it ends early."""
+"""GET of an export: it streams every record of a search, and says where it ends early."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an adversary, a careless client or a hand-written INSERT found."""
+"""Faults that an adversary, a careless client or a hand-written INSERT once found."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def store(count: int, **columns: Any) -> None:
 
 
 def insert(**columns: str) -> None:
-    """By plain SQL, as a person might."""
+    """Insert a row with plain SQL, as a person might."""
     alias = conf().DATABASE
     with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
         marks = ", ".join(["%s"] * len(columns))

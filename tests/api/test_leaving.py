@@ -1,4 +1,4 @@
-"""A bulk whose client leaves: nobody waits for the answer, so that the rest is not worked on."""
+"""A bulk whose client closes the connection: the rest is not read, because no client waits for the answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BODY = gzip.compress(b'{"message": "m", "category": "leaving"}\n' * RECORDS)
 
 @pytest.fixture
 def connection() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """The server's end of a connection, and the client's."""
+    """The two ends of a connection: the server's and the client's."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         yield ours, theirs
@@ -28,7 +28,7 @@ def connection() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 @pytest.fixture
 def send(client: Client, journal: Callable[..., Path], connection: tuple[socket.socket, socket.socket]) -> Any:
-    """Posts the bulk on that connection."""
+    """A function that posts the bulk on that connection."""
     journal()
 
     def send(body: bytes = BODY, content_type: str = NDJSON) -> Any:

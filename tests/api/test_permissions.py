@@ -1,4 +1,4 @@
-"""Who may read and who may write: nobody else sees a record, or leaves one."""
+"""The permissions to read and to write. Without them a client neither sees a record nor stores one."""
 
 from __future__ import annotations
 

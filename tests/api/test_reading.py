@@ -1,4 +1,4 @@
-"""GET: filters, pages, totals, and what is wrong with a question."""
+"""GET of records: filters, pages, totals, and parameters with bad values."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from systemlog.models import SystemLog
 from systemlog.search.cursors import BadCursor, Cursor
+from systemlog.search.parameters import EMPTY, NOT_A_LEVEL, NOT_A_TIME, NUL, TOO_MANY_TERMS
 from systemlog.search.position import Position
 from systemlog.storage import Row, get_storage
 
@@ -230,3 +231,40 @@ def test_a_cursor_that_a_client_makes_is_none() -> None:
     for text in (forged, f"{forged}.", f"{forged}.{forged}"):
         with pytest.raises(BadCursor):
             Cursor.decode(text, "search")
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {},
+        {"order": {"id": 7, "tags": ["a", None, True, 1.5]}},
+        {"line\u2028separator": 'Müller\u2029 </script> \\ " \n'},
+        {"large": 10**30, "negative": -(10**18), "small": 1e-7},
+        {"a": {"b": {"c": {"d": [[[]]]}}}},
+    ],
+)
+def test_a_context_is_the_same_in_every_form_of_json(client: Client, context: dict[str, Any]) -> None:
+    store({"context": context})
+    compact = client.get(URL)
+    indented = client.get(URL, headers={"Accept": "application/json; indent=2"})
+    assert compact.json()["items"] == indented.json()["items"]
+    assert compact.json()["items"][0]["context"] == context
+    assert "\u2028" not in compact.content.decode()
+    assert compact.content.count(b"\n") == 1 < indented.content.count(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("level=&level=x", {"level": NOT_A_LEVEL}),
+        ("min_level=ERROR&min_level=INFO", {"min_level": "This may be given once."}),
+        ("min_level=ERROR&min_level=x", {"min_level": NOT_A_LEVEL}),
+        ("no=1&since=x&level=x", {"no": "There is no such parameter.", "level": NOT_A_LEVEL, "since": NOT_A_TIME}),
+        ("category=", {"category": EMPTY}),
+        ("source=a%00b", {"source": NUL}),
+        ("q=" + "+".join("abcdefghijklmnopqrstu"), {"q": TOO_MANY_TERMS}),
+    ],
+)
+def test_each_bad_parameter_is_named_once_in_a_fixed_order(client: Client, query: str, named: dict[str, str]) -> None:
+    errors = client.get(f"{URL}?{query}").json()["errors"]
+    assert [(error["parameter"], error["detail"]) for error in errors] == list(named.items())

@@ -1,4 +1,4 @@
-"""Who browses, what there is to see, and pages as a browser reads them."""
+"""Clients of the admin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.console import LIST, messages_of
 
 @pytest.fixture
 def client_of(db: None) -> Callable[..., Client]:
-    """Makes a client whose user is of the staff and has the named permissions of the app: `client_of("view")`."""
+    """A function that makes a client of a staff user with the named permissions of the app: `client_of("view")`."""
 
     def make(*permissions: str, **attributes: Any) -> Client:
         user = User.objects.create_user("+".join(permissions) or "nobody", **{"is_staff": True, **attributes})
@@ -29,13 +29,13 @@ def client_of(db: None) -> Callable[..., Client]:
 
 @pytest.fixture
 def client(client_of: Callable[..., Client]) -> Client:
-    """Of a user who may read the log, and nothing else."""
+    """A client whose user may only read the log."""
     return client_of("view")
 
 
 @pytest.fixture
 def ask(client: Client) -> Callable[[str], list[str]]:
-    """The messages that the list shows for a query."""
+    """A function that returns the messages that the list shows for a query string."""
 
     def send(query: str) -> list[str]:
         response = client.get(f"{LIST}?{query}")

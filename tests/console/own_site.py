@@ -1,4 +1,4 @@
-"""URLs of a project whose admin is a site of its own, at a place of its own."""
+"""The URLs of a project with an admin site of its own at another path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The list: what it shows, what narrows it, how it goes on, and what it asks of the database."""
+"""The list of records: its columns, its filters, its pages, and the statements that it sends to the database."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_the_form_keeps_what_is_asked(logs: None, client: Client) -> None:
 
 
 def walk(client: Client, query: str, label: str, first: Any = None) -> list[list[str]]:
-    """The messages of each page, following the links with this label."""
+    """Return the messages of each page, following the links with this label."""
     response = first or client.get(f"{LIST}?{query}")
     pages = [messages_of(response)]
     while (link := page_of(response).link(label)) is not None:

@@ -1,4 +1,4 @@
-"""When the log cannot be read, the admin still answers."""
+"""The admin answers when the log cannot be read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def log_that_cannot_be_read(db: None) -> None:
-    """The table is out of reach, until the test's transaction is rolled back."""
+    """Rename the table until the test's transaction is rolled back."""
     connection = connections[conf().DATABASE]
     if connection.vendor != "sqlite":
         pytest.skip("After an error, PostgreSQL answers nothing more in the transaction of a test.")

@@ -1,4 +1,4 @@
-"""The admin of the log on an admin site of the project's own."""
+"""The pages of the log on an admin site that the project made itself."""
 
 from __future__ import annotations
 

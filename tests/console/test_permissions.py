@@ -1,4 +1,4 @@
-"""Who may browse, and that nobody may change anything."""
+"""The permission to browse the log. No permission lets a user change it."""
 
 from __future__ import annotations
 

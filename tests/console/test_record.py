@@ -1,4 +1,4 @@
-"""The page of one record: everything it holds, readable, with links to what belongs to it."""
+"""The page of one record: it shows every field, and links to related records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The budget of a search on PostgreSQL: kept under locks, and gone afterwards, whatever happened."""
+"""The time budget of a search on PostgreSQL: it holds when tables are locked, and leaves no timeout in the session."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def overspend() -> None:
 
 
 def everything_locked() -> AbstractContextManager[None]:
-    """Another session holds the strongest lock on the table."""
+    """A block in which another session holds the strongest lock on `system_logs`."""
     return table_locked("system_logs")
 
 
 @contextmanager
 def table_locked(name: str) -> Iterator[None]:
-    """Another session holds the strongest lock on a table, or one partition."""
+    """A block in which another session holds the strongest lock on a table or partition."""
     other = connections[conf().DATABASE].copy()
     try:
         with other.cursor() as cursor:
@@ -160,7 +160,7 @@ def test_a_record_at_the_end_of_time_hides_no_others() -> None:
 
 
 def test_no_filter_finds_a_record_that_no_date_of_python_can_tell() -> None:
-    """Nor fails for it; it would have no place that a cursor could name."""
+    """The search does not fail either. No cursor could express the position of such a record."""
     own = {"user_id": "u", "correlation_id": "c", "level": "CRITICAL", "category": "far"}
     far = {uuid.uuid4(): text for text in ("infinity", "-infinity", "12000-01-01")}
     get_storage().ensure_partitions([datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
@@ -182,7 +182,7 @@ def test_no_filter_finds_a_record_that_no_date_of_python_can_tell() -> None:
 
 @pytest.mark.skipif(on_citus(), reason="on a cluster no function looks records up: each query locks all shards")
 def test_a_lookup_does_not_wait_for_a_partition_that_is_locked() -> None:
-    """By its id a record is found all the same; a page says that it is not complete."""
+    """A record is still found by its id, and a page says that it is not complete."""
     get_storage().ensure_partitions([datetime(2001, 1, 1, tzinfo=UTC)])
     old = min(get_storage().partitions(), key=lambda report: report.partition.span.lower).partition
     record_id = mint_id(datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""Totals, histograms and facets: from the roll-up or the table, they say the same."""
+"""Totals, histograms and facets: the roll-up and the table give the same numbers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def asked(query: str, now: datetime = NOW) -> Plan:
 
 @pytest.fixture
 def logs() -> list[Row]:
-    """A thousand records of ten days, and some of long before."""
+    """A thousand records of ten days, and some that are much older."""
     chance = random.Random(3)
     instants = [NOW - timedelta(seconds=chance.randrange(10 * 86400)) for _ in range(1000)]
     instants += [NOW - timedelta(days=4000), NOW.replace(minute=0, second=0), NOW.replace(minute=59, second=59)]
@@ -162,7 +162,7 @@ def test_whole_hours_are_not_counted_in_the_table(logs: list[Row]) -> None:
 
 
 def spend(monkeypatch: pytest.MonkeyPatch, on: str) -> None:
-    """Let the budget be spent by every statement that reads `on`."""
+    """Let the method `on` of `Tally` raise `BudgetSpent`."""
     from systemlog.storage import BudgetSpent
 
     def refuse(self: Any, *arguments: Any) -> Any:

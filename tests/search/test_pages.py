@@ -1,4 +1,4 @@
-"""Pages: every record once, in order, both ways; and honest when the budget is spent."""
+"""Pages: they show every record once and in order, in both directions, and say when the time budget was spent."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def walk(looked_for: Plan, limit: int, *, backwards: bool = False, after: Any = 
 
 @pytest.fixture
 def everywhere() -> list[Row]:
-    """Records of twenty years, in bursts, many of one instant, some of the near future."""
+    """Records of twenty years in bursts: many share an instant, and some lie in the near future."""
     chance = random.Random(7)
     instants = [NOW + timedelta(minutes=4)] * 3
     for _ in range(12):

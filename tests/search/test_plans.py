@@ -1,5 +1,6 @@
-"""The plan of every query that the API sends on PostgreSQL: by the index it must have, on the partitions it must ask,
-without a sequential scan, and without a sort of more than a page.
+"""PostgreSQL's plan of every query that the API sends: it uses the right index and reads only the right partitions.
+
+No plan has a sequential scan, or a sort of more than a page.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ pytestmark = [
 URL = "/system/logs/"
 DAYS = 5
 SMALL_PARTITION = 1000
-"""Rows; a day of the test has 5,760."""
+"""A partition with fewer rows may be scanned as a whole. A day of the test has 5,760 rows."""
 
 NOW = datetime.now(UTC)
 
@@ -51,7 +52,7 @@ FILL_SQL = """
 
 @pytest.fixture(scope="module")
 def rows(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """A record every 15 seconds for five days."""
+    """Store a record for every 15 seconds of five days."""
     with django_db_blocker.unblock():
         if connection.vendor == "postgresql":
             get_storage().ensure_partitions([NOW - timedelta(days=day) for day in range(DAYS + 1)])
@@ -72,7 +73,7 @@ def client(rows: None) -> Client:
 
 
 class Plan:
-    """What one statement did, by EXPLAIN ANALYZE."""
+    """The plan of one statement, as EXPLAIN ANALYZE shows it."""
 
     def __init__(self, sql: str, params: Any) -> None:
         with connections[conf().DATABASE].cursor() as cursor:
@@ -91,20 +92,20 @@ class Plan:
 
     @property
     def indexes(self) -> set[str]:
-        """The columns of the indexes that were used, with rows or without."""
+        """The columns of the indexes that were used, also of those that found no rows."""
         names = (node["Index Name"] for node in self.nodes if "Index Name" in node)
         return {"_".join(name.removesuffix("_idx").split("_")[4:]) for name in names}
 
     @property
     def partitions(self) -> set[str]:
-        """The partitions of the present and the past that were read."""
+        """The partitions of the present and the past that the statement read."""
         today = f"system_logs_{NOW:%Y%m%d}"
         read = (node for node in self.nodes if "Relation Name" in node and node["Actual Loops"])
         return {node["Relation Name"] for node in read if node["Relation Name"][: len(today)] <= today}
 
     @property
     def rows_read(self) -> int:
-        """The rows that were taken out of partitions, also those that did not fit."""
+        """The number of rows read from partitions, including those that the filter removed."""
         read = [node for node in self.nodes if "Relation Name" in node]
         return sum(
             int((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]) for node in read
@@ -122,7 +123,7 @@ class Plan:
 
 
 def prepared(function: str, by: str) -> str:
-    """Executes what the function has planned, to be called with its parameters behind the name."""
+    """Prepare the statement of a lookup function with a generic plan, and return the SQL that executes it."""
     parameters = ["wanted", "since", "until", "before", "most"]
     statement = lookup_functions.STATEMENTS[function][By(by)]
     for number, name in enumerate(parameters, 1):
@@ -136,7 +137,7 @@ def prepared(function: str, by: str) -> str:
 
 
 def plans(client: Client, url: str) -> list[Plan]:
-    """Of the statements that read the table for an answer."""
+    """Return the plans of the statements that read the table when a client gets the URL."""
     seen: list[tuple[str, Any]] = []
 
     def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:

@@ -1,4 +1,4 @@
-"""CSV in spreadsheets, which read it with a delimiter of their own choice."""
+"""CSV in spreadsheets, each of which may split lines at another delimiter."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ START = re.compile(r"[\s\x00-\x1f\x7f-\x9f\"\ufeff\u200b]*")
 
 
 def computes(cell: str) -> bool:
-    """Whether a spreadsheet that normalizes and trims would take it for a formula."""
+    """Return whether a spreadsheet that normalizes and trims a cell would take it for a formula."""
     rest = START.sub("", unicodedata.normalize("NFKC", cell), count=1)
     return rest[:1] in {"=", "+", "-", "@"}
 
 
 def cells_of(value: str) -> list[str]:
-    """Every cell that some spreadsheet may see, by its delimiter, in a line that holds the value."""
+    """Return every cell that some spreadsheet, by its delimiter, may see in a line that holds the value."""
     text = io.StringIO()
     csv.writer(text, quoting=csv.QUOTE_ALL).writerow(["id", value, "end"])
     line = text.getvalue()

@@ -21,7 +21,7 @@ NOW = datetime.now(UTC).replace(microsecond=123_456)
 
 
 class Document(HTMLParser):
-    """A page: its elements, its links, the text of each table row and the text of the whole."""
+    """A parsed page: its elements, its links, the text of each table row and the text of the whole page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Document(HTMLParser):
             self.rows[-1] += data
 
     def link(self, text: str) -> str | None:
-        """Where the first link with this text in it goes to."""
+        """Return the target of the first link that contains this text."""
         return next((href for label, href in self.links if text in label), None)
 
 
@@ -62,7 +62,7 @@ def page_of(response: Any) -> Document:
 
 
 def messages_of(response: Any) -> list[str]:
-    """The messages of the records in the list, in the order in which they stand there."""
+    """Return the messages of the records in the list, in their order."""
     html = response.content.decode()
     parts = html.split('<td class="systemlog-message"><div>')[1:]
     return [part.split("</div>")[0] for part in parts]
@@ -80,7 +80,7 @@ def store(*records: dict[str, Any]) -> list[Row]:
 
 @contextmanager
 def queries() -> Iterator[list[str]]:
-    """The statements that run in the block, on every database."""
+    """A block that collects the SQL statements of every database."""
     statements: list[str] = []
     with ExitStack() as stack:
         captured = [stack.enter_context(CaptureQueriesContext(connections[alias])) for alias in connections]
