@@ -12,8 +12,7 @@ from django.db import Error
 
 from ops_platform import tokens
 from systemlog.management.terminal import TerminalCommand, first_line
-
-UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+from systemlog.records.durations import parse_duration
 
 
 class Command(TerminalCommand):
@@ -61,7 +60,6 @@ def _name(value: str) -> str:
 
 
 def _age(value: str) -> timedelta:
-    match = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", value, re.ASCII)
-    if not match:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}[hdw]", value, re.ASCII):
         raise argparse.ArgumentTypeError("use a number and h, d or w, such as 90d")
-    return int(match[1]) * UNITS[match[2]]
+    return parse_duration(value)
