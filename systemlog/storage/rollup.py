@@ -23,8 +23,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from systemlog.records.row import TABLE
+from systemlog.storage.advisory_locks import LOCK_SQL, ROLLUP_LOCK, TRY_LOCK_SQL
 from systemlog.storage.calendar import Span
-from systemlog.storage.postgresql.advisory_locks import LOCK_SQL, ROLLUP_LOCK, TRY_LOCK_SQL
 
 ROLLUP = "system_log_rollup"
 HOUR = timedelta(hours=1)

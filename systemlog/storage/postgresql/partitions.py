@@ -14,9 +14,9 @@ from django.db.backends.utils import CursorWrapper
 
 from systemlog.conf import conf
 from systemlog.records.row import TABLE
+from systemlog.storage.advisory_locks import LOCK_SQL, PARTITIONS_LOCK
 from systemlog.storage.calendar import BEGINNING, END, Span, span_for
 from systemlog.storage.partitions import Partition, PartitionReport, PartitionState
-from systemlog.storage.postgresql.advisory_locks import LOCK_SQL, PARTITIONS_LOCK
 
 PARTITIONS_SQL = """
     SELECT child.oid::regclass::text, pg_get_expr(child.relpartbound, child.oid), pg_relation_size(child.oid)

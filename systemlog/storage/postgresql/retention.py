@@ -15,12 +15,12 @@ from systemlog.compat import separate_connection, wrapped_errors
 from systemlog.conf import conf
 from systemlog.records.row import TABLE
 from systemlog.storage import rollup
+from systemlog.storage.advisory_locks import LOCK_SQL, RETENTION_LOCK, TRY_LOCK_SQL
 from systemlog.storage.calendar import Span, days_ahead, mergeable, span_for
 from systemlog.storage.conditions import ALL, NOTHING, Condition, expired
 from systemlog.storage.expiry import Expiry, Verdict
 from systemlog.storage.partitions import Clock, Partition, PartitionInUse
 from systemlog.storage.postgresql import partitions, rewrite, sealing
-from systemlog.storage.postgresql.advisory_locks import LOCK_SQL, RETENTION_LOCK, TRY_LOCK_SQL
 from systemlog.storage.postgresql.errors import (
     LOCK_NOT_AVAILABLE,
     sqlstate_of,

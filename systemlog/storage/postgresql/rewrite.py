@@ -19,11 +19,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from systemlog.records.row import COLUMN_LIST, TABLE
+from systemlog.storage.advisory_locks import LOCK_SQL, PARTITIONS_LOCK
 from systemlog.storage.calendar import BEGINNING, END, MICROSECOND, Span
 from systemlog.storage.conditions import NOTHING, Condition
 from systemlog.storage.partitions import Partition, PartitionInUse
 from systemlog.storage.postgresql import partitions
-from systemlog.storage.postgresql.advisory_locks import LOCK_SQL, PARTITIONS_LOCK
 from systemlog.storage.postgresql.errors import LOCK_NOT_AVAILABLE, sqlstate_of
 from systemlog.storage.postgresql.partitions import LATE_TRIGGER
 
