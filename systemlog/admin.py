@@ -1,5 +1,6 @@
 """The module in which Django's admin looks for the admin classes of the app."""
 
+from systemlog.console.audited import AuditedAdmin
 from systemlog.console.model_admin import SystemLogAdmin
 
-__all__ = ["SystemLogAdmin"]
+__all__ = ["AuditedAdmin", "SystemLogAdmin"]

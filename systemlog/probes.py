@@ -26,6 +26,9 @@ LATE_S = 30.0
 """A record that waits for longer than this is late: the database or the lander is not what it should be."""
 
 
+OUTBOX_LATE_S = 60.0
+"""A change of an audited model that waits for longer is late."""
+
 PARTITIONS_AHEAD = timedelta(days=1)
 
 
@@ -44,6 +47,30 @@ def journal() -> str | None:
     if state.fill >= CLOSES_AT[-1]:
         raise JournalClosed(f"The journal is full ({state.waiting_bytes} bytes wait): no records are taken.")
     return "; ".join(_warnings(state)) or None
+
+
+def audit_outbox() -> str | None:
+    """A probe: None where changes of audited models become records soon, a text where they wait for a minute or more.
+
+    Nothing bounds an outbox but the disk of its database.
+    """
+    from systemlog.audit.draining import waiting_age_s
+
+    age = waiting_age_s()
+    if age < OUTBOX_LATE_S:
+        return None
+    return f"the oldest change in the audit outbox waits for {age:.0f} s: is a lander at work?"
+
+
+def collect_audit() -> Iterator[Metric]:
+    """The metric family of the audit trail; it asks the databases that hold an outbox."""
+    from systemlog.audit.draining import waiting_age_s
+
+    yield GaugeMetricFamily(
+        "systemlog_audit_outbox_oldest_change_age_seconds",
+        "How long the oldest change of an audited model waits to become a record.",
+        waiting_age_s(),
+    )
 
 
 class PartitionMissing(SystemLogError):

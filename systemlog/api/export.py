@@ -22,6 +22,8 @@ from systemlog.api.permissions import SystemLogPermission
 from systemlog.api.schema import EXPORT_PARAMETERS
 from systemlog.compat import django_request
 from systemlog.problems import ContentNegotiation, InvalidParameters
+from systemlog.recording import record
+from systemlog.search.catch_up import catch_up
 from systemlog.search.cursors import Cursor
 from systemlog.search.export import Export, Rows, as_csv, as_ndjson, compressed
 from systemlog.search.parameters import read_query
@@ -64,6 +66,7 @@ class ExportView(LogView):
         content_type, written = FORMATS[name]
         paging = read_paging(parameters, excluding=("format",))
         query = paging.resolve(query)
+        catch_up(query)
         export = Export(make_plan(query, TEXT_ROWS), paging.cursor.after if paging.cursor else None)
 
         def trailer() -> Iterator[bytes]:
@@ -76,6 +79,9 @@ class ExportView(LogView):
         if request.method == "GET":
             pages = export.pages()
             first = next(pages)
+            if paging.cursor is None:
+                asked = {key: parameters.getlist(key) for key in parameters if key != "format"}
+                record("audit.export", "Records were exported", format=name, parameters=asked)
             chunks = itertools.chain(written(itertools.chain([first], pages)), trailer())
         response = StreamingHttpResponse(content_type=content_type)
         if takes_gzip(request.headers.get("Accept-Encoding", "")):

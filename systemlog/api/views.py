@@ -29,6 +29,7 @@ from systemlog.models import SystemLog
 from systemlog.problems.schema import may_raise
 from systemlog.records.ids import parse_id
 from systemlog.search.answer import find_answer
+from systemlog.search.catch_up import catch_up
 from systemlog.search.one_record import find_record
 from systemlog.search.parameters import read_query
 from systemlog.search.plan import make_plan
@@ -96,6 +97,7 @@ class SystemLogViewSet(LogView, viewsets.GenericViewSet[SystemLog]):
         query = read_query(parameters, known=OTHER_PARAMETERS, now=timezone.now())
         limit, paging = read_limit(parameters), read_paging(parameters, excluding=("limit",))
         query = paging.resolve(query)
+        catch_up(query)
         answer = find_answer(make_plan(query, TEXT_ROWS), limit=limit, cursor=paging.cursor)
         url = request.build_absolute_uri(request.path)
         return Response(represent_answer(answer, query, paging, url, fragments=takes_fragments(request)))

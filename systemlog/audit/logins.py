@@ -1,4 +1,4 @@
-"""Failed logins, as records of the category `audit.login_failed`."""
+"""Logins, logouts and failed logins: records of `audit.login`, `audit.logout` and `audit.login_failed`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.signals import user_login_failed
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.http import HttpRequest
 
 from systemlog.conf import conf
@@ -27,11 +27,30 @@ def record_failed_login(
     if conf().AUDIT_LOGIN_NAMES:
         name = credentials.get(get_user_model().USERNAME_FIELD, credentials.get("username"))
         context["username"] = None if name is None else str(name)[:MAX_NAME_CHARACTERS]
-    if request is not None:
-        context["address"] = request.META.get("REMOTE_ADDR")
-    record("audit.login_failed", "A login failed", level="WARNING", **context)
+    record("audit.login_failed", "A login failed", level="WARNING", **context, **_address(request))
+
+
+def record_login(sender: object, user: Any, request: HttpRequest | None = None, **kwargs: object) -> None:
+    """Record a login that Django's `user_logged_in` reports."""
+    record("audit.login", "A user logged in", subject=_subject(user), user=user, **_address(request))
+
+
+def record_logout(sender: object, user: Any = None, request: HttpRequest | None = None, **kwargs: object) -> None:
+    """Record a logout that Django's `user_logged_out` reports; nobody's is none."""
+    if getattr(user, "is_authenticated", False):
+        record("audit.logout", "A user logged out", subject=_subject(user), user=user.pk, **_address(request))
 
 
 def connect() -> None:
-    """Record failed logins from now on."""
+    """Record them from now on."""
     user_login_failed.connect(record_failed_login, dispatch_uid="systemlog.audit.login_failed")
+    user_logged_in.connect(record_login, dispatch_uid="systemlog.audit.login")
+    user_logged_out.connect(record_logout, dispatch_uid="systemlog.audit.logout")
+
+
+def _subject(user: Any) -> str:
+    return f"{user._meta.concrete_model._meta.label_lower}:{user.pk}"
+
+
+def _address(request: HttpRequest | None) -> dict[str, Any]:
+    return {} if request is None else {"address": request.META.get("REMOTE_ADDR")}

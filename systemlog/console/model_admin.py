@@ -28,6 +28,7 @@ from systemlog.correlation import get_correlation_id
 from systemlog.models import SystemLog
 from systemlog.problems import InvalidParameters
 from systemlog.records.ids import parse_id
+from systemlog.search.catch_up import catch_up
 from systemlog.search.cursors import BadCursor
 from systemlog.search.one_record import find_record
 from systemlog.search.pages import find_page
@@ -152,6 +153,7 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
         paging = _read_paging(parameters)
         query = paging.resolve(query)
         cursor = paging.cursor
+        catch_up(query)
         page = find_page(
             make_plan(query, BEGINNINGS),
             limit=self.list_per_page,

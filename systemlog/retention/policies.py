@@ -30,6 +30,36 @@ def read_policies(given: Sequence[Mapping[str, Any]]) -> tuple[Policy, ...]:
     return tuple(policies)
 
 
+AUDIT = "audit."
+AUDIT_KEEP = parse_duration("7y")
+"""How long audit records are kept, whatever policies that do not name them say."""
+
+
+def policies_in_force(policies: Sequence[Policy], archive_dir: str) -> tuple[Policy, ...]:
+    """Put the policy of audit records before the first policy that would decide about them without naming them.
+
+    Audit records are archived before they are deleted; without a directory for archives they are kept.
+    """
+    place = next((place for place, policy in enumerate(policies) if _covers_audit(policy)), len(policies))
+    return (*policies[:place], audit_policy(archive_dir), *policies[place:])
+
+
+def audit_policy(archive_dir: str) -> Policy:
+    """Return the policy of audit records that no other policy names."""
+    keep = AUDIT_KEEP if archive_dir else None
+    return Policy(keep=keep, categories=(f"{AUDIT}*",), archive=keep is not None)
+
+
+def names_audit(policy: Policy) -> bool:
+    """Whether a policy names categories of audit records."""
+    return any(name.startswith(AUDIT) for name in policy.categories)
+
+
+def _covers_audit(policy: Policy) -> bool:
+    wide = any(name.endswith("*") and AUDIT.startswith(name[:-1]) for name in policy.categories)
+    return not names_audit(policy) and (wide or not policy.categories)
+
+
 def _read(entry: object) -> Policy:
     if not isinstance(entry, Mapping):
         raise ValueError("no dictionary")

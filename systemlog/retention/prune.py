@@ -9,21 +9,26 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from django.db.models import Q
 
 from systemlog.conf import conf
 from systemlog.correlation import current_ids
 from systemlog.exceptions import SystemLogError
-from systemlog.models import SystemLog
+from systemlog.models import SystemLog, SystemLogRollup
+from systemlog.recording import record
 from systemlog.records.ids import mint_id, next_instant
 from systemlog.retention import archive
 from systemlog.retention.compression import GZIP
+from systemlog.retention.policies import AUDIT
 from systemlog.storage import PartitionInUse, Row, Storage, get_storage
 from systemlog.storage.expiry import Expiry, Policy, Verdict
 from systemlog.storage.partitions import Partition, PartitionState
 from systemlog.storage.pruning import Callbacks, Step
+from systemlog.storage.rollup import OTHER
 
 CATEGORY = "systemlog.retention"
 """The category of the records about pruning."""
@@ -73,7 +78,7 @@ def plan(policies: Sequence[Policy], *, now: datetime | None = None) -> Iterator
     expiry = _expiry(policies, now)
     storage = get_storage()
     for partition in _expiring_partitions(storage, expiry):
-        step = storage.plan(partition, expiry)
+        step = storage.plan(partition, _without_idle(expiry, partition))
         if step.expired or step.rows == 0:
             yield step
 
@@ -112,6 +117,8 @@ def prune(
             open_archive = stack.enter_context(opened)
         for partition in _expiring_partitions(storage, expiry):
             _prune_partition(storage, partition, expiry, open_archive, outcome, progress)
+        if outcome.deleted:
+            record("audit.prune", "Records were pruned", deleted=outcome.deleted, archived=outcome.archived)
         try:
             storage.maintain(progress)
         except PartitionInUse as error:
@@ -168,6 +175,7 @@ def _prune_partition(
     progress: Callable[[str], None],
 ) -> None:
     progress(f"reading {partition.name}")
+    expiry = _without_idle(expiry, partition)
     step = storage.plan(partition, expiry)
     before = outcome.deleted
     callbacks = Callbacks(
@@ -185,6 +193,22 @@ def _expiry(policies: Sequence[Policy], now: datetime | None) -> Expiry:
     if not policies:
         raise NoPolicy
     return Expiry(tuple(policies), now or datetime.now(UTC))
+
+
+def _without_idle(expiry: Expiry, partition: Partition) -> Expiry:
+    """Return the policies without that of audit records, where the roll-up says that the partition has none.
+
+    A partition whose records all expire can then be dropped in place of being rewritten.
+    """
+    kept = [policy for policy in expiry.policies if policy.categories != (f"{AUDIT}*",)]
+    if len(kept) == len(expiry.policies) or not kept:
+        return expiry
+    span = partition.span
+    hour = span.lower.replace(minute=0, second=0, microsecond=0)
+    hours = SystemLogRollup.objects.filter(hour__gte=hour, hour__lt=span.upper)
+    if hours.filter(Q(category__startswith=AUDIT) | Q(category=OTHER)).exists():
+        return expiry
+    return replace(expiry, policies=tuple(kept))
 
 
 def _expiring_partitions(storage: Storage, expiry: Expiry) -> list[Partition]:

@@ -41,7 +41,7 @@ def record_conditions(query: Query) -> list[Any]:
     if query.min_level:
         conditions.append(Q(level__in=Level.from_severity(query.min_level)))
     if query.categories:
-        conditions.append(Q(category__in=query.categories))
+        conditions.append(_category_condition(query))
     conditions += [Q((name, getattr(query, name))) for name in EQUAL if getattr(query, name)]
     conditions += [HasTerm("message", term) for term in query.terms]
     conditions += [_context_condition(path, text) for path, text in query.context]
@@ -58,10 +58,19 @@ def rollup_filter(query: Query) -> RollupFilter | None:
     if query.min_level:
         condition &= Q(level__in=Level.from_severity(query.min_level))
     if query.categories:
-        condition &= Q(category__in=query.categories)
+        condition &= _category_condition(query)
     if query.source:
         condition &= Q(source=query.source)
     return RollupFilter(condition, names_values=bool(query.categories or query.source))
+
+
+def _category_condition(query: Query) -> Q:
+    """Return the condition that the category is one of the query's; one that ends in `*` is all that begin so."""
+    condition = Q(category__in=[name for name in query.categories if not name.endswith("*")])
+    for name in query.categories:
+        if name.endswith("*"):
+            condition |= Q(category__startswith=name.removesuffix("*"))
+    return condition
 
 
 def _context_condition(path: str, text: str) -> Q:

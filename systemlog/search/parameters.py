@@ -44,7 +44,7 @@ class Parameter:
 PARAMETERS = {
     "level": Parameter("Of one of these levels, in any case; repeatable.", repeatable=True, takes_level=True),
     "min_level": Parameter("Of this level or a graver one.", takes_level=True),
-    "category": Parameter("Of one of these categories; repeatable.", repeatable=True),
+    "category": Parameter("Of one of these categories; `audit.*` is all that begin so; repeatable.", repeatable=True),
     "correlation_id": Parameter("Of one request."),
     "user_id": Parameter("Of one user."),
     "trace_id": Parameter("Of one trace."),

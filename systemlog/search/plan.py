@@ -122,7 +122,7 @@ def _strategy(query: Query) -> Strategy:
 
 def _index_lookup(query: Query) -> Lookup | None:
     """Return the index lookup that finds exactly the records of a query by level and category, if there is one."""
-    if not query.filters or len(query.categories) > 1:
+    if not query.filters or len(query.categories) > 1 or any(name.endswith("*") for name in query.categories):
         return None
     if query.filters == {"categories"}:
         return Lookup(By.CATEGORY, query.categories[0])

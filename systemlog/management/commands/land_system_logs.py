@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
+import sys
 import threading
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
@@ -12,11 +14,15 @@ from types import FrameType
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db import InterfaceError, OperationalError
 
+from systemlog.audit.draining import drain_waiting
+from systemlog.conf import conf
 from systemlog.journal import backends, directory
 from systemlog.landing import DatabaseDown, Lander, LandingService
 from systemlog.management.terminal import TerminalCommand, counted, first_line, printable
 
+DRAIN_PAUSE_S = 0.2
 STOP_S = 1.5
 """After SIGTERM it ends within so long, whatever the database does: what is not landed stays in the journal."""
 
@@ -37,7 +43,11 @@ class Command(TerminalCommand):
 
     def handle(self, *, once: bool, verbosity: int, **options: Any) -> None:
         """Land."""
-        if (kind := backends.kind()) != "files":
+        kind = backends.kind()
+        if kind != "files" and conf().AUDIT:
+            self._drain(once, verbosity)
+            return
+        if kind != "files":
             raise CommandError(f"SYSTEMLOG['JOURNAL'] is {kind!r}: there is no journal to land.")
         with self._ending_in_time():
             self._land(once, verbosity)
@@ -64,6 +74,21 @@ class Command(TerminalCommand):
             raise CommandError(
                 f"The log database takes no records: {first_line(error)}. They wait in {folder}."
             ) from None
+
+    def _drain(self, once: bool, verbosity: int) -> None:
+        """Land what waits in the audit outboxes alone, where there is no journal."""
+        stopping = threading.Event()
+        self._end = stopping.set
+        with self._ending_in_time():
+            try:
+                while not stopping.wait(0 if once else DRAIN_PAUSE_S):
+                    landed = drain_waiting(entries=sys.maxsize, seconds=math.inf)
+                    if once:
+                        if verbosity:
+                            self.stdout.write(f"{landed} changes landed.")
+                        return
+            except (OperationalError, InterfaceError) as error:
+                raise CommandError(f"The audit outbox cannot be landed: {printable(first_line(error))}") from None
 
     @contextmanager
     def _ending_in_time(self) -> Iterator[None]:

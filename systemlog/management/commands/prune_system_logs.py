@@ -19,7 +19,7 @@ from systemlog.records.durations import parse_duration
 from systemlog.retention.archive import ArchiveFailed
 from systemlog.retention.compression import ZstandardIsMissing
 from systemlog.retention.manifest import NotInArchive
-from systemlog.retention.policies import read_policies
+from systemlog.retention.policies import policies_in_force, read_policies
 from systemlog.retention.prune import ArchiveTo, ClockLooksWrong, NoPolicy, NowhereToArchive, plan, prune
 from systemlog.storage.expiry import Policy
 
@@ -93,8 +93,11 @@ class Command(TerminalCommand):
 
 def _policies(**options: Any) -> tuple[Policy, ...]:
     if options["older_than"] is None:
-        return read_policies(conf().RETENTION)
-    return (Policy(keep=options["older_than"], levels=tuple(options["level"]), categories=tuple(options["category"])),)
+        policies = read_policies(conf().RETENTION)
+    else:
+        levels, categories = tuple(options["level"]), tuple(options["category"])
+        policies = (Policy(keep=options["older_than"], levels=levels, categories=categories),)
+    return policies_in_force(policies, conf().ARCHIVE_DIR) if policies else ()
 
 
 def _age(text: str) -> timedelta:
