@@ -1,6 +1,6 @@
-"""What must never be stored: passwords, tokens, keys and card numbers, found by key and by pattern.
+"""Finds passwords, tokens, keys and card numbers, by their keys and by patterns, and replaces them.
 
-Every text of a record passes here before it touches disk or database. Ids and timestamps of records do not.
+Every text of a record is redacted before it is written to disk or to the database. Ids and timestamps are not.
 """
 
 from systemlog.redaction.formatter import RedactingFormatter, redact_record

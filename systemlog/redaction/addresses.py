@@ -1,6 +1,6 @@
-"""Secrets in URLs: users, passwords, codes and signatures of a query, the tokens of links that are sent by mail.
+"""Matchers of secrets in URLs: users, passwords, codes and signatures in a query, and tokens of links sent by mail.
 
-Each function takes the text and the span of the hit, and gives the span of the secret, or None if there is none.
+Each function takes the text and the span of a hit. It returns the span of the secret, or None if there is none.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SLUG = re.compile(
 
 
 def url(data: bytes, start: int, end: int) -> Span | None:
-    """The password in `scheme://user:password@host`; the user's name stays."""
+    """Match the password in `scheme://user:password@host`, without the user's name."""
     start = data.index(b":", data.rindex(b"/", start, end)) + 1
     if _PORT.match(data, start, end) or is_harmless(data[start : end - 1][:500], b""):
         return None
@@ -36,19 +36,19 @@ def url(data: bytes, start: int, end: int) -> Span | None:
 
 
 def url_user(data: bytes, start: int, end: int) -> Span | None:
-    """A token that stands for the user: `https://token@host`."""
+    """Match a token in place of the user's name: `https://token@host`."""
     start = data.rindex(b"/", start, end) + 1
     return (start, end - 1) if looks_random(data[start : end - 1]) else None
 
 
 def url_encoded(data: bytes, start: int, end: int) -> Span | None:
-    """The password of a URL within a URL."""
+    """Match the password of a URL that is encoded within another URL."""
     found = _PASSWORD.match(data, end, end + 300)
     return found.span(1) if found else None
 
 
 def query(data: bytes, start: int, end: int) -> Span | None:
-    """The value of `code` or `sig` in a query string or a form: a code of OAuth, a signature; no code of an error."""
+    """Match the value of `code` or `sig` in a query string or form: an OAuth code or a signature, not an error code."""
     found = _PARAMETER.match(data, end)
     if found is None:
         return None
@@ -69,7 +69,7 @@ def query(data: bytes, start: int, end: int) -> Span | None:
 
 
 def link(data: bytes, start: int, end: int) -> Span | None:
-    """The token of a link by which an account is reset, activated or confirmed."""
+    """Match the token of a link that resets, activates or confirms an account."""
     found = _LINK.match(data, end)
     if found is None or not _has_digit(found[1]) or _SLUG.fullmatch(found[1]):
         return None

@@ -1,6 +1,6 @@
-"""Values in command lines, in statements of SQL with their parameters, and behind `password is`.
+"""Matchers of secrets in command lines, in SQL statements and their parameters, and after `password is`.
 
-Each function takes the text and the span of the hit, and gives the span of the secret, or None if there is none.
+Each function takes the text and the span of a hit. It returns the span of the secret, or None if there is none.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from systemlog.redaction.judging import is_harmless, looks_secret
 from systemlog.redaction.pairs import Span, value_at
 from systemlog.redaction.quoted import end_of_bracketed
 
-MOST_BEFORE = 400
-"""Bytes before the parameters of a statement in which its columns are looked for."""
+MAX_BYTES_BEFORE = 400
+"""The number of bytes before the parameters of a statement in which its columns are searched for."""
 
 STATEMENT_CHARACTERS = 4000
 
@@ -36,7 +36,7 @@ _OPTIONS = {
     "sqlcmd": rb"-P ?" + _VALUE,
     "mongo": rb"-p ?" + _VALUE,
 }
-"""By the beginning of a command: its option for a password."""
+"""By the beginning of a command's name, the pattern of its option for a password."""
 
 _COMMANDS = {name.encode(): re.compile(_WORDS_BETWEEN + option) for name, option in _OPTIONS.items()}
 
@@ -68,7 +68,7 @@ _TOLD = re.compile(rb"([^ \t\r\n\"'\\<>(){}\[\]]{6,400})(?![^ \t\r\n\"'\\<>(){}\
 
 
 def command(data: bytes, start: int, end: int) -> Span | None:
-    """The password that an option of a command line gives."""
+    """Match the password in an option of a command line."""
     name = data[start:end]
     for beginning, pattern in _COMMANDS.items():
         if name.startswith(beginning):
@@ -78,13 +78,13 @@ def command(data: bytes, start: int, end: int) -> Span | None:
 
 
 def netrc(data: bytes, start: int, end: int) -> Span | None:
-    """The password of a host in a `.netrc`."""
+    """Match the password of a host in a `.netrc` file."""
     found = _NETRC.match(data, end)
     return found.span(1) if found else None
 
 
 def sql(data: bytes, start: int, end: int) -> Span | None:
-    """The password behind `IDENTIFIED BY`, quoted or not."""
+    """Match the password after `IDENTIFIED BY`, quoted or not."""
     if data[start : start + 3].lower() == b"set":
         account = _ACCOUNT.match(data, end)
         return value_at(data, start, end, account.end()) if account else None
@@ -95,7 +95,7 @@ def sql(data: bytes, start: int, end: int) -> Span | None:
 
 
 def insert(data: bytes, start: int, end: int) -> Span | None:
-    """The values of an INSERT whose columns are sensitive: the one of a single column, else all of them."""
+    """Match the values of an INSERT from that of the first sensitive column to that of the last one."""
     found = _INSERT.match(data, end)
     if found is None:
         return None
@@ -117,8 +117,8 @@ def insert(data: bytes, start: int, end: int) -> Span | None:
 
 
 def parameters(data: bytes, start: int, end: int) -> Span | None:
-    """The parameters of a statement in which a sensitive column has a placeholder."""
-    if not _PLACED.search(data, max(start - MOST_BEFORE, 0), start):
+    """Match all parameters of a statement in which a sensitive column has a placeholder."""
+    if not _PLACED.search(data, max(start - MAX_BYTES_BEFORE, 0), start):
         return None
     if data[end - 1 : end] == b"=":
         rest = _NUMBERED.match(data, end)
@@ -128,12 +128,12 @@ def parameters(data: bytes, start: int, end: int) -> Span | None:
 
 
 def has_place(statement: str) -> bool:
-    """Whether a sensitive column of a statement has a placeholder."""
+    """Return whether a sensitive column of a statement has a placeholder."""
     return _PLACED.search(statement[:STATEMENT_CHARACTERS].encode("utf-8", "surrogatepass")) is not None
 
 
-def told(data: bytes, start: int, end: int) -> Span | None:
-    """The password of a sentence: `password is …`, `password '…'`."""
+def sentence(data: bytes, start: int, end: int) -> Span | None:
+    """Match the password in a sentence: `password is …`, `password '…'`."""
     if data[end - 1 : end] in b"\"'":
         if not data[start : start + 4].lower().startswith(b"pass"):
             return None

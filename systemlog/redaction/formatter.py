@@ -1,4 +1,4 @@
-"""A log formatter that redacts, for the handlers beside ours: what goes to stdout or into a file is kept as well."""
+"""A log formatter that redacts, for handlers that write to stdout or into files, where secrets would be kept too."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ NAMES_OF_LOGGING = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats records as another formatter does, and replaces each secret in what that one makes of them.
+    """Formats records with another formatter, and replaces each secret in the result.
 
-    `formatter` is the dotted path of the other's class (by default logging's own), which gets all other arguments:
+    `formatter` is a formatter, or the dotted path of a class (default: `logging.Formatter`). The class is called with
+    all other arguments of the constructor:
     `{"()": "systemlog.redaction.RedactingFormatter", "formatter": "pythonjsonlogger.json.JsonFormatter", …}`
+
+    Raises TypeError if the result of that call is not a log formatter.
     """
 
     def __init__(self, *args: Any, formatter: str | logging.Formatter = "logging.Formatter", **kwargs: Any) -> None:
@@ -25,14 +28,14 @@ class RedactingFormatter(logging.Formatter):
         self._formatter = formatter if isinstance(formatter, logging.Formatter) else _made(formatter, args, kwargs)
 
     def format(self, record: logging.LogRecord) -> str:
-        """The other's text of the record, redacted."""
+        """Return the text of the other formatter, redacted."""
         return redact_text(self._formatter.format(redact_record(record)))
 
 
 def redact_record(record: logging.LogRecord) -> logging.LogRecord:
-    """A copy of the record with each secret that a key tells replaced; the record itself if there is none.
+    """Return a copy of the record in which the values of sensitive keys are replaced; the record itself if it has none.
 
-    In a text that is made of such a value (`%(password)s`), nothing would tell.
+    This must happen before the record is formatted: in the text of `%(password)s`, the value no longer has a key.
     """
     known = record.__dict__
     changed: dict[str, Any] = {}
@@ -44,7 +47,7 @@ def redact_record(record: logging.LogRecord) -> logging.LogRecord:
             value = known.get(name)
             if isinstance(value, dict) and (redacted := redact_value(value)) is not value:
                 changed[name] = redacted
-    except Exception:  # noqa: BLE001  (anybody's containers; what they are as text is redacted in any case)
+    except Exception:  # noqa: BLE001  (a container of other code; its text is redacted in any case)
         return record
     if not changed:
         return record
@@ -53,7 +56,7 @@ def redact_record(record: logging.LogRecord) -> logging.LogRecord:
     if "args" in changed:
         try:
             other.getMessage()
-        except Exception:  # noqa: BLE001  (a number was asked for, or anybody's __str__)
+        except Exception:  # noqa: BLE001  (`%d` of a replaced number, or a `__str__` of other code)
             other.args = None
     return other
 
@@ -61,5 +64,5 @@ def redact_record(record: logging.LogRecord) -> logging.LogRecord:
 def _made(path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> logging.Formatter:
     made = import_string(path)(*args, **kwargs)
     if not isinstance(made, logging.Formatter):
-        raise TypeError(f"{path} is no log formatter.")
+        raise TypeError(f"{path} is no log formatter. Name a subclass of logging.Formatter in `formatter`.")
     return made

@@ -1,9 +1,9 @@
-"""Keys and tokens by the form in which each is issued: its prefix, its alphabet, and the least length.
+"""Patterns of keys and tokens as services issue them: a prefix, an alphabet and a minimum length.
 
-The forms of a large part are those of gitleaks' rules (https://github.com/gitleaks/gitleaks, config/gitleaks.toml;
-Copyright (c) 2019 Zachary Rice, MIT License), of which two things differ. Rules that need the name of the issuer beside
-the value are left out, since `patterns` finds a value by its key. Exact lengths became least lengths, since counting
-to 146 takes RE2 more states than it keeps.
+A large part comes from the rules of gitleaks (https://github.com/gitleaks/gitleaks, config/gitleaks.toml; Copyright (c)
+2019 Zachary Rice, MIT License), with two differences. Rules that need the name of the issuer beside the value are left
+out, because `patterns` finds a value by its key. Exact lengths are minimum lengths here, because counting to 146 takes
+RE2 more states than it keeps.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ANYWHERE = (
     r"\$[156y]\$[A-Za-z0-9./=$,]{20,}",
     r"bedrock-api-key-[A-Za-z0-9+/=]{20,}",  # AWS
 )
-"""So long or odd that it does not matter what stands before."""
+"""Patterns that are long or unusual enough to be found after any character."""
 
 AS_A_WORD = (
     r"ya29\.[A-Za-z0-9_-]{20,}",  # Google
@@ -110,4 +110,4 @@ AS_A_WORD = (
     r"tfp_[A-Za-z0-9_.=-]{50,}",  # Typeform
     r"tk-us-[A-Za-z0-9_-]{40,}",  # Scalingo
 )
-"""Found only where no letter or digit stands before."""
+"""Patterns that are found only if no letter or digit precedes them."""

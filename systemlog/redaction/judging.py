@@ -1,4 +1,4 @@
-"""Whether what stands behind a sensitive key is a secret, or a word of prose, of code or of a configuration."""
+"""Decides whether the text after a sensitive key is a secret, or a word of prose, code or configuration."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _STATES = frozenset(
     b"string succeeded success text the to too true type unavailable unchanged undefined unexpected unknown unset "
     b"updated used valid validated verified was weak were with wrong yes same-origin include omit".split()
 )
-"""What stands behind `token:` or `password=` in prose and code, and is no secret."""
+"""Words that follow `token:` or `password=` in prose and code, and are not secrets."""
 
 _MASK = re.compile(
     rb"(?:[*.#_?-]|\xe2\x80\xa2|\xe2\x97\x8f|[xX]{3,})+|\[[A-Z]{2,10}\]|\$\{[^{}]*\}?"
     rb"|\$\([^()]*\)?|\$[A-Z][A-Z0-9_]*|\{\{?[ A-Za-z_.|!]*\}?\}?|<[A-Za-z_ -]*>?"
     rb"|\[?(?i:filtered|redacted|masked|hidden|secret|removed)\]?|%\([a-z_]+\)[sdr]|%\([a-z_]+|\((?i:none|empty|hidden|null)\)?"
 )
-"""A value that somebody masked, and the place of a value in a template."""
+"""Matches a masked value, and a placeholder of a template."""
 
 _CODE = re.compile(
     rb"(?!\$)(?:(?:self|request|response|settings|os|config|conf|args|kwargs|form|data|user|cls|env|secrets|django|models|forms|serializers)\.[A-Za-z_]"
     rb"|[a-z_][A-Za-z_.]{2,}[(\[]|[A-Z][A-Za-z]+(?:\.[A-Za-z_]+){0,5}[(\[])"
 )
-"""An expression in a line of a traceback: `token = read_token(request)`, `cookies = SimpleCookie()`."""
+"""Matches an expression in a line of a traceback: `token = read_token(request)`, `cookies = SimpleCookie()`."""
 
 _PATH = re.compile(rb"(?:\.{0,2}|~|[A-Z]:)/(?:[A-Za-z0-9._-]{1,40}/){0,20}[A-Za-z0-9._-]{0,40}")
 _PATH_OF_FILE = re.compile(
@@ -65,13 +65,13 @@ _PIN = re.compile(rb"[0-9]{4,12}")
 _NO_WORD = re.compile(rb"[0-9!@#$%^&*+=?~|\x80-\xff]")
 _SLUG = re.compile(rb"[A-Za-z]{2,}(?:[_-][A-Za-z]{1,})*|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z]+[0-9]{1,4}|[0-9.:/-]{1,12}")
 _MOST = 400
-"""Bytes of a value that are judged; a longer one is a secret."""
+"""The maximum number of bytes of a value that may be harmless. A longer value is a secret."""
 
 
 def is_harmless(value: bytes, key: bytes, *, plain: bool = False) -> bool:  # noqa: PLR0911  (one for each reason)
-    """Whether `value` is no secret though it stands behind `key`, which is a part of the text up to it.
+    """Return whether `value` is not a secret although it follows `key`, which is the text before it.
 
-    `plain`: in prose, without quotes.
+    `plain` says that the value stands in prose, without quotes.
     """
     if len(value) > _MOST:
         return False
@@ -97,7 +97,7 @@ def is_harmless(value: bytes, key: bytes, *, plain: bool = False) -> bool:  # no
 
 
 def is_prose(value: bytes, key: bytes, following: bytes) -> bool:
-    """Whether a word behind `key` and a colon goes on a sentence: `Bad token: foo`, `password: This field is …`."""
+    """Return whether the word after `key` continues a sentence: `Bad token: foo`, `password: This field is …`."""
     if is_complaint(value, key):
         return True
     word = value.rstrip(b".,!?")
@@ -111,22 +111,22 @@ def is_prose(value: bytes, key: bytes, following: bytes) -> bool:
 
 
 def is_complaint(value: bytes, key: bytes) -> bool:
-    """Whether a parser tells of a token that it did not expect."""
+    """Return whether the text is a parser's message about an unexpected token."""
     return len(value) < 24 and _COMPLAINT.search(key) is not None
 
 
 def is_call(value: bytes, key: bytes) -> bool:
-    """Whether this is what a function takes: `signature: (x, y)`."""
+    """Return whether the value is the parameter list of a function: `signature: (x, y)`."""
     return b"ignature" in key and _ARGUMENTS.fullmatch(value) is not None
 
 
 def is_code(value: bytes) -> bool:
-    """Whether this begins an expression of Python."""
+    """Return whether the value begins a Python expression."""
     return _CODE.match(value) is not None
 
 
 def looks_secret(value: bytes) -> bool:
-    """Whether a value may be a secret that stands behind a weak sign: no word, no name, no number of few digits."""
+    """Return whether a value after a weak sign may be a secret: it is not a word, a name or a short number."""
     value = value.strip(b" \t\"'`,;.")
     if not 4 <= len(value) <= _MOST or b" " in value or is_harmless(value, b"", plain=True):
         return len(value) > _MOST
@@ -136,7 +136,7 @@ def looks_secret(value: bytes) -> bool:
 
 
 def looks_random(value: bytes) -> bool:
-    """Whether a long value is made of digits and letters, as an issued one is."""
+    """Return whether a value is long and mixes digits and letters, as an issued token does."""
     if _SLUG.fullmatch(value) or value.startswith(b"S-1-"):  # a security identifier of Windows
         return False
     return _SHORT_OPAQUE.fullmatch(value) is not None or (
@@ -145,15 +145,15 @@ def looks_random(value: bytes) -> bool:
 
 
 def is_uuid(value: bytes) -> bool:
-    """Whether this is a UUID, which is more often an id than a secret."""
+    """Return whether the value is a UUID, which is more often an id than a secret."""
     return _UUID.fullmatch(value) is not None
 
 
 def is_pin(value: bytes) -> bool:
-    """Whether this is the number of a PIN."""
+    """Return whether the value has the form of a PIN."""
     return _PIN.fullmatch(value) is not None
 
 
 def is_weakly_secret(key: bytes, value: bytes) -> bool:
-    """Whether `value` is a secret behind a key that means other things as well."""
+    """Return whether `value` is a secret after a key that has other meanings too."""
     return is_pin(value) if b"pin" in key.lower() else looks_random(value)

@@ -1,4 +1,4 @@
-"""The names of keys whose value is a secret, as patterns, and what may stand behind such a name before its sign."""
+"""Patterns of the keys whose values are secrets, and of the text between such a key and its sign (`=`, `:`)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NAMES = (
     r"mnemonic",
     r"passwort|kennwort|mot[_ -]?de[_ -]?passe|wachtwoord|salasana|adgangskode|passord|losenord|contrasena|lozinka",
 )
-"""Names so telling that a key is sensitive if it ends in one: `csrfmiddlewaretoken`, `DB_PASSWORD`, `x-api-key`."""
+"""Names that make a key sensitive if it ends in one: `csrfmiddlewaretoken`, `DB_PASSWORD`, `x-api-key`."""
 
 _GROUP = re.compile(r"\(\?:([^()]*)\)(.*)")
 
@@ -40,23 +40,23 @@ FOREIGN = (
     *("contraseña", "lösenord", "hasło", "jelszó", "şifre", "mật khẩu", "пароль", "ПАРОЛЬ", "κωδικός"),
     *("密码", "密碼", "口令", "パスワード", "비밀번호", "암호", "סיסמה", "كلمة المرور"),
 )
-"""The word for password in letters beyond ASCII, of which no engine but `re` knows the other case."""
+"""Words for password in letters beyond ASCII. Both cases are spelled out, because only `re` knows the other case."""
 
 WORDS = (
     *("pass", "pwd", "pw", "psw", "auth", "cred", "creds", "jwt", "otp", "cvv", "cvc"),
     *("senha", "parola", "heslo", "haslo", "jelszo", "sifre", "mdp"),
 )
-"""Names that end other words as well (`compass`): sensitive as the last word of a key (`db_pass`, `userPwd`)."""
+"""Names in which other words end too (`compass`). A key is sensitive if its last word is one: `db_pass`, `userPwd`."""
 
 WEAK_WORDS = ("sid", "refresh", "bearer", "session", "hmac", "assertion", "pin")
-"""Names that mean other things as well: sensitive as the last word of a key, if the value looks like a secret."""
+"""Names with other meanings. A key whose last word is one is sensitive only if its value looks like a secret."""
 
 BEHIND = (
     r"(?i:[_.-]?(?:again|b(?:ase)?64|confirm(?:ation)?|current|dev|enc(?:rypted)?|hash|hex|hint|live|new|old|pem"
     r"|plain(?:text)?|prod|raw|repeat|staging|str(?:ing)?|test|text|tmp|v|val(?:ue)?))?"
     r"(?:[_-]?[0-9]{1,2}|_)?(?:\[[0-9]?\])?(?i: ?\((?:clear|encrypted|hash(?:ed)?|new|old|plain|raw)\))?"
 )
-"""Between a name and its sign: `password_confirmation`, `token_1`, `api_key_v2`, `password[]`, `secret (raw)`."""
+"""Suffixes of a name before its sign: `password_confirmation`, `token_1`, `api_key_v2`, `password[]`, `token (raw)`."""
 
 QUOTE = r"(?:\\*[\"'`]|&(?:amp;)?(?:quot|apos|#34|#39|#x22|#x27);|%(?:25)*2[27])"
 
@@ -64,16 +64,17 @@ GAP = (
     r"(?:\\[nrt]|[ \t\r\n\"'\]\\`?*]"
     r"|&(?:amp;)?(?:quot|apos|#34|#39|#x22|#x27);|%(?:25)*2[27]|%(?:25)*5[Dd]|%(?:25)*20)*"
 )
-"""Between a key and its sign: quotes, blanks and brackets, also as HTML, JSON and URLs escape them."""
+"""Quotes, blanks and brackets between a key and its sign, plain or escaped by HTML, JSON or a URL."""
 
 _FULL_WIDTH = "\uff1a|\uff1d"
 SIGN = rf"(?::=|[:=]|%(?:25)*3[ADad]|\\u003[ADad]|-+>|→|\\u2192|{_FULL_WIDTH}|\\uff1[ADad])>?"
 
 
 def in_any_case(*patterns: str) -> str:
-    """A pattern of any of these, each one name, names apart, or a group of names with an end in common.
+    """Return a pattern that matches any of the patterns in either case.
 
-    Grouped by its first letter, spelled out: by a letter that does not match, `re` passes all of a group at once.
+    Each of `patterns` is one name, alternatives, or a group of names with a common end. The result groups them by their
+    first letter, so that `re` skips a whole group if that letter does not match.
     """
     groups: dict[str, list[str]] = {}
     for pattern in patterns:
@@ -87,7 +88,7 @@ def in_any_case(*patterns: str) -> str:
 
 
 def spelled(word: str) -> str:
-    """A pattern of the word, of which JSON may have escaped each letter beyond ASCII."""
+    """Return a pattern of the word that also matches JSON's escapes of letters beyond ASCII."""
     first, rest = word[0], "".join(letter if letter.isascii() else _escaped(letter) for letter in word[1:])
     if first.isascii():
         return f"[{first}{first.upper()}]{rest}"
@@ -96,12 +97,12 @@ def spelled(word: str) -> str:
 
 
 def humps(words: list[bytes]) -> list[bytes]:
-    """The words as they stand within camel case."""
+    """Return the words as they are written inside camel case."""
     return [word[:1].upper() + word[1:] for word in words if word[:1].islower()]
 
 
 def parts(name: str) -> list[str]:
-    """The words of a name."""
+    """Split a name into its words."""
     return [part for part in re.split(r"[_. -]+", name) if part]
 
 

@@ -1,6 +1,6 @@
-"""Values beside a sensitive key: behind a sign, or where a form, a table, a list or an XML document has them.
+"""Matchers of the value of a sensitive key: after a sign, or in a form, a table, a list or an XML document.
 
-Each function takes the text and the span of the hit, and gives the span of the secret, or None if there is none.
+Each function takes the text and the span of a hit. It returns the span of the secret, or None if there is none.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Span = tuple[int, int]
 
 REDACTED = b"[redacted]"
 
-MOST_BEFORE = 120
-"""Bytes before a key that are read to see what it stands in."""
+MAX_BYTES_BEFORE = 120
+"""The number of bytes before a key that are read to find out its context."""
 
 _Q = QUOTE.encode()
 _NEWLINE = rb"(?:\r?\n|\\+r\\+n|\\+n)"
@@ -36,8 +36,8 @@ _OPENING = re.compile(
 _WORD = re.compile(rb"[^ \t\r\n\f\v,;&\"'<>)}\]]+")
 _LINE = re.compile(rb"[^\r\n\"'\\]+")
 _BACKSLASH = rb"\\++(?![nrt\"'])"
-"""Backslashes within a plain value, which an escaped line break, tab or quote ends. Reading on and giving back would
-read the same bytes again for the next hit, and a text of such hits would take the square of its length."""
+"""Matches backslashes in a plain value, which ends at an escaped line break, tab or quote. A pattern that backtracked
+would read the same bytes again for the next hit, and a text of such hits would take quadratic time."""
 
 _REST_OF_LINE = re.compile(rb"(?:[^\r\n\\]|" + _BACKSLASH + rb")++")
 _PLAIN_BYTE = rb"[^ \t\r\n\f\v,;&\"'<>)}\]\\]"
@@ -46,7 +46,7 @@ _TAIL = (
     rb"(?!(?:amp;)?[A-Za-z_][\w.\[\]-]{0,40}(?:[=:]|%3D)|(?:amp;)?(?:quot|apos|lt|gt|#)|(?<=;)[A-Za-z][\w .-]{0,30}=)"
     rb"|'(?=[0-9A-Za-z])"
 )
-"""A sign at which a value often ends, if more of the value follows: no blank, no quote and no next key."""
+"""Matches a sign at which values often end, if the value continues: no blank, quote or further key follows."""
 
 _VALUE = rb"(?:" + _PLAIN_BYTE + rb"|" + _BACKSLASH + rb"|" + _TAIL + rb")++"
 _WORD_BEHIND_SCHEME = re.compile(rb"(?:(?i:bearer|basic|token) +)?" + _VALUE)
@@ -60,7 +60,7 @@ _SHORT_VALUE = re.compile(
 _IN_URL = re.compile(
     rb"(?:\+|%(?:25)*20)*+((?:[^ \t\r\n\"'<>&%\\]|%(?!(?:25)*(?:2[02267Cc]|3[BbEe]|7[Dd]|5[Dd]|0[AaDd])))++)"
 )
-"""A value in which a URL escapes what would end it."""
+"""Matches a value in a URL, which escapes the characters that would end it."""
 
 _NEXT_LINE = re.compile(
     _BLANK + rb"(?:[|>][+-]?)?" + _NEWLINE + rb"[ \t]*(?:- )?([^\s\"'\\:=,<>]{4,200}={0,2})(?=[\s\\\"']|\Z)(?!:)"
@@ -106,18 +106,18 @@ _TABBED = re.compile(rb"(?:\t|\\+t)[ \t]*([^\t\r\n\\ ]+)")
 
 
 def pair(data: bytes, start: int, end: int) -> Span | None:
-    """The value behind a sensitive key and its `=` or `:`, quoted, bracketed or plain."""
+    """Match the value after a sensitive key and its `=` or `:`, quoted, bracketed or plain."""
     return value_at(data, start, end, end)
 
 
 def weak(data: bytes, start: int, end: int) -> Span | None:
-    """The value behind a key that means other things as well, if it looks like a secret; read by a bounded part."""
+    """Match the value after a key that has other meanings too, if it looks like a secret. Reads a bounded part."""
     found = _SHORT_VALUE.match(data, end)
     return found.span(1) if found and is_weakly_secret(data[start:end], found[1]) else None
 
 
 def option(data: bytes, start: int, end: int) -> Span | None:
-    """The value behind `--password`."""
+    """Match the value after `--password`."""
     if data.startswith(b"-", end):
         return None
     span = value_at(data, start, end, end)
@@ -126,7 +126,7 @@ def option(data: bytes, start: int, end: int) -> Span | None:
 
 
 def near(data: bytes, start: int, end: int) -> Span | None:  # noqa: PLR0911  (one for each shape)
-    """The value beside a key that no sign follows: of a table, a list, a form, an XML document."""
+    """Match the value of a key without a sign, in a table, a list, a form or an XML document."""
     following = data[end : end + 1]
     if tabbed := _TABBED.match(data, end):
         return tabbed.span(1) if looks_secret(tabbed[1]) else None
@@ -148,9 +148,9 @@ def near(data: bytes, start: int, end: int) -> Span | None:  # noqa: PLR0911  (o
 
 
 def value_at(data: bytes, start: int, end: int, position: int) -> Span | None:
-    """The value at `position` of the key that begins at `start`; its sign, if any, ends at `end`."""
+    """Match the value at `position`. Its key begins at `start`, and the sign after the key, if any, ends at `end`."""
     opening = _OPENING.match(data, position)
-    if opening is None:  # it matches the empty text
+    if opening is None:  # not possible, because the pattern matches the empty text
         return None
     begin = opening.end()
     key = data[max(start - 24, 0) : end]
@@ -189,13 +189,13 @@ def _bracketed(data: bytes, begin: int, key: bytes) -> Span | None:
 
 
 def _plain(data: bytes, start: int, end: int, begin: int) -> Span | None:  # noqa: PLR0911  (one for each form)
-    """The value at `begin` without quotes, behind the key at `start` and its sign, which ends at `end`."""
+    """Match the unquoted value at `begin`. Its key begins at `start`, and the sign ends at `end`."""
     if data[end : end + 1] == b":" and (columns := _COLUMNS.match(data, end - 1)):
         return _filled(data, columns.end(), end_of_bracketed(data, columns.end()) - 1)
     if data.startswith(b":: ", end - 1) and (word := _SHORT_VALUE.match(data, end + 1)):
         return word.span(1) if looks_secret(word[1]) else None
     if data.startswith((b"::", b"== ", b"=== "), end - 1):
-        return None  # a Rust path, a comparison; judged before the value is read, which the next hit reads again
+        return None  # a Rust path or a comparison: decided before the value is read, which the next hit reads again
     key = data[start:end].lower()
     if key.endswith((b"3d", b"3a")) and b"%" in key[-8:]:
         found = _IN_URL.match(data, begin)
@@ -230,7 +230,7 @@ def _is_no_value(data: bytes, start: int, end: int, begin: int, last: int) -> bo
 
 
 def _quoted_name(data: bytes, start: int, end: int) -> Span | None:  # noqa: PLR0911  (one for each shape)
-    """The value of a key that is a string itself: the name in a dictionary, a list, a form, a tag, a command line."""
+    """Match the value of a key that is itself a string: a name in a dictionary, list, form, tag or command line."""
     if value := _THEN_VALUE.match(data, end):
         return value_at(data, start, end, value.end())
     if content := _CONTENT.match(data, end):
@@ -242,7 +242,7 @@ def _quoted_name(data: bytes, start: int, end: int) -> Span | None:  # noqa: PLR
         return value_at(data, start, end, attribute.end())
     if second := _SECOND.match(data, end):
         return _second(data, start, end, second.start(1))
-    if _LAST.match(data, end) and (earlier := _VALUE_BEFORE.search(data, max(start - MOST_BEFORE, 0), end)):
+    if _LAST.match(data, end) and (earlier := _VALUE_BEFORE.search(data, max(start - MAX_BYTES_BEFORE, 0), end)):
         return _secret(data, *earlier.span(1), data[start:end])
     return None
 
@@ -250,7 +250,7 @@ def _quoted_name(data: bytes, start: int, end: int) -> Span | None:  # noqa: PLR
 def _second(data: bytes, start: int, end: int, position: int) -> Span | None:
     before = _before(data, start)
     in_list = _OPENED.search(before[-16:])
-    name = data[max(start - MOST_BEFORE, 0) + len(before) : start]
+    name = data[max(start - MAX_BYTES_BEFORE, 0) + len(before) : start]
     if not in_list and not name.lstrip().startswith(b"--"):
         return None
     span = value_at(data, start, end, position)
@@ -263,15 +263,15 @@ def _second(data: bytes, start: int, end: int, position: int) -> Span | None:
 
 
 def _before(data: bytes, start: int) -> bytes:
-    """What stands before the name that ends in the key at `start`, by a bounded part."""
-    return data[max(start - MOST_BEFORE, 0) : start + 1].rstrip(_NAME_BYTES)
+    """Return the text before the name that ends in the key at `start`, at most `MAX_BYTES_BEFORE` bytes."""
+    return data[max(start - MAX_BYTES_BEFORE, 0) : start + 1].rstrip(_NAME_BYTES)
 
 
 def is_second(key: bytes, value: bytes) -> bool:
-    """Whether `value`, behind `key` in a list of two, is its value and not another name."""
+    """Return whether `value`, after `key` in a list of two, is its value and not another name."""
     return looks_secret(value) or (b" " in value.strip() and re.search(rb"(?i:authori|cookie)", key) is not None)
 
 
 def has_alphanumerics(data: bytes) -> bool:
-    """Whether there is anything but signs."""
+    """Return whether the data has a letter or digit."""
     return re.search(rb"[0-9A-Za-z\x80-\xff]", data) is not None

@@ -1,8 +1,9 @@
-"""How secrets look: one pattern with a named group for each kind, for RE2 and for `re` alike.
+"""One pattern with a named group for each kind of secret, for RE2 and for the standard `re`.
 
-The pattern reads UTF-8 bytes, plain or serialised as JSON any number of times: what hits a text also hits its
-serialised form, where a newline is `\\n` and a slash may be `\\/`. It only nominates; `spans` decides what goes.
-No look-around (RE2 has none), and nothing fails after a long run, so that a backtracking engine stays linear too.
+The pattern matches UTF-8 bytes, plain or serialised as JSON any number of times: if it matches a text, it also matches
+the serialised text, where a newline is `\\n` and a slash may be `\\/`. A hit is only a candidate; `matchers` decides
+what is redacted. The pattern has no look-around, which RE2 lacks. No part of it fails after a long run of characters,
+so that a backtracking engine takes linear time too.
 """
 
 from __future__ import annotations
@@ -20,35 +21,35 @@ except ImportError:  # no wheel for musl (Alpine), macOS or Windows
 
 
 class Found(Protocol):
-    """What `re` and RE2 both give for a hit."""
+    """A hit of `re` or RE2."""
 
     def start(self) -> int:
-        """Where it begins."""
+        """Return the position of its first byte."""
 
 
 class Search(Protocol):
-    """Finds a pattern's hits, as `re` and RE2 both do."""
+    """The `search` method of a compiled pattern of `re` or RE2."""
 
     def __call__(self, data: bytes, pos: int = 0, /) -> Found | None:
-        """The leftmost hit at or behind `pos`."""
+        """Return the leftmost hit at or after `pos`; None if there is none."""
 
 
 Scan = Callable[[bytes], object]
-"""Whether a text of at most `SHORT_BYTES` is hit, by the truth of what it gives. RE2 is three times as fast so, since
-Python wraps its search. It reads on behind a hit, and a long hostile text can make that slow."""
+"""A function whose result is true if a text of at most `SHORT_BYTES` has a hit. With RE2 it takes a third of the time
+of a search, which is wrapped in Python. It reads on after a hit, so that a long hostile text would make it slow."""
 
 SHORT_BYTES = 4096
 
 
 class Engine(NamedTuple):
-    """What `re` or RE2 makes of a pattern."""
+    """The functions of a compiled pattern of `re` or RE2."""
 
     search: Search
     scan: Scan
 
 
-MOST_MEMORY = 32 * 2**20
-"""Bytes that RE2 may take for the states of a pattern; with its default of 8 MiB it makes states again and again."""
+MAX_MEMORY_BYTES = 32 * 2**20
+"""The memory that RE2 may use for the states of a pattern. With its default of 8 MiB it computes states repeatedly."""
 
 Compile = Callable[[bytes], Engine]
 
@@ -100,7 +101,7 @@ _KINDS = (
 
 
 def _as_words(words: Sequence[bytes]) -> bytes:
-    """A pattern of words that begin a key or stand in it behind a sign or as a hump."""
+    """Return a pattern of words at the beginning of a key, after a sign in it, or as a word of camel case."""
     return (
         _BEFORE_WORD.encode() + rb"(?:" + keys.in_any_case(*(word.decode() for word in words)).encode() + rb")"
         + rb"|[a-z](?:" + rb"|".join(keys.humps(list(words))) + rb")"
@@ -110,28 +111,28 @@ def _as_words(words: Sequence[bytes]) -> bytes:
 _WEAK = _as_words([word.encode() for word in keys.WEAK_WORDS])
 
 _BY_FORM = 8
-"""So many of the first kinds are a secret wherever they stand."""
+"""The number of kinds, from the first one, that are secrets without a key."""
 
 _BESIDE = (
     rf"(?:{keys.QUOTE}|\t|\\+t| *\||>|&gt;|\\+u003[Ee]|</|\(\\*[\"']|\r?\n|\\+[rn]|{_COLUMNS}"
     r"|[ \t]+[A-Za-z:]+=\\*[\"'])"
 )
-"""What stands behind a key whose value is in the next cell, in an element, or behind the next name."""
+"""The text after a key whose value is in the next cell, in an element, or after another name."""
 
 _TOLD = (
-    r"(?P<told>(?i:pass(?:word|wd|phrase|code)|passwort|token|secret|pin)"
+    r"(?P<sentence>(?i:pass(?:word|wd|phrase|code)|passwort|token|secret|pin)"
     r"(?: +(?i:is|was|ist|to):? +| +[EeNn]?\\*[\"']))"
 )
-"""Last, since a sign behind the key says more."""
+"""The last alternative, because a sign after the key is stronger evidence."""
 
 _ESCAPED_LETTER = r"(?P<escape>\\u00(?:0[9ADad]|[2-7][0-9A-Fa-f]))"
-"""A letter spelled as \\u0041 inside a JSON string: only reading that JSON shows what is there."""
+"""Matches a letter that is escaped as \\u0041 in a JSON string, whose text is known only after decoding the JSON."""
 
 
 def build_pattern(more_keys: Iterable[str] = (), *, escapes: bool = True) -> bytes:
-    """The one pattern over all kinds; `more_keys` are names of the project's own, judged as words.
+    """Return the pattern of all kinds. `more_keys` are the project's own names, which match as the last word of a key.
 
-    Without `escapes`, a letter that JSON escapes is no hit.
+    With `escapes`, a letter that JSON has escaped is a hit too.
     """
     named, behind, signed = build_keys(more_keys), keys.BEHIND.encode(), (keys.GAP + keys.SIGN).encode()
     return b"|".join(
@@ -146,9 +147,9 @@ def build_pattern(more_keys: Iterable[str] = (), *, escapes: bool = True) -> byt
 
 
 def build_search(more_keys: Iterable[str] = (), *, escapes: bool = True) -> bytes:
-    """A pattern that is found where `build_pattern`'s is, for a search: the keys stand in it once, and no group.
+    """Return a pattern without groups that has hits at the same positions as that of `build_pattern`.
 
-    Which group hit costs RE2 50 ns a byte, where it begins nearly nothing.
+    RE2 takes 50 ns per byte to find out which group matched, and nearly nothing to find where a hit begins.
     """
     named, behind, signed = build_keys(more_keys), keys.BEHIND.encode(), (keys.GAP + keys.SIGN).encode()
     pattern = b"|".join(
@@ -167,7 +168,7 @@ def _kinds(escapes: bool) -> bytes:
 
 
 def build_keys(more_keys: Iterable[str] = ()) -> bytes:
-    """The pattern of what a sensitive key ends in."""
+    """Return the pattern of the ends of sensitive keys."""
     words = [re.escape(word.encode()) for word in keys.WORDS]
     for name in more_keys:
         if parts := keys.parts(name):
@@ -177,20 +178,20 @@ def build_keys(more_keys: Iterable[str] = ()) -> bytes:
 
 
 def build_issued_pattern() -> bytes:
-    """The pattern over what is a secret by its form alone, for short texts in which a key or a number tells nothing."""
+    """Return the pattern of secrets that need no key, for names and ids, where a key or a number means nothing."""
     return "|".join(_KINDS[:_BY_FORM]).encode()
 
 
 def without_groups(pattern: bytes) -> bytes:
-    """The same pattern without names for its parts."""
+    """Return the pattern with its named groups made non-capturing."""
     return re.sub(rb"\(\?P<\w+>", b"(?:", pattern)
 
 
 def compile_re2(pattern: bytes) -> Engine:
-    """For RE2, over bytes: 1-2 µs for a line, linear whatever the input."""
+    """Compile the pattern with RE2: 1 to 2 µs for a line, and linear time for every input."""
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
-    options.max_mem = MOST_MEMORY
+    options.max_mem = MAX_MEMORY_BYTES
     search = re2.compile(pattern, options).search
     alone = re2.Set.SearchSet(options)
     try:
@@ -198,12 +199,12 @@ def compile_re2(pattern: bytes) -> Engine:
         alone.Compile()
     except re2.error:  # thousands of keys are too many for it
         return Engine(search, search)
-    # Past Python's part of it, where it is there to be passed: that only asks whether the text is bytes.
+    # Skips RE2's Python wrapper if possible, which only checks whether the text is bytes.
     return Engine(search, getattr(alone, "_set", alone).Match)
 
 
 def compile_re(pattern: bytes) -> Engine:
-    """For the standard `re`: the same hits, many times slower."""
+    """Compile the pattern with the standard `re`: the same hits, but many times slower."""
     search = re.compile(pattern).search
     return Engine(search, search)
 

@@ -1,4 +1,4 @@
-"""Where a value ends that quotes or brackets enclose, plain or escaped as JSON, HTML or a URL any number of times."""
+"""Finds the end of a value in quotes or brackets, which JSON, HTML or a URL may have escaped any number of times."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ _ENTITY = re.compile(rb"&(?:amp;)?(?:quot|apos|#34|#39|#x22|#x27);|%(?:25)*2[27]
 
 
 def end_of_quoted(data: bytes, begin: int, quote: bytes, depth: int) -> int:
-    """Where the text ends that a quote behind `depth` backslashes opened: at its closing one, else with the line.
+    """Return the end of a quoted text: the position of the closing quote, or of the line's end if there is none.
 
-    A closing quote has `depth` backslashes too, behind any number of escaped backslashes (of 2 * (depth + 1) each).
+    The opening quote follows `depth` backslashes. So does the closing quote, and before them may be any number of
+    escaped backslashes, which have 2 * (depth + 1) characters each.
     """
     for token in _TOKEN.finditer(data, begin):
         last = token.end() - 1
@@ -25,7 +26,7 @@ def end_of_quoted(data: bytes, begin: int, quote: bytes, depth: int) -> int:
 
 
 def end_of_escaped(data: bytes, begin: int, quote: bytes) -> int:
-    """The same of a text that `&quot;` or `%22` opened."""
+    """Return the end of a text that `&quot;` or `%22` opened."""
     for token in _ENTITY.finditer(data, begin):
         if token[0] == quote or token[0] in b"\r\n":
             return token.start()
@@ -33,7 +34,10 @@ def end_of_escaped(data: bytes, begin: int, quote: bytes) -> int:
 
 
 def end_of_bracketed(data: bytes, begin: int) -> int:
-    """Behind the bracket that closes the one before `begin`, quoted brackets not counted; else the end of all."""
+    """Return the position after the bracket that closes the one before `begin`; the end of the data if there is none.
+
+    Brackets in quotes are ignored.
+    """
     depth = 1
     position = begin
     while token := _TOKEN.search(data, position):

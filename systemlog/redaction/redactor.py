@@ -1,4 +1,4 @@
-"""Redacting texts and JSON values: one scan decides that nothing is there, only a hit is taken apart."""
+"""Redacts texts and JSON values. One scan finds out whether there is a hit; only then is the value taken apart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import orjson
 from django.core.exceptions import ImproperlyConfigured
 
 from systemlog.conf import conf
-from systemlog.redaction import spans, values
+from systemlog.redaction import matchers, values
 from systemlog.redaction.judging import is_harmless, is_weakly_secret
 from systemlog.redaction.pairs import is_second
 from systemlog.redaction.patterns import (
@@ -29,11 +29,11 @@ from systemlog.redaction.patterns import (
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
 
-REDACTED = spans.REDACTED.decode()
+REDACTED = matchers.REDACTED.decode()
 
-MOST_HITS = 1000
-"""Places of one text or value that are judged one by one. Each takes some 3 µs, so that 64 KiB of nothing but such
-places would take 20 ms or more; behind so many of them the rest goes unread."""
+MAX_HITS = 1000
+"""The number of hits in one text or value that are examined one by one. Each takes some 3 µs, so that 64 KiB of hits
+would take 20 ms or more. The rest after the last of them is replaced unread."""
 
 REST_REDACTED = b"[redacted: the rest, behind 1000 places that look like secrets]"
 
@@ -41,47 +41,50 @@ _MIN_CARD, _MAX_CARD = 10**13, 10**19
 
 
 def redact_text(text: str) -> str:
-    """`text` with each secret in it replaced by `[redacted]`; `text` itself if there is none."""
+    """Return `text` with each secret replaced by `[redacted]`; the same object if it has no secret."""
     return _in_force().text(text)
 
 
 def redact_issued(text: str) -> str:
-    """`text` with what is a secret by its form alone replaced: issued keys and tokens, JWTs, passwords in URLs.
+    """Return `text` with each secret replaced that needs no key: issued keys and tokens, JWTs, passwords in URLs.
 
-    For names and ids, such as a record's category and subject, where a key or a number tells nothing.
+    For names and ids, such as a record's category and subject, where a key or a number means nothing.
     """
     return _issued().text(text)
 
 
 def redact_value(value: JSON) -> JSON:
-    """`value` with each secret in it replaced, whole values of sensitive keys too; `value` itself if there is none."""
+    """Return a copy of `value` with secrets and values of sensitive keys replaced; `value` itself if it has none."""
     return _in_force().value(value)
 
 
 def has_secret(serialised: bytes) -> bool:
-    """Whether JSON text may hold a secret. False means that redacting what it stands for would change nothing."""
+    """Return whether JSON text may have a secret. False means that redacting the value would not change it."""
     return _in_force().hits(serialised)
 
 
 def engine() -> Engine:
-    """What `has_secret` asks by the settings in force now, for a hot path that asks very often."""
+    """Return the engine of `has_secret` for the current settings, for code that calls it very often."""
     return _in_force().engine
 
 
 class Redactor:
-    """Finds and replaces secrets. `compile_pattern` chooses the engine: `patterns.compile_re2` or `compile_re`."""
+    """Finds and replaces secrets. `more_keys` are further sensitive names, as in REDACT_KEYS.
+
+    `compile_pattern` chooses the engine: `patterns.compile_re2` or `patterns.compile_re`.
+    """
 
     __slots__ = ("_classify", "_search", "_search_pieces", "engine")
 
     def __init__(self, more_keys: Iterable[str] = (), compile_pattern: Compile = compile_fastest) -> None:
         more_keys = tuple(more_keys)
-        # An escaped letter says that JSON must be read. In a text that is none each would be a hit for nothing.
+        # An escaped letter is a reason to decode the JSON. In a text that is not JSON it would be a useless hit.
         pattern = build_pattern(more_keys, escapes=False)
         self._compile(build_search(more_keys), build_search(more_keys, escapes=False), pattern, compile_pattern)
 
     @classmethod
     def of_issued(cls, compile_pattern: Compile = compile_fastest) -> Redactor:
-        """One for `redact_issued`."""
+        """Return a redactor for `redact_issued`."""
         redactor = cls.__new__(cls)
         pattern = build_issued_pattern()
         search = without_groups(pattern)
@@ -92,7 +95,7 @@ class Redactor:
         self.engine = compile_pattern(whole)
         self._search = self.engine.search
         self._search_pieces = compile_pattern(pieces).search
-        # Both engines take the leftmost hit and its first alternative: what RE2 finds here, `re` names there.
+        # Both engines choose the leftmost hit and its first alternative, so that `re` can classify the hits of RE2.
         self._classify = re.compile(pattern).match
 
     def hits(self, data: bytes) -> bool:
@@ -101,7 +104,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """See `redact_text`."""
-        return self._text(text, iter(range(MOST_HITS)))
+        return self._text(text, iter(range(MAX_HITS)))
 
     def value(self, value: JSON) -> JSON:
         """See `redact_value`."""
@@ -109,11 +112,11 @@ class Redactor:
             if self._search(orjson.dumps(value)) is None:
                 return value
         except TypeError:
-            pass  # more than orjson takes: it is walked
-        return self._walk(value, iter(range(MOST_HITS)))
+            pass  # orjson cannot serialize it; the walk needs no serialization
+        return self._walk(value, iter(range(MAX_HITS)))
 
     def _text(self, text: str, turns: Iterator[int]) -> str:
-        """`text` redacted. Each place that is judged takes one of the `turns`, which all texts of a value share."""
+        """Return `text` redacted. Each hit consumes one of the `turns`, which all texts of a value share."""
         data = text.encode("utf-8", "surrogatepass")
         if self._search(data) is None:
             return text
@@ -121,12 +124,12 @@ class Redactor:
             try:
                 return self._json(text, turns)
             except (ValueError, RecursionError):
-                pass  # no JSON, or none that could be written back as it was: it is read as any text is
+                pass  # not JSON, or JSON that could not be written back unchanged: treated as text
         redacted = self._pieces(data, turns)
         return text if redacted is data else redacted.decode("utf-8", "surrogatepass")
 
     def _is_sensitive(self, key: str, value: object, turns: Iterator[int]) -> bool:
-        """Whether `value` is a secret because it is the value of `key`."""
+        """Return whether `value` is a secret because of its `key`."""
         data = key.rstrip(" :=").encode("utf-8", "surrogatepass") + b":"
         text = values.alone(value)
         position = 0
@@ -141,26 +144,26 @@ class Redactor:
         return False
 
     def _named_elsewhere(self, source: dict[Any, object], turns: Iterator[int]) -> str | None:
-        """The name that `{"name": "DB_PASSWORD", "value": …}` gives its value, if it is sensitive."""
+        """Return the name in `{"name": "DB_PASSWORD", "value": …}` if it is sensitive, else None."""
         for key, name in source.items():
             if not values.is_name(key):
                 continue
-            last: object = name[-1] if type(name) is list and name else name  # the place that a validator names
+            last: object = name[-1] if type(name) is list and name else name  # validators give a path as a list
             if type(last) is str and self._is_sensitive(last, None, turns):
                 return last
         return None
 
-    def _told_in_list(self, source: list[Any] | tuple[Any, ...], turns: Iterator[int]) -> set[int]:
-        """Which items of a list the items before name: `["authorization", …]`, `["--token", …]`."""
-        told = set()
+    def _named_in_list(self, source: list[Any] | tuple[Any, ...], turns: Iterator[int]) -> set[int]:
+        """Return the indexes of items that the item before names: `["authorization", …]`, `["--token", …]`."""
+        named = set()
         for number, (key, value) in enumerate(pairwise(source), start=1):
             if type(key) is not str or type(value) is not str or value.startswith("-") or "=" in key:
                 continue
             if (key.startswith("--") or len(source) == 2) and self._is_sensitive(key, value, turns):
                 data = key.encode("utf-8", "surrogatepass"), value.encode("utf-8", "surrogatepass")
                 if value and (key.startswith("--") or is_second(*data)):
-                    told.add(number)
-        return told
+                    named.add(number)
+        return named
 
     def _next(self, data: bytes, position: int) -> re.Match[bytes] | None:
         found = self._search_pieces(data, position)
@@ -173,7 +176,7 @@ class Redactor:
             if next(turns, None) is None:
                 return b"".join([*kept, data[copied : hit.start()], REST_REDACTED])
             kind = hit.lastgroup or ""
-            secret = spans.SPANS[kind](data, *hit.span(kind))
+            secret = matchers.MATCHERS[kind](data, *hit.span(kind))
             position = hit.end()
             if (
                 secret is None
@@ -181,16 +184,16 @@ class Redactor:
                 and hit.start(kind) >= unread
                 and next(turns, None) is not None
             ):
-                unread, text = spans.decoded(data, hit.start(kind))
+                unread, text = matchers.decoded(data, hit.start(kind))
                 if self._pieces(text, turns) is not text:
                     secret = hit.start(kind), unread
             if secret and secret[0] >= copied:
-                kept += data[copied : secret[0]], spans.REDACTED
+                kept += data[copied : secret[0]], matchers.REDACTED
                 position = copied = secret[1]
         return b"".join([*kept, data[copied:]]) if kept else data
 
     def _json(self, text: str, turns: Iterator[int]) -> str:
-        value = json.loads(text, object_pairs_hook=_without_twins)
+        value = json.loads(text, object_pairs_hook=_without_duplicates)
         redacted = self._walk(value, turns)
         if redacted is value:
             return text
@@ -199,14 +202,14 @@ class Redactor:
         return json.dumps(redacted, ensure_ascii=escape, separators=separators, allow_nan=False)
 
     def _walk(self, root: JSON, turns: Iterator[int]) -> JSON:
-        """A copy with the secrets replaced, made without recursion; `root` itself if nothing was."""
-        copies: dict[int, Any] = {}  # by id of the original: what is shared stays shared, and a cycle ends
+        """Return a copy with the secrets replaced; `root` itself if there are none. Does not recurse."""
+        copies: dict[int, Any] = {}  # by id of the original, so that shared values stay shared and cycles end
         todo: list[tuple[Any, Any]] = []
         changed = False
 
         def copy(value: Any) -> Any:
             nonlocal changed
-            kind = type(value)  # isinstance would have a lazy object loaded
+            kind = type(value)  # isinstance would load a lazy object
             if issubclass(kind, str):
                 new: Any = self._text(value, turns)
             elif kind is int and _MIN_CARD <= value < _MAX_CARD:
@@ -225,17 +228,17 @@ class Redactor:
         while todo:
             source, target = todo.pop()
             if isinstance(target, list):
-                told = self._told_in_list(source, turns)
-                changed = changed or any(source[number] != REDACTED for number in told)
-                target.extend(REDACTED if number in told else copy(item) for number, item in enumerate(source))
+                secret = self._named_in_list(source, turns)
+                changed = changed or any(source[number] != REDACTED for number in secret)
+                target.extend(REDACTED if number in secret else copy(item) for number, item in enumerate(source))
                 continue
             placed = values.parameters_of(source)
             named = self._named_elsewhere(source, turns)
             for key, item in source.items():
                 name = copy(key)
-                if name in target:  # two keys that were secrets themselves
+                if name in target:  # two keys that were secrets, and are equal now
                     name = f"{name} #{len(target)}"
-                if not isinstance(key, str) or not values.tells(item):
+                if not isinstance(key, str) or not values.has_content(item):
                     target[name] = copy(item)
                     continue
                 of = named if named is not None and values.is_holder(key) else key
@@ -247,7 +250,7 @@ class Redactor:
         return result if changed else root
 
 
-def _without_twins(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+def _without_duplicates(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key occurs twice, and a dictionary would drop the first")
@@ -257,7 +260,7 @@ def _without_twins(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
 def _in_force() -> Redactor:
     try:
         names = conf().REDACT_KEYS
-    except ImproperlyConfigured:  # logging before, or without, Django's settings
+    except ImproperlyConfigured:  # a program logs without Django's settings, or before they are configured
         names = ()
     return _redactor(tuple(names))
 

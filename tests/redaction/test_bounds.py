@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from systemlog.redaction import Redactor, addresses, commands, judging, pairs, quoted, spans
+from systemlog.redaction import Redactor, addresses, commands, judging, matchers, pairs, quoted
 from systemlog.redaction.patterns import Engine, compile_re2
-from systemlog.redaction.redactor import MOST_HITS
+from systemlog.redaction.redactor import MAX_HITS
 from tests.redaction.corpus import lookalikes, secrets
 from tests.redaction.hard_lookalikes import hard_lookalikes
 from tests.redaction.hard_secrets import hard_secrets
@@ -80,7 +80,7 @@ class Counted:
 def readings(text: str, patch: pytest.MonkeyPatch) -> Meter:
     """What redacting `text` reads."""
     meter = Meter()
-    for module in (addresses, commands, judging, pairs, quoted, spans):
+    for module in (addresses, commands, judging, matchers, pairs, quoted):
         for name, pattern in list(vars(module).items()):
             if isinstance(pattern, re.Pattern):
                 patch.setattr(module, name, Counted(pattern, meter))
@@ -132,19 +132,19 @@ def test_in_mixtures_of_them_too(unit: str, times: int) -> None:
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_so_many_places_of_a_text_are_judged_and_no_more(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert readings(repeated(unit, 256 * 1024), monkeypatch).asked <= MOST_HITS + 3
+    assert readings(repeated(unit, 256 * 1024), monkeypatch).asked <= MAX_HITS + 3
 
 
 def test_the_rest_behind_them_goes(redactor: Redactor) -> None:
-    text = redactor.text("token: none, " * MOST_HITS + "then password=hunter2, user=ann")
+    text = redactor.text("token: none, " * MAX_HITS + "then password=hunter2, user=ann")
 
-    assert text.startswith("token: none, " * MOST_HITS + "then [redacted: the rest")
+    assert text.startswith("token: none, " * MAX_HITS + "then [redacted: the rest")
     assert text.endswith("]")
     assert redactor.text(text) == text
 
 
 def test_all_texts_of_a_value_share_them(redactor: Redactor) -> None:
-    value = {"note": "token: none, " * MOST_HITS, "last": "token: none", "order": "7", "password": "hunter2"}
+    value = {"note": "token: none, " * MAX_HITS, "last": "token: none", "order": "7", "password": "hunter2"}
 
     redacted = redactor.value({"first": value})["first"]
 

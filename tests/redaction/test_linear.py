@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from systemlog.redaction import Redactor, redact_text
-from systemlog.redaction.spans import SPANS
+from systemlog.redaction.matchers import MATCHERS
 from tests.redaction.corpus import secrets
 from tests.redaction.hard_secrets import hard_secrets
 
@@ -90,10 +90,10 @@ BY_PATTERN = by_pattern()
 
 
 def test_the_corpora_have_a_text_for_each_pattern() -> None:
-    assert set(BY_PATTERN) == set(SPANS)
+    assert set(BY_PATTERN) == set(MATCHERS)
 
 
-@pytest.mark.parametrize("kind", SPANS)
+@pytest.mark.parametrize("kind", MATCHERS)
 def test_texts_of_what_each_pattern_finds_or_nearly_finds_take_no_square_either(kind: str) -> None:
     text = BY_PATTERN[kind]
 

@@ -1,8 +1,8 @@
-"""What exactly goes: for each kind of hit a function that judges it and says from where to where to redact.
+"""The matchers: for each kind of hit, a function that decides whether it is a secret, and which bytes to redact.
 
-Each takes the text and the hit's span, and gives the span of the secret, or None if the hit is none. Each reads
-the text once, forwards, and what it read is not read again: the whole stays linear. Where one must know what stands
-before a hit, it reads a bounded number of bytes.
+Each function takes the text and the span of a hit. It returns the span of the secret, or None if there is none. It
+reads the text after the hit once and forwards, and a bounded number of bytes before the hit, so that a whole text takes
+linear time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from systemlog.redaction import addresses, commands, pairs
 from systemlog.redaction.judging import is_uuid, looks_random
 from systemlog.redaction.pairs import REDACTED, Span, has_alphanumerics
 
-__all__ = ["REDACTED", "SPANS", "Span", "decoded"]
+__all__ = ["MATCHERS", "REDACTED", "Span", "decoded"]
 
 _PRIVATE_KEY_END = re.compile(rb"----[- ]END[ A-Z0-9]{0,40}PRIVATE KEY(?: BLOCK)?[ -]----")
 _PUTTY_LINES = re.compile(rb"[0-9]*(?:(?:\r?\n|\\+r\\+n|\\+n)[A-Za-z0-9+/]{1,200}=*)+")
@@ -30,51 +30,51 @@ _CARD = re.compile(
 _APART = re.compile(rb"\\+u[0-9A-Fa-f]{4}|%20|[^0-9]")
 _MARKED = re.compile(rb"[0-9]Q~|JQQJ9|\.atlasv1\.|T3BlbkFJ")
 _TOKEN_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_~-"
-MOST_BEFORE_MARK = 80
+MAX_BYTES_BEFORE_MARK = 80
 _ALPHANUMERIC = re.compile(rb"[0-9A-Za-z]|\.[0-9]")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+={0,2}")
 _KEY_BLOCK = re.compile(rb"----[- ]BEGIN[ A-Z0-9]{0,40}PRIVATE KEY")
 
 
 def private_key(data: bytes, start: int, end: int) -> Span | None:
-    """The whole block; of one that was cut off, all that is left."""
+    """Match the whole block, or the rest of the text if the block was cut off."""
     last = _PRIVATE_KEY_END.search(data, end)
     return start, last.end() if last else len(data)
 
 
 def putty(data: bytes, start: int, end: int) -> Span | None:
-    """The private lines of a key of PuTTY's."""
+    """Match the private lines of a PuTTY key."""
     lines = _PUTTY_LINES.match(data, end)
     return (end, lines.end()) if lines else None
 
 
 def issued(data: bytes, start: int, end: int) -> Span | None:
-    """A token with its issuer's mark is one without further proof; some have more of it before the mark."""
+    """Match a token with its issuer's mark, which is proof enough. Some tokens begin before the mark."""
     if _MARKED.match(data, start):
-        before = data[max(start - MOST_BEFORE_MARK, 0) : start]
+        before = data[max(start - MAX_BYTES_BEFORE_MARK, 0) : start]
         start -= len(before) - len(before.rstrip(_TOKEN_BYTES))
     return start, _up_to_escape(data, start, end)
 
 
 def issued_word(data: bytes, start: int, end: int) -> Span | None:
-    """The same of a token that must be a word; one without a digit and a capital letter is a name."""
+    """Match a token that must begin a word. Without a digit or a capital letter it is a name, and not a token."""
     end = _up_to_escape(data, start, end)
     token = data[start:end]
     return None if token.islower() and not any(48 <= byte < 58 for byte in token) else (start, end)
 
 
 def jwt(data: bytes, start: int, end: int) -> Span | None:
-    """Base64 of `{"` is common (page cursors); with two dots or more behind it it is a signed or encrypted token."""
+    """Match a JWT, which has at least two dots. Other base64 of `{"` is common, for example in page cursors."""
     return (start, end) if data.count(b".", start, end) >= 2 else None
 
 
 def encoded(data: bytes, start: int, end: int) -> Span | None:
-    """Nothing by its form: what base64 hides decides."""
+    """Match nothing: the redactor decodes the base64 and searches the result."""
     return None
 
 
 def decoded(data: bytes, start: int) -> tuple[int, bytes]:
-    """Where the base64 that begins at `start` ends, and what it stands for; nothing if it is none."""
+    """Return the end of the base64 that begins at `start`, and the decoded bytes; no bytes if it is invalid."""
     found = _BASE64.match(data, start)
     if found is None:
         return start, b""
@@ -87,7 +87,7 @@ def decoded(data: bytes, start: int) -> tuple[int, bytes]:
 
 
 def bearer(data: bytes, start: int, end: int) -> Span | None:
-    """The credential behind `Bearer`, unless it is a word of a sentence ("bearer authentication")."""
+    """Match the credentials after `Bearer`, unless they are a word of a sentence ("bearer authentication")."""
     start = _behind_scheme(data, start, end)
     end = _up_to_escape(data, start, end)
     token = data[start:end].rstrip(b".")
@@ -96,14 +96,14 @@ def bearer(data: bytes, start: int, end: int) -> Span | None:
 
 
 def scheme(data: bytes, start: int, end: int) -> Span | None:
-    """The credential behind `Token`, as this platform's own are sent, and behind other schemes."""
+    """Match the credentials after `Token`, the scheme of this platform's tokens, and after other schemes."""
     start = data.rindex(b" ", start, end) + 1
     token = data[start:end].rstrip(b".")
     return (start, start + len(token)) if looks_random(token) and not is_uuid(token) else None
 
 
 def basic(data: bytes, start: int, end: int) -> Span | None:
-    """The credential behind `Basic`: base64 of `name:password`."""
+    """Match the credentials after `Basic`: base64 of `name:password`."""
     start = _behind_scheme(data, start, end)
     end = _up_to_escape(data, start, end)
     token = re.sub(rb"\\+/", b"/", data[start:end]).rstrip(b"=").translate(_URL_SAFE)
@@ -115,7 +115,7 @@ def basic(data: bytes, start: int, end: int) -> Span | None:
 
 
 def card(data: bytes, start: int, end: int) -> Span | None:
-    """A number of a card issuer's range and length whose check digit is right (Luhn)."""
+    """Match a number in a card issuer's range, with its length and a correct check digit (Luhn)."""
     digits = _APART.sub(b"", data[start:end])
     if len(digits) > 16 and data[start - 1 : start] in (b"_", b"-"):  # blk_-62...: a 64-bit number
         return None
@@ -123,16 +123,16 @@ def card(data: bytes, start: int, end: int) -> Span | None:
     return (start, end) if ended and _CARD.fullmatch(digits) and _luhn(digits) else None
 
 
-SPANS: dict[str, Callable[[bytes, int, int], Span | None]] = {
+MATCHERS: dict[str, Callable[[bytes, int, int], Span | None]] = {
     function.__name__: function
     for function in (
         *(private_key, putty, issued, issued_word, jwt, encoded, bearer, scheme, basic, card),
         *(addresses.url, addresses.url_user, addresses.url_encoded, addresses.query, addresses.link),
-        *(commands.command, commands.netrc, commands.sql, commands.insert, commands.parameters, commands.told),
+        *(commands.command, commands.netrc, commands.sql, commands.insert, commands.parameters, commands.sentence),
         *(pairs.option, pairs.pair, pairs.near, pairs.weak),
     )
 }
-"""By the name of the pattern's group."""
+"""The matchers, by the name of the pattern's group."""
 
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
@@ -143,7 +143,7 @@ def _behind_scheme(data: bytes, start: int, end: int) -> int:
 
 
 def _up_to_escape(data: bytes, start: int, end: int) -> int:
-    """The end of a token in which JSON may spell a slash as `\\/`; any other escape is behind it."""
+    """Return the end of a token. JSON may write a slash in it as `\\/`; at any other escape the token has ended."""
     for run in _BACKSLASHES.finditer(data, start, end):
         if data[run.end() : run.end() + 1] != b"/":
             return run.start()
