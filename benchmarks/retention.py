@@ -5,6 +5,10 @@ Loads 30 days of events into `system_logs` and into a plain table with the same 
 by gzip and by Zstandard, and restores a day of it. One process inserts all the while; its longest insert is told.
 Runs on a PostgreSQL that it starts itself, as durable as one in use (`--pg-bin`: directory of the binaries, by default
 those of the wheel), or on an empty database in DATABASE_URL. At 10 million rows it needs about 15 GB of disk.
+
+With `--whole 100000 1000000` it measures only whole partitions instead: for each size, it loads ten days with that many
+rows each, and tells the bytes of the index (category, timestamp) before and after sealing, the time of a dry run, and
+the time of pruning the ten days.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,6 +45,15 @@ FILL = """
 """
 LATE = "INSERT INTO system_logs (timestamp, id, category, message) VALUES ({at}, gen_random_uuid(), 'audit', 'late')"
 BATCH = 250_000
+WHOLE = 10
+"""Number of whole partitions that `--whole` prunes."""
+
+INDEX_BYTES = """
+    SELECT sum(pg_relation_size(indexrelid)) FROM pg_index
+    WHERE indrelid = to_regclass('system_logs_' || to_char(%s AT TIME ZONE 'UTC', 'YYYYMMDD') || '_'
+            || to_char(%s AT TIME ZONE 'UTC' + interval '1 day', 'YYYYMMDD'))
+        AND pg_get_indexdef(indexrelid) LIKE '%%(category, "timestamp"%%'
+"""
 
 
 def main() -> None:
@@ -48,6 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--pg-bin", type=Path, help="directory of the PostgreSQL binaries to start")
+    parser.add_argument("--whole", type=int, nargs="+", metavar="ROWS", help="prune ten partitions of each size")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         url = (
@@ -64,7 +78,10 @@ def main() -> None:
         django.setup()
         from django.db import connections
 
-        measure(options.rows)
+        if options.whole:
+            measure_whole(options.whole)
+        else:
+            measure(options.rows)
         connections.close_all()
 
 
@@ -94,6 +111,48 @@ def measure(rows: int) -> None:
     with watched("19 of 20 records of 4 more days, while one of them is written to"):
         prune([audit, Policy(keep=age(10))])
     archive()
+
+
+def measure_whole(sizes: Sequence[int]) -> None:
+    """Prune ten whole partitions of each size, and print what it costs."""
+    from django.core.management import call_command
+
+    from systemlog.retention.prune import plan, prune
+    from systemlog.storage.expiry import Policy
+
+    call_command("migrate", verbosity=0)
+    end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=10)
+    print(f"{'rows a partition':>16} {'index before':>14} {'sealed':>8} {'sealing':>9} {'dry run':>9} {'prune':>9}")
+    for rows in sizes:
+        load_days(end, rows)
+        before = index_bytes(end) / rows
+        sealing_s, _ = cost(lambda: prune([Policy(keep=None)]))
+        after = index_bytes(end) / rows
+        execute("CHECKPOINT")
+        policies = [Policy(keep=datetime.now(UTC) - end)]
+        began = time.perf_counter()
+        steps = list(plan(policies))
+        dry_s = time.perf_counter() - began
+        expected = [(rows, "drop")] * WHOLE
+        assert [(step.expired, step.action.value) for step in steps] == expected, steps
+        prune_s, _ = cost(lambda policies=policies: prune(policies))
+        print(f"{rows:>16,} {before:12.0f} B {after:6.0f} B {sealing_s:7.2f} s {dry_s:7.3f} s {prune_s:7.3f} s")
+
+
+def load_days(end: datetime, rows: int) -> None:
+    """Load `rows` events into each of the ten days before `end`, in batches, as they would land."""
+    from systemlog.storage import get_storage
+
+    get_storage().ensure_partitions([end - timedelta(days=day, hours=12) for day in range(WHOLE)])
+    step = timedelta(days=1) / (rows + 1)
+    for day in range(WHOLE):
+        for last in range(rows, 0, -BATCH):  # the greatest number is the oldest event
+            execute(FILL.format(table="system_logs"), end - timedelta(days=day), step, max(last - BATCH + 1, 1), last)
+
+
+def index_bytes(end: datetime) -> int:
+    """Return the bytes of the index (category, timestamp) of the day before `end`."""
+    return int(execute(INDEX_BYTES, *[end - timedelta(days=1)] * 2))
 
 
 def load(rows: int) -> None:

@@ -46,10 +46,10 @@ class ExportView(LogView):
     @extend_schema(
         operation_id="system_logs_export",
         summary="Export records, newest first",
-        description="As many as there are, compressed where `Accept-Encoding` takes gzip. An export that runs out of "
-        'its time (`EXPORT_TIMEOUT_S`) ends with a trailer: in NDJSON a line `{"complete": false, "rows": …, '
-        '"next": …}`, in CSV a line that begins with `# incomplete`; `next` is the URL of the rest. One that fails '
-        "is cut off: the body then lacks its end.",
+        description="Streams all records that match, compressed where `Accept-Encoding` takes gzip. An export that "
+        'runs out of time (`EXPORT_TIMEOUT_S`) ends with a trailer: in NDJSON a line `{"complete": false, "rows": …, '
+        '"next": …}`, in CSV a line that begins with `# incomplete`; `next` is the URL of the rest. An export that '
+        "fails is cut off, so that its body has no proper end.",
         parameters=EXPORT_PARAMETERS,
         responses={
             (200, "application/x-ndjson"): OpenApiTypes.BINARY,

@@ -1,4 +1,4 @@
-"""The problem types that the log API adds to those of `systemlog.problems`."""
+"""The problem types of the log API, beside those of `systemlog.problems`. `/problems/<slug>` shows their docstrings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class BrokenBody(ProblemException):
 
 class BodyLimitExceeded(ProblemException):
     """The body of a request is larger than the server takes, as it was sent or after decompression. The member
-    `accepted` counts the records that were stored all the same. Send the rest in smaller pieces.
+    `accepted` counts the records that were stored nevertheless. Send the rest in smaller pieces.
     """
 
     slug = "body-too-large"
@@ -28,8 +28,8 @@ class BodyLimitExceeded(ProblemException):
 
 
 class RecordExists(ProblemException):
-    """There is a record of this `id` and `timestamp` already, by another writer or with other values than were sent. It
-    stays as it is. Repeat a request as it was, or give the record an `id` of its own.
+    """A record with this `id` and `timestamp` is stored already, by another writer or with other values. The stored
+    record stays as it is. Repeat a request without changes, or give the new record an `id` of its own.
     """
 
     slug = "record-exists"
@@ -39,10 +39,10 @@ class RecordExists(ProblemException):
 
 
 class JournalFull(ProblemException):
-    """The server has no room to accept more records: its database did not take any for long, its disk is full, or what
-    this writer sent before fills the part of the room that one writer may have. The member `accepted` counts the
-    records of this request that were accepted before. Send the request again later: records with an `id` are stored
-    once.
+    """The server has no room to accept more records: its database has not taken any for a long time, its disk is full,
+    or earlier records of this writer fill the share of the room that one writer may use. The member `accepted` counts
+    the records of this request that were accepted before. Send the request again later: records with an `id` are
+    stored once.
     """
 
     slug = "journal-full"

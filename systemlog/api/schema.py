@@ -71,13 +71,13 @@ NEW_RECORD: dict[str, Any] = {
             "description": "Makes the request repeatable. Any version but 7 needs a `timestamp` beside it.",
         },
         "correlation_id": _text_or_null("By default that of this request; null for a record of a bulk."),
-        "user_id": _text_or_null("Who did it."),
+        "user_id": _text_or_null("The user who did it."),
         "trace_id": _text_or_null("W3C trace id."),
-        "subject": _text_or_null("What it is about: `app_label.model:pk`."),
+        "subject": _text_or_null("The object that it is about: `app_label.model:pk`."),
         "source": _text("The service or host.", pattern=NO_NUL),
         "context": {
             "type": "object",
-            "description": "Whatever else is known: a JSON object of at most 64 KiB, nested at most 20 deep.",
+            "description": "Further details: a JSON object of at most 64 KiB, nested at most 20 levels deep.",
         },
     },
 }
@@ -111,7 +111,7 @@ class BulkRecordSchema(OpenApiSerializerExtension):
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
         """Return the schema of a single record. The answer names a record that breaks it, and the others are kept."""
-        return {**_new_record(), "description": "A record of a bulk; a bad one does not stop the others."}
+        return {**_new_record(), "description": "A record of a bulk. A bad record does not stop the others."}
 
 
 class RecordKeySchema(OpenApiSerializerExtension):
@@ -159,7 +159,7 @@ class RecordLinesSchema(OpenApiSerializerExtension):
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
         """Return the schema of a string, because OpenAPI has no schema for NDJSON."""
-        return {"type": "string", "description": "One record as a JSON object a line.", **A_BODY_IS_REQUIRED}
+        return {"type": "string", "description": "One record a line, each a JSON object.", **A_BODY_IS_REQUIRED}
 
 
 def _parameter(name: str, schema: dict[str, Any], description: str, *, repeatable: bool = False) -> OpenApiParameter:
@@ -212,8 +212,8 @@ FACET_PARAMETERS = [
     *FILTER_PARAMETERS,
 ]
 EXPORT_PARAMETERS = [
-    _parameter("format", {"type": "string", "enum": ["ndjson", "csv"], "default": "ndjson"}, "What a line is."),
+    _parameter("format", {"type": "string", "enum": ["ndjson", "csv"], "default": "ndjson"}, "The format of a line."),
     *FILTER_PARAMETERS,
-    _parameter("cursor", CURSOR, "From `next` of the trailer of an export that ran out of its time."),
+    _parameter("cursor", CURSOR, "From `next` in the trailer of an export that ran out of time."),
 ]
 ID_PARAMETER = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The id of a record.")

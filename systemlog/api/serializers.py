@@ -15,18 +15,18 @@ from systemlog.records.fields import ALL_FIELDS
 
 
 class RecordSerializer(serializers.ModelSerializer[SystemLog]):
-    """A record of the system log, as it is read."""
+    """A stored record of the system log."""
 
     class Meta:
         model = SystemLog
         fields = ALL_FIELDS
         read_only_fields = fields
 
-    context = serializers.DictField(help_text="Whatever else is known, as a JSON object.")  # type: ignore[assignment]  # REST framework's own `context` is a property
+    context = serializers.DictField(help_text="Further details, as a JSON object.")  # type: ignore[assignment]  # REST framework's own `context` is a property
 
 
 class NewRecordSerializer(serializers.Serializer[Any]):
-    """A record to be stored: `systemlog.intake` holds its rules, `systemlog.api.schema` says them in OpenAPI."""
+    """A record to be stored. `systemlog.ingest.validation` checks its rules, `systemlog.api.schema` describes them."""
 
     message = serializers.CharField()
 
@@ -44,14 +44,14 @@ class RecordLinesSerializer(NewRecordSerializer):
 
 
 class RecordKeySerializer(serializers.Serializer[Any]):
-    """What a writer who may not read is told of the record."""
+    """The id and timestamp of a stored record, for a writer who may not read it."""
 
     id = serializers.UUIDField()
     timestamp = serializers.DateTimeField()
 
 
 class RecordOrKeySerializer(serializers.Serializer[Any]):
-    """What a writer is told: the record, or only its key where they may not read."""
+    """The stored record, or only its id and timestamp for a writer who may not read it."""
 
 
 @extend_schema_serializer(many=False)
@@ -59,28 +59,34 @@ class RecordPageSerializer(serializers.Serializer[Any]):
     """A page of records, newest first."""
 
     items = RecordSerializer(many=True)
-    total = serializers.IntegerField(help_text="How many records match; or more, if `total_relation` is `gte`.")
+    total = serializers.IntegerField(help_text="How many records match; at least so many if `total_relation` is `gte`.")
     total_relation = serializers.ChoiceField(choices=["eq", "gte"])
     complete = serializers.BooleanField(help_text="False where the search ran out of its time budget.")
-    searched_until = serializers.DateTimeField(allow_null=True, help_text="Then: how far the search came.")
+    searched_until = serializers.DateTimeField(
+        allow_null=True, help_text="If `complete` is false: how far back the search came."
+    )
     next = serializers.CharField(allow_null=True, help_text="URL of the next older page.")
     previous = serializers.CharField(allow_null=True, help_text="URL of the next newer page.")
 
 
 class BucketSerializer(serializers.Serializer[Any]):
-    """A part of the time, from its `timestamp` on."""
+    """An interval of time that begins at `timestamp`."""
 
     timestamp = serializers.DateTimeField()
     count = serializers.IntegerField()
-    levels = serializers.DictField(child=serializers.IntegerField(), help_text="Of each level that there is.")
+    levels = serializers.DictField(
+        child=serializers.IntegerField(), help_text="The number of records of each level that occurs."
+    )
 
 
 class CountSerializer(serializers.Serializer[Any]):
-    """What every count says of itself."""
+    """How exact and how complete a count is."""
 
     approximate = serializers.BooleanField(help_text="Whether some counts are estimates.")
     complete = serializers.BooleanField(help_text="False where the count ran out of its time budget.")
-    searched_until = serializers.DateTimeField(allow_null=True, help_text="Then: how far back it came.")
+    searched_until = serializers.DateTimeField(
+        allow_null=True, help_text="If `complete` is false: how far back the count came."
+    )
 
 
 class HistogramSerializer(CountSerializer):
@@ -91,7 +97,7 @@ class HistogramSerializer(CountSerializer):
 
 
 class ValueSerializer(serializers.Serializer[Any]):
-    """A value, and how many records have it."""
+    """A value, and the number of records that have it."""
 
     value = serializers.CharField()
     count = serializers.IntegerField()
@@ -106,7 +112,7 @@ class FacetsSerializer(CountSerializer):
 
 
 class RecordErrorSerializer(serializers.Serializer[Any]):
-    """What is wrong with one field."""
+    """An error in one field."""
 
     detail = serializers.CharField()
     code = serializers.CharField()
@@ -114,7 +120,7 @@ class RecordErrorSerializer(serializers.Serializer[Any]):
 
 
 class RefusedRecordSerializer(serializers.Serializer[Any]):
-    """A record of a bulk that was not stored, by its place in the body, counted from 0."""
+    """A record of a bulk that was rejected. `index` is its place in the body, counted from 0."""
 
     index = serializers.IntegerField()
     errors = RecordErrorSerializer(many=True)  # type: ignore[assignment]  # REST framework's own `errors` is a property
@@ -122,7 +128,7 @@ class RefusedRecordSerializer(serializers.Serializer[Any]):
 
 
 class BulkResultSerializer(serializers.Serializer[Any]):
-    """What became of a bulk."""
+    """The numbers of accepted and rejected records of a bulk, and the errors of the rejected ones."""
 
     accepted = serializers.IntegerField()
     rejected = serializers.IntegerField()

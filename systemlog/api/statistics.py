@@ -36,9 +36,9 @@ class HistogramView(LogView):
     @extend_schema(
         operation_id="system_logs_histogram",
         summary="Count records by time",
-        description="Buckets begin at midnight UTC, weeks on Monday; empty ones are included, and the bounds' own "
-        "buckets count what lies within the bounds. Whole hours by level, category and source come from the roll-up, "
-        "and are exact.",
+        description="Buckets begin at midnight UTC, those of weeks on Monday. Empty buckets are included. The first "
+        "and the last bucket count only records within `since` and `until`. Whole hours by level, category and source come "
+        "from the roll-up and are exact.",
         parameters=HISTOGRAM_PARAMETERS,
         responses={200: HistogramSerializer},
     )

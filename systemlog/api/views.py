@@ -48,15 +48,15 @@ OTHER_PARAMETERS = {"limit", "cursor", "since", "until"}
     ),
     retrieve=extend_schema(
         summary="Read one record",
-        description="One record; the newest, should its id occur with several timestamps.",
+        description="One record; the newest, if its id occurs with several timestamps.",
         parameters=[ID_PARAMETER],
         responses={200: RecordSerializer},
     ),
     create=extend_schema(
         summary="Write one record, or many",
-        description="A JSON object is one record, stored when this answers 201 (200, if its `id` and `timestamp` "
-        "were there before). A JSON array or NDJSON (also gzip-encoded) is a bulk: good records are accepted (this "
-        "answers 202), and stored at once or as soon as the database takes them; bad ones are named.",
+        description="A JSON object is one record. It is stored when the answer is 201 (200 if a record with its `id` "
+        "and `timestamp` was stored before). A JSON array or NDJSON, also gzip-encoded, is a bulk. Its good records are "
+        "accepted (202) and stored as soon as the database takes them; the answer names the bad ones.",
         request={
             "application/json": RecordOrRecordsSerializer,
             "application/x-ndjson": RecordLinesSerializer,
