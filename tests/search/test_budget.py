@@ -114,7 +114,7 @@ def test_a_locked_table_is_an_incomplete_answer_and_no_error(
     settings: Any, monkeypatch: pytest.MonkeyPatch, seen_for_s: int
 ) -> None:
     get_storage().partition_spans()
-    monkeypatch.setattr(partitioned, "SEEN_FOR_S", seen_for_s)
+    monkeypatch.setattr(partitioned, "SPANS_CACHED_S", seen_for_s)
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     unhurried = settings.SYSTEMLOG

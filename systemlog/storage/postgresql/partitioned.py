@@ -25,7 +25,8 @@ KEPT_AHEAD = timedelta(days=2)
 LOCK_TIMEOUT = "2s"
 """The longest that creating or detaching a partition waits for a lock."""
 
-SEEN_FOR_S = 60
+SPANS_CACHED_S = 60
+"""How long readers use the spans that this process has read."""
 
 known_spans: dict[tuple[str, str], list[Span]] = {}
 """The spans of the partitions of each database (alias, name), as this process read them last."""
@@ -69,9 +70,9 @@ class PartitionedStorage(Storage):
             return [partition.span for partition in partitions.read_partitions(cursor) if partition.size_bytes]
 
     def partition_spans(self) -> list[Span]:
-        """Return the spans from the cache, or read them if the cache is older than `SEEN_FOR_S`."""
+        """Return the spans from the cache, or read them if the cache is older than `SPANS_CACHED_S`."""
         read_at, spans = recent_spans.get(self._database(), (-float("inf"), []))
-        if time.monotonic() - read_at > SEEN_FOR_S:
+        if time.monotonic() - read_at > SPANS_CACHED_S:
             with self.connection.cursor() as cursor:
                 spans = [partition.span for partition in partitions.read_partitions(cursor)]
             recent_spans[self._database()] = time.monotonic(), spans

@@ -15,11 +15,7 @@ from systemlog.storage.base import BudgetSpent
 from systemlog.storage.calendar import BEGINNING, END
 from systemlog.storage.lookups import Lookup
 from systemlog.storage.postgresql import lookup_functions
-from systemlog.storage.postgresql.errors import (
-    LOCK_NOT_AVAILABLE,
-    QUERY_CANCELED,
-    sqlstate_of,
-)
+from systemlog.storage.postgresql.errors import LOCK_NOT_AVAILABLE, QUERY_CANCELED, sqlstate_of
 from systemlog.storage.postgresql.partitioned import PartitionedStorage
 
 # JIT and parallel workers are off: for a page of a partitioned table they cost more time than they save.

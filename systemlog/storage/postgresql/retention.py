@@ -21,10 +21,7 @@ from systemlog.storage.conditions import ALL, NOTHING, Condition, expired
 from systemlog.storage.expiry import Expiry, Verdict
 from systemlog.storage.partitions import Clock, Partition, PartitionInUse
 from systemlog.storage.postgresql import partitions, rewrite, sealing
-from systemlog.storage.postgresql.errors import (
-    LOCK_NOT_AVAILABLE,
-    sqlstate_of,
-)
+from systemlog.storage.postgresql.errors import LOCK_NOT_AVAILABLE, sqlstate_of
 from systemlog.storage.postgresql.partitioned import KEPT_AHEAD, KEPT_BEHIND, LOCK_TIMEOUT
 from systemlog.storage.postgresql.writing import WritingStorage
 from systemlog.storage.pruning import Action, Callbacks, Step
@@ -41,7 +38,7 @@ LINES_SQL = """
     ) line
 """
 
-DOOMED_SQL = f"SELECT ctid FROM {{partition}} WHERE ctid > %s AND {{condition}} LIMIT {DELETE_BATCH}"
+EXPIRED_ROWS_SQL = f"SELECT ctid FROM {{partition}} WHERE ctid > %s AND {{condition}} LIMIT {DELETE_BATCH}"
 
 # Deletes through the parent table, because only its triggers maintain the roll-up. The time condition prunes all other
 # partitions.
@@ -84,21 +81,21 @@ class RetentionStorage(WritingStorage):
 
         Otherwise delete the expired rows.
         """
-        past = expiry.verdict(*partition.span) is Verdict.ALL
+        all_expired = expiry.verdict(*partition.span) is Verdict.ALL
         if (
-            past
+            all_expired
             and self._may_be_dropped(partition, expiry)
             and (rows := rollup.count_span(self.connection, partition.span))
         ):
             return Step(partition, Action.DROP, rows, rows)
         # All rows of an expired partition go, so an index is enough to count them.
-        condition = Condition(ALL, []) if past else expired(expiry, unadapted)
+        condition = Condition(ALL, []) if all_expired else expired(expiry, unadapted)
         with self.connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT count(*), count(*) FILTER (WHERE {condition.sql}) FROM {partition.name}", condition.values
             )
             rows, gone = cursor.fetchone()
-        if past and self._may_be_dropped(partition, expiry):
+        if all_expired and self._may_be_dropped(partition, expiry):
             return Step(partition, Action.DROP, rows, gone)
         if not gone:
             return Step(partition, Action.NOTHING, rows, 0)
@@ -115,7 +112,7 @@ class RetentionStorage(WritingStorage):
             if rows:
                 self._insert([callbacks.removal_record(rows)])
 
-        self.ensure_partitions([datetime.now(UTC)])  # for the note
+        self.ensure_partitions([datetime.now(UTC)])  # for the record about the removal
         went = step.expired
         if step.action is Action.NOTHING:
             return 0
@@ -221,13 +218,14 @@ class RetentionStorage(WritingStorage):
         while True:
             with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
                 cursor.execute(
-                    DOOMED_SQL.format(partition=partition.name, condition=condition.sql), [last, *condition.values]
+                    EXPIRED_ROWS_SQL.format(partition=partition.name, condition=condition.sql),
+                    [last, *condition.values],
                 )
-                doomed = [place for (place,) in cursor.fetchall()]
-                if not doomed:
+                places = [place for (place,) in cursor.fetchall()]
+                if not places:
                     return deleted
-                last = doomed[-1]
-                cursor.execute(DELETE_SQL.format(condition=condition.sql), [*partition.span, doomed, *condition.values])
+                last = places[-1]
+                cursor.execute(DELETE_SQL.format(condition=condition.sql), [*partition.span, places, *condition.values])
                 gone = int(cursor.rowcount)
                 deleted += gone
                 if gone:

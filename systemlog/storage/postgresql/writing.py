@@ -17,11 +17,7 @@ from systemlog.records.copy_text import instants
 from systemlog.records.row import COLUMN_LIST, COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.checkpoints import Slice
 from systemlog.storage.conflicts import OnConflict, by_key, conflicts_among
-from systemlog.storage.postgresql.errors import (
-    CHECK_VIOLATION,
-    UNIQUE_VIOLATION,
-    sqlstate_of,
-)
+from systemlog.storage.postgresql.errors import CHECK_VIOLATION, UNIQUE_VIOLATION, sqlstate_of
 from systemlog.storage.postgresql.partitioned import PartitionedStorage, known_spans
 
 COPY_FROM_ROWS = 20
@@ -71,9 +67,8 @@ class WritingStorage(PartitionedStorage):
         """Insert by COPY. If a key is already stored, repeat through a staging table, which skips it."""
         if not rows:
             return 0
-        rows = sorted(
-            rows, key=lambda row: row[:2]
-        )  # in a fixed order, so that two writers of the same keys cannot deadlock
+        # In a fixed order, so that two writers of the same keys cannot deadlock.
+        rows = sorted(rows, key=lambda row: row[:2])
         self.ensure_partitions({row.timestamp for row in rows})
         for attempt in (1, 2):
             try:
@@ -89,7 +84,7 @@ class WritingStorage(PartitionedStorage):
         raise AssertionError("unreachable")
 
     def insert_durably(self, rows: Sequence[Row]) -> int:
-        """`insert`, whose commit waits for the server's disk."""
+        """Insert like `insert`, with a COMMIT that waits for the server's disk."""
         rows = sorted(rows, key=lambda row: row[:2])
         for attempt in (1, 2):
             self.ensure_partitions({row.timestamp for row in rows})
@@ -100,7 +95,7 @@ class WritingStorage(PartitionedStorage):
             except IntegrityError as error:
                 if sqlstate_of(error) != CHECK_VIOLATION or attempt == 2:
                     raise
-                # A partition that this process remembered was dropped since.
+                # A partition in the cache of this process was dropped since.
                 known_spans.pop(self._database(), None)
         raise AssertionError("unreachable")
 

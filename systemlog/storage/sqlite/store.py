@@ -40,7 +40,7 @@ INSERT_SQL = (
     f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
     " ON CONFLICT (timestamp, id) DO NOTHING"
 )
-DOOMED_SQL = f"""
+EXPIRED_ROWS_SQL = f"""
     SELECT rowid, timestamp FROM {TABLE} WHERE timestamp >= %s AND {{condition}} ORDER BY timestamp LIMIT {PRUNE_BATCH}
 """
 DELETE_SQL = f"DELETE FROM {TABLE} WHERE rowid IN ({{marks}})"
@@ -206,13 +206,15 @@ class SQLiteStorage(Storage):
         try:
             while True:
                 with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-                    cursor.execute(DOOMED_SQL.format(condition=condition.sql), [since, *condition.values])
-                    doomed = cursor.fetchall()
-                    if not doomed:
+                    cursor.execute(EXPIRED_ROWS_SQL.format(condition=condition.sql), [since, *condition.values])
+                    expired_rows = cursor.fetchall()
+                    if not expired_rows:
                         return deleted
-                    cursor.execute(DELETE_SQL.format(marks=", ".join(["%s"] * len(doomed))), [row for row, _ in doomed])
+                    cursor.execute(
+                        DELETE_SQL.format(marks=", ".join(["%s"] * len(expired_rows))), [row for row, _ in expired_rows]
+                    )
                     deleted += int(cursor.rowcount)
-                since = self._adapt(doomed[-1][1].replace(tzinfo=self.connection.timezone))
+                since = self._adapt(expired_rows[-1][1].replace(tzinfo=self.connection.timezone))
                 callbacks.progress(deleted)
                 time.sleep(PRUNE_PAUSE_S)
         finally:

@@ -58,10 +58,8 @@ class CitusRetentionStorage(CountingStorage):
                 self._move_late()
                 yield
         finally:
-            with (
-                suppress(DatabaseError),
-                self.connection.cursor() as cursor,
-            ):  # an error of the block itself matters more
+            # An error of the block itself matters more than one of this statement.
+            with suppress(DatabaseError), self.connection.cursor() as cursor:
                 cursor.execute("RESET citus.propagate_set_commands")
 
     def plan(self, partition: Partition, expiry: Expiry) -> Step:
@@ -91,7 +89,7 @@ class CitusRetentionStorage(CountingStorage):
         callbacks: Callbacks,
         archive: Callable[[Partition, Iterator[bytes]], None],
     ) -> int:
-        self.ensure_partitions([datetime.now(UTC)])  # for the note
+        self.ensure_partitions([datetime.now(UTC)])  # for the record about the removal
         gone, archived = (expired(expiry, unadapted, archived_only=only) for only in (False, True))
         went = 0
 

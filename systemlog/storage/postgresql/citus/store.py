@@ -25,13 +25,7 @@ from systemlog.storage.postgresql.citus.counting import COUNTED, lock_days_share
 from systemlog.storage.postgresql.citus.retention import CitusRetentionStorage
 from systemlog.storage.postgresql.citus.shards import NODES_SQL, with_sizes
 from systemlog.storage.postgresql.errors import UNIQUE_VIOLATION, sqlstate_of
-from systemlog.storage.postgresql.writing import (
-    COPY_FROM_ROWS,
-    STAGE,
-    STAGE_SQL,
-    UNSTAGE_SQL,
-    insertion,
-)
+from systemlog.storage.postgresql.writing import COPY_FROM_ROWS, STAGE, STAGE_SQL, UNSTAGE_SQL, insertion
 
 REFUSED_COPY = "XX000"
 """The SQLSTATE of any error that a worker raises during a COPY: an internal error."""
@@ -51,11 +45,11 @@ class CitusStorage(CitusRetentionStorage):
 
     def insert(self, rows: Sequence[Row]) -> int:
         """Do the same as on one PostgreSQL, and retry after a deadlock."""
-        return self._despite_deadlocks(lambda: super(CitusStorage, self).insert(rows))
+        return self._retrying_deadlocks(lambda: super(CitusStorage, self).insert(rows))
 
     def land(self, slices: Sequence[Slice], start: int, on_conflict: OnConflict | None = None) -> dict[uuid.UUID, int]:
         """Do the same as on one PostgreSQL, and retry after a deadlock."""
-        return self._despite_deadlocks(lambda: super(CitusStorage, self).land(slices, start, on_conflict))
+        return self._retrying_deadlocks(lambda: super(CitusStorage, self).land(slices, start, on_conflict))
 
     def spans(self) -> list[Span]:
         """Return the spans of all partitions, because only the workers know which have rows."""
@@ -127,7 +121,7 @@ class CitusStorage(CitusRetentionStorage):
     def _may_be_known(self, error: DatabaseError) -> bool:
         return sqlstate_of(error) in (UNIQUE_VIOLATION, REFUSED_COPY)
 
-    def _despite_deadlocks(self, write: Callable[[], T]) -> T:
+    def _retrying_deadlocks(self, write: Callable[[], T]) -> T:
         """Call `write`, again after a deadlock.
 
         Two writers of the same keys may deadlock whatever their order, each waiting for the other on another node.
