@@ -251,6 +251,7 @@ def test_what_clients_ask_before_they_send(path: str, send: Send) -> None:
 def test_setting_up_does_nothing_and_the_rest_is_404(send: Send, new_token: Callable[..., str]) -> None:
     for path in ("_index_template/a", "_ilm/policy/b", "_ingest/pipeline/c", "_data_stream/d", "_template/e"):
         assert send(f"/elastic/{path}", b"{}", method="PUT").json() == {"acknowledged": True}
+    assert send("/elastic/a/_refresh").status_code == 200
     for path in ("_search", "a/_search", "a", "_nodes", "a/_create"):
         response = send(f"/elastic/{path}", method="GET")
         assert response.status_code == 404
