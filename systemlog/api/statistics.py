@@ -37,8 +37,8 @@ class HistogramView(LogView):
         operation_id="system_logs_histogram",
         summary="Count records by time",
         description="Buckets begin at midnight UTC, those of weeks on Monday. Empty buckets are included. The first "
-        "and the last bucket count only records within `since` and `until`. Whole hours by level, category and source come "
-        "from the roll-up and are exact.",
+        "and the last bucket count only records within `since` and `until`. Whole hours by level, category and source "
+        "come from the roll-up and are exact.",
         parameters=HISTOGRAM_PARAMETERS,
         responses={200: HistogramSerializer},
     )
