@@ -1,4 +1,4 @@
-"""The template filter of the pages that document the problem types."""
+"""A template filter for the pages that document the problem types."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ _CODE = re.compile(r"`([^`]*)`")
 
 @register.filter
 def code_spans(html: SafeString) -> SafeString:
-    """Turn `text` between backticks, as docstrings have it, into a `<code>` element of HTML that is escaped already."""
+    """Replace each `text` between backticks by a `<code>` element. The HTML must be escaped already."""
     return mark_safe(_CODE.sub(r"<code>\1</code>", html))  # noqa: S308  (`linebreaks` has escaped the text)
