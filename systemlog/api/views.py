@@ -55,8 +55,8 @@ OTHER_PARAMETERS = {"limit", "cursor", "since", "until"}
     create=extend_schema(
         summary="Write one record, or many",
         description="A JSON object is one record. It is stored when the answer is 201 (200 if a record with its `id` "
-        "and `timestamp` was stored before). A JSON array or NDJSON, also gzip-encoded, is a bulk. Its good records are "
-        "accepted (202) and stored as soon as the database takes them; the answer names the bad ones.",
+        "and `timestamp` was stored before). A JSON array or NDJSON, also gzip-encoded, is a bulk. Its good records "
+        "are accepted (202) and stored as soon as the database takes them; the answer names the bad ones.",
         request={
             "application/json": RecordOrRecordsSerializer,
             "application/x-ndjson": RecordLinesSerializer,
