@@ -7,6 +7,7 @@ take within a few seconds are refused, and a transaction that is under way then 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,9 +20,13 @@ from systemlog.conf import conf
 from systemlog.exceptions import SystemLogError
 from systemlog.journal.reentrancy import storing_records
 from systemlog.journal.stderr import complain
-from systemlog.records.copy_text import decode
+from systemlog.records.copy_text import decode, texts
+from systemlog.records.repetition import repeats
 from systemlog.records.row import Row
 from systemlog.storage import Storage, get_storage
+from systemlog.storage.conflicts import KEY_BYTES
+
+logger = logging.getLogger("systemlog.landing")
 
 TIMEOUT_S = 5.0
 COMMIT_S = 1.0
@@ -62,7 +67,7 @@ class DirectSink:
         """Store all the lines, or none."""
         if self._storing == threading.get_ident():
             return 0  # this record was logged while another one is stored, and would wait for that one
-        job = _Job([decode(line) for line in lines])
+        job = _Job(lines)
         deadline = time.monotonic() + self._timeout_s
         # While the database fails, one caller tries, and no other caller waits for that one.
         if self._is_paused() or not self._turn.acquire(timeout=0 if self._failing else self._timeout_s):
@@ -78,7 +83,10 @@ class DirectSink:
             self._failing = False
         elif time.monotonic() - begun > self._timeout_s * SLOW_SHARE:
             self._failing, self._paused_until = True, time.monotonic() + self._pause_s
-        return len(lines) if stored else 0
+        if not stored:
+            return 0
+        _report_conflicts(job.conflicts)
+        return len(lines)
 
     def close(self) -> None:
         """End the thread after the job under way."""
@@ -137,8 +145,11 @@ class _Worker(threading.Thread):
 class _Job:
     """Records to be stored. Either the caller gives them up or they are committed, never both."""
 
-    def __init__(self, rows: list[Row]) -> None:
-        self._rows = rows
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        self._lines = lines
+        self._rows = [decode(line) for line in lines]
+        self.conflicts: list[Row] = []
+        """The records that were not stored, because other records have their ids and timestamps."""
         self._fate = threading.Lock()
         """Acquired once, either by the caller that gives up or by the thread that is about to commit."""
         self._storage: Storage | None = None
@@ -188,15 +199,32 @@ class _Job:
 
     def _attempt(self, storage: Storage) -> None:
         with transaction.atomic(using=storage.connection.alias):
-            storage.insert(self._rows)
+            if storage.insert(self._rows) < len(self._rows):
+                self.conflicts = self._find_conflicts(storage)
             if not self._fate.acquire(blocking=False):
                 raise CallerGaveUp
+
+    def _find_conflicts(self, storage: Storage) -> list[Row]:
+        known = storage.find_stored(row[:2] for row in self._rows)
+        return [
+            row
+            for row, line in zip(self._rows, self._lines, strict=True)
+            if (stored := known.get(line[:KEY_BYTES])) is not None and not repeats(stored, texts(line))
+        ]
+
+
+def _report_conflicts(conflicts: Sequence[Row]) -> None:
+    """Log each record that was not stored with its values: without a disk there is no quarantine that could keep it."""
+    for row in conflicts:
+        logger.warning(
+            "A record was not stored, because another one has its id and timestamp.",
+            extra={"action": "direct.conflict", "record": row._asdict()},
+        )
 
 
 @contextmanager
 def _connection_of_its_own() -> Iterator[None]:
-    """Context manager: this thread uses another connection to the log database than the one that may be in a
-    transaction."""
+    """Context manager: this thread uses a new connection to the log database, in place of one in a transaction."""
     alias = conf().DATABASE
     before = connections[alias]
     connections[alias] = connections.create_connection(alias)

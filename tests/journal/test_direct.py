@@ -20,6 +20,7 @@ from systemlog.conf import conf
 from systemlog.journal import backends as journal_backends
 from systemlog.landing.direct import DirectSink
 from systemlog.models import SystemLog
+from tests.support.landing import row
 from tests.support.servers import Platform
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -156,6 +157,20 @@ def test_what_the_database_refuses_is_refused_and_the_next_record_is_stored(use:
     assert not sink.append(b"\t".join([b"2026-11-27 12:00:00.000000+00", b"0" * 32, b"INFO", *[b"\\N"] * 9]))
     assert record("c", "next")
     assert stored() == ["next"]
+
+
+def test_a_record_of_a_bulk_whose_key_another_one_has_is_kept_in_a_warning(
+    use: Use, caplog: pytest.LogCaptureFixture
+) -> None:
+    use()
+    first = row("first")
+    assert journal_backends.accept_rows([first]) == 1
+    rows = [first, first._replace(message="second"), row("third")]
+    assert journal_backends.accept_rows(rows) == 3
+    assert stored()[:2] == ["first", "third"]
+    assert "second" not in stored()
+    (warning,) = (each for each in caplog.records if each.name == "systemlog.landing")
+    assert warning.__dict__["record"]["message"] == "second"
 
 
 def test_what_storing_a_record_logs_does_not_wait_for_that_record(use: Use, logger: logging.Logger) -> None:
