@@ -45,16 +45,28 @@ def counts_of(request: HttpRequest) -> list[Count]:
     return found
 
 
-def admit(request: HttpRequest, policies: Iterable[Policy], counts: list[Count]) -> None:
-    """Count the request by each policy that applies to it, until one refuses it.
+def admit(request: HttpRequest, those: Iterable[Policy], counts: list[Count]) -> None:
+    """Count the request by each of those policies that applies to it, until one refuses it.
 
     Raises `TooManyRequests`; `Unavailable` where the store is dead and the settings say so.
     """
-    for policy in policies:
-        if policy.applies is None or policy.applies(request):
-            who = policy.who(request)
-            if who is not None:
-                count(policy, who, counts)
+    for policy in those:
+        if policy.applies is not None and not policy.applies(request):
+            continue
+        who = policy.who(request)
+        if who is None:
+            continue
+        spare = guard().take(policy.key(who), policy.rate)
+        if spare is None:
+            if conf().LIMITS_FAIL == "closed":
+                raise limits_unavailable()
+            continue
+        counted = Count(policy, spare)
+        counts.append(counted)
+        if spare < 0:
+            instruments().LIMITED.labels(policy.name).inc()
+            refusals.note(policy.key(who), policy.name, policy.by, who)
+            raise limit_exceeded(counted)
 
 
 def admit_user(request: HttpRequest) -> None:
@@ -65,27 +77,3 @@ def admit_user(request: HttpRequest) -> None:
     others = policies().others
     if others:
         admit(request, others, counts_of(request))
-
-
-def count(policy: Policy, who: str, counts: list[Count]) -> None:
-    """Count a request of `who`. Raises as `admit` does."""
-    key = policy.key(who)
-    store = guard()
-    spare = store.known(key) if store.is_remote else None
-    if spare is None:
-        spare = store.take(key, policy.rate)
-    settle(policy, who, key, spare, counts)
-
-
-def settle(policy: Policy, who: str, key: bytes, spare: int | None, counts: list[Count]) -> None:
-    """Note what the store said. Raises as `admit` does."""
-    if spare is None:
-        if conf().LIMITS_FAIL == "closed":
-            raise limits_unavailable()
-        return
-    counted = Count(policy, spare)
-    counts.append(counted)
-    if spare < 0:
-        instruments().LIMITED.labels(policy.name).inc()
-        refusals.note(key, policy.name, policy.by, who)
-        raise limit_exceeded(counted)

@@ -33,8 +33,9 @@ def advance(tat: int, now: int, rate: Rate) -> tuple[int, int]:
     possible one.
     """
     interval_ns, tolerance_ns = rate
-    after = max(min(tat, now + tolerance_ns), now) + interval_ns
-    spare = now + tolerance_ns - after
+    latest = now + tolerance_ns
+    after = (now if tat < now else min(tat, latest)) + interval_ns
+    spare = latest - after
     return (after, spare) if spare >= 0 else (tat, spare)
 
 

@@ -38,6 +38,7 @@ class Guard:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.is_remote = store.is_remote
+        self._take = store.take
         self._ask_again_at: float | None = None
         """Set while the store is dead."""
         self._refused: dict[bytes, int] = {}
@@ -64,8 +65,10 @@ class Guard:
         """Count one request of the key, and give the spare time (see `gcra`); None where the store is dead."""
         if self._ask_again_at is not None and not self._may_ask():
             return None
+        if self.is_remote and (known := self.known(key)) is not None:
+            return known
         try:
-            spare = self.store.take(key, rate)
+            spare = self._take(key, rate)
         except StoreUnavailable as error:
             self._fail(error)
             return None

@@ -35,15 +35,17 @@ class Count(NamedTuple):
 
 def write_headers(response: HttpResponseBase, counts: list[Count]) -> None:
     """Put the headers into the response."""
-    strictest = counts[0]
-    policy = strictest.policy
+    policy, spare_ns = counts[0]
     items = policy.item
-    left = strictest.remaining
-    for count in counts[1:]:
-        items = f"{items}, {count.policy.item}"
-        if (fewer := count.remaining) < left or (fewer == left and count.spare_ns < 0):
-            strictest, policy, left = count, count.policy, fewer
+    if len(counts) > 1:
+        items = ", ".join(count.policy.item for count in counts)
+        policy, spare_ns = min(counts, key=lambda count: (count.remaining, count.spare_ns))
+    interval_ns = policy.rate.interval_ns
+    if spare_ns >= 0:  # `remaining` and `wait_ns`, spelled out: each answer comes through here
+        left, span_ns = spare_ns // interval_ns, interval_ns - spare_ns % interval_ns
+    else:
+        left, span_ns = 0, -spare_ns
     # The mapping below `headers`, by lower-case name: setting a value there costs a tenth, and ours need no check.
     stored = response.headers._store
     stored["ratelimit-policy"] = (RATE_LIMIT_POLICY, items)
-    stored["ratelimit"] = (RATE_LIMIT, f'"{policy.name}";r={left};t={strictest.wait_s}')
+    stored["ratelimit"] = (RATE_LIMIT, f"{policy.prefix}{left};t={whole_seconds(span_ns)}")

@@ -13,10 +13,10 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from systemlog.limits.admission import admit, counts_of
+from systemlog.limits.admission import COUNTS, admit, counts_of
 from systemlog.limits.guard import guard
 from systemlog.limits.headers import Count, write_headers
-from systemlog.limits.policies import policies
+from systemlog.limits.policies import NONE, policies
 from systemlog.limits.refusal import may_block, refusal
 from systemlog.limits.refusals import refusals
 from systemlog.problems import ProblemException
@@ -44,9 +44,10 @@ class LimitMiddleware:
         if self._is_async:
             return self._call_async(request)
         in_force = policies()
-        if not (in_force.by_address or in_force.others) or self._is_free(request):
+        if in_force is NONE or self._is_free(request):
             return self.get_response(request)
-        counts = counts_of(request)
+        counts: list[Count] = []
+        request.__dict__[COUNTS] = counts
         try:
             admit(request, in_force.by_address, counts)
         except ProblemException as exc:
@@ -59,7 +60,7 @@ class LimitMiddleware:
 
     async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
         in_force = policies()
-        if not (in_force.by_address or in_force.others) or self._is_free(request):
+        if in_force is NONE or self._is_free(request):
             return await self.get_response(request)  # type: ignore[misc, no-any-return]  # async here
         counts = counts_of(request)
         try:

@@ -49,15 +49,10 @@ class Policy:
     """Whether it limits a request; None where it limits every one."""
     item: str
     """Its item of the header `RateLimit-Policy`."""
-    hasher: Any
-    """blake2b, which has read its name."""
-
-    def key(self, who: str) -> bytes:
-        """The key of a store: a digest, so that no store says who asks."""
-        hasher = self.hasher.copy()
-        hasher.update(who.encode("utf-8", "surrogatepass"))
-        digest: bytes = hasher.digest()
-        return digest
+    prefix: str
+    """What its item of the header `RateLimit` begins with."""
+    key: Callable[[str], bytes]
+    """Gives the key of a store: a digest, so that no store says who asks."""
 
 
 class Policies(NamedTuple):
@@ -87,7 +82,8 @@ def make_policy(given: Mapping[str, Any], *, namespace: str = "") -> Policy:
         who=_who(by),
         applies=_matcher(*(tuple(given.get(key, ())) for key in ("routes", "methods", "exempt"))),
         item=f'"{name}";q={quota};w={window_s}',
-        hasher=hashlib.blake2b(f"{namespace}{name}\0".encode(), key=_secret(), digest_size=KEY_BYTES),
+        prefix=f'"{name}";r=',
+        key=_keys(f"{namespace}{name}"),
     )
 
 
@@ -139,7 +135,10 @@ def user_key(request: HttpRequest) -> str | None:
     return str(user.pk) if user is not None and user.is_authenticated else None
 
 
-_in_force: tuple[object, Policies] = (None, Policies((), ()))
+NONE = Policies((), ())
+"""What is in force where there are no limits."""
+
+_in_force: tuple[object, Policies] = (None, NONE)
 
 
 def _read(given: Sequence[Any]) -> Policies:
@@ -155,8 +154,8 @@ def _read(given: Sequence[Any]) -> Policies:
         tuple(policy for policy in made.values() if policy.by == ADDRESS),
         tuple(policy for policy in made.values() if policy.by != ADDRESS),
     )
-    _in_force = (given, found)
-    return found
+    _in_force = (given, found if made else NONE)
+    return _in_force[1]
 
 
 def _wrong_with(given: object) -> Iterator[str]:
@@ -220,6 +219,18 @@ def _matcher(
 
 def _pattern(globs: tuple[str, ...]) -> Callable[[str], object]:
     return re.compile("|".join(fnmatch.translate(glob) for glob in globs)).match
+
+
+def _keys(name: str) -> Callable[[str], bytes]:
+    hasher = hashlib.blake2b(f"{name}\0".encode(), key=_secret(), digest_size=KEY_BYTES)
+
+    @functools.lru_cache(maxsize=4096)
+    def key(who: str) -> bytes:
+        one = hasher.copy()
+        one.update(who.encode("utf-8", "surrogatepass"))
+        return one.digest()
+
+    return key
 
 
 def _secret() -> bytes:

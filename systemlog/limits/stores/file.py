@@ -7,6 +7,7 @@ its header is not its own, and never written where the disk had no room for it b
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import stat
 import struct
@@ -28,9 +29,8 @@ PAUSE_S = 0.0005
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-def now_ns() -> int:
-    """Nanoseconds since the host started, of the clock that nobody can set."""
-    return time.clock_gettime_ns(_CLOCK)
+now_ns = functools.partial(time.clock_gettime_ns, _CLOCK)
+"""Nanoseconds since the host started, of the clock that nobody can set."""
 
 
 class LockedFile:
@@ -106,16 +106,16 @@ class StoreFile:
         self.path = path
         self._has_times = has_times
         self._size = HEADER_BYTES + size
-        self._open: LockedFile | None = None
+        self.opened: LockedFile | None = None
         self._identity = (0, 0)
 
     def open(self) -> LockedFile:
         """The open file. Raises `OSError`."""
-        return self._open or self._open_anew()
+        return self.opened or self._open_anew()
 
     def look(self) -> None:
         """See whether the path still leads to the open file; if not, open what is there, or make it again."""
-        if self._open is None:
+        if self.opened is None:
             return
         try:
             status = os.stat(self.path, follow_symlinks=False)
@@ -124,13 +124,13 @@ class StoreFile:
         else:
             identity, size = (status.st_dev, status.st_ino), status.st_size
         if identity != self._identity:
-            self._open_anew(self._open)
+            self._open_anew(self.opened)
         elif size < self._size:
-            self._prepare(self._open.descriptor)
+            self._prepare(self.opened.descriptor)
 
     def close(self) -> None:
         """Close the descriptor."""
-        left, self._open = self._open, None
+        left, self.opened = self.opened, None
         if left is not None:
             os.close(left.descriptor)
 
@@ -146,11 +146,11 @@ class StoreFile:
         except BaseException:
             os.close(descriptor)
             raise
-        self._open = LockedFile(descriptor, self._size)
+        opened = self.opened = LockedFile(descriptor, self._size)
         self._identity = status.st_dev, status.st_ino
         if old is not None:
             os.close(old.descriptor)
-        return self._open
+        return opened
 
     def _prepare(self, descriptor: int, old: LockedFile | None = None) -> None:
         """Give the file its size and header. A new file in the place of a deleted one gets what that one held."""

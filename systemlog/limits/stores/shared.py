@@ -8,14 +8,16 @@ mapped file that is cut short, or has no room on the disk, ends the process (SIG
 
 from __future__ import annotations
 
+import os
 import struct
 import threading
+from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, lockf
 from pathlib import Path
 
 from systemlog.forking import run_after_fork
 from systemlog.limits.gcra import Rate, advance
 from systemlog.limits.metrics import instruments
-from systemlog.limits.stores.file import LockedFile, StoreFile, now_ns
+from systemlog.limits.stores.file import HEADER_BYTES, LockedFile, StoreFile, now_ns
 from systemlog.limits.stores.interface import KEY_BYTES, StoreUnavailable
 
 ROWS = 8192
@@ -28,6 +30,8 @@ HORIZON_NS = 2 * 366 * 86_400 * 10**9
 _slot = struct.Struct(f"<{KEY_BYTES}sQ")
 _tat = struct.Struct("<Q")
 _tats = struct.Struct("<" + f"{KEY_BYTES}xQ" * WAYS)
+
+LOCK = LOCK_EX | LOCK_NB
 
 LOOK_NS = 10**9
 """How often the file is looked at: whether it was deleted or cut short."""
@@ -42,17 +46,43 @@ class SharedStore:
         self._file = StoreFile(path, ROWS * ROW_BYTES, has_times=True)
         self._lock = threading.Lock()
         self._look_at_ns = 0
+        self._is_look_due = False
         run_after_fork(self._begin_in_child)
 
     def take(self, key: bytes, rate: Rate, /) -> int:
         """Count one request of the key."""
+        # Each request comes through here: the calls of `LockedFile` are spelled out, which saves a third of the time.
+        start = (key[0] << 8 | key[1]) % ROWS * ROW_BYTES
+        at = HEADER_BYTES + start
         try:
             with self._lock:
-                now = now_ns()
-                if now > self._look_at_ns:
-                    self._file.look()
-                    self._look_at_ns = now + LOOK_NS
-                return self._take(key, rate, self._file.open())
+                if self._is_look_due:
+                    self._look()
+                file = self._file.opened or self._file.open()
+                descriptor = file.descriptor
+                try:
+                    lockf(descriptor, LOCK, ROW_BYTES, at)
+                except (BlockingIOError, PermissionError):
+                    file.lock(start, ROW_BYTES)
+                try:
+                    row = os.pread(descriptor, ROW_BYTES, at)
+                    if len(row) < ROW_BYTES:
+                        row = file.read(start, ROW_BYTES)
+                    # The clock is read under the lock: the time of a row never goes back.
+                    now = now_ns()
+                    if now > self._look_at_ns:
+                        self._is_look_due = True
+                    place = row.find(key)
+                    if place < 0 or place % SLOT_BYTES:
+                        place = _find(row, key)
+                        if place < 0:
+                            return self._add(key, rate, row, file, start)
+                    tat, spare = advance(_tat.unpack_from(row, place + KEY_BYTES)[0], now, rate)
+                    if spare >= 0:
+                        os.pwrite(descriptor, _tat.pack(tat), at + place + KEY_BYTES)
+                    return spare
+                finally:
+                    lockf(descriptor, LOCK_UN, ROW_BYTES, at)
         except OSError as error:
             raise StoreUnavailable(f"{self._file.path}: {error.strerror or error}") from error
 
@@ -72,42 +102,31 @@ class SharedStore:
         with self._lock:
             self._file.close()
 
-    def _take(self, key: bytes, rate: Rate, file: LockedFile) -> int:
-        start = (key[0] << 8 | key[1]) % ROWS * ROW_BYTES
-        file.lock(start, ROW_BYTES)
-        try:
-            row = file.read(start, ROW_BYTES)
-            # The clock is read under the lock: the time of a row never goes back.
-            now = now_ns()
-            at = _find(row, key)
-            if at is None:
-                place, evicted = _free_place(_tats.unpack(row), now)
-                tat, spare = advance(0, now, rate)
-                file.write(start + place * SLOT_BYTES, _slot.pack(key, tat))
-                if evicted:
-                    instruments().EVICTIONS.inc()
-                return spare
-            before = _tat.unpack_from(row, at + KEY_BYTES)[0]
-            tat, spare = advance(before, now, rate)
-            if spare >= 0:
-                file.write(start + at + KEY_BYTES, _tat.pack(tat))
-            return spare
-        finally:
-            file.unlock(start, ROW_BYTES)
+    def _look(self) -> None:
+        self._file.look()
+        self._look_at_ns, self._is_look_due = now_ns() + LOOK_NS, False
+
+    def _add(self, key: bytes, rate: Rate, row: bytes, file: LockedFile, start: int) -> int:
+        """Take a slot for a key that has none; the row is locked."""
+        now = now_ns()
+        place, evicted = _free_place(_tats.unpack(row), now)
+        tat, spare = advance(0, now, rate)
+        file.write(start + place * SLOT_BYTES, _slot.pack(key, tat))
+        if evicted:
+            instruments().EVICTIONS.inc()
+        return spare
 
     def _begin_in_child(self) -> None:
         # The descriptor stays good: a child holds none of its parent's locks. But another thread may have held this.
         self._lock = threading.Lock()
 
 
-def _find(row: bytes, key: bytes) -> int | None:
-    """Where the key's slot begins in the row."""
+def _find(row: bytes, key: bytes) -> int:
+    """Where the key's slot begins in the row; -1 if it has none."""
     at = row.find(key)
-    while at >= 0:
-        if at % SLOT_BYTES == 0:
-            return at
+    while at >= 0 and at % SLOT_BYTES:
         at = row.find(key, at + 1)
-    return None
+    return at
 
 
 def _free_place(tats: tuple[int, ...], now: int) -> tuple[int, bool]:
