@@ -223,3 +223,16 @@ def test_a_database_that_is_busy_is_noticed_within_a_second(limit: Limit) -> Non
         assert time.monotonic() - began < 1
 
     assert store.take(os.urandom(16), rate(1)) >= 0
+
+
+@pytest.mark.skipif("config.getoption('db') == 'sqlite'", reason="SQLite has no server")
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_the_server_has_ended_is_made_anew(limit: Limit) -> None:
+    limit(LIMITS_STORE="database")
+    store = guard.guard().store
+    store.check()
+    own = store._worker._connection.connection.info.backend_pid
+    with connections[conf().DATABASE].cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [own])
+
+    assert store.take(os.urandom(16), rate(1)) >= 0

@@ -10,9 +10,10 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any
 
 from django.db import DatabaseError, Error, InterfaceError, OperationalError, connections
@@ -112,26 +113,24 @@ class DatabaseStore:
 
 
 class _Worker:
-    """A thread and its connection."""
+    """A thread and its connection. The process does not wait for the thread when it ends: it may hang."""
 
     def __init__(self, alias: str) -> None:
         self._alias = alias
-        self._executor = ThreadPoolExecutor(1, "systemlog-limits")
+        self._waiting: SimpleQueue[tuple[Any, Future[int]] | None] = SimpleQueue()
         self._connection: BaseDatabaseWrapper | None = None
         self._taken = 0
+        threading.Thread(target=self._work, name="systemlog-limits", daemon=True).start()
 
     def submit(self, what: Any) -> Future[int]:
-        """Have it done in the thread. Raises `StoreUnavailable` when the worker has ended."""
-        try:
-            return self._executor.submit(self._run, what)
-        except RuntimeError as error:
-            raise StoreUnavailable("The process ends.") from error
+        """Have it done in the thread."""
+        future: Future[int] = Future()
+        self._waiting.put((what, future))
+        return future
 
     def end(self) -> None:
         """Close the connection when what is being done is done."""
-        with suppress(RuntimeError):
-            self._executor.submit(self._close)
-        self._executor.shutdown(wait=False)
+        self._waiting.put(None)
 
     def take(self, key: bytes, rate: Rate) -> int:
         """Count one request."""
@@ -151,35 +150,41 @@ class _Worker:
         self._execute(ASK, {"key": bytes(KEY_BYTES), "now": time.time_ns()})
         return 0
 
+    def _work(self) -> None:
+        while (item := self._waiting.get()) is not None:
+            what, future = item
+            if not future.set_running_or_notify_cancel():
+                continue  # nobody waits for it any more
+            try:
+                future.set_result(self._run(what))
+            except Exception as error:  # noqa: BLE001  (raised where it is waited for)
+                future.set_exception(error)
+            if self._taken >= TIDY_EVERY:
+                self._taken = 0
+                self._tidy()
+        self._close()
+
     def _run(self, what: Any) -> int:
         try:
             given: int = what(self)
         except (OperationalError, InterfaceError):
-            if self._connection is None:
+            if self._connection is None or self._connection.vendor == "sqlite":
                 raise
             # The server may have ended a connection that was idle for long: a new one decides.
             self._close()
             given = what(self)
-        if self._taken >= TIDY_EVERY:
-            self._taken = 0
-            self._executor.submit(self._tidy)
         return given
 
     def _tidy(self) -> None:
-        with suppress(Error, RuntimeError):
+        with suppress(Error):
             self._execute(TIDY, {"key": secrets.token_bytes(KEY_BYTES), "now": time.time_ns(), "rows": TIDY_ROWS})
 
     def _execute(self, statement: str, values: dict[str, Any]) -> Any:
         if self._connection is None:
             self._connection = _connect(self._alias)
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(statement.format(**WORDS[self._connection.vendor]), values)
-                return cursor.fetchone() if cursor.description else None
-        except Error:
-            if self._connection.vendor != "sqlite":
-                self._close()
-            raise
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement.format(**WORDS[self._connection.vendor]), values)
+            return cursor.fetchone() if cursor.description else None
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
