@@ -23,6 +23,7 @@ from tests.support.servers import PROJECT
 
 DAY_NS = 86_400 * SECOND_NS
 ONE = make_rate(1, DAY_NS, 1)
+SECOND_OF_A_BUSY_MACHINE_S = 3
 SIZE = file.HEADER_BYTES + ROWS * ROW_BYTES
 
 LOCK = """
@@ -100,7 +101,7 @@ def test_a_process_that_was_stopped_holds_nobody_up_for_long(store: SharedStore,
         began = time.monotonic()
         with pytest.raises(StoreUnavailable, match="its lock is held by a process that does not go on"):
             store.take(key, ONE)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < SECOND_OF_A_BUSY_MACHINE_S
         assert store.take(other, ONE) >= 0
 
 
