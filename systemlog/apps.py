@@ -1,4 +1,4 @@
-"""The reusable app: registers its checks, and has the lander start with the first request."""
+"""The app configuration: registers checks and signal receivers, and starts the lander with the first request."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from django.apps import AppConfig
 
 
 class SystemLogConfig(AppConfig):
-    """App `systemlog`."""
+    """Configuration of the app `systemlog`."""
 
     name = "systemlog"
     verbose_name = "System log"
 
     def ready(self) -> None:
-        """Register the system checks, and what happens with connections, the first request and the end."""
+        """Register the system checks, and receivers for connections, the first request and the end of the process."""
         from django.apps import apps
         from django.core.signals import request_started
         from django.db.backends.signals import connection_created

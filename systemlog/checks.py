@@ -1,4 +1,4 @@
-"""System checks: configuration that would fail at run time is named at start-up, with what to do."""
+"""System checks: they report at start-up what would fail at run time, with a hint what to do."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
 
 @register(Tags.compatibility)
 def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.E001: the log database is of a known vendor; E003: the alias exists; E004: it is routed."""
+    """systemlog.E001: the log database is of a known vendor. E003: its alias exists. E004: a router sends the log
+    there."""
     alias = conf().DATABASE
     if alias not in connections:
         return [
@@ -49,7 +50,7 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
     messages: list[CheckMessage] = []
     vendor = connections[alias].vendor
     if vendor == "unknown":
-        return []  # no database is configured, which Django says itself
+        return []  # no database is configured, and Django itself reports that
     if vendor not in SUPPORTED_VENDORS:
         messages.append(
             Error(
@@ -73,7 +74,7 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
 
 @register(Tags.compatibility)
 def check_driver(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.E007: PostgreSQL is spoken to by psycopg 3, whose COPY the log uses."""
+    """systemlog.E007: Django uses psycopg 3 for PostgreSQL, because the log needs its COPY."""
     alias = conf().DATABASE
     if alias not in connections or connections[alias].vendor != "postgresql" or compat.uses_psycopg3():
         return []
@@ -89,7 +90,7 @@ def check_driver(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> l
 
 @register(Tags.compatibility)
 def check_own_file(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.W031 and W032: on SQLite, the log and the project's own transactions do not fail each other."""
+    """systemlog.W031 and W032: on SQLite, the log and the project's own transactions do not make each other fail."""
     alias = conf().DATABASE
     if alias != "default" or alias not in connections or connections[alias].vendor != "sqlite":
         return []
@@ -136,7 +137,7 @@ def check_cluster(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> 
 def check_distribution(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: object
 ) -> list[CheckMessage]:
-    """systemlog.W030: the table is distributed where `CITUS` says so, and only there; asked of the database."""
+    """systemlog.W030: the table is distributed if and only if `CITUS` says so. This check asks the database."""
     alias = conf().DATABASE
     if alias not in (databases or ()) or connections[alias].vendor != "postgresql":
         return []
@@ -156,8 +157,8 @@ def check_distribution(
 
 @register(Tags.urls)
 def check_urls(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.W033: where the log API is installed, no pattern before it takes its paths."""
-    if not getattr(settings, "ROOT_URLCONF", None):  # a project of workers alone has none
+    """systemlog.W033: no URL pattern before the log API's takes its paths."""
+    if not getattr(settings, "ROOT_URLCONF", None):  # a project that only runs workers has none
         return []
     try:
         path = reverse("system-log-list")
@@ -181,7 +182,7 @@ def check_urls(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> lis
 
 @register(Tags.compatibility)
 def check_time_zones(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.E006: times are instants, and not what some clock on a wall showed."""
+    """systemlog.E006: USE_TZ is on, because the log stores instants and not local times."""
     if settings.USE_TZ:
         return []
     return [
@@ -191,21 +192,23 @@ def check_time_zones(app_configs: Sequence[AppConfig] | None, **kwargs: object) 
 
 @register(Tags.files)
 def check_journal_directory(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.E005: the directory of the journal can be used, and by nobody else."""
+    """systemlog.E005: this process can use the directory of the journal, and no other user can write to it."""
     if conf().JOURNAL != "files" and not conf().JOURNAL_DIR:
         return []
     try:
         path = journal_directory()
     except JournalUnusable as error:
-        told = str(error)
+        problem = str(error)
     else:
         wrong = _wrong_with(path)
         if wrong is None:
             return []
-        told = f"{NAME}['JOURNAL_DIR'] {wrong}." if conf().JOURNAL_DIR else f"The journal's directory {path} {wrong}."
+        problem = (
+            f"{NAME}['JOURNAL_DIR'] {wrong}." if conf().JOURNAL_DIR else f"The journal's directory {path} {wrong}."
+        )
     return [
         Error(
-            told,
+            problem,
             hint="Name a directory on a local disk that outlives restarts, of the service's user, with mode 0700.",
             id="systemlog.E005",
         )

@@ -1,4 +1,4 @@
-"""Private APIs of other packages that this app needs, each with its reason and a test that fails when it changes."""
+"""Private APIs of other packages that this app uses, each with the reason and a test that fails when it changes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Q = TypeVar("Q", bound=QuerySet[Any, Any])
 def in_tests() -> bool:
     """Whether Django's test environment is set up in this process.
 
-    Django keeps what it puts back afterwards in an attribute that it does not document, and has no plainer sign (5.2,
-    6.0, 6.1). Its `mail.outbox` is none: the e-mail backend `locmem` makes one, too.
+    Django keeps the settings that it restores afterwards in an undocumented attribute, and has no other sign (5.2, 6.0,
+    6.1). `mail.outbox` is not such a sign, because the e-mail backend `locmem` creates it too.
     """
     utilities = sys.modules.get("django.test.utils")
     return hasattr(getattr(utilities, "_TestState", None), "saved_data")
@@ -44,9 +44,9 @@ def settings_read_before() -> Mapping[str, Any]:
 
 
 def uses_psycopg3() -> bool:
-    """Whether Django's PostgreSQL backend runs on psycopg 3. Raises ImportError where it has no driver at all.
+    """Whether Django's PostgreSQL backend uses psycopg 3. Raises `ImportError` where it has no driver at all.
 
-    Django chooses by itself, in a module that it does not document (5.2, 6.0, 6.1).
+    Django makes that choice in an undocumented module (5.2, 6.0, 6.1).
     """
     from django.db.backends.postgresql.psycopg_any import is_psycopg3
 
@@ -54,14 +54,14 @@ def uses_psycopg3() -> bool:
 
 
 def client_has_left(request: HttpRequest) -> bool:
-    """Whether the client has closed the connection, or its side of it; False where the server does not show it.
+    """Whether the client has closed the connection, or its side of it; False where the server does not show that.
 
-    WSGI has no word for this; gunicorn (21 to 27) puts the socket into the environment. To look at it takes nothing
-    away, but would wait where the socket has a timeout.
+    WSGI has no interface for this, but gunicorn (21 to 27) puts the socket into the environment. Peeking consumes no
+    data, but would block if the socket had a timeout.
     """
     connection = request.META.get("gunicorn.socket")
     if not isinstance(connection, socket.socket) or isinstance(connection, ssl.SSLSocket):
-        return False  # of an encrypted connection nothing can be looked at without being taken
+        return False  # an encrypted connection cannot be peeked at without consuming data
     if connection.gettimeout() is not None:
         return False
     try:
@@ -73,15 +73,15 @@ def client_has_left(request: HttpRequest) -> bool:
 
 
 def binds_on_server(connection: BaseDatabaseWrapper) -> bool:
-    """Whether a PostgreSQL connection sends parameters apart from the statement: a message then takes one statement.
+    """Whether a PostgreSQL connection sends parameters apart from the statement, so that a message takes one statement.
 
-    Django keeps the option `server_side_binding` in its settings, and nowhere that it documents for reading.
+    Django keeps the option `server_side_binding` in its settings, and documents no way to read it (5.2, 6.0, 6.1).
     """
     return bool(connection.settings_dict.get("OPTIONS", {}).get("server_side_binding"))
 
 
 def sqlite_error() -> type[Exception]:
-    """What a raw cursor of Django's SQLite backend raises, which Django wraps for its own cursors alone."""
+    """Return the exception class of raw SQLite cursors. Django translates it only for its own cursors (5.2, 6.0, 6.1)."""
     import sqlite3
 
     return sqlite3.Error
@@ -112,7 +112,7 @@ def input_stream(request: HttpRequest) -> Any:
 
 
 def replace_input_stream(request: HttpRequest, stream: Any) -> None:
-    """Have Django read the body from `stream`, unless somebody has begun to read it (`_stream`, `_read_started`)."""
+    """Make Django read the body from `stream`, unless reading has begun (`_stream`, `_read_started`; 5.2, 6.0, 6.1)."""
     if not request.__dict__.get("_read_started"):
         request._stream = stream
 
@@ -126,7 +126,7 @@ def mark_post_unreadable(request: HttpRequest) -> None:
 
 
 def was_logged(response: HttpResponseBase) -> bool:
-    """Return whether Django takes the response for logged (`_has_been_logged`; 5.2, 6.0, 6.1)."""
+    """Return whether Django considers the response logged (`_has_been_logged`; 5.2, 6.0, 6.1)."""
     return getattr(response, "_has_been_logged", False)
 
 

@@ -1,6 +1,6 @@
-"""Beginning anew in a forked process: locks, descriptors and random bits are its parent's there.
+"""Resetting state in a forked process, where locks, descriptors and random bits are still those of the parent.
 
-uWSGI forks without telling Python of it (unless `py-call-osafterfork` is set), but has a hook of its own.
+uWSGI forks without telling Python (unless `py-call-osafterfork` is set), but has a hook of its own.
 """
 
 from __future__ import annotations
@@ -14,26 +14,29 @@ _functions: list[Callable[[], None]] = []
 
 
 def run_after_fork(function: Callable[[], None]) -> Callable[[], None]:
-    """Have the function called in each process that is forked off this one, at once; twice in a row does no harm."""
+    """Call the function in each process that is forked off this one, at once. It may be called twice in a row.
+
+    Returns the function, so that this works as a decorator.
+    """
     _functions.append(function)
     return function
 
 
-def _begin() -> None:
+def _run_all() -> None:
     for function in _functions:
         function()
 
 
-def _hear_of_uwsgi() -> None:
+def _register_with_uwsgi() -> None:
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is None:
         return
     try:
-        # Whoever imports this module takes uWSGI's one hook for its list.
-        importlib.import_module("uwsgidecorators").postfork_chain.append(_begin)
-    except Exception:  # noqa: BLE001  (it is not installed, or the plain exception that there is no master process)
-        uwsgi.post_fork_hook = _begin  # type: ignore[attr-defined]  # a module without stubs
+        # uwsgidecorators takes uWSGI's only hook for its list of functions.
+        importlib.import_module("uwsgidecorators").postfork_chain.append(_run_all)
+    except Exception:  # noqa: BLE001  (not installed, or a plain Exception: there is no master process)
+        uwsgi.post_fork_hook = _run_all  # type: ignore[attr-defined]  # a module without stubs
 
 
-os.register_at_fork(after_in_child=_begin)
-_hear_of_uwsgi()
+os.register_at_fork(after_in_child=_run_all)
+_register_with_uwsgi()

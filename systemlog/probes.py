@@ -1,7 +1,6 @@
-"""What the probes and metrics of a service ask of the journal and the table: dotted paths for the app `health`, or
-any other.
+"""Probes and metrics of the journal and the table, as dotted paths for the app `health` or any other.
 
-Those of the journal read files only, so that they answer while the database does not.
+Those of the journal read only files, so they answer while the database does not.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from systemlog.limits.stores.interface import StoreUnavailable
 from systemlog.records.levels import LEVEL_NAMES
 
 LATE_S = 30.0
-"""A record that waits for longer than this is late: the database or the lander is not what it should be."""
+"""A record that waits longer than this is late: the database or the lander has a problem."""
 
 
 OUTBOX_LATE_S = 60.0
@@ -37,9 +36,10 @@ class JournalClosed(SystemLogError):
 
 
 def journal() -> str | None:
-    """A probe: None where records land soon, a text where they wait, or some are refused; raises where none is taken.
+    """Probe of the journal: None when records land soon, a warning when they wait or when some levels are refused.
 
-    Raises `JournalClosed`, and `JournalUnusable` where there is no directory for it.
+    Raises `JournalClosed` when every level is refused, and `JournalUnusable` when there is no directory for the
+    journal.
     """
     if backends.kind() != "files":
         return None
@@ -74,13 +74,15 @@ def collect_audit() -> Iterator[Metric]:
 
 
 class PartitionMissing(SystemLogError):
-    """There is no partition for the records of now."""
+    """No partition exists for the current time."""
 
 
 def partitions_made_ahead() -> str | None:
-    """A probe: None where there is a partition for now and for this time tomorrow, a text where tomorrow's is missing.
+    """Probe of the partitions: None when there are partitions for now and for this time tomorrow, a warning without
+    tomorrow's.
 
-    Whoever writes makes the missing one; plain SQL cannot. Raises `PartitionMissing` where there is none for now.
+    Raises `PartitionMissing` without a partition for now. This package creates a missing partition when it writes a
+    record; plain SQL cannot.
     """
     from systemlog.storage import get_storage
 
@@ -108,7 +110,7 @@ def limits() -> str | None:
 
 
 def collect() -> Iterator[Metric]:
-    """The metric families of the journal and of landing, for the whole machine."""
+    """Yield the metric families of the journal and of landing. They count for the whole host."""
     state, folder = read_state(), target_folder()
     ledger = read_ledger(folder)
     yield GaugeMetricFamily("systemlog_journal_bytes", "Bytes of the journal not yet landed.", state.waiting_bytes)

@@ -12,6 +12,6 @@ from systemlog.testing import captured_records
 
 @pytest.fixture
 def system_log_records() -> Iterator[list[Row]]:
-    """The records that the test made so far; nothing is stored."""
+    """The records that the test has made so far. Nothing is stored."""
     with captured_records() as records:
         yield records

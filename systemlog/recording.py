@@ -1,6 +1,6 @@
-"""Recording from application code, without a logger: for the audit trail, and for what must be atomic with it.
+"""Recording from application code without a logger: `record` and `record_atomically`.
 
-`record` goes the journal's way; `record_atomically` writes in the caller's transaction.
+`record` appends to the journal. `record_atomically` writes into the table, in the caller's transaction.
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ def record(
 ) -> uuid.UUID | None:
     """Record that something happened: `record("order.paid", subject=order, user=request.user, amount="12.50")`.
 
-    `category` says what (the message, too, if none is given), `level` is one of logging's five names, `subject` what it
-    is about (a model instance, told as `app_label.model:pk`, or a text), `user` who did it (a user, or a key; else the
-    correlation's). All else goes into `context`. The record is accepted when this returns its id, whatever becomes
-    of a transaction; None where the journal has no room for it. Raises `ValueError` for another level.
+    `category` names what happened, and is the message too if none is given. `level` is one of logging's five names.
+    `subject` is what the record is about: a model instance, stored as `app_label.model:pk`, or a text. `user` is who
+    did it: a user or a key, by default the user of the correlation. All other arguments go into `context`.
+
+    Returns the record's id; None where the journal has no room. When this returns an id the record is accepted,
+    whatever becomes of a transaction. Raises `ValueError` for another level.
     """
     key = new_key_bytes()
     line = _line(key, category, message, level, subject, user, context)
@@ -54,10 +56,11 @@ def record_atomically(
     user: object = None,
     **context: Any,
 ) -> uuid.UUID:
-    """The same, written in the caller's transaction on the alias `using`: it is there if and only if that commits.
+    """Write a record in the caller's transaction on the alias `using`: it exists if and only if that transaction
+    commits.
 
-    Raises `ImproperlyConfigured` where the log is in another database, `TransactionManagementError` outside a
-    transaction, `ValueError` for another level, and what the database raises.
+    The other parameters are those of `record`. Raises `ImproperlyConfigured` where the log is in another database,
+    `TransactionManagementError` outside a transaction, `ValueError` for another level, and what the database raises.
     """
     if using != conf().DATABASE:
         raise ImproperlyConfigured(
@@ -70,10 +73,10 @@ def record_atomically(
     return row.id
 
 
-def _key_of(user: object) -> str:
+def _user_key(user: object) -> str:
     try:
         return str(getattr(user, "pk", user))
-    except Exception:  # noqa: BLE001  (a user who was not loaded, and cannot be just now)
+    except Exception:  # noqa: BLE001  (a lazy user may be impossible to load at the moment)
         return named(user)
 
 
@@ -84,6 +87,6 @@ def _line(
         raise ValueError(f"There is no level {level!r}: name one of {', '.join(LEVEL_NAMES)}.")
     correlation_id, trace_id, user_id = current_ids()
     if user is not None:
-        user_id = _key_of(user)
-    whose = column(correlation_id), column(user_id), column(trace_id), column(subject)
-    return build_line(backends.writer_config(), key, level.encode(), category, message or category, context, *whose)
+        user_id = _user_key(user)
+    columns = column(correlation_id), column(user_id), column(trace_id), column(subject)
+    return build_line(backends.writer_config(), key, level.encode(), category, message or category, context, *columns)

@@ -1,4 +1,4 @@
-"""For tests of projects that log: the records of a block, without a disk or a database."""
+"""Tests of projects that log: capture the records of a block, without a disk or a database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from systemlog.storage import Row
 
 @contextmanager
 def captured_records() -> Iterator[list[Row]]:
-    """The list of the records that the code inside makes, as they would be stored; nothing is stored.
+    """Context manager: gives the list of the records that the code inside makes, as they would be stored. Nothing is
+    stored.
 
     `with captured_records() as records: pay(order)`, then `assert records[0].category == "order.paid"`.
     """

@@ -1,4 +1,4 @@
-"""One line on a terminal that says what a command is doing; nothing where no person looks."""
+"""A line on a terminal that says what a command is doing. Nothing is written where stderr is no terminal."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ CLEAR = "\r\x1b[K"
 
 
 class ProgressLine:
-    """Call it with what is being done; the line is gone at the end of the block."""
+    """Shows the text it is called with; the line disappears at the end of the block."""
 
     def __init__(self, stream: OutputWrapper, *, quiet: bool) -> None:
         self.stream = stream
         self.shown = not quiet and stream.isatty()
 
     def __call__(self, doing: str) -> None:
-        """Show it."""
+        """Show the text."""
         if self.shown:
             self.stream.write(CLEAR + printable(doing), ending="")
             self.stream.flush()

@@ -1,4 +1,4 @@
-"""Text from outside on a terminal: records, file names and errors of the database, without what a terminal obeys."""
+"""Showing text from outside on a terminal: records, file names and database errors, without control characters."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 
 class TerminalCommand(BaseCommand):
-    """A command whose errors never carry a control character to the terminal, whatever they quote."""
+    """Base class of the commands: an error carries no control character to the terminal, whatever text it quotes."""
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
-        """The parser; what it says of wrong arguments, which may be names of files, is printable as well."""
+        """Return the parser. Its messages about wrong arguments, which may be file names, are printable too."""
         parser = super().create_parser(prog_name, subcommand, **options)
         refuse = parser.error
 
@@ -24,18 +24,18 @@ class TerminalCommand(BaseCommand):
         return parser
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Run the command; make the text of its `CommandError` printable."""
+        """Run the command, and make the text of its `CommandError` printable."""
         try:
             return super().execute(*args, **options)
         except SystemCheckError:
-            raise  # its lines are of the checks, not of a record
+            raise  # its lines come from checks, not from a record
         except CommandError as error:
             error.args = (printable(str(error)),)
             raise
 
 
 def printable(text: str) -> str:
-    r"""The text with each character that is not shown as itself written as its escape: `\x1b`, `\n`, `\u202e`.
+    r"""Return the text with an escape in place of each character that is not printed as itself: `\x1b`, `\n`, `\u202e`.
 
     These are control and format characters (direction overrides among them), separators of lines and paragraphs,
     halves of surrogate pairs, and code points that are unassigned or private.
@@ -46,18 +46,18 @@ def printable(text: str) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's text, printable and without its full stop; the name of its class if it has none."""
+    """Return the first line of an error's text, printable and without its full stop, or the name of its class."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return printable(lines[0].strip().removesuffix("."))
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 record`, `2 records`."""
+    """Return `1 record`, `2 records`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def not_empty(text: str) -> str:
-    """For `type=` of an argument: the text, unless it is blank. Raises `ArgumentTypeError`."""
+    """Return the text unless it is blank, as `type=` of an argument. Raises `ArgumentTypeError`."""
     if not text.strip():
         raise ArgumentTypeError("an empty text names nothing")
     return text

@@ -22,7 +22,7 @@ from systemlog.storage.expiry import Policy
 
 
 class Command(TerminalCommand):
-    """Archives; says on stdout how many records the archive got."""
+    """Archives records, and writes on stdout how many records the archive got."""
 
     help = (
         "Write the records older than an age or an instant to compressed NDJSON files, one for each partition, with a "
@@ -30,7 +30,7 @@ class Command(TerminalCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """What, where, and whether it goes then."""
+        """Add the age, the directory, the compression, and whether to prune."""
         parser.add_argument(
             "--before", type=_instant, required=True, metavar="AGE|TIME", help="30d; 2026-10-01; 2026-10-01T12:00:00Z"
         )
@@ -39,7 +39,7 @@ class Command(TerminalCommand):
         parser.add_argument("--prune", action="store_true", help="delete what was archived and verified")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Safe to interrupt and to repeat: what is in the archive already is not written twice."""
+        """Archive. This is safe to interrupt and to repeat: what is in the archive already is not written twice."""
         before: datetime = options["before"]
         to = ArchiveTo(options["to"], options["compression"] or conf().ARCHIVE_COMPRESSION)
         now = datetime.now(UTC)
@@ -62,13 +62,13 @@ class Command(TerminalCommand):
             raise CommandError("Interrupted; run it again to go on.", returncode=130) from None
         archived = counted(outcome.archived, "record")
         verb = "is" if outcome.archived == 1 else "are"
-        done = f"{archived} older than {before:%Y-%m-%d %H:%M:%S} UTC {verb} in {options['to']}"
+        summary = f"{archived} older than {before:%Y-%m-%d %H:%M:%S} UTC {verb} in {options['to']}"
         if options["prune"]:
-            done += f", {outcome.deleted} deleted"
+            summary += f", {outcome.deleted} deleted"
         if outcome.in_use:
             held = ", ".join(outcome.in_use)
-            raise CommandError(f"{done}. Open transactions hold {held}: run it again when they have ended.")
-        self.stdout.write(f"{printable(done)}.")
+            raise CommandError(f"{summary}. Open transactions hold {held}: run it again when they have ended.")
+        self.stdout.write(f"{printable(summary)}.")
 
 
 def _directory(text: str) -> Path:

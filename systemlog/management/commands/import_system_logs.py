@@ -1,4 +1,4 @@
-"""`manage.py import_system_logs FILE…`: store records from NDJSON files, once however often they are imported."""
+"""`manage.py import_system_logs FILE…`: store the records of NDJSON files, each once however often it is imported."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from systemlog.retention.manifest import Entry, NotInArchive, open_verified, rea
 
 STDIN = "-"
 MAX_NAMED = 20
-"""As many bad lines a run names; of the others it says how many there are in each file."""
+"""How many bad lines a run names on stderr. The number of the others is written for each file."""
 
 PROGRESS_S = 5.0
-"""How often a line tells of the progress where stderr is no terminal, such as in cron or a container."""
+"""Interval of progress messages where stderr is no terminal, as in cron or a container."""
 
 
 class Command(TerminalCommand):
-    """Imports files; names each bad line on stderr, and counts them in the summary on stdout."""
+    """Imports files, names each bad line on stderr, and counts the bad lines in the summary on stdout."""
 
     _unverified = False
     _named = 0
-    """How many bad lines this run has named."""
+    """Number of bad lines that this run has named."""
 
     help = (
         "Store the records of NDJSON files, plain, gzip or Zstandard; a file that is imported again stores nothing "
@@ -40,7 +40,7 @@ class Command(TerminalCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """One or more files."""
+        """Add the files, and `--unverified`."""
         parser.add_argument(
             "files", nargs="+", type=not_empty, metavar="FILE", help="an NDJSON file; an archive; - for standard input"
         )
@@ -51,7 +51,7 @@ class Command(TerminalCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Import one file after the other; a file that cannot be read ends the command with an error."""
+        """Import one file after the other. A file that cannot be read ends the command with an error."""
         self._named = 0
         self._unverified = options["unverified"]
         names: list[str] = []
@@ -67,15 +67,15 @@ class Command(TerminalCommand):
         shown_name = printable(name)
         unnamed = 0
         interactive = shown and self.stderr.isatty()
-        told_at = time.monotonic()
+        reported_at = time.monotonic()
 
         def progress(so_far: Outcome) -> None:
-            nonlocal outcome, told_at
+            nonlocal outcome, reported_at
             outcome = so_far
             if interactive:
                 self.stderr.write(f"\r{shown_name}: {so_far.lines:,} lines", ending="")
-            elif shown and time.monotonic() - told_at >= PROGRESS_S:
-                told_at = time.monotonic()
+            elif shown and time.monotonic() - reported_at >= PROGRESS_S:
+                reported_at = time.monotonic()
                 self.stderr.write(f"{shown_name}: {so_far.lines:,} lines so far")
 
         def refuse(number: int, refused: InvalidRecord) -> None:
@@ -114,7 +114,7 @@ class Command(TerminalCommand):
         self.stdout.write(f"{shown_name}: {self._summary(outcome)}")
 
     def _is_trusted(self, name: str, entry: Entry) -> bool:
-        """Whether the file is restored as it is; otherwise the rules for records from outside hold."""
+        """Whether the archive's file is restored as it is, without the rules for records from outside."""
         if entry.is_signed_by_us:
             return True
         if entry.signature and not self._unverified:

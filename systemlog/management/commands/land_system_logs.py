@@ -24,25 +24,26 @@ from systemlog.management.terminal import TerminalCommand, counted, first_line, 
 
 DRAIN_PAUSE_S = 0.2
 STOP_S = 1.5
-"""After SIGTERM it ends within so long, whatever the database does: what is not landed stays in the journal."""
+"""The process ends this long after SIGTERM, whatever the database does. What is not landed stays in the journal."""
 
 
 class Command(TerminalCommand):
     """Lands until it is stopped, or once."""
 
     help = "Move accepted records from the journal into the database, until stopped by SIGTERM; each exactly once."
-    # None that asks the database, as Django 6.1 would for the tag "database": landing begins while it hangs, too.
+    # No check that asks the database, as Django 6.1 runs with the tag "database": the command starts while the database
+    # hangs.
     requires_system_checks = ["compatibility", "files"]
 
     _end: Callable[[], None] | None = None
-    """Has what lands return after the pass under way."""
+    """Makes the lander return after the pass under way."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """--once."""
+        """Add `--once`."""
         parser.add_argument("--once", action="store_true", help="land what waits now, and end")
 
     def handle(self, *, once: bool, verbosity: int, **options: Any) -> None:
-        """Land."""
+        """Land until SIGTERM, or once."""
         kind = backends.kind()
         if kind != "files" and conf().AUDIT:
             self._drain(once, verbosity)
@@ -66,7 +67,7 @@ class Command(TerminalCommand):
                 self._end = service.stop
                 if verbosity:
                     self.stdout.write(f"Landing what comes into {printable(str(folder))}.")
-                self.stdout.flush()  # it runs on: a pipe would hold the line back
+                self.stdout.flush()  # a pipe would hold the line back, because the command does not end
                 service.run()
         except directory.JournalUnusable as error:
             raise CommandError(str(error)) from None
@@ -92,8 +93,11 @@ class Command(TerminalCommand):
 
     @contextmanager
     def _ending_in_time(self) -> Iterator[None]:
-        """After SIGTERM or SIGINT the process ends in time even where this thread hangs in a driver, which no handler
-        of Python's can interrupt: the signal's number comes through a pipe, too, and another thread has the watch."""
+        """Context manager: the process ends in time after SIGTERM or SIGINT.
+
+        A driver may hang in this thread, and then no signal handler of Python runs. So the number of the signal also
+        arrives in a pipe, and another thread reads the pipe.
+        """
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
         ended = threading.Event()

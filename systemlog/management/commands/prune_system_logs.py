@@ -27,7 +27,7 @@ REFUSALS = (NoPolicy, NowhereToArchive, ClockLooksWrong, ArchiveFailed, NotInArc
 
 
 class Command(TerminalCommand):
-    """Prunes; says on stdout how many records went, or with `--dry-run` would go, partition by partition."""
+    """Prunes, and writes how many records were deleted, or with `--dry-run` would be, partition by partition."""
 
     help = (
         "Delete old records of the system log, by SYSTEMLOG['RETENTION'] or, with --older-than, by age, level and "
@@ -35,7 +35,7 @@ class Command(TerminalCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The age, and what else must hold of a record that goes."""
+        """Add the age, and what else restricts the records to delete."""
         parser.add_argument("--older-than", type=_age, metavar="AGE", help="90s, 15m, 12h, 30d, 2w or 7y")
         parser.add_argument(
             "--level", action="append", default=[], type=str.upper, choices=Level.values, help="only these; repeatable"
@@ -51,13 +51,13 @@ class Command(TerminalCommand):
         parser.add_argument("--trust-clock", action="store_true", help="prune though the clock looks wrong")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Delete in short transactions; safe to interrupt, to repeat, and beside running writers."""
+        """Delete records in short transactions. This is safe to interrupt, to repeat, and to run beside writers."""
         if options["older_than"] is None and (options["level"] or options["category"]):
             raise CommandError("--level and --category narrow --older-than, which is missing.")
         try:
             policies = _policies(**options)
             if options["dry_run"]:
-                self._tell(policies)
+                self._show_plan(policies)
             else:
                 self._prune(policies, trust_clock=options["trust_clock"], verbosity=options["verbosity"])
         except REFUSALS as error:
@@ -69,7 +69,7 @@ class Command(TerminalCommand):
         except KeyboardInterrupt:
             raise CommandError("Interrupted; run it again to go on.", returncode=130) from None
 
-    def _tell(self, policies: Sequence[Policy]) -> None:
+    def _show_plan(self, policies: Sequence[Policy]) -> None:
         total = 0
         for step in plan(policies):
             total += step.expired

@@ -1,4 +1,4 @@
-"""`manage.py system_log_partitions`: the partitions of the system log."""
+"""`manage.py system_log_partitions`: list the partitions of the system log."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ NUMBERS = (3, 4)
 
 
 class Command(TerminalCommand):
-    """Prints a table, newest first."""
+    """Prints a table of the partitions, newest first."""
 
     help = "List the partitions of the system log: span, estimated rows, bytes with indexes, and state."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """A line for each partition, and their sum."""
+        """Write a line for each partition, and the sums."""
         try:
             reports = get_storage().partitions()
         except (OperationalError, InterfaceError) as error:

@@ -1,4 +1,4 @@
-"""`manage.py system_log_quarantine`: what could not be landed, and why; trying it again, and giving it up."""
+"""`manage.py system_log_quarantine`: list, store or discard the records that could not be landed."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ SHOWN_CHARACTERS = 120
 
 
 class Command(TerminalCommand):
-    """Lists the quarantine; --replay stores what the database takes now, --discard gives up what is named."""
+    """Lists the quarantine. `--replay` stores what the database takes now, `--discard` removes what is named."""
 
     help = "List the records that could not be stored, with the reasons; --replay tries again, --discard gives up."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """--replay, --discard."""
-        ways = parser.add_mutually_exclusive_group()
-        ways.add_argument("--replay", action="store_true", help="store what can be stored now, and remove it here")
-        ways.add_argument(
+        """Add `--replay` and `--discard`."""
+        actions = parser.add_mutually_exclusive_group()
+        actions.add_argument("--replay", action="store_true", help="store what can be stored now, and remove it here")
+        actions.add_argument(
             "--discard",
             nargs="+",
             type=not_empty,
