@@ -140,10 +140,10 @@ class Side:
     def ask(self) -> dict[str, float]:
         """One round of questions; each for another record."""
         from systemlog.models import SystemLog
+        from systemlog.search.counting.total import count
         from systemlog.search.one_record import find_record
         from systemlog.search.pages import find_page
         from systemlog.search.plan import Plan
-        from systemlog.search.total import count
         from systemlog.storage.lookups import By, Lookup
 
         everything = SystemLog.objects.all()

@@ -24,9 +24,9 @@ from systemlog.compat import django_request
 from systemlog.problems import ContentNegotiation, InvalidParameters
 from systemlog.recording import record
 from systemlog.search.catch_up import catch_up
-from systemlog.search.cursors import Cursor
 from systemlog.search.export import Export, Rows, as_csv, as_ndjson, compressed
-from systemlog.search.parameters import read_query
+from systemlog.search.parsing.cursors import Cursor
+from systemlog.search.parsing.parameters import read_query
 from systemlog.search.plan import make_plan
 from systemlog.search.rows import TEXT_ROWS
 

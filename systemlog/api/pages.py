@@ -11,9 +11,9 @@ from systemlog.api.schema import DEFAULT_LIMIT, MAX_LIMIT
 from systemlog.problems import InvalidParameters
 from systemlog.records.times import represent_time
 from systemlog.search.answer import Answer
-from systemlog.search.cursors import BadCursor
 from systemlog.search.paging import Paging
-from systemlog.search.query import Query
+from systemlog.search.parsing.cursors import BadCursor
+from systemlog.search.parsing.query import Query
 from systemlog.search.rows import represent_row, represent_row_for_orjson
 
 

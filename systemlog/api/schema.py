@@ -18,8 +18,8 @@ from rest_framework.serializers import ChoiceField
 from systemlog.compat import map_fields
 from systemlog.models import Level
 from systemlog.records.fields import MAX_TEXT_CHARACTERS
-from systemlog.search.histogram import AUTOMATIC_BUCKETS, MAX_BUCKETS
-from systemlog.search.parameters import PARAMETERS
+from systemlog.search.counting.histogram import AUTOMATIC_BUCKETS, MAX_BUCKETS
+from systemlog.search.parsing.parameters import PARAMETERS
 
 NOT_BLANK = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
 BLANK_IF_EMPTY = r"^([^\u0000]*[^\u0000\s][^\u0000]*)?$"

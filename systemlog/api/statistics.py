@@ -18,9 +18,9 @@ from systemlog.api.serializers import FacetsSerializer, HistogramSerializer
 from systemlog.problems import ContentNegotiation, InvalidParameters
 from systemlog.records.durations import format_duration, parse_duration
 from systemlog.records.times import represent_time
-from systemlog.search.facets import count_facets
-from systemlog.search.histogram import TooManyBuckets, make_histogram
-from systemlog.search.parameters import read_query
+from systemlog.search.counting.facets import count_facets
+from systemlog.search.counting.histogram import TooManyBuckets, make_histogram
+from systemlog.search.parsing.parameters import read_query
 from systemlog.search.plan import make_plan
 
 TIMES = {"since", "until"}

@@ -31,7 +31,7 @@ from systemlog.records.ids import parse_id
 from systemlog.search.answer import find_answer
 from systemlog.search.catch_up import catch_up
 from systemlog.search.one_record import find_record
-from systemlog.search.parameters import read_query
+from systemlog.search.parsing.parameters import read_query
 from systemlog.search.plan import make_plan
 from systemlog.search.rows import TEXT_ROWS, represent
 

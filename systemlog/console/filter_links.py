@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.http import QueryDict
 
 from systemlog.models import Level, SystemLog
-from systemlog.search.parameters import CONTEXT_PREFIX, PARAMETERS
+from systemlog.search.parsing.parameters import CONTEXT_PREFIX, PARAMETERS
 
 TIMES = {
     "-15m": "Last 15 minutes",

@@ -29,11 +29,11 @@ from systemlog.models import SystemLog
 from systemlog.problems import InvalidParameters
 from systemlog.records.ids import parse_id
 from systemlog.search.catch_up import catch_up
-from systemlog.search.cursors import BadCursor
 from systemlog.search.one_record import find_record
 from systemlog.search.pages import find_page
 from systemlog.search.paging import Paging
-from systemlog.search.parameters import read_query
+from systemlog.search.parsing.cursors import BadCursor
+from systemlog.search.parsing.parameters import read_query
 from systemlog.search.plan import make_plan
 from systemlog.search.rows import INSTANCES
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from systemlog.search.cursors import Cursor
+from systemlog.search.counting.total import Total, count
 from systemlog.search.pages import Page, PageSearch, find_page
+from systemlog.search.parsing.cursors import Cursor
 from systemlog.search.plan import Plan
-from systemlog.search.total import Total, count
 from systemlog.storage import BudgetSpent, get_storage
 
 

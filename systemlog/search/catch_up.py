@@ -7,7 +7,7 @@ import logging
 from django.db import Error
 
 from systemlog.audit.draining import drain_waiting
-from systemlog.search.query import Query
+from systemlog.search.parsing.query import Query
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from django.db.models import Q
 from systemlog.models import Level
 from systemlog.records.fields import MAX_CONTEXT_DEPTH
 from systemlog.records.strict_json import Malformed, read_json
-from systemlog.search.query import Query
+from systemlog.search.parsing.query import Query
 from systemlog.storage.expressions import ContextHolds, HasTerm
 
 EQUAL = ("correlation_id", "user_id", "trace_id", "source", "subject")

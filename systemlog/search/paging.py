@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from django.http import QueryDict
 
-from systemlog.search.cursors import Cursor, fingerprint
 from systemlog.search.pages import Page
+from systemlog.search.parsing.cursors import Cursor, fingerprint
+from systemlog.search.parsing.query import Query
 from systemlog.search.position import Position
-from systemlog.search.query import Query
 
 
 class Paging:

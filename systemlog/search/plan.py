@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from systemlog.models import Level, SystemLog
 from systemlog.search.filters import RollupFilter, record_conditions, rollup_filter
-from systemlog.search.query import Query
+from systemlog.search.parsing.query import Query
 from systemlog.search.rows import INSTANCES, Shape
 from systemlog.search.time_walk import END_OF_TIME, FIRST_SLICE, INDEXED_SLICE, LONGEST_SLICE, START_OF_TIME
 from systemlog.storage import get_storage

@@ -18,10 +18,10 @@ from django.test.utils import CaptureQueriesContext
 from systemlog.conf import conf
 from systemlog.models import SystemLog
 from systemlog.records.ids import instant_of, mint_id
-from systemlog.search.facets import count_facets
+from systemlog.search.counting.facets import count_facets
+from systemlog.search.counting.total import count
 from systemlog.search.pages import find_page
 from systemlog.search.plan import Plan
-from systemlog.search.total import count
 from systemlog.storage import BudgetSpent, get_storage
 from systemlog.storage.postgresql import partitioned
 from tests.support.databases import on_citus

@@ -16,13 +16,13 @@ from django.test.utils import CaptureQueriesContext
 
 from systemlog.conf import conf
 from systemlog.models import SystemLog, SystemLogRollup
-from systemlog.search import total
-from systemlog.search.facets import count_facets
-from systemlog.search.histogram import TooManyBuckets, bucket_start, make_histogram
-from systemlog.search.parameters import read_query
+from systemlog.search.counting import total
+from systemlog.search.counting.facets import count_facets
+from systemlog.search.counting.histogram import TooManyBuckets, bucket_start, make_histogram
+from systemlog.search.counting.tally import Tally
+from systemlog.search.counting.total import count
+from systemlog.search.parsing.parameters import read_query
 from systemlog.search.plan import Plan, make_plan
-from systemlog.search.tally import Tally
-from systemlog.search.total import count
 from systemlog.storage import Row, get_storage
 
 pytestmark = pytest.mark.django_db

@@ -16,14 +16,14 @@ from django.http import QueryDict
 from systemlog.conf import conf
 from systemlog.models import SystemLog
 from systemlog.search import pages as search_pages
-from systemlog.search import total
+from systemlog.search.counting import total
+from systemlog.search.counting.total import count
 from systemlog.search.one_record import find_record
 from systemlog.search.pages import Page, find_page
-from systemlog.search.parameters import read_query
+from systemlog.search.parsing.parameters import read_query
 from systemlog.search.plan import FewRecords, Plan, make_plan
 from systemlog.search.position import Position
 from systemlog.search.time_walk import END_OF_TIME, FIRST_SLICE, START_OF_TIME, slices_down
-from systemlog.search.total import count
 from systemlog.storage import Row, get_storage
 from systemlog.storage.expressions import ContextHolds, HasTerm
 from systemlog.storage.lookups import By, Lookup

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from django.http import QueryDict
 
-from systemlog.search.parameters import read_query
+from systemlog.search.parsing.parameters import read_query
 from systemlog.search.plan import FewRecords, Strategy, TimeWalk, make_plan
 from systemlog.search.time_walk import FIRST_SLICE, INDEXED_SLICE
 from systemlog.storage.lookups import By, Lookup

@@ -17,9 +17,9 @@ from django.db.models import Count, Sum
 
 from systemlog.conf import conf
 from systemlog.search.budget import TimeBudget
+from systemlog.search.counting.rollup_hours import hours_and_edges, mixed_hours, rollup_rows
 from systemlog.search.filters import RollupFilter
 from systemlog.search.plan import FewRecords, Plan
-from systemlog.search.rollup_hours import hours_and_edges, mixed_hours, rollup_rows
 from systemlog.search.time_walk import END_OF_TIME, LONGEST_SLICE, START_OF_TIME, slices_down
 from systemlog.storage import BudgetSpent, get_storage
 from systemlog.storage.calendar import Span

@@ -18,7 +18,7 @@ from systemlog.records.durations import parse_duration
 from systemlog.records.fields import unstorable
 from systemlog.records.levels import parse_level
 from systemlog.records.times import parse_timestamp
-from systemlog.search.query import Query
+from systemlog.search.parsing.query import Query
 from systemlog.search.time_walk import START_OF_TIME, just_after
 
 CONTEXT_PREFIX = "context."

@@ -9,8 +9,8 @@ from django.db.models import Min
 
 from systemlog.exceptions import SystemLogError
 from systemlog.models import SystemLogRollup
+from systemlog.search.counting.tally import Tally
 from systemlog.search.plan import Plan
-from systemlog.search.tally import Tally
 from systemlog.search.time_walk import END_OF_TIME, START_OF_TIME
 from systemlog.storage.calendar import Span
 from systemlog.storage.expressions import BinStart

@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db.models import Sum
 
+from systemlog.search.counting.rollup_hours import hours_and_edges, mixed_hours, rollup_rows
 from systemlog.search.plan import FewRecords, Plan
-from systemlog.search.rollup_hours import hours_and_edges, mixed_hours, rollup_rows
 from systemlog.storage import BudgetSpent, get_storage
 from systemlog.storage.calendar import Span
 from systemlog.storage.rollup import HOUR, hour_of

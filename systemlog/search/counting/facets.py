@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from systemlog.search.counting.tally import Tally
 from systemlog.search.plan import Plan
-from systemlog.search.tally import Tally
 from systemlog.storage.rollup import OTHER
 
 
