@@ -16,6 +16,12 @@ from systemlog.storage.expiry import Policy
 FOREVER = "forever"
 KEYS = ("category", "level", "keep", "archive")
 
+AUDIT = "audit."
+"""The prefix of the categories of audit records."""
+
+AUDIT_KEEP = parse_duration("7y")
+"""How long audit records are kept if no policy names their categories."""
+
 
 def read_policies(given: Sequence[Mapping[str, Any]]) -> tuple[Policy, ...]:
     """Return the policies of the setting `RETENTION`. Raises `ValueError`, which names the entry and its mistake."""
@@ -28,11 +34,6 @@ def read_policies(given: Sequence[Mapping[str, Any]]) -> tuple[Policy, ...]:
         except ValueError as error:
             raise ValueError(f"has in entry {number} {error}") from None
     return tuple(policies)
-
-
-AUDIT = "audit."
-AUDIT_KEEP = parse_duration("7y")
-"""How long audit records are kept, whatever policies that do not name them say."""
 
 
 def policies_in_force(policies: Sequence[Policy], archive_dir: str) -> tuple[Policy, ...]:
