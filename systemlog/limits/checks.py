@@ -20,7 +20,9 @@ from systemlog.limits.guard import limits_directory
 from systemlog.limits.policies import mistakes, policies
 
 MIDDLEWARE = ("systemlog.limits.LimitMiddleware", "systemlog.limits.middleware.LimitMiddleware")
-PROBLEMS = "systemlog.problems.ProblemMiddleware"
+ABOVE = ("systemlog.problems.ProblemMiddleware", "health.middleware.HealthMiddleware")
+"""What makes the refusals readable, and what answers the probes, which are never limited."""
+
 BELOW = (
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -140,11 +142,11 @@ def _what_is_missing() -> Iterator[CheckMessage]:
             id="systemlog.W080",
         )
     else:
-        above = [name for name in BELOW if name in middlewares[: places[0]]]
-        if PROBLEMS in middlewares[places[0] :] or above:
+        above, below = middlewares[: places[0]], middlewares[places[0] :]
+        if any(name in above for name in BELOW) or any(name in below for name in ABOVE):
             yield checks.Warning(
                 f"{MIDDLEWARE[0]} does not stand where it can keep load from what is below it.",
-                hint="It belongs behind ProblemMiddleware, and before sessions and authentication.",
+                hint="It belongs behind HealthMiddleware and ProblemMiddleware, before sessions and authentication.",
                 id="systemlog.W081",
             )
     names = [policy.name for policy in in_force.others]

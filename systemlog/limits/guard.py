@@ -219,9 +219,9 @@ setting_changed.connect(_find_anew)
 
 @run_after_fork
 def _begin_in_child() -> None:
-    global _making  # noqa: PLW0603  (it may have been held when the process forked)
+    global _guard, _making  # noqa: PLW0603  (it may have been held when the process forked)
     _making = threading.Lock()
     if _guard is not None:
         _guard._lock = threading.Lock()
         if _guard.is_remote:
-            close()
+            _guard = None  # and not closed: the connections are the parent's

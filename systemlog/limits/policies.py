@@ -176,6 +176,8 @@ def _wrong_with(given: object) -> Iterator[str]:
     window_seconds(given["window"])
     if not (given.get("burst") is None or _is_whole(given["burst"], 1, MAX_QUOTA)):
         yield f"has a burst that is no whole number from 1 to {MAX_QUOTA}"
+    elif window_seconds(given["window"]) * (given.get("burst") or 1) > MAX_WINDOW_S * given["quota"]:
+        yield f"has a burst that the quota needs more than {MAX_WINDOW_S} seconds for"
     for key in ("routes", "methods", "exempt"):
         value = given.get(key, ())
         if not (isinstance(value, list | tuple | set) and all(isinstance(one, str) and one for one in value)):

@@ -141,7 +141,9 @@ class UnsupportedMediaType(ProblemException):
 
 
 class TooManyRequests(ProblemException):
-    """The client has sent too many requests. `Retry-After` is the number of seconds to wait before the next one."""
+    """The client has sent too many requests. `Retry-After` is the number of seconds to wait before the next one.
+    `violated-policies`, if it is there, names the limits that were reached.
+    """
 
     status_code = 429
     default_detail = _("Request was throttled.")

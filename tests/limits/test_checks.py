@@ -33,6 +33,7 @@ def found(*ids: str) -> list[str]:
         ({**IP, "window": 0}, "has a window that is no number of whole seconds from 1 to 31622400"),
         ({**IP, "window": "soon"}, "has a window that is no span of time. Write a number and a unit: 90s, 15m, 12h"),
         ({**IP, "burst": -1}, "has a burst that is no whole number from 1 to 1000000000"),
+        ({**IP, "window": "1d", "burst": 5000}, "has a burst that the quota needs more than 31622400 seconds for"),
         ({**IP, "routes": "/api/*"}, "has routes that are no list of texts"),
         ({**IP, "by": "nobody"}, "is not by 'ip', 'user' or the dotted path of a function"),
         ({**IP, "by": "no.such.function"}, "is by 'no.such.function', which cannot be imported"),
@@ -93,7 +94,7 @@ def test_a_middleware_that_is_missing_or_too_low_is_named(limit: Limit, settings
     assert len(found("systemlog.W080")) == 1
     settings.MIDDLEWARE = [*others, "systemlog.limits.LimitMiddleware"]
     assert len(found("systemlog.W081")) == 1
-    settings.MIDDLEWARE = ["systemlog.limits.LimitMiddleware", *others]
+    settings.MIDDLEWARE = [others[0], "systemlog.limits.LimitMiddleware", *others[1:]]
     assert len(found("systemlog.W081")) == 1
 
 
