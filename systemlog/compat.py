@@ -81,7 +81,7 @@ def binds_on_server(connection: BaseDatabaseWrapper) -> bool:
 
 
 def sqlite_error() -> type[Exception]:
-    """Return the exception class of raw SQLite cursors. Django translates it only for its own cursors (5.2, 6.0, 6.1)."""
+    """Return the exception class of raw SQLite cursors; Django translates it for its own alone (5.2, 6.0, 6.1)."""
     import sqlite3
 
     return sqlite3.Error
