@@ -33,8 +33,7 @@ _FRACTIONS = tuple((number * 4096 + 999) // 1000 for number in range(1000))
 _THREE_DIGITS = tuple(b"%03d" % number for number in range(1000))
 MICROSECOND = timedelta(microseconds=1)
 AT_ONCE_US = 100_000
-"""A record that was created at most this long ago gets the time at which it arrives, so that the clock keeps the order.
-"""
+"""A record whose time of creation is at most this far from now gets the process's clock, which keeps the order."""
 
 MAX_CREATED_S = 253_402_300_799
 """The last second of the year 9999. Any code can set the time at which a log record was created."""
@@ -87,8 +86,8 @@ def new_key_bytes(created: float | None = None) -> bytes:
     This uses the clock of `next_instant` without its lock, so two threads may get the same microsecond. The second half
     of the id makes these keys distinct: it is a counter that starts at random in each process.
 
-    `created`, in seconds since 1970, is when the record was logged. If a queue or a relay held the record back, so that
-    this is more than a tenth of a second ago, the key has that instant.
+    `created`, in seconds since 1970, is when the record was logged. If it differs from now by more than a tenth of a
+    second, because a queue or a relay held the record back, the key has that instant.
     """
     if created is None or not 0 < created < MAX_CREATED_S or abs(time.time_ns() / 1000 - created * 1e6) <= AT_ONCE_US:
         return _key(_tick(), next(_counter))
