@@ -52,7 +52,7 @@ INDEX_BYTES = """
     SELECT sum(pg_relation_size(indexrelid)) FROM pg_index
     WHERE indrelid = to_regclass('system_logs_' || to_char(%s AT TIME ZONE 'UTC', 'YYYYMMDD') || '_'
             || to_char(%s AT TIME ZONE 'UTC' + interval '1 day', 'YYYYMMDD'))
-        AND pg_get_indexdef(indexrelid) LIKE '%%(category, "timestamp"%%'
+        AND indpred IS NULL AND pg_get_indexdef(indexrelid) LIKE '%%(category, "timestamp"%%'
 """
 
 
@@ -143,11 +143,12 @@ def load_days(end: datetime, rows: int) -> None:
     """Load `rows` events into each of the ten days before `end`, in batches, as they would land."""
     from systemlog.storage import get_storage
 
-    get_storage().ensure_partitions([end - timedelta(days=day, hours=12) for day in range(WHOLE)])
+    days = [end - timedelta(days=day) for day in range(WHOLE, 0, -1)]
+    get_storage().ensure_partitions(days)
     step = timedelta(days=1) / (rows + 1)
-    for day in range(WHOLE):
-        for last in range(rows, 0, -BATCH):  # the greatest number is the oldest event
-            execute(FILL.format(table="system_logs"), end - timedelta(days=day), step, max(last - BATCH + 1, 1), last)
+    for day in days:
+        for first in range(1, rows + 1, BATCH):
+            execute(FILL.format(table="system_logs"), day, -step, first, min(first + BATCH - 1, rows))
 
 
 def index_bytes(end: datetime) -> int:

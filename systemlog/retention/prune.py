@@ -25,6 +25,7 @@ from systemlog.retention import archive
 from systemlog.retention.compression import GZIP
 from systemlog.retention.policies import AUDIT
 from systemlog.storage import PartitionInUse, Row, Storage, get_storage
+from systemlog.storage.calendar import Span
 from systemlog.storage.expiry import Expiry, Policy, Verdict
 from systemlog.storage.partitions import Partition, PartitionState
 from systemlog.storage.pruning import Callbacks, Step
@@ -180,7 +181,7 @@ def _prune_partition(
     before = outcome.deleted
     callbacks = Callbacks(
         archive=_writer(open_archive, outcome) if open_archive else None,
-        removal_record=lambda rows: _removal_record(partition, step, rows, expiry),
+        removal_record=lambda rows, span: _removal_record(step, rows, span, expiry),
         progress=lambda rows: progress(f"{before + rows:,} records deleted"),
     )
     try:
@@ -225,15 +226,18 @@ def _writer(open_archive: archive.Archive, outcome: Outcome) -> Callable[[Partit
     return write
 
 
-def _removal_record(partition: Partition, step: Step, rows: int, expiry: Expiry) -> Row:
-    """Return the record about the removal of `rows` records. It is stored in the transaction that removes them."""
+def _removal_record(step: Step, rows: int, span: Span, expiry: Expiry) -> Row:
+    """Return the record about the removal of `rows` records, which lie in `span`.
+
+    It is stored in the transaction that removes them.
+    """
     instant = next_instant()
     context = {
         "action": "pruned",
         "rows": rows,
-        "partition": partition.name,
-        "since": partition.span.lower.isoformat(),
-        "until": partition.span.upper.isoformat(),
+        "partition": step.partition.name,
+        "since": span.lower.isoformat(),
+        "until": span.upper.isoformat(),
         "by": step.action.value,
         "policies": [
             {
@@ -245,7 +249,7 @@ def _removal_record(partition: Partition, step: Step, rows: int, expiry: Expiry)
             for policy in expiry.policies
         ],
     }
-    message = f"Pruned {rows} records of {partition.name}"
+    message = f"Pruned {rows} records of {step.partition.name}"
     correlation_id, trace_id, user_id = current_ids()
     source = conf().SOURCE or socket.gethostname()
     return Row(

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from systemlog.records.row import Row
+from systemlog.storage.calendar import Span
 from systemlog.storage.partitions import Partition
 
 
@@ -32,10 +33,11 @@ class Callbacks(NamedTuple):
     """Functions that the storage calls while it removes rows.
 
     `archive` gets the partition and the rows to archive, as NDJSON in blocks of whole lines; when it returns, the rows
-    are archived safely. `removal_record` gets the number of removed rows, and returns the record about their removal,
-    which is stored in the same transaction. `progress` gets the number of rows removed up to now.
+    are archived safely. `removal_record` gets the number of removed rows and the span in which they lie, and returns
+    the record about their removal, which is stored in the same transaction. `progress` gets the number of rows removed
+    up to now.
     """
 
     archive: Callable[[Partition, Iterator[bytes]], None] | None
-    removal_record: Callable[[int], Row]
+    removal_record: Callable[[int, Span], Row]
     progress: Callable[[int], None]

@@ -146,6 +146,10 @@ RECOUNT_POSTGRESQL = f"""
     SELECT date_trunc('hour', timestamp, 'UTC'), source, category, level, count(*), FALSE
     FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s GROUP BY 1, 2, 3, 4
 """
+COUNT_EDGES_SQL = f"""
+    SELECT (SELECT count(*) FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s)
+        + (SELECT count(*) FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s)
+"""
 FORGET_SQLITE = f"DELETE FROM {ROLLUP} WHERE hour >= %s AND hour < %s"
 RECOUNT_SQLITE = f"""
     INSERT INTO {ROLLUP} (hour, source, category, level, count, delta)
@@ -246,17 +250,32 @@ def recount(connection: BaseDatabaseWrapper, span: Span) -> None:
             fold_rare(cursor, connection.ops.adapt_datetimefield_value(adapted))
 
 
-def count_span(connection: BaseDatabaseWrapper, span: Span) -> int:
-    """Return how many records of the span the roll-up has, in time that does not grow with their number.
+def count_span(connection: BaseDatabaseWrapper, span: Span) -> int | None:
+    """Return how many records the span has, in time that does not grow with the number of records in whole hours.
 
-    Return 0 also for a span that does not begin and end with an hour; the caller must count the records then.
+    The roll-up knows the records of whole hours. Those of an hour that the span only touches are counted in the table.
+    Return None if the roll-up knows no record: there is none, or records were stored while the triggers were disabled.
     """
-    if whole_hours(span) != span:
-        return 0
-    bounds = [connection.ops.adapt_datetimefield_value(bound) for bound in span]
+    lower, upper = hour_of(span.lower), hour_of(span.upper)
+    if lower < span.lower:
+        lower += HOUR
+    if lower >= upper:
+        return None
+    lower_sql, upper_sql, *edges = (
+        connection.ops.adapt_datetimefield_value(bound)
+        for bound in (lower, upper, span.lower, lower, upper, span.upper)
+    )
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT coalesce(sum(count), 0) FROM {ROLLUP} WHERE hour >= %s AND hour < %s", bounds)
-        return max(0, int(cursor.fetchone()[0]))
+        cursor.execute(
+            f"SELECT coalesce(sum(count), 0) FROM {ROLLUP} WHERE hour >= %s AND hour < %s", [lower_sql, upper_sql]
+        )
+        whole = int(cursor.fetchone()[0])
+        if whole <= 0:
+            return None
+        if Span(lower, upper) != span:
+            cursor.execute(COUNT_EDGES_SQL, edges)
+            whole += cursor.fetchone()[0]
+        return whole
 
 
 def hour_of(instant: datetime) -> datetime:

@@ -17,12 +17,12 @@ from django.db import connections
 
 from systemlog.conf import conf
 from systemlog.models import SystemLog
-from systemlog.retention.prune import prune
+from systemlog.retention.prune import plan, prune
 from systemlog.storage import get_storage
 from systemlog.storage.expiry import Policy
 from systemlog.storage.partitions import PartitionState
 from tests.support.databases import on_citus
-from tests.support.retention import NOW, ago, messages, partitions_of_today, row, run, sql
+from tests.support.retention import NOW, TODAY, ago, messages, partitions_of_today, row, run, sql
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_partitions")]
 rewrites = pytest.mark.skipif(on_citus(), reason="on a cluster the rows of a mixed partition are deleted")
@@ -82,6 +82,15 @@ def test_what_was_pruned_is_itself_recorded(store: Store) -> None:
     assert record.message.startswith("Pruned 2 records of system_logs")
     assert record.context["rows"] == 2
     assert record.context["policies"][0]["before"][:10] == f"{NOW - 30 * DAYS:%Y-%m-%d}"
+
+
+@pytest.mark.skipif("connections[conf().DATABASE].vendor != 'sqlite'", reason="the span of a partition is its own")
+def test_the_record_about_pruning_names_the_span_of_what_went_and_not_of_the_whole_table(store: Store) -> None:
+    store(row(ago(50)), row(ago(40)), row(ago(40), "stays", category="audit"), row(ago(60), "older", category="audit"))
+    prune([Policy(categories=("audit",), keep=None), Policy(keep=30 * DAYS)])
+    context = SystemLog.objects.get(category="systemlog.retention").context
+    assert context["since"] == ago(50).isoformat()
+    assert context["until"] == (ago(40) + timedelta(microseconds=1)).isoformat()
 
 
 def test_without_a_policy_nothing_goes(store: Store) -> None:
@@ -317,3 +326,70 @@ def test_the_rollup_is_right_after_whatever_went(store: Store) -> None:
     counted = sql("SELECT category, level, sum(count) FROM system_log_rollup GROUP BY 1, 2 HAVING sum(count) <> 0")
     there = sql("SELECT category, level, count(*) FROM system_logs GROUP BY 1, 2")
     assert sorted(counted) == sorted(there)
+
+
+def pretend_more(count: int) -> None:
+    """Let the roll-up claim this many more records in each of its rows, to tell its counts from those of the table."""
+    sql("UPDATE system_log_rollup SET count = count + %s", count)
+
+
+@only_postgresql
+@pytest.mark.parametrize("age", [40, pytest.param(1, marks=rewrites)])
+def test_the_rows_of_an_expired_partition_are_not_counted_where_the_rollup_knows_their_number(
+    store: Store, age: int
+) -> None:
+    store(row(ago(age)), row(ago(age), "n"), row(NOW, "now"))
+    pretend_more(1000)
+    expired = [Policy(keep=NOW - TODAY)]
+    assert [(step.rows, step.expired) for step in plan(expired)] == [(1002, 1002)]
+    prune(expired)
+    assert messages() == {"now"}
+    assert SystemLog.objects.get(category="systemlog.retention").context["rows"] == 1002
+
+
+@only_postgresql
+@pytest.mark.parametrize("age", [40, pytest.param(1, marks=rewrites)])
+def test_the_rows_of_an_expired_partition_are_counted_where_the_rollup_knows_none(store: Store, age: int) -> None:
+    store(row(ago(age)), row(ago(age), "n"), row(NOW, "now"))
+    sql("DELETE FROM system_log_rollup")
+    assert [step.expired for step in plan([Policy(keep=NOW - TODAY)])] == [2]
+    assert prune([Policy(keep=NOW - TODAY)]).deleted == 2
+    assert messages() == {"now"}
+
+
+@only_postgresql
+@pytest.mark.skipif(on_citus(), reason="on a cluster a partition is distributed when it is created")
+def test_of_a_partition_that_begins_and_ends_within_an_hour_only_the_rows_of_these_hours_are_counted(
+    store: Store,
+) -> None:
+    midnight = ago(40) - timedelta(hours=12)
+    lower, upper = midnight + timedelta(minutes=30), midnight + timedelta(hours=5, minutes=45)
+    sql(f"CREATE TABLE system_logs_odd PARTITION OF system_logs FOR VALUES FROM ('{lower}') TO ('{upper}')")
+    store(
+        row(midnight, "before"),
+        row(lower, "first"),
+        row(midnight + timedelta(hours=3), "whole hour"),
+        row(upper - timedelta(minutes=1), "last"),
+        row(upper, "after"),
+    )
+    pretend_more(1000)
+    steps = {step.partition.name: step.expired for step in plan([Policy(keep=30 * DAYS)])}
+    assert steps["system_logs_odd"] == 1003
+    prune([Policy(keep=30 * DAYS)])
+    assert messages() == set()
+
+
+@only_postgresql
+@rewrites
+def test_rows_that_arrive_while_the_partition_of_yesterday_is_emptied_are_kept(store: Store) -> None:
+    store(row(ago(1)), row(ago(1), "n"))
+
+    def arrive(execute: Any, statement: str, params: Any, many: bool, context: Any) -> Any:
+        done = execute(statement, params, many, context)
+        if statement.startswith("ANALYZE"):
+            in_threads(lambda: get_storage().insert([row(ago(1), "late")]))
+        return done
+
+    with connections[conf().DATABASE].execute_wrapper(arrive):
+        assert prune([Policy(keep=NOW - TODAY)]).deleted == 2
+    assert messages() == {"late"}

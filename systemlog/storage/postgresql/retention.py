@@ -79,22 +79,18 @@ class RetentionStorage(WritingStorage):
     def plan(self, partition: Partition, expiry: Expiry) -> Step:
         """Drop a partition whose whole span has expired. Rewrite one of whose rows at least half expire.
 
-        Otherwise delete the expired rows.
+        Otherwise delete the expired rows. The rows of an expired partition are counted only if the roll-up does not
+        know their number.
         """
         all_expired = expiry.verdict(*partition.span) is Verdict.ALL
-        if (
-            all_expired
-            and self._may_be_dropped(partition, expiry)
-            and (rows := rollup.count_span(self.connection, partition.span))
-        ):
-            return Step(partition, Action.DROP, rows, rows)
-        # All rows of an expired partition go, so an index is enough to count them.
         condition = Condition(ALL, []) if all_expired else expired(expiry, unadapted)
-        with self.connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT count(*), count(*) FILTER (WHERE {condition.sql}) FROM {partition.name}", condition.values
-            )
-            rows, gone = cursor.fetchone()
+        rows = gone = rollup.count_span(self.connection, partition.span) if all_expired else None
+        if rows is None or gone is None:
+            with self.connection.cursor() as cursor:
+                cursor.execute(
+                    f"SELECT count(*), count(*) FILTER (WHERE {condition.sql}) FROM {partition.name}", condition.values
+                )
+                rows, gone = cursor.fetchone()
         if all_expired and self._may_be_dropped(partition, expiry):
             return Step(partition, Action.DROP, rows, gone)
         if not gone:
@@ -110,7 +106,7 @@ class RetentionStorage(WritingStorage):
 
         def finish(cursor: CursorWrapper, rows: int) -> None:
             if rows:
-                self._insert([callbacks.removal_record(rows)])
+                self._insert([callbacks.removal_record(rows, partition.span)])
 
         self.ensure_partitions([datetime.now(UTC)])  # for the record about the removal
         went = step.expired
@@ -121,11 +117,12 @@ class RetentionStorage(WritingStorage):
         if step.action is Action.DROP and archive is None:
             rewrite.drop(self.connection, partition, lambda cursor: finish(cursor, went))
         else:
+            all_expired = expiry.verdict(*partition.span) is Verdict.ALL
             went = rewrite.rewrite_partitions(
                 self.connection,
                 [partition],
                 partition.span,
-                expired(expiry, unadapted),
+                Condition(ALL, []) if all_expired else expired(expiry, unadapted),
                 before_copy=lambda cursor: self._archive(partition, expiry, archive) if archive else None,
                 finish=finish,
                 keep_empty=not self._may_be_dropped(partition, expiry),
@@ -229,7 +226,7 @@ class RetentionStorage(WritingStorage):
                 gone = int(cursor.rowcount)
                 deleted += gone
                 if gone:
-                    self._insert([callbacks.removal_record(gone)])
+                    self._insert([callbacks.removal_record(gone, partition.span)])
             callbacks.progress(deleted)
 
     def _may_be_dropped(self, partition: Partition, expiry: Expiry) -> bool:

@@ -21,7 +21,7 @@ from systemlog.records.ndjson import write_line
 from systemlog.records.row import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage import rollup
 from systemlog.storage.base import BudgetSpent, Storage
-from systemlog.storage.calendar import Span
+from systemlog.storage.calendar import MICROSECOND, Span
 from systemlog.storage.checkpoints import CHECKPOINTS, Slice
 from systemlog.storage.conditions import Condition, expired
 from systemlog.storage.conflicts import OnConflict, by_key, conflicts_among, find
@@ -202,24 +202,29 @@ class SQLiteStorage(Storage):
                 last = cursor.fetchone()[0]
             condition = Condition(f"rowid <= %s AND {condition.sql}", [last, *condition.values])
             self._archive(step.partition, expiry, callbacks.archive, last)
-        deleted, since = 0, self._adapt(step.partition.span.lower)
+        deleted, since = 0, step.partition.span.lower
+        span: Span | None = None
         try:
             while True:
                 with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-                    cursor.execute(EXPIRED_ROWS_SQL.format(condition=condition.sql), [since, *condition.values])
+                    cursor.execute(
+                        EXPIRED_ROWS_SQL.format(condition=condition.sql), [self._adapt(since), *condition.values]
+                    )
                     expired_rows = cursor.fetchall()
                     if not expired_rows:
                         return deleted
                     cursor.execute(
                         DELETE_SQL.format(marks=", ".join(["%s"] * len(expired_rows))), [row for row, _ in expired_rows]
                     )
-                    deleted += int(cursor.rowcount)
-                since = self._adapt(expired_rows[-1][1].replace(tzinfo=self.connection.timezone))
+                    gone = int(cursor.rowcount)
+                deleted += gone
+                oldest, since = (expired_rows[place][1].replace(tzinfo=self.connection.timezone) for place in (0, -1))
+                span = Span(span.lower if span else oldest, since + MICROSECOND)
                 callbacks.progress(deleted)
                 time.sleep(PRUNE_PAUSE_S)
         finally:
-            if deleted:
-                self.insert([callbacks.removal_record(deleted)])
+            if deleted and span:
+                self.insert([callbacks.removal_record(deleted, span)])
 
     def archive(
         self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None]

@@ -103,7 +103,7 @@ class CitusRetentionStorage(CountingStorage):
         with transaction.atomic(using=self.connection.alias):
             archive(partition, blocks())
             if went:
-                self._insert([callbacks.removal_record(went)])
+                self._insert([callbacks.removal_record(went, partition.span)])
         unarchived = Condition(f"{gone.sql} AND NOT {archived.sql}", [*gone.values, *archived.values])
         return went + self._delete(partition, unarchived, callbacks)
 
@@ -124,7 +124,7 @@ class CitusRetentionStorage(CountingStorage):
             with transaction.atomic(using=self.connection.alias):
                 gone = len(self._delete_batch(partition, condition))
                 if gone:
-                    self._insert([callbacks.removal_record(gone)])
+                    self._insert([callbacks.removal_record(gone, partition.span)])
             deleted += gone
             if not gone:
                 return deleted
