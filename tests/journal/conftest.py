@@ -1,4 +1,4 @@
-"""Loggers whose records go into the journal, and what they recorded."""
+"""Loggers whose records go into the journal, and the records that they made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from systemlog.testing import captured_records
 
 @pytest.fixture
 def logger() -> logging.Logger:
-    """A logger that has the handler alone; by itself, or pytest would add handlers that raise."""
+    """A logger that has only our handler, and does not propagate: pytest's own handlers would raise."""
     logger = logging.Logger("tests.journal", logging.DEBUG)  # noqa: LOG001  (outside logging's tree)
     logger.addHandler(SystemLogHandler())
     return logger
@@ -22,6 +22,6 @@ def logger() -> logging.Logger:
 
 @pytest.fixture
 def records() -> Iterator[list[Row]]:
-    """What was recorded so far."""
+    """The records so far."""
     with captured_records() as records:
         yield records

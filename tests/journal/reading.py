@@ -1,4 +1,4 @@
-"""What a test reads of a journal: through the lander's own reader."""
+"""Reading a journal in tests, with the lander's own reader."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from systemlog.storage import Row
 
 
 def rows_in(folder: Path) -> list[Row]:
-    """All whole records of a folder, by segment and place, damage read over."""
+    """Return all whole records of a folder, by segment and position; damage is skipped."""
     rows = []
     for path in directory.segment_files(folder):
         segment = SegmentReader(path)
@@ -26,5 +26,5 @@ def rows_in(folder: Path) -> list[Row]:
 
 
 def messages_in(folder: Path) -> list[str]:
-    """Their messages."""
+    """Return the messages of these records."""
     return [row.message for row in rows_in(folder)]

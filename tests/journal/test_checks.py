@@ -1,4 +1,4 @@
-"""What the system checks say of the logging configuration in force."""
+"""The system checks of the logging configuration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def complaints() -> list[CheckMessage]:
 
 @pytest.fixture(autouse=True)
 def _logging(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The root logger alone has handlers, and all of them are put back."""
+    """Only the root logger has handlers; all handlers are restored afterwards."""
     for logger in (logging.root, DJANGO, REQUEST):
         monkeypatch.setattr(logger, "handlers", [])
         monkeypatch.setattr(logger, "propagate", True)

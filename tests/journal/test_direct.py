@@ -1,4 +1,4 @@
-"""The journal without a disk: what it takes is stored when the call returns, what it refuses never is."""
+"""The journal without a disk: accepted records are stored when the call returns, refused records never are."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Use = Callable[..., DirectSink]
 
 @pytest.fixture
 def use() -> Iterator[Use]:
-    """Has records go straight into the database; called with the sink's patience and pause."""
+    """A function that sends records straight into the database; its arguments are those of `DirectSink`."""
     opened: list[DirectSink] = []
 
     def use(**options: float) -> DirectSink:
@@ -49,7 +49,7 @@ def use() -> Iterator[Use]:
 
 @contextlib.contextmanager
 def held_table() -> Iterator[None]:
-    """A block in which nobody else can write to the table."""
+    """Context manager: nobody else can write to the table."""
     alias = conf().DATABASE
     with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
         if connections[alias].vendor == "postgresql":
@@ -58,12 +58,12 @@ def held_table() -> Iterator[None]:
 
 
 def stored() -> list[str]:
-    """The messages in the table."""
+    """Return the messages in the table."""
     return list(SystemLog.objects.order_by("timestamp").values_list("message", flat=True))
 
 
 def record_when_possible(message: str) -> None:
-    """Try until it is taken, as an application that goes on logging does."""
+    """Try until the record is accepted, as an application that goes on logging does."""
     deadline = time.monotonic() + DEADLINE_S
     while record("c", message) is None:
         assert time.monotonic() < deadline, "the sink takes nothing any more"
@@ -98,12 +98,12 @@ def test_while_the_database_does_not_answer_no_further_caller_waits(use: Use) ->
     sink = use(timeout_s=0.1, pause_s=HOUR_S)
     with held_table():
         assert record("c", "waits, and is refused") is None
-        sink._timeout_s = HOUR_S  # whoever waited now would wait for longer than the test may take
+        sink._timeout_s = HOUR_S  # a caller that waited now would wait longer than the test may take
         assert [record("c", "refused at once") for _ in range(100)] == [None] * 100
 
 
-def test_a_caller_whose_turn_never_came_says_nothing_of_the_database(use: Use) -> None:
-    """Of many callers at once all are stored, since the database does answer."""
+def test_a_caller_that_never_got_its_turn_does_not_blame_the_database(use: Use) -> None:
+    """All records of many callers at once are stored, because the database does answer."""
     use(timeout_s=DEADLINE_S)
     with ThreadPoolExecutor(16) as callers:
         assert all(callers.map(lambda number: record("c", str(number)), range(200)))
@@ -112,7 +112,7 @@ def test_a_caller_whose_turn_never_came_says_nothing_of_the_database(use: Use) -
 
 @pytest.fixture
 def backends() -> Callable[[], list[int]]:
-    """Gives the process ids of the other sessions in PostgreSQL; skips the test elsewhere."""
+    """A function that returns the process ids of the other sessions in PostgreSQL; skips the test elsewhere."""
     if connections[conf().DATABASE].vendor != "postgresql":
         pytest.skip("SQLite has no sessions")
 
@@ -135,7 +135,7 @@ def test_a_session_that_the_database_ended_costs_no_record(use: Use, backends: C
     assert stored() == ["before", "after"]
 
 
-def test_a_session_that_is_frozen_is_thrown_away(use: Use, backends: Callable[[], list[int]]) -> None:
+def test_a_hanging_session_is_closed(use: Use, backends: Callable[[], list[int]]) -> None:
     before = backends()
     use(timeout_s=1, pause_s=0)
     assert record("c", "before")

@@ -1,4 +1,5 @@
-"""The journal on disk: private, bounded, a segment a process; what was accepted is there whatever happens next."""
+"""The journal on disk is private and bounded, has a segment for each process, and keeps accepted records whatever
+happens."""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ def in_a_process(folder: Path, code: str, **more: object) -> subprocess.Complete
 
 
 def all_messages(folder: Path) -> list[str]:
-    """What is in the journals of every target below a folder."""
+    """Return the messages in the journals of every target below a folder."""
     return [message for target in sorted(folder.iterdir()) for message in messages_in(target)]
 
 
@@ -153,7 +154,7 @@ def test_as_it_fills_it_closes_level_by_level(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_directory_that_cannot_be_made_is_told_and_the_process_goes_on(
+def test_a_directory_that_cannot_be_made_is_reported_and_the_process_goes_on(
     journal: Begin, logger: Logger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -314,7 +315,7 @@ def test_the_first_records_of_several_threads_are_all_taken(journal: Begin, monk
     assert looking.wait(10)
     for thread in threads[1:]:
         thread.start()
-    threads[1].join(0.2)  # it has to wait for what the first one finds
+    threads[1].join(0.2)  # it has to wait for the first thread's result
     go_on.set()
     for thread in threads:
         thread.join()

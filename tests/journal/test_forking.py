@@ -1,4 +1,4 @@
-"""A forked process begins anew, even where Python is not told that it was forked."""
+"""A forked process resets its state, even where Python is not told of the fork."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.servers import PROJECT
 
-# uWSGI forks by the C library, which calls nothing of Python's, and then calls its own hook.
+# uWSGI forks with the C library, which calls no function of Python's, and then calls its own hook.
 FORK_LIKE_UWSGI = """
 import ctypes, os, sys, types
 uwsgi = sys.modules["uwsgi"] = types.ModuleType("uwsgi")

@@ -1,4 +1,4 @@
-"""The framing: whatever happens to a file, no line is read that was not written."""
+"""Framing: whatever happens to a file, only lines are read that were written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def framed(lines: list[bytes]) -> bytes:
 
 
 def read_all(data: bytes, *, ends: bool = True) -> list[bytes]:
-    """All lines that can be read, damage read over."""
+    """Return all lines that can be read; damage is skipped."""
     found: list[bytes] = []
     while data:
         lines, damage = read_lines(data, ends=ends)
@@ -35,7 +35,7 @@ def test_lines_come_back(lines: list[bytes]) -> None:
 
 @given(LINES, st.integers(0, 800))
 @example([b"\x00", b""], 43)  # behind the length and the checksum of an empty line
-def test_of_a_file_cut_anywhere_the_whole_lines_come_back_and_the_rest_is_torn(lines: list[bytes], at: int) -> None:
+def test_a_file_cut_at_any_byte_gives_its_whole_lines_and_a_torn_one(lines: list[bytes], at: int) -> None:
     data = framed(lines)[:at]
     ends = ends_of(lines, 0)
     whole = [line for line, end in zip(lines, ends, strict=True) if end <= at]
@@ -66,7 +66,7 @@ def test_anything_else_is_damage_and_reading_goes_on_behind_it(noise: bytes) -> 
     assert read_all(b"\n" + noise + frame(b"good", 1))[-1:] == [b"good"]
 
 
-def test_a_torn_line_before_another_is_told_from_a_corrupted_one() -> None:
+def test_a_torn_line_before_another_line_is_not_taken_for_a_corrupted_one() -> None:
     whole = frame(b"a line of some length", 1)
     assert read_lines(whole[:-5] + whole, ends=False) == ([], Damage(whole[1:-5], "cut short", True, len(whole) - 5))
     corrupted = whole.replace(b"line", b"lime")

@@ -1,4 +1,4 @@
-"""What becomes of a log record: which column, which form, and that logging it never fails."""
+"""How a log record becomes a row: columns, forms, and that logging never fails."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_extra_with_a_columns_name_goes_there(logger: Logger, records: Records) 
     assert record.context == {}
 
 
-def test_a_model_instance_is_told_by_its_key(logger: Logger, records: Records) -> None:
+def test_a_model_instance_becomes_its_label_and_key(logger: Logger, records: Records) -> None:
     logger.info("x", extra={"subject": User(pk=5), "who": User(pk=6)})
     assert records[0].subject == "auth.user:5"
     assert records[0].context == {"who": "auth.user:6"}
@@ -220,7 +220,7 @@ def test_a_message_that_cannot_be_made_keeps_its_format(
     assert records[0].context["format_error"] in ("TypeError", "RuntimeError")
 
 
-def test_a_message_that_is_no_text_is_told(logger: Logger, records: Records) -> None:
+def test_a_message_that_is_no_string_becomes_one(logger: Logger, records: Records) -> None:
     logger.info(ValueError("broken"))
     logger.info(Broken())
     assert [record.message for record in records] == ["broken", "<Broken>"]
@@ -360,7 +360,7 @@ def test_logging_within_logging_ends(logger: Logger, records: Records, place: st
     assert len(records) == 6, "the thread is free again"
 
 
-def test_a_sink_that_fails_is_told_on_stderr_and_nowhere_else(
+def test_a_sink_that_fails_is_reported_on_stderr_alone(
     logger: Logger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Failing:
@@ -418,7 +418,7 @@ print(records[0].context)
 
 
 class Raising:
-    """An object of which nothing is to be learned."""
+    """An object that fails at everything."""
 
     def __str__(self) -> str:
         raise RuntimeError("no")
@@ -428,7 +428,7 @@ class Raising:
 
 @pytest.mark.parametrize("name", ["subject", "user_id", "correlation_id", "trace_id", "request", "response"])
 @pytest.mark.parametrize("value", [Raising(), SimpleLazyObject(Raising), User.objects.all(), User, 5, b"\0", "\ud800"])
-def test_whatever_stands_for_a_column_the_record_is_taken_and_no_database_asked(
+def test_any_value_of_a_column_is_accepted_without_a_query(
     logger: Logger, records: Records, name: str, value: object
 ) -> None:
     logger.info("x", extra={name: value})
@@ -441,12 +441,12 @@ def test_a_subject_of_which_nothing_is_to_be_learned_is_recorded(records: Record
     assert [each.category for each in records] == ["order.paid"] * 2
 
 
-def test_a_logger_whose_name_is_no_text_is_told(logger: Logger, records: Records) -> None:
+def test_the_name_of_a_logger_that_is_no_string_becomes_one(logger: Logger, records: Records) -> None:
     logger.handle(logging.makeLogRecord({"name": ["odd"], "levelno": 20, "msg": "x"}))
     assert records[0].category == "['odd']"
 
 
-def test_a_level_that_is_no_integer_is_told(logger: Logger, records: Records) -> None:
+def test_a_level_that_is_no_integer_is_reported(logger: Logger, records: Records) -> None:
     logger.handle(logging.makeLogRecord({"name": "x", "levelno": 20.0, "msg": "x"}))
     assert [each.level for each in records] == ["INFO"]
 
@@ -543,7 +543,7 @@ def test_fields_named_like_djangos_live_objects_are_kept(logger: Logger, records
     assert records[0].context == extra
 
 
-def test_a_live_response_is_told_by_its_status(logger: Logger, records: Records) -> None:
+def test_a_response_becomes_its_status(logger: Logger, records: Records) -> None:
     logger.info("m", extra={"response": HttpResponse("secret page", status=502)})
 
     assert records[0].context == {"response": "502 Bad Gateway"}
@@ -621,7 +621,9 @@ def test_a_memory_handler_does_not_change_when_a_record_was_logged(logger: Logge
 
 
 @pytest.mark.parametrize("created", [float("nan"), float("inf"), -1.0, 0, 1e18, 10**400, "yesterday", None], ids=repr)
-def test_a_record_whose_time_of_creation_is_none_is_of_now(logger: Logger, records: Records, created: object) -> None:
+def test_a_record_without_a_time_of_creation_gets_the_current_time(
+    logger: Logger, records: Records, created: object
+) -> None:
     before = datetime.datetime.now(datetime.UTC)
 
     logger.handle(logged_at(created))
@@ -629,14 +631,14 @@ def test_a_record_whose_time_of_creation_is_none_is_of_now(logger: Logger, recor
     assert before <= records[0].timestamp <= datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1)
 
 
-def test_a_record_created_at_a_whole_second_may_say_so_as_an_integer(logger: Logger, records: Records) -> None:
+def test_the_time_of_creation_may_be_an_integer(logger: Logger, records: Records) -> None:
     logger.handle(logged_at(1_700_000_000))
 
     assert records[0].timestamp.timestamp() == 1_700_000_000
 
 
 class Named(logging.LogRecord):
-    """Sets attributes before logging's own, and the first of these itself."""
+    """A record that sets attributes before logging's own, and one of logging's own first."""
 
     def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
         self.name = name
@@ -646,7 +648,7 @@ class Named(logging.LogRecord):
 
 
 class Stripped(logging.LogRecord):
-    """Removes an attribute of logging's, and sets one of its own."""
+    """A record that removes an attribute of logging's, and sets one of its own."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

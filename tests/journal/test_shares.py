@@ -1,4 +1,4 @@
-"""What one writer may fill of the journal, and what is kept for the process's own errors."""
+"""How much of the journal one writer may fill, and what is kept for the process's own errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _complaints(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def row(writer: str, level: str = "CRITICAL") -> Row:
-    """A record of about a kilobyte."""
+    """Return a record of about a kilobyte."""
     return Row(
         timestamp=datetime.now(UTC),
         id=uuid.uuid4(),
@@ -49,7 +49,7 @@ def row(writer: str, level: str = "CRITICAL") -> Row:
 
 
 def fill(writer: str, level: str = "CRITICAL", most: int = 5000) -> int:
-    """Send until there is no room; gives how many were accepted."""
+    """Send until there is no room, and return how many records were accepted."""
     total = 0
     while total < most:
         accepted = accept_rows([row(writer, level) for _ in range(BATCH)])
@@ -60,7 +60,7 @@ def fill(writer: str, level: str = "CRITICAL", most: int = 5000) -> int:
 
 
 def part(folder: Path, writer: str | None) -> float:
-    """The part of the journal that a writer has filled."""
+    """Return the part of the journal that a writer has filled."""
     return directory.waiting_bytes(folder).get(writer, 0) / MAX_BYTES
 
 
@@ -139,7 +139,7 @@ def test_any_number_of_writers_takes_a_bounded_number_of_segments(
     assert set(Counter(row.recorded_by for row in rows_in(folder)).values()) == {3}
 
 
-def test_a_writer_that_fell_silent_gives_way(journal: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_writer_loses_its_segment_to_another(journal: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "MAX_WRITERS", 2)
     monkeypatch.setattr(files, "WRITER_IDLE_S", -1.0)
     folder = journal()

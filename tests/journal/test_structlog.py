@@ -1,4 +1,4 @@
-"""What structlog's stdlib loggers say is recorded as what any logger says."""
+"""Records of structlog's stdlib loggers are stored as those of any other logger."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Records = list[Row]
 
 
 def processors(*more: Any) -> list[Any]:
-    """As the documentation of django-structlog has them, down to the exceptions."""
+    """The processors that the documentation of django-structlog shows, up to the exceptions."""
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.filter_by_level,
@@ -38,7 +38,7 @@ FORMATTED = processors(structlog.processors.StackInfoRenderer(), structlog.proce
 
 @pytest.fixture
 def handlers() -> Iterator[list[logging.Handler]]:
-    """The handlers of the logger `pay`: one of structlog's lines on a stream, and ours behind it."""
+    """The handlers of the logger `pay`: one that writes structlog's lines to a stream, and ours behind it."""
     logger = logging.getLogger("pay")
     lines = logging.StreamHandler()
     lines.setFormatter(structlog.stdlib.ProcessorFormatter(processor=structlog.processors.JSONRenderer()))
@@ -168,7 +168,7 @@ def test_structlogs_own_formatter_still_gets_its_record(
     log: Any, handlers: list[logging.Handler], records: Records
 ) -> None:
     lines = handlers[0]
-    handlers.reverse()  # ours comes first
+    handlers.reverse()  # our handler comes first
     assert isinstance(lines, logging.StreamHandler)
     lines.setStream(stream := io.StringIO())
 

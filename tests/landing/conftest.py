@@ -27,7 +27,7 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def lander(folder: Path) -> Lander:
-    """A lander of it."""
+    """A lander of that folder."""
     return Lander(folder)
 
 

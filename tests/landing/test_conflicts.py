@@ -1,4 +1,4 @@
-"""Records of bulks whose id and timestamp are stored already: repetitions are passed by, other records are kept."""
+"""Records of bulks whose id and timestamp are stored already: repetitions are skipped, other records go to quarantine."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_record_that_differs_from_the_stored_one_goes_to_quarantine_with_a_war
 
 
 @pytest.mark.parametrize("changed", SAME.values(), ids=SAME)
-def test_a_repetition_is_passed_by(
+def test_a_repetition_is_skipped(
     folder: Path, lander: Lander, caplog: pytest.LogCaptureFixture, changed: dict[str, Any]
 ) -> None:
     first = row("first")
@@ -137,7 +137,7 @@ def test_a_batch_of_new_keys_asks_the_database_nothing_more(folder: Path, lander
     assert not [query for query in queries if "SELECT" in query["sql"] and "FROM system_logs " in query["sql"]]
 
 
-def test_thousands_of_conflicts_are_set_apart_by_one_write(
+def test_thousands_of_conflicts_go_to_quarantine_with_one_write(
     folder: Path, lander: Lander, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [row("first") for _ in range(2000)]

@@ -1,4 +1,4 @@
-"""Landing: each line once, whatever happened to the file, the checkpoint, the database or another lander."""
+"""The lander stores each line once, whatever happens to the file, the checkpoint, the database or another lander."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_two_landers_at_once_do_no_harm(folder: Path) -> None:
 # -- damage
 
 
-def test_a_torn_last_line_is_passed_by(folder: Path, lander: Lander) -> None:
+def test_a_torn_last_line_is_skipped(folder: Path, lander: Lander) -> None:
     write(folder, [row("whole")], noise=frame(encode(row("torn")), 1)[:-4])
     gc.collect()
     lander.land_all()
@@ -177,7 +177,7 @@ def test_a_corrupt_line_goes_to_quarantine_and_the_rest_lands(folder: Path, land
 
 
 @pytest.mark.parametrize("noise", [b"\0" * 5000, b"\n" * 10, b"no frame", b"\n" + b"x" * 5_000_000])
-def test_whatever_stands_there_is_read_over(folder: Path, lander: Lander, noise: bytes) -> None:
+def test_any_noise_between_lines_is_skipped(folder: Path, lander: Lander, noise: bytes) -> None:
     before = row("before")
     write(folder, [before], noise=noise + frame(encode(row("after")), 1))
     gc.collect()
@@ -251,7 +251,7 @@ def test_a_refused_row_for_which_quarantine_has_no_room_holds_up_its_own_segment
     del kept
 
 
-def test_a_table_that_is_not_there_is_told_and_loses_nothing(
+def test_a_missing_table_is_reported_and_loses_nothing(
     folder: Path, lander: Lander, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(folder, [row("1")])
@@ -337,7 +337,7 @@ def test_counts_stay_when_segments_go(journal: Callable[..., Path], folder: Path
     assert (counts()["systemlog_records_accepted"], counts()["systemlog_records_landed"]) == (2, 2)
 
 
-def test_what_was_refused_is_told_by_a_record_when_there_is_room_again(folder: Path, lander: Lander) -> None:
+def test_a_record_says_how_many_were_refused_when_there_is_room_again(folder: Path, lander: Lander) -> None:
     segment = write(folder, [row("1")])
     segment.count_refused(1, 40)
     segment.count_refused(3, 2)
@@ -365,8 +365,8 @@ def test_the_header_tells_readers_how_far_landing_is(folder: Path, lander: Lande
     assert read_state().oldest_age_s == 0
 
 
-@pytest.mark.skipif("not config.getoption('db') == 'postgresql'", reason="SQLite has one table, and no leaves")
-def test_lines_of_any_time_find_their_leaves(folder: Path, lander: Lander) -> None:
+@pytest.mark.skipif("not config.getoption('db') == 'postgresql'", reason="SQLite has one table, and no partitions")
+def test_lines_of_any_time_find_their_partitions(folder: Path, lander: Lander) -> None:
     assert on_postgresql()
     write(folder, [row("old", ago=timedelta(days=365 * n)) for n in range(12)])
     lander.land_all()
@@ -411,7 +411,7 @@ def test_a_small_disk_that_the_journal_filled_takes_records_again_when_they_are_
         subprocess.run(["umount", folder.parent], check=True)
 
 
-def test_what_a_segment_refused_that_is_gone_is_told(
+def test_refusals_of_a_removed_segment_are_reported(
     journal: Callable[..., Path], folder: Path, lander: Lander, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal(JOURNAL_KEEP_S=0)

@@ -1,4 +1,4 @@
-"""Quarantine: nothing that was put in is lost, and putting things in ends, whatever the database refuses."""
+"""Quarantine loses nothing that was put in, and landing always ends, whatever the database refuses."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_what_is_said_of_a_refusal_is_not_refused_in_turn_without_end(
     ],
     ids=["empty", "short", "tabs", "long", "cut", "bytes"],
 )
-def test_a_whole_line_that_is_no_record_is_set_apart_and_the_rest_lands(
+def test_a_whole_line_that_is_no_record_goes_to_quarantine_and_the_rest_lands(
     folder: Path, lander: Lander, line: bytes
 ) -> None:
     before = row("before")
@@ -104,7 +104,7 @@ def _line_of(message: str) -> bytes:
     ],
     ids=["empty", "number", "no columns", "other columns", "nested", "no text", "cut"],
 )
-def test_a_segment_without_a_whole_header_is_set_apart_and_the_rest_lands(
+def test_a_segment_without_a_whole_header_goes_to_quarantine_and_the_rest_lands(
     folder: Path, lander: Lander, header: bytes | None
 ) -> None:
     path = write(folder, [row("lost with its header")]).path

@@ -1,4 +1,4 @@
-"""The lander at work: what it costs its process, and what becomes of it in trouble."""
+"""The landing service: what it costs its process, and how it survives failures."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_landing_that_fails_again_and_again_leaves_no_threads_behind(
     assert threading.active_count() - before <= 5
 
 
-def test_a_directory_that_cannot_be_used_is_told_once_a_minute(
+def test_a_directory_that_cannot_be_used_is_reported_once_a_minute(
     folder: Path,
     serving: Callable[..., LandingService],
     monkeypatch: pytest.MonkeyPatch,
