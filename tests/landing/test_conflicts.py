@@ -1,4 +1,4 @@
-"""Records of bulks whose id and timestamp are stored already: repetitions are skipped, other records go to quarantine."""
+"""Records of bulks whose key is stored already: repetitions are skipped, other records go to quarantine."""
 
 from __future__ import annotations
 
