@@ -1,4 +1,4 @@
-"""Fixtures of the correlation room: a small project, and what was logged about it."""
+"""Fixtures for the correlation: a small project, and its log records."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def async_client() -> AsyncClient:
 
 @pytest.fixture(params=["wsgi", "asgi"])
 def get(request: pytest.FixtureRequest, client: Client, async_client: AsyncClient) -> Get:
-    """GET through the sync or the async handler."""
+    """Send a GET through Django's WSGI or ASGI handler."""
     return client.get if request.param == "wsgi" else async_to_sync(async_client.get)
 
 
 @pytest.fixture
 def logged() -> Iterator[Recorder]:
-    """Everything that is logged, by whatever logger."""
+    """Record everything that any logger logs."""
     recorder = Recorder()
     root = logging.getLogger()
     level = root.level
@@ -60,7 +60,7 @@ def logged() -> Iterator[Recorder]:
 
 @pytest.fixture(scope="module", params=["gunicorn", "uvicorn"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of the small project."""
+    """A real server that runs the small project."""
     port = free_port()
     log = tmp_path_factory.mktemp("server") / "log"
     is_wsgi = request.param == "gunicorn"

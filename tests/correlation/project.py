@@ -1,4 +1,4 @@
-"""Settings of the small project; the tests take over its middleware, real servers all of it."""
+"""Settings of the small project. Tests in the process use its middleware, and real servers use all of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT_URLCONF = "tests.correlation.site"
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"]
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 SECRET_KEY = "of-the-tests"
-ALLOWED_HOSTS = ["127.0.0.1", "testserver"]  # the latter for requests inside the process
+ALLOWED_HOSTS = ["127.0.0.1", "testserver"]  # "testserver" is for requests inside the process
 USE_TZ = True
 SYSTEMLOG = {"ACCESS_LOG": True}
 LOGGING = {

@@ -1,4 +1,4 @@
-"""The small project as servers want it: `wsgi` and `asgi`."""
+"""The applications `wsgi` and `asgi` of the small project, for servers."""
 
 from __future__ import annotations
 

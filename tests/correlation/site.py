@@ -1,4 +1,4 @@
-"""A small project: its views do what is hard for a correlation id."""
+"""A small project whose views do what is difficult for a correlation: threads, streams, tasks and calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ released: dict[str, asyncio.Event] = {}
 
 
 def seen(request: HttpRequest) -> JsonResponse:
-    """What the code of a view sees."""
+    """Return the ids that the code of a view sees."""
     correlation = current()
     logger.info("in the view")
     return JsonResponse(
@@ -106,7 +106,7 @@ def sets_the_header(request: HttpRequest) -> HttpResponse:
 
 
 def own_headers(request: HttpRequest) -> JsonResponse:
-    """What somebody reads who takes the id from the request's headers."""
+    """Answer with the id in the request's headers."""
     return JsonResponse({"header": request.headers.get("X-Request-ID")})
 
 
@@ -200,7 +200,7 @@ def item(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def calls_back(request: HttpRequest) -> HttpResponse:
-    """What the W3C trace-context harness asks of a service: call the given URLs, with a body each."""
+    """Call the given URLs, each with its body, as the W3C trace-context harness asks of a service."""
     with httpx.Client(event_hooks={"request": [PropagateTo(["127.0.0.1"])]}, trust_env=False) as client:
         for call in json.loads(request.body) or []:
             client.post(call["url"], json=call["arguments"])
@@ -215,12 +215,12 @@ async def async_calls_back(request: HttpRequest) -> HttpResponse:
 
 
 def goes_out(request: HttpRequest) -> JsonResponse:
-    """The headers that a call from here would have."""
+    """Answer with the headers that an outgoing call would have."""
     return JsonResponse(outgoing_headers())
 
 
 class TokenUser:
-    """Who a token stands for; no model, no table."""
+    """The user of a token, without a model and a table."""
 
     pk = 42
     is_authenticated = True

@@ -1,4 +1,4 @@
-"""The access record: one for each request, when it is over."""
+"""The access log: one record for each finished request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Records = Callable[[], list[logging.LogRecord]]
 
 @pytest.fixture
 def configure(settings: Settings) -> Callable[..., None]:
-    """Switch the access records on, with other settings."""
+    """Turn the access log on, with other settings."""
 
     def configure(**others: Any) -> None:
         settings.SYSTEMLOG = {**settings.SYSTEMLOG, "ACCESS_LOG": True, **others}
@@ -32,7 +32,7 @@ def configure(settings: Settings) -> Callable[..., None]:
 
 @pytest.fixture
 def records(configure: Callable[..., None], logged: Recorder) -> Records:
-    """The access records so far."""
+    """Return the access records."""
     return lambda: logged.of("systemlog.access")
 
 
@@ -156,7 +156,7 @@ def test_a_stream_that_fails_is_recorded_as_not_completed(client: Client, record
     assert [(record.bytes, record.completed) for record in records()] == [(6, False)]
 
 
-@pytest.mark.django_db  # closing a response closes idle connections
+@pytest.mark.django_db  # closing a response closes idle database connections
 def test_a_stream_that_is_closed_early_is_recorded_once(client: Client, records: Records) -> None:
     response = client.get("/streams", headers={"X-Request-ID": "given"})
     next(iter(response))

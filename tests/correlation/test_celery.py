@@ -1,4 +1,4 @@
-"""Celery tasks run with the correlation that they were sent from."""
+"""Celery tasks run with the correlation of the code that sent them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TIMEOUT_S = 10
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[celery.Celery]:
-    """An application with a worker in a thread, and a broker in memory."""
+    """A Celery application with a worker in a thread and a broker in memory."""
     app = celery.Celery("site", broker="memory://", backend="cache+memory://", set_as_current=False, fixups=[])
     app.conf.update(
         broker_transport_options={"polling_interval": 0.01},

@@ -1,4 +1,4 @@
-"""What the system checks say about the correlation's settings."""
+"""The system checks of the correlation settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OTHER = "django.middleware.common.CommonMiddleware"
 
 @pytest.fixture
 def messages(settings: Settings) -> Callable[..., set[str]]:
-    """The ids of the room's messages under these keys of SYSTEMLOG."""
+    """Return the ids of the messages under these SYSTEMLOG settings."""
 
     def messages(**keys: Any) -> set[str]:
         settings.SYSTEMLOG = {**settings.SYSTEMLOG, **keys}

@@ -1,4 +1,4 @@
-"""Each run of a management command has an id."""
+"""Each run of a management command has a correlation id."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Header values that nobody sends in good faith, through Django's handlers and through real servers.
+"""Hostile header values, sent through Django's handlers and through real servers.
 
-The suite tries a few thousand. `HEADER_VALUES=100000 pytest tests/correlation/test_hostile_headers.py` tries so many
-in each way; that takes a quarter of an hour.
+The suite sends a few thousand. `HEADER_VALUES=100000 pytest tests/correlation/test_hostile_headers.py` sends that many
+in each way, which takes a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VALUES_OF_A_TEXT = 100
 
 VALID_HEADERS = re.compile(r"[\x20-\x7e]*").fullmatch
 
-# One text gives many values: a value costs microseconds, an example of hypothesis much more.
+# One example gives many values: a value takes microseconds, but an example of Hypothesis takes far longer.
 texts = st.one_of(
     st.text(st.characters(max_codepoint=0xFF), min_size=100, max_size=400),
     st.text("aZ09._~+/=@:-\r\n\t ,;", min_size=100, max_size=400),
@@ -52,7 +52,7 @@ def values(text: str, length: int) -> Iterator[str]:
 
 
 def check(value: str, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-    """The answer is whole, has one id, and repeats the value only where the rule takes it."""
+    """Assert that the response is complete and has one id, which is the given value only if that is acceptable."""
     assert status == 200
     assert all(VALID_HEADERS(name) and VALID_HEADERS(text) for name, text in headers)
     [sent] = [text for name, text in headers if name.lower() == "x-request-id"]
@@ -63,7 +63,7 @@ def check(value: str, status: int, headers: list[tuple[str, str]], body: bytes) 
         assert len(value) < 8 or value.encode("latin-1") not in body
 
 
-@pytest.mark.django_db  # not asked for anything, but a request's beginning looks after connections that are open
+@pytest.mark.django_db  # no query is expected, but the beginning of a request checks the open connections
 @tries(3000)
 @hostile
 def test_no_value_gets_through_djangos_wsgi_handler(text: str, length: int) -> None:
@@ -121,7 +121,7 @@ def test_no_value_gets_through_djangos_asgi_handler(text: str, length: int) -> N
 
 
 class Connection:
-    """A keep-alive connection to a server; it comes back when the server has hung up over a request."""
+    """A keep-alive connection to a server, which reconnects after the server has closed it."""
 
     def __init__(self, server: Server) -> None:
         host, port = server.url.removeprefix("http://").split(":")
@@ -162,10 +162,10 @@ def test_no_value_gets_through_a_server(server: Server, text: str, length: int) 
     connection = Connection(server)
     try:
         for value in values(text, length):
-            # These would end the header, and what follows be another one.
+            # These characters would end the header, and the rest would be another header.
             value = re.sub(r"[\r\n\0]", "", value)  # noqa: PLW2901  (as a header can carry it)
             status, headers, body = connection.ask(value.encode("latin-1"))
-            if status != 400:  # the server's own: it lets no such byte through
+            if status != 400:  # the server's own response: it refuses such a byte
                 check(value.strip(" \t"), status, headers, body)
     finally:
         connection.close()

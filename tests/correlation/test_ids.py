@@ -1,4 +1,4 @@
-"""Which ids are acceptable, and what new ones look like."""
+"""Acceptable ids, and the form of new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What log records carry: those of the view, those that Django logs after the middleware chain, late ones."""
+"""The ids on log records: of the view, of Django after the middlewares, and of code that logs later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The middleware, sync and async: header, request, context variable."""
+"""The middleware under WSGI and ASGI: header, request and context variable."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_without_one_a_new_uuid_is_made(get: Get, headers: dict[str, str]) -> No
         ("/sets-the-header", 200),
     ],
 )
-@pytest.mark.django_db  # closing a response closes idle connections
+@pytest.mark.django_db  # closing a response closes idle database connections
 def test_every_response_has_the_header_once(get: Get, path: str, status: int) -> None:
     response = get(path, headers={"X-Request-ID": "given"})
 

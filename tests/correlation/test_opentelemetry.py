@@ -1,4 +1,4 @@
-"""Where OpenTelemetry is in use, its current span says what the trace is."""
+"""If OpenTelemetry has a current span, its trace is used."""
 
 from __future__ import annotations
 

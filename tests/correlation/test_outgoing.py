@@ -82,7 +82,7 @@ def test_a_message_without_a_correlation_gets_a_new_one(message: object) -> None
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Says which id it was called with; /redirect sends on to the same server by another name."""
+    """Answers with the id of the request. /redirect redirects to the same server by another name."""
 
     protocol_version = "HTTP/1.1"
 
@@ -96,7 +96,7 @@ class Echo(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
-        """Nothing to stderr."""
+        """Log nothing to stderr."""
 
 
 @pytest.fixture(scope="module")

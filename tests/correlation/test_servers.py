@@ -26,14 +26,14 @@ TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 
 @pytest.fixture
 def http(server: Server) -> Iterator[httpx.Client]:
-    """A client of the server."""
+    """A client for the server."""
     with server.client() as client:
         yield client
 
 
 @pytest.fixture
 def lines(server: Server) -> Callable[[str, str], list[dict[str, Any]]]:
-    """The log lines of a logger that have this id; waits until there is one."""
+    """Wait for log lines of a logger with this id, and return them."""
 
     def read(log: Path) -> Iterator[dict[str, Any]]:
         for line in log.read_text().splitlines():
@@ -55,7 +55,7 @@ def lines(server: Server) -> Callable[[str, str], list[dict[str, Any]]]:
 
 
 def select_nothing(seconds: float) -> None:
-    """Wait for another process, which has no event of ours to set."""
+    """Wait for a condition of another process, which cannot set an event here."""
     import select
 
     select.select([], [], [], seconds)
@@ -228,7 +228,7 @@ def test_a_client_that_goes_away_is_recorded_and_forgotten(
         if status == 200:
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
         else:
-            http.get("/seen")  # once this is answered, the server has taken the other one up
+            http.get("/seen")  # after this response, the server has begun with the other request
 
     [record] = lines("systemlog.access", given)
     assert (record["status"], record["completed"]) == (status, False)

@@ -1,4 +1,4 @@
-"""The settings in force, which each request reads several times."""
+"""The current settings, which each request reads several times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQL comments: which request a statement is from."""
+"""SQL comments with the correlation id of the request."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_no_value_can_end_the_comment() -> None:
 
 @pytest.fixture
 def statements(db: None, settings: Settings) -> Iterator[Callable[[], list[str]]]:
-    """The statements that reach the driver from here on, with comments switched on."""
+    """A list of the statements that reach the driver, with comments turned on."""
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "CORRELATION_SQL_COMMENTS": True}
     before = list(connection.execute_wrappers)
     comment_statements(connection)
@@ -56,7 +56,7 @@ def statements(db: None, settings: Settings) -> Iterator[Callable[[], list[str]]
         seen.append(sql)
         return execute(sql, params, many, context)
 
-    connection.execute_wrappers.append(watch)  # the last is the innermost: it sees what the driver gets
+    connection.execute_wrappers.append(watch)  # the last is the innermost: it sees the statement of the driver
     yield lambda: seen
     connection.execute_wrappers[:] = before
 

@@ -1,4 +1,4 @@
-"""Bodies that are produced after the middleware has returned."""
+"""Streaming bodies, which are produced after the middleware has returned."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_an_async_body_that_a_client_stops_reading_ends_with_its_id(logged: Reco
             sent.append(message)
             if len(sent) == 3:
                 gone.set()
-                await asyncio.Future()  # its buffers are full
+                await asyncio.Future()  # the buffers of the connection are full
 
         await ASGIHandler()(
             {
@@ -153,7 +153,7 @@ def test_an_async_body_that_is_let_go_of_ends_with_its_id(logged: Recorder, sett
         async for _ in response:
             break
         del response
-        while not logged.of("systemlog.access"):  # the event loop has the generators closed
+        while not logged.of("systemlog.access"):  # the event loop has closed the generators
             await asyncio.sleep(0)
 
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "ACCESS_LOG": True}
@@ -201,7 +201,7 @@ def test_a_body_from_a_file_of_the_projects_own_kind_has_the_id() -> None:
             return next(self.lines)
 
         def close(self) -> None:
-            """Nothing to close."""
+            """Close nothing."""
 
     response = CorrelationMiddleware(lambda request: FileResponse(Report()))(RequestFactory().get("/", headers=GIVEN))
 

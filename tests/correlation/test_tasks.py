@@ -1,4 +1,4 @@
-"""Django's tasks run with the correlation that they were enqueued with."""
+"""Django's tasks run with the correlation of the code that enqueued them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ except ImportError:  # before Django 6
 
 
 class Immediate(CorrelatedTasks, ImmediateBackend):
-    """Runs a task at once."""
+    """A backend that runs a task at once."""
 
 
 class Queue(CorrelatedTasks, DummyBackend):
-    """Keeps a task, for the test to run as a worker would."""
+    """A backend that keeps a task, which the test runs as a worker would."""
 
 
 def seen(suffix: str = "") -> str:
@@ -73,7 +73,7 @@ def test_a_task_that_takes_its_context_and_arguments_has_it_too() -> None:
 
 def test_a_worker_elsewhere_runs_it_with_the_id_that_came_along(monkeypatch: pytest.MonkeyPatch) -> None:
     queued = task(backend="queue")(seen)
-    monkeypatch.setitem(globals(), "seen", queued)  # where the decorator leaves it
+    monkeypatch.setitem(globals(), "seen", queued)  # the module attribute that the decorator sets
     with correlated("given"):
         result = queued.enqueue("!")
 
@@ -94,7 +94,7 @@ def test_a_task_can_be_pickled_for_a_queue() -> None:
 
 def test_a_correlated_backend_can_be_extended() -> None:
     class Extended(Immediate):
-        """Somebody's own."""
+        """A backend that extends another one."""
 
     assert Extended.task_class is Immediate.task_class
 

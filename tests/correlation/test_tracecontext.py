@@ -1,4 +1,4 @@
-"""W3C Trace Context, level 2: the cases of the specification, and what goes outwards."""
+"""W3C Trace Context, level 2: the cases of the specification, and the outgoing headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From whom an incoming id is taken."""
+"""The clients whose ids are used."""
 
 from __future__ import annotations
 

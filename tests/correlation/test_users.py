@@ -1,4 +1,4 @@
-"""Whose request it is, without a query."""
+"""The user of a request, found without a query."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.correlation import Get, Recorder
 
 
 def correlation_of(view: Callable[[HttpRequest], object]) -> Correlation:
-    """What is current at the end of `view`; detached, since its request is over."""
+    """Return the correlation that was current at the end of `view`, detached because its request is over."""
     kept = []
 
     def answer(request: HttpRequest) -> HttpResponse:

@@ -1,6 +1,6 @@
-"""The public W3C trace-context harness against the small project, under gunicorn and uvicorn, sync and async view.
+"""Runs the public W3C trace-context harness against the small project, under gunicorn and uvicorn.
 
-The harness is no package, so this is skipped unless it is told where one is:
+The harness is not a package, so the tests are skipped unless W3C_TRACE_CONTEXT names a checkout of it:
 
     git clone https://github.com/w3c/trace-context ../trace-context
     pip install aiohttp

@@ -1,4 +1,4 @@
-"""The site of `tests.problems.urls`, with DEBUG off and on, and clients that see what a user sees."""
+"""Fixtures: the site of `tests.problems.urls`, DEBUG off and on, and clients that return error responses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils import translation
 from rest_framework import VERSION
 
 LIMITS_JSON = tuple(map(int, VERSION.split(".")[:2])) >= (3, 18)
-"""Whether DRF holds JSON to DATA_UPLOAD_MAX_MEMORY_SIZE, and refuses codecs that are none for text."""
+"""Whether DRF applies DATA_UPLOAD_MAX_MEMORY_SIZE to JSON, and refuses codecs that are not for text."""
 
 OF_THESE_LIMITS = (
     "JSON in a codec of bytes]",
@@ -26,7 +26,7 @@ OF_THESE_LIMITS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what DRF itself could not do before 3.18."""
+    """Skip the tests of limits that DRF has since 3.18."""
     for item in items:
         if not LIMITS_JSON and (item.nodeid.endswith(OF_THESE_LIMITS) or OF_THESE_LIMITS[-1] in item.nodeid):
             item.add_marker(pytest.mark.skip(reason=f"DRF {VERSION} reads JSON of any size, in any codec"))
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def site(settings: Any) -> Iterator[None]:
-    """The site that goes wrong, behind Django's middlewares and one that raises."""
+    """Configure the failing site, with Django's middlewares and one that raises exceptions."""
     settings.ROOT_URLCONF = "tests.problems.urls"
     settings.MIDDLEWARE = [
         "systemlog.correlation.CorrelationMiddleware",
@@ -52,26 +52,26 @@ def site(settings: Any) -> Iterator[None]:
 
 @pytest.fixture(params=[False, True], ids=["debug-off", "debug-on"])
 def debug(request: pytest.FixtureRequest, settings: Any) -> bool:
-    """DEBUG, both ways."""
+    """Run the test with DEBUG off and on."""
     settings.DEBUG = request.param
     return settings.DEBUG
 
 
 @pytest.fixture
 def client() -> Client:
-    """A client that gets the answer to an error, not the error."""
+    """A client that returns the response to an exception and does not raise it."""
     return Client(raise_request_exception=False)
 
 
 @pytest.fixture
 def async_client() -> AsyncClient:
-    """The same, under ASGI."""
+    """A client under ASGI that returns the response to an exception and does not raise it."""
     return AsyncClient(raise_request_exception=False)
 
 
 @pytest.fixture
 def signals() -> Iterator[list[Any]]:
-    """The requests for which `got_request_exception` was sent."""
+    """A list of the requests for which `got_request_exception` was sent."""
     seen: list[Any] = []
 
     def receive(*, request: Any, **_: Any) -> None:
@@ -84,7 +84,7 @@ def signals() -> Iterator[list[Any]]:
 
 @pytest.fixture
 def records() -> Iterator[list[logging.LogRecord]]:
-    """What is logged at WARNING and above; not by the threads of health probes, which outlive the test that asked."""
+    """A list of the records at WARNING and above, without those of probe threads, which may outlive their test."""
     seen: list[logging.LogRecord] = []
 
     class Keep(logging.Handler):
@@ -94,7 +94,7 @@ def records() -> Iterator[list[logging.LogRecord]]:
 
     handler = Keep(logging.WARNING)
     loggers = [logging.getLogger(), logging.getLogger("django"), logging.getLogger("django.server")]
-    # "django" may propagate or not: a record that reaches two of these is kept once.
+    # The logger "django" may propagate, so that a record may reach two of these loggers.
     for logger in loggers:
         logger.addHandler(handler)
     yield seen

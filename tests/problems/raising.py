@@ -1,4 +1,4 @@
-"""Everything that can be raised in a process, by name; each with a secret in it that no answer may show."""
+"""All exceptions that code can raise, by name. Each contains a secret that no response may show."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class OutOfStock(ProblemException):
 
 
 class SessionExpired(ProblemException):
-    """The session is over."""
+    """The session has expired."""
 
     status_code = 401
 
 
 class PaymentRequired(drf.APIException):
-    """A project's exception that knows nothing of problems."""
+    """A project's exception that is not a ProblemException."""
 
     status_code = 402
     default_detail = "Pay first."
@@ -44,26 +44,26 @@ TEAPOT = ProblemType(slug="teapot", title="A teapot", status=418, detail="It is 
 
 
 def caused(exc: Exception, cause: BaseException) -> Exception:
-    """`exc` as a database backend raises it: for another one."""
+    """Return `exc` with a cause, as a database backend raises it."""
     exc.__cause__ = cause
     return exc
 
 
 def sqlite_error(name: str) -> sqlite3.IntegrityError:
-    """sqlite3's error of this name."""
+    """Return an error of sqlite3 with this name."""
     error = sqlite3.IntegrityError(SECRET)
     error.sqlite_errorname = name
     return error
 
 
 def while_handling(inner: Exception, outer: Exception) -> Exception:
-    """`outer`, raised while `inner` was handled."""
+    """Return `outer`, raised while `inner` was handled."""
     outer.__context__ = inner
     return outer
 
 
 class Unprintable:
-    """A value whose every text is the secret."""
+    """A value whose `str` and `repr` are the secret."""
 
     def __repr__(self) -> str:
         return SECRET
@@ -72,7 +72,7 @@ class Unprintable:
 Case = tuple[Callable[[], BaseException], int, str]
 
 CASES: dict[str, Case] = {
-    # -- DRF
+    # REST framework
     "ValidationError": (lambda: drf.ValidationError({"name": ["Too short."]}), 400, "validation-failed"),
     "ParseError": (drf.ParseError, 400, "malformed-body"),
     "ParseError for another": (
@@ -91,13 +91,13 @@ CASES: dict[str, Case] = {
     "Throttled": (lambda: drf.Throttled(wait=7), 429, "too-many-requests"),
     "APIException": (lambda: drf.APIException(SECRET), 500, "internal-error"),
     "APIException of the project": (PaymentRequired, 402, "about:blank"),
-    # -- ours
+    # systemlog
     "ProblemException": (lambda: OutOfStock("Three are left.", available=3), 409, "out-of-stock"),
     "problem type as object": (lambda: ProblemException(problem_type=TEAPOT), 418, "teapot"),
     "problem of status 401": (SessionExpired, 401, "session-expired"),
     "InvalidParameters": (lambda: InvalidParameters({"limit": "Must be a number."}), 400, "invalid-parameters"),
     "member without JSON form": (lambda: OutOfStock(available=Unprintable()), 500, "internal-error"),
-    # -- Django
+    # Django
     "Http404": (lambda: Http404(SECRET), 404, "not-found"),
     "PermissionDenied of Django": (lambda: django.PermissionDenied(SECRET), 403, "permission-denied"),
     "SuspiciousOperation": (lambda: django.SuspiciousOperation(SECRET), 400, "bad-request"),
@@ -119,7 +119,7 @@ CASES: dict[str, Case] = {
         400,
         "validation-failed",
     ),
-    # -- databases
+    # databases
     "ProtectedError": (lambda: ProtectedError(SECRET, set()), 409, "still-referenced"),
     "RestrictedError": (lambda: RestrictedError(SECRET, set()), 409, "still-referenced"),
     "unique key on PostgreSQL": (
@@ -158,7 +158,7 @@ CASES: dict[str, Case] = {
     "pool timeout": (lambda: psycopg_pool.PoolTimeout(SECRET), 503, "unavailable"),
     "ProgrammingError": (lambda: ProgrammingError(SECRET), 500, "internal-error"),
     "DataError": (lambda: DataError(SECRET), 500, "internal-error"),
-    # -- what nobody expected
+    # unexpected exceptions
     "ValueError": (lambda: ValueError(SECRET), 500, "internal-error"),
     "RecursionError": (lambda: RecursionError(SECRET), 500, "internal-error"),
     "ImproperlyConfigured": (lambda: django.ImproperlyConfigured(SECRET), 500, "internal-error"),
@@ -167,5 +167,5 @@ CASES: dict[str, Case] = {
 
 
 def throw(name: str) -> Any:
-    """Raise what goes by this name."""
+    """Raise the exception with this name."""
     raise CASES[name][0]()

@@ -1,4 +1,4 @@
-"""The site that goes wrong, for real servers: `tests.problems.server:wsgi` for gunicorn, `:asgi` for uvicorn."""
+"""The failing site for real servers: `tests.problems.server:wsgi` for gunicorn, `:asgi` for uvicorn."""
 
 from __future__ import annotations
 

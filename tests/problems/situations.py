@@ -1,6 +1,6 @@
-"""Every way in which a request itself brings an error about; beside `raising`, which has what code raises.
+"""All requests and returned responses that are errors without an exception of the view; `raising` has the exceptions.
 
-Each is a request to `tests.problems.urls`, with the secret wherever a request can carry one.
+Each situation is a request to `tests.problems.urls` with the secret in every part that can contain it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MULTIPART = "multipart/form-data; boundary=b"
 
 
 class Situation(NamedTuple):
-    """A request, the answer to it, and what must be set otherwise for it."""
+    """A request, the expected response, and the settings that the situation needs."""
 
     status: int
     slug: str
@@ -26,18 +26,18 @@ class Situation(NamedTuple):
     headers: dict[str, str] = {}
     settings: dict[str, Any] = {}
     has_exception: bool = True
-    """Whether a 5xx was raised: of one that was returned, no signal can tell anything."""
+    """Whether a 5xx was raised. No signal is sent for one that was returned."""
 
 
 def post(
     status: int, slug: str, path: str, body: bytes = b"", content_type: str = JSON, method: str = "POST", **more: Any
 ) -> Situation:
-    """A request with a body."""
+    """Return the situation of a request with a body."""
     return Situation(status, slug, path, method, body, content_type, **more)
 
 
 def returned(kind: str, status: int, slug: str) -> Situation:
-    """A response without a body that a view has returned."""
+    """Return the situation of a view that returns an error response without a body."""
     return Situation(status, slug, f"/nothing/{kind}/{status}/", has_exception=False)
 
 
@@ -71,7 +71,7 @@ STATUSES = {
 }
 
 SITUATIONS: dict[str, Situation] = {
-    # -- paths, hosts, methods
+    # paths, hosts, methods
     "no such path": Situation(404, "not-found", "/no/such/path/"),
     "no such path, and error views that fail": Situation(
         404, "not-found", "/no/such/path/", settings={"ROOT_URLCONF": "tests.problems.urls_failing"}
@@ -86,13 +86,13 @@ SITUATIONS: dict[str, Situation] = {
     "URLs that cannot be imported": Situation(
         500, "internal-error", "/orders/", settings={"ROOT_URLCONF": "tests.problems.no_such_urls"}
     ),
-    # -- proofs of who is asking
+    # credentials
     "no CSRF token": post(403, "csrf-failed", "/reads/form/", headers={"Origin": f"https://{SECRET}.example"}),
     "no CSRF token for DRF": post(403, "csrf-failed", "/session/", headers={"Origin": f"https://{SECRET}.example"}),
     "a malformed Authorization": Situation(
         401, "authentication-failed", "/raises/drf/ValueError/", headers={"Authorization": f"Basic {SECRET} {SECRET}"}
     ),
-    # -- bodies
+    # bodies
     "no JSON": post(400, "malformed-body", "/orders/", SECRET_JSON),
     "JSON that is no UTF-8": post(400, "malformed-body", "/orders/", b"\xff\xfe" + SECRET.encode()),
     "JSON nested too deeply": post(400, "malformed-body", "/orders/", b"[" * 100_000),
@@ -117,7 +117,7 @@ SITUATIONS: dict[str, Situation] = {
     "too many parameters, and a charset": Situation(
         400, "bad-request", "/pages/?a=1&b=2&c=3", content_type=f"{JSON}; charset=utf-8", settings=LIMITS
     ),
-    # -- input that is wrong
+    # invalid input
     "fields missing": post(400, "validation-failed", "/orders/", b"{}"),
     "fields wrong": post(400, "validation-failed", "/orders/", SECRET_JSON + b', "items": [{"price": 101}]}'),
     "a choice that there is not": post(
@@ -132,7 +132,7 @@ SITUATIONS: dict[str, Situation] = {
     "a parameter that is wrong": Situation(400, "invalid-parameters", f"/pages/?limit={SECRET}"),
     "a parameter that there is not": Situation(400, "invalid-parameters", f"/pages/?limit=1&order={SECRET}"),
     "a parameter in other digits": Situation(400, "invalid-parameters", "/pages/?limit=%D9%A3"),
-    # -- responses that somebody returned
+    # returned responses
     **{f"an empty {status} of DRF": returned("drf", status, slug) for status, slug in STATUSES.items()},
     **{f"an empty {status} of a plain view": returned("plain", status, slug) for status, slug in STATUSES.items()},
     "a page in HTML": Situation(400, "bad-request", "/page/"),
@@ -140,7 +140,7 @@ SITUATIONS: dict[str, Situation] = {
     "a middleware's empty 503": Situation(
         503, "unavailable", "/orders/", headers={"X-Return": "503"}, has_exception=False
     ),
-    # -- views that do not keep to their contract
+    # views that violate Django's rules
     "a view that returns None": Situation(500, "internal-error", "/none/"),
     "an async view that returns None": Situation(500, "internal-error", "/none/async/"),
     "a view that calls itself": Situation(500, "internal-error", "/recurses/"),

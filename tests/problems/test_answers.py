@@ -1,4 +1,4 @@
-"""Errors that are no exceptions of a view: returned responses, paths, hosts, CSRF, redirects, pages for browsers."""
+"""Errors that are not exceptions of a view: returned responses, methods, paths, hosts, CSRF and redirects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chunked bodies in the process: nothing is read before somebody asks."""
+"""Chunked bodies, without a server: nothing is read before the view asks for the body or its length."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from systemlog.problems.handling.request_bodies import wrap_body
 
 
 class Source(io.BytesIO):
-    """A server's stream, which counts what was read of it."""
+    """A server's stream that counts the bytes that were read."""
 
     taken = 0
 
@@ -28,14 +28,14 @@ class Source(io.BytesIO):
 
 
 class Broken(io.RawIOBase):
-    """A server's stream with broken framing."""
+    """A server's stream with invalid chunks."""
 
     def read(self, size: int = -1, /) -> bytes:
         raise LookupError("chunk size")
 
 
 def request_with(source: Any, content_type: str = "application/json", **headers: Any) -> WSGIRequest:
-    """A request with a chunked body, as gunicorn hands it over."""
+    """Return a request with a chunked body, as gunicorn passes it to the application."""
     environ = RequestFactory()._base_environ(
         REQUEST_METHOD="POST",
         CONTENT_TYPE=content_type,
@@ -131,7 +131,7 @@ def test_a_body_of_known_length_is_left_alone() -> None:
 
 
 def request_of(length: int, source: Any) -> WSGIRequest:
-    """A request that announces so many bytes."""
+    """Return a request with this Content-Length."""
     environ = RequestFactory()._base_environ(
         REQUEST_METHOD="POST", CONTENT_TYPE="application/json", CONTENT_LENGTH=str(length), **{"wsgi.input": source}
     )

@@ -1,4 +1,4 @@
-"""What the system checks say."""
+"""The system checks of problems."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from systemlog.conf import Settings, conf
 from systemlog.problems import ProblemType
 from systemlog.problems import registry as registry_module
 
-pytestmark = pytest.mark.django_db  # Django 6.1 asks the database in some of its own checks
+pytestmark = pytest.mark.django_db  # some checks of Django 6.1 query the database
 
 
 def ids() -> set[str]:
-    """The ids of this room's messages."""
+    """Return the ids of the messages of this package."""
     return {str(message.id) for message in run_checks() if str(message.id)[-3:-1] == "02"}
 
 
@@ -101,14 +101,14 @@ def test_an_async_view_under_atomic_requests_is_named(settings: Any) -> None:
 
 
 async def pays(request: HttpRequest, currency: str = "") -> None:
-    """A view."""
+    """An async function view."""
 
 
 class Refunds(View):
-    """A view of a class."""
+    """A class-based view."""
 
     async def post(self, request: HttpRequest) -> None:
-        """A method."""
+        """Handle POST."""
 
 
 urlpatterns = [

@@ -1,4 +1,4 @@
-"""What views and libraries say of an error in forms of their own, and what a problem keeps of it."""
+"""Error details in the formats of views and libraries, and the parts that a problem keeps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Order(serializers.Serializer[Any]):
 
 
 class InvalidToken(AuthenticationFailed):
-    """As simplejwt has it."""
+    """The exception of simplejwt."""
 
     default_code = "token_not_valid"
 

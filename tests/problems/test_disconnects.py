@@ -1,4 +1,4 @@
-"""A client that goes away under ASGI: nobody is left to answer, and it is no error of the server."""
+"""A client that disconnects under ASGI: there is no response, and no error of the server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.core.handlers.asgi import ASGIHandler
 
 
 def scope(path: str, method: str = "POST") -> dict[str, Any]:
-    """A request, as an ASGI server hands it over."""
+    """Return the scope of a request, as an ASGI server passes it to the application."""
     return {
         "type": "http",
         "http_version": "1.1",

@@ -1,4 +1,4 @@
-"""Titles and details in the client's language, where Django has it."""
+"""Titles and details in the client's language, if Django has a translation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JSON = "application/json"
 
 
 def in_language(language: str, text: Any) -> str:
-    """A text of DRF's in a language; the words differ between its versions."""
+    """Return a text of REST framework in a language. The translations differ between its versions."""
     with translation.override(language):
         return str(text)
 
@@ -71,7 +71,7 @@ def test_what_locale_middleware_chose_holds(client: Client, settings: Any) -> No
 
 def test_one_language_needs_no_headers_about_it(client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.USE_I18N = False
-    # Django keeps for good what it first chose by this setting.
+    # Django caches its first choice by this setting.
     monkeypatch.setattr(translation, "_trans", type(translation._trans)())
     response = client.get("/missing/", headers=GERMAN)
     assert assert_problem(response, status=404).detail == "Not found."

@@ -1,4 +1,4 @@
-"""Accept never turns one answer into another."""
+"""The Accept header never turns one response into another."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
         ("", "text/html"),
         ("?format=api", "text/html"),
         ("?format=json", "application/json"),
-        ("?format=csv", "text/html"),  # no renderer of the view: a parameter of its own, perhaps
+        ("?format=csv", "text/html"),  # not the format of a renderer, so it may be a parameter of the view
         ("?format=", "text/html"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`/problems` and `/problems/<slug>`: every type is documented, for people and for programs."""
+"""The pages `/problems` and `/problems/<slug>`, which document every type as HTML and as JSON."""
 
 from __future__ import annotations
 
@@ -79,5 +79,5 @@ def test_type_uris_are_made_of_the_setting_and_not_of_the_host(client: Client, s
 
 
 def test_the_pages_ask_the_database_nothing(client: Client) -> None:
-    # Without the mark for the database, pytest-django fails any query.
+    # pytest-django fails each query of a test that has no mark for the database.
     assert client.get("/problems/").status_code == 200

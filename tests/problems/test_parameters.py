@@ -1,4 +1,4 @@
-"""Query parameters, read strictly."""
+"""Query parameters that are read strictly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The problem as a value that clients read."""
+"""The class `Problem`, with which clients read problems."""
 
 from __future__ import annotations
 

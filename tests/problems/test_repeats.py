@@ -1,4 +1,4 @@
-"""Refusals that one client gets again and again: a few are logged, the rest is counted."""
+"""Repeated 4xx responses to one client: the first are logged, the others are counted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Records = list[logging.LogRecord]
 
 @pytest.fixture(autouse=True)
 def counting(settings: Any) -> Iterator[None]:
-    """Three of a kind are logged."""
+    """Log three responses of each kind."""
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "PROBLEM_LOG_REPEATS": MOST}
     repeats.flush()
     yield
@@ -32,7 +32,7 @@ def counting(settings: Any) -> Iterator[None]:
 
 @pytest.fixture
 def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Moves the clock of the counts."""
+    """A function that moves the clock of the counts."""
     now = [1000.0]
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
 
@@ -44,13 +44,13 @@ def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 @pytest.fixture
 def system_log_records() -> Iterator[list[Any]]:
-    """What was recorded so far."""
+    """Return the records of repeated responses."""
     with captured_records() as recorded:
         yield recorded
 
 
 def once(records: Records) -> Records:
-    """Each record once, through however many loggers it came."""
+    """Return each record once, although several loggers may have passed it on."""
     return list({id(record): record for record in records}.values())
 
 

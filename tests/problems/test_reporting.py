@@ -1,4 +1,4 @@
-"""The log record and the signal of an error: at which level, with what, and once."""
+"""The log record of an error, with its level and attributes, and its signal: each comes once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from systemlog.problems.wrong_hosts import WrongHosts
 
 
 def only(records: list[logging.LogRecord]) -> logging.LogRecord:
-    """The one record there is."""
+    """Return the only record."""
     (record,) = {id(record): record for record in records}.values()
     return record
 

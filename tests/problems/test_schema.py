@@ -1,4 +1,4 @@
-"""The OpenAPI document: one Problem, and per operation the errors that it can have."""
+"""The OpenAPI document: one Problem schema, and the possible errors of each operation."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Groups(ModelViewSet[Group]):
 
 
 class IdFilter(BaseFilterBackend):
-    """A filter that checks its parameter, as those of django-filter do."""
+    """A filter that validates its parameter, as those of django-filter do."""
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         return [{"name": "id", "required": False, "in": "query", "schema": {"type": "integer"}}]
@@ -102,7 +102,7 @@ class FilteredGroups(Groups):
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    """The document of the views above."""
+    """Return the OpenAPI document of the views above."""
     GENERATOR_STATS.reset()
     router = SimpleRouter()
     router.register("groups", Groups)
@@ -113,7 +113,7 @@ def document() -> dict[str, Any]:
 
 
 def statuses(document: dict[str, Any], where: str, method: str) -> set[str]:
-    """The error statuses of an operation."""
+    """Return the error statuses of an operation."""
     return {status for status in document["paths"][where][method]["responses"] if status >= "4"}
 
 
@@ -145,7 +145,7 @@ def test_an_operation_has_the_statuses_that_it_can_have(document: dict[str, Any]
 
 
 def types(document: dict[str, Any], where: str, method: str) -> dict[str, set[str]]:
-    """The slugs of an operation's problem types, by status."""
+    """Return the slugs of an operation's problem types, by status."""
     return {
         status: {uri.rpartition("/")[2] for uri in response["x-problem-types"]}
         for status, response in document["paths"][where][method]["responses"].items()
@@ -164,7 +164,7 @@ def test_a_filter_can_be_wrong_and_a_page_missing(document: dict[str, Any]) -> N
 
 
 def test_without_a_challenge_failed_authentication_is_forbidden(document: dict[str, Any]) -> None:
-    # DRF takes the first authenticator's challenge, and a session has none.
+    # DRF uses the challenge of the first authenticator, and a session has none.
     assert types(document, "/groups/", "get")["403"] == {"permission-denied"}
     assert types(document, "/groups/", "post")["403"] == {"permission-denied", "csrf-failed"}
 

@@ -1,4 +1,4 @@
-"""Under gunicorn and uvicorn: bodies of unknown length, bodies that break off, and streams that do."""
+"""Tests under gunicorn and uvicorn: bodies of unknown length, and bodies and streams that break off."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COMMANDS = {
 
 @pytest.fixture(scope="module", params=COMMANDS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The site, served."""
+    """The site, run by a real server."""
     port = _free_port()
     module, *arguments = COMMANDS[request.param]
     address = str(port) if module == "uvicorn" else f"127.0.0.1:{port}"
@@ -53,25 +53,25 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def chunks(body: bytes) -> Iterator[bytes]:
-    """The body in pieces, of which httpx does not know how many there are."""
+    """Yield the body in pieces, so that httpx sends it chunked."""
     for start in range(0, len(body), 1000):
         yield body[start : start + 1000]
 
 
 def post(server: Server, path: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
-    """POST a chunked body."""
+    """Send a POST with a chunked body."""
     with server.client() as client:
         return client.post(path, content=chunks(body), headers=headers)
 
 
 def multipart(files: dict[str, bytes]) -> tuple[bytes, dict[str, str]]:
-    """A form with files, and its header."""
+    """Return the body and the headers of a form with files."""
     request = httpx.Request("POST", "http://x", data={"field": "value"}, files=files)
     return request.read(), {"Content-Type": request.headers["Content-Type"]}
 
 
 def is_asgi(server: Server) -> bool:
-    """Whether this is uvicorn."""
+    """Return whether the server is uvicorn."""
     return "uvicorn" in server.process.args  # type: ignore[operator]  # a list
 
 
@@ -154,7 +154,7 @@ def test_head_has_no_body_on_the_wire(server: Server) -> None:
 def talk(
     server: Server, path: str, body: bytes, *, method: str = "POST", chunked: bool = True, length: int = 0
 ) -> bytes:
-    """What the server answers to a request as it is, byte by byte."""
+    """Send a request byte by byte as given, and return the raw response."""
     address = urlsplit(server.url)
     lines: list[Any] = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close"]
     if length:

@@ -1,7 +1,7 @@
-"""Every source of error, DEBUG off and on: it is a problem, says nothing secret, and is reported once.
+"""Every source of errors, with DEBUG off and on: the response is a problem without secrets, and is logged once.
 
-The list is `raising.CASES`, what code raises, on every road and under WSGI and ASGI, and `situations.SITUATIONS`, what
-requests and returned responses bring about. `test_servers` has what takes a real server: streams and bodies that break.
+The sources are `raising.CASES`, the exceptions of code in every kind of view and middleware, under WSGI and ASGI, and
+`situations.SITUATIONS`, the errors of requests and returned responses. `test_servers` tests streams and broken bodies.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ INSIDES = [
     b"codec",
     b"int_max",
 ]
-"""What no answer may show of the program, whatever it is that went wrong."""
+"""Texts about the program that no response may show."""
 
 
 @pytest.fixture(params=["WSGI", "ASGI"])
 def ask(request: pytest.FixtureRequest) -> Any:
-    """Asks the site, under WSGI and under ASGI; `proven=False` is a client whose CSRF token is missed."""
+    """Sends requests to the site under WSGI and ASGI. With `proven=False`, the client needs a CSRF token."""
 
     def ask(*args: Any, proven: bool = True, **kwargs: Any) -> Any:
         options: Any = {"raise_request_exception": False, "enforce_csrf_checks": not proven}
@@ -74,7 +74,7 @@ def ask(request: pytest.FixtureRequest) -> Any:
 
 
 def check(response: Any, status: int, slug: str) -> None:
-    """The answer is this problem, whole, and without the secret."""
+    """Assert that the response is this problem, complete, and without the secret."""
     problem = assert_problem(response, type=slug, status=status)
     assert problem.correlation_id == response.headers["X-Request-ID"]
     assert problem.title
@@ -88,11 +88,11 @@ def check(response: Any, status: int, slug: str) -> None:
 
 
 WRONG_HOST = "problem.wrong_host"
-"""The action of a warning that is logged once a minute, by whichever request comes first; it has a test of its own."""
+"""The action of a warning that is logged once a minute, for the first such request. It has a test of its own."""
 
 
 def check_report(status: int, records: list[logging.LogRecord], signals: list[Any], *, signalled: bool) -> None:
-    """One ERROR, with traceback and one signal if it was raised, for a 5xx; a WARNING for what the settings name."""
+    """Assert one ERROR for a 5xx, with traceback and signal if it was raised, and one WARNING for a configured 4xx."""
     expected = [logging.ERROR] if status >= 500 else [logging.WARNING] if status in WARNED else []
     unique = {id(record): record for record in records if record.__dict__.get("action") != WRONG_HOST}.values()
     assert [record.levelno for record in unique] == expected, [record.getMessage() for record in unique]
@@ -172,12 +172,12 @@ CLASSES_OF_THE_CATALOGUE = [
 
 
 def raised() -> set[type[BaseException]]:
-    """The classes of which the list has an instance."""
+    """Return the classes of the exceptions in the list."""
     return {type(make()) for make, _, _ in CASES.values()}
 
 
 def descendants(kind: type[BaseException]) -> Iterator[type[BaseException]]:
-    """The class and all below it."""
+    """Return the class and all its subclasses."""
     yield kind
     for child in kind.__subclasses__():
         yield from descendants(child)

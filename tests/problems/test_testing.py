@@ -1,4 +1,4 @@
-"""The assertion that a project's own tests use: it holds, or says what does not."""
+"""The assertion for the tests of projects: it returns the problem, or names the difference."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BODY = {
 
 
 def response(status: int = 400, content_type: str = "application/problem+json", **members: object) -> httpx.Response:
-    """A response with the body above."""
+    """Return a response with the body above."""
     return httpx.Response(status, headers={"Content-Type": content_type}, content=json.dumps({**BODY, **members}))
 
 

@@ -1,4 +1,4 @@
-"""The transaction of an atomic request does not outlive its error."""
+"""An error rolls back the transaction of its request."""
 
 from __future__ import annotations
 
@@ -66,6 +66,6 @@ def test_a_taken_value_is_a_conflict_without_sql(client: Client, atomic: None) -
 @pytest.mark.django_db
 @pytest.mark.parametrize("where", ["/missing/", "/plain/", "/drf/"])
 def test_the_transaction_around_a_test_survives_the_error(client: Client, atomic: None, where: str) -> None:
-    # What is answered outside of the request's own transaction must not end the one that it stands in.
+    # An error outside the request's transaction must not roll back the transaction of the test.
     client.get(where)
     assert Group.objects.count() == 0

@@ -1,4 +1,4 @@
-"""Problem types: declared as a class or an object, and known from then on."""
+"""Problem types, which are registered when a class or an object declares them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.problems.raising import TEAPOT, OutOfStock
 
 @pytest.fixture(autouse=True)
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test declares is forgotten after it."""
+    """Remove the problem types of a test after it."""
     monkeypatch.setattr(registry, "_types", dict(registry._types))
 
 
@@ -39,7 +39,7 @@ def test_slug_and_title_come_from_the_name_of_the_class(name: str, slug: str, ti
 
 def test_a_subclass_is_a_type_of_its_own() -> None:
     class SoldOutForever(OutOfStock):
-        """It will not come back."""
+        """The article is sold out and will not be made again."""
 
     assert SoldOutForever.slug == "sold-out-forever"
     assert SoldOutForever.status_code == 409

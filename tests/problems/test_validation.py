@@ -1,4 +1,4 @@
-"""Failed validations: where the errors point, what they say, and how many of them there are."""
+"""Failed validations: the pointers, texts and number of their errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ JSON = "application/json"
 
 
 def answer(exc: Exception, method: str = "POST", path: str = "/x/", **context: Any) -> Problem:
-    """What the exception handler makes of `exc`."""
+    """Return the problem that the exception handler makes of `exc`."""
     request = Request(getattr(RequestFactory(), method.lower())(path))
     response = exception_handler(exc, {"request": request, "view": None, **context})
     assert response is not None
@@ -30,7 +30,7 @@ def answer(exc: Exception, method: str = "POST", path: str = "/x/", **context: A
 
 
 def pointers(detail: Any) -> list[str | None]:
-    """The pointers of a ValidationError with this detail."""
+    """Return the pointers of a ValidationError with this detail."""
     return [error.pointer for error in answer(ValidationError(detail)).errors]
 
 
@@ -98,7 +98,7 @@ details = st.recursive(
 
 
 def read(document: Any, pointer: str) -> Any:
-    """What an RFC 6901 pointer in a URI fragment points to."""
+    """Return the value to which an RFC 6901 pointer in a URI fragment points."""
     from urllib.parse import unquote
 
     for token in pointer[1:].split("/")[1:]:
@@ -121,7 +121,7 @@ def test_every_message_is_found_once(detail: Any) -> None:
 
 
 def messages_in(detail: Any) -> int:
-    """How many messages there are; a key that reads like one is none."""
+    """Return the number of messages in a nested detail. Keys do not count."""
     if isinstance(detail, dict):
         return sum(map(messages_in, detail.values()))
     return sum(map(messages_in, detail)) if isinstance(detail, list) else int(detail == "no")
@@ -194,7 +194,7 @@ def test_a_field_does_not_repeat_its_value_or_the_types_of_the_program(field: An
 
 def test_a_message_of_the_projects_own_does_not_repeat_the_value_either(client: Client) -> None:
     request = Request(RequestFactory().post("/x/"))
-    request._full_data = {"iban": "DE0012345678"}  # as the view's parser has left it
+    request._full_data = {"iban": "DE0012345678"}  # as if the view had parsed the body
     exc = ValidationError({"iban": ["DE0012345678 is no IBAN."]})
     response: Any = exception_handler(exc, {"request": request, "view": None})
     assert b"DE0012345678" not in response.content

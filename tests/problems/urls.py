@@ -1,4 +1,4 @@
-"""The site's URLs."""
+"""The URLs of the failing site."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The site's URLs, with error handlers that fail themselves."""
+"""The URLs of the failing site, with error handlers that raise exceptions."""
 
 from tests.problems.urls import urlpatterns
 

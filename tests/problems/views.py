@@ -1,4 +1,4 @@
-"""A site on which everything goes wrong."""
+"""The views of the failing site."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Details(Open):
 
 
 class HandledByDrf(Open):
-    """A view, of another package perhaps, that has kept DRF's own exception handler."""
+    """A view with DRF's own exception handler, such as another package may have."""
 
     def get_exception_handler(self) -> Any:
         return exception_handler
@@ -104,7 +104,7 @@ class Members(Open):
 
 
 class ChecksCsrf(SessionAuthentication):
-    """As if there were a session."""
+    """Authenticates every request, as a session would."""
 
     def authenticate(self, request: Request) -> None:
         self.enforce_csrf(request)
@@ -229,7 +229,7 @@ async def breaks_off_async(request: HttpRequest) -> StreamingHttpResponse:
 
 
 class Saboteur:
-    """A middleware that raises what the header names, on the way in, before the view, or on the way out."""
+    """A middleware that raises what a header names: before the view, in `process_view`, or after the view."""
 
     sync_capable = async_capable = True
 
@@ -253,7 +253,7 @@ class Saboteur:
         return self.replaced(request, response)
 
     def replaced(self, request: HttpRequest, response: Any) -> Any:
-        """What the header asks for in place of the response."""
+        """Return the response that a header asks for."""
         match request.headers.get("X-Return"):
             case None:
                 return response

@@ -1,4 +1,4 @@
-"""Both engines, so that each test of the rules runs on RE2 and on the fallback."""
+"""Fixtures with both engines, so that each test of the rules runs with RE2 and with the fallback."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Secrets and look-alikes, all generated from a fixed seed, none real.
+"""Secrets and look-alikes, generated from a fixed seed. No secret is real.
 
-No secret stands here as such: each is put together from parts when the tests run, so that the secret
-scanners of code hosts find nothing to block.
+Each secret is joined from parts when the tests run, so that the secret scanners of code hosts find
+nothing to block.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HEX = "0123456789abcdef"
 
 
 class Secret(NamedTuple):
-    """A text with a secret in it, and what must not be left of it."""
+    """A text that contains a secret, and the part that must not remain."""
 
     kind: str
     text: str
@@ -31,7 +31,7 @@ class Secret(NamedTuple):
 
 
 def some(alphabet: str, length: int) -> str:
-    """Random characters, with a digit, a small and a capital letter among them where the alphabet has them."""
+    """Return random characters; if the alphabet has all kinds, at least a digit and a capital letter are among them."""
     while True:
         text = "".join(_random.choices(alphabet, k=length))
         if len(set(alphabet)) < 60 or (any(map(str.isdigit, text)) and any(map(str.isupper, text))):
@@ -39,36 +39,36 @@ def some(alphabet: str, length: int) -> str:
 
 
 def unpadded(data: bytes) -> str:
-    """Base64 as in a JWT."""
+    """Return base64 without padding, as in a JWT."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def web_token() -> str:
-    """A JWT with a random subject and signature."""
+    """Return a JWT with a random subject and signature."""
     claims = {"sub": some(string.digits, 8), "iss": "https://issuer.example"}
     header = unpadded(json.dumps({"alg": "HS256", "typ": "JWT"}).encode())
     return ".".join((header, unpadded(json.dumps(claims).encode()), unpadded(_random.randbytes(32))))
 
 
 def luhn_digit(body: str) -> str:
-    """The check digit that makes a number of `body`."""
+    """Return the check digit for a number that begins with `body`."""
     total = sum(sum(divmod(int(digit) * (2 - index % 2), 10)) for index, digit in enumerate(reversed(body)))
     return str(-total % 10)
 
 
 def card(prefix: str, length: int, right: bool = True) -> str:
-    """A card number, with a check digit that is right or just not."""
+    """Return a card number. Its check digit is correct, or off by one if `right` is False."""
     body = prefix + some(string.digits, length - len(prefix) - 1)
     return body + str((int(luhn_digit(body)) + (not right)) % 10)
 
 
 def grouped(number: str, separator: str) -> str:
-    """As it is embossed: four groups of four."""
+    """Return the number in four groups of four digits, as it is embossed on a card."""
     return separator.join(number[index : index + 4] for index in range(0, 16, 4))
 
 
 def key_block(kind: str) -> tuple[str, str]:
-    """A PEM block, and a line out of its middle."""
+    """Return a PEM block, and a line from the middle of it."""
     lines = [some(_ALNUM + "+/", 64) for _ in range(4)]
     name = f"{kind} PRIVATE KEY".strip()
     return "\n".join((f"{'-' * 5}BEGIN {name}{'-' * 5}", *lines, f"{'-' * 5}END {name}{'-' * 5}")), lines[2]
@@ -95,7 +95,7 @@ ISSUED: dict[str, Callable[[], str]] = {
 
 
 def issue(form: tuple[str | tuple[str, int], ...]) -> str:
-    """A token of such a form, made up; its last character is one at which a word ends."""
+    """Return a random token of this form, whose last character is a letter or digit."""
     text = "".join(part if isinstance(part, str) else some(*part) for part in form)
     return text[:-1] + ("0" if text[-1] in "-_" else text[-1])
 
@@ -134,7 +134,7 @@ PAIRS = (
 
 
 def secrets() -> Iterator[Secret]:
-    """A few hundred, of every kind and in every surrounding."""
+    """Yield a few hundred secrets, of every kind and with every text around them."""
     for kind, make in ISSUED.items():
         for around in AROUND:
             value = make()
@@ -234,7 +234,7 @@ PROSE = (
 
 
 def lookalikes() -> Iterator[tuple[str, str]]:
-    """(kind, text) of a few hundred that hold no secret."""
+    """Yield the kind and text of a few hundred look-alikes, which contain no secret."""
     for kind, make in LOOKALIKES.items():
         for _ in range(14):
             yield kind, make()

@@ -1,4 +1,4 @@
-"""What looks like a secret and is none: prose, code, addresses and numbers of a service at work."""
+"""Texts that look like secrets and are none: prose, code, addresses and numbers from the logs of a service."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ JSONS = (
 
 
 def hard_lookalikes() -> Iterator[tuple[str, str]]:
-    """(kind, text) of a few hundred."""
+    """Yield the kind and text of a few hundred look-alikes."""
     for text in (*TEXTS, *Path(__file__).with_name("lookalikes.txt").read_text().splitlines()):
         yield "text", text
     for value in JSONS:

@@ -1,4 +1,4 @@
-"""Secrets in the shapes in which logs hold them, made from a fixed seed; none is real."""
+"""Secrets in the shapes in which logs contain them, generated from a fixed seed. No secret is real."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _D = "-" * 5
 
 
 def some(alphabet: str, length: int) -> str:
-    """Random characters, always with a digit and a letter where the alphabet has both."""
+    """Return random characters, at least one of them a digit if the alphabet has digits."""
     while True:
         text = "".join(_random.choices(alphabet, k=length))
         if len(set(text) & set(string.digits)) > 0 or not set(alphabet) & set(string.digits):
@@ -37,7 +37,7 @@ def some(alphabet: str, length: int) -> str:
 
 
 def b64(text: str | bytes) -> str:
-    """Base64 as openssl has it."""
+    """Return base64 with padding, as openssl writes it."""
     return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
 
 
@@ -59,7 +59,7 @@ def _cased(value: str) -> bool:
 
 
 def pairs() -> Iterator[Secret]:
-    """Each key in several shapes, each shape with several keys."""
+    """Yield each key in several shapes, and each shape with several keys."""
     kinds = list(VALUES)
     shapes = [*QUOTED_SHAPES.items(), *PLAIN_SHAPES.items()]
     for index, key in enumerate(KEYS):
@@ -78,7 +78,7 @@ def pairs() -> Iterator[Secret]:
 
 
 def other_pairs() -> Iterator[Secret]:
-    """Keys that mean other things as well, XML and URLs."""
+    """Yield secrets of keys with other meanings, in XML and in URLs."""
     for index, key in enumerate(WEAK_KEYS):
         for template in (QUOTED_SHAPES["JSON"], PLAIN_SHAPES["equals"], PLAIN_SHAPES["colon"], URL_SHAPES["query"]):
             value = VALUES[MACHINE_VALUES[index % 2]]()
@@ -98,7 +98,7 @@ def other_pairs() -> Iterator[Secret]:
 
 
 def lists_and_encoded() -> Iterator[Secret]:
-    """Headers in lists and behind a tab, and JSON within URLs."""
+    """Yield headers in lists and after a tab, and JSON within URLs."""
     for key in ("authorization", "Authorization", "cookie", "x-api-key", "proxy-authorization", "set-cookie"):
         value = some(_ALNUM, 30)
         scheme = "Bearer " if "auth" in key else "sid=" if "cookie" in key else ""
@@ -116,7 +116,7 @@ TAILS = ("{a};{b}", "{a},{b}", "{a}&{b}", "{a}'{b}", "{a};{b},{c}", "{a}&&{b}", 
 
 
 def tails() -> Iterator[Secret]:
-    """Plain values with a sign in them at which a value often ends."""
+    """Yield plain values that contain a sign at which values often end."""
     for template in TAILS:
         for key in ("password", "DB_PASSWORD", "secret", "db_pass"):
             parts = {name: some(_ALNUM, 6) for name in "abc"}
@@ -127,7 +127,7 @@ def tails() -> Iterator[Secret]:
 
 
 def commands() -> Iterator[Secret]:
-    """Command lines."""
+    """Yield command lines."""
     for template in (
         "run: createuser --password {} --user ann",
         "deploy --api-key {} --env prod",
@@ -183,7 +183,7 @@ def commands() -> Iterator[Secret]:
 
 
 def urls() -> Iterator[Secret]:
-    """URLs of which the user, the password, a part of the path or a parameter is the secret."""
+    """Yield URLs whose user, password, path segment or parameter is the secret."""
     for _ in range(3):
         value, code = some(_ALNUM, 40), some(_ALNUM, 20)
         yield Secret("URL of a user only", f"clone https://{value}@git.example/a/b.git", value)
@@ -217,7 +217,7 @@ def urls() -> Iterator[Secret]:
 
 
 def key_files() -> Iterator[Secret]:
-    """Keys in files, and what base64 hides."""
+    """Yield private keys in files, and secrets in base64."""
     for _ in range(3):
         lines = [some(_ALNUM + "+/", 64) for _ in range(4)]
         body = "\n".join(lines)
@@ -256,7 +256,7 @@ def key_files() -> Iterator[Secret]:
 
 
 def cards() -> Iterator[Secret]:
-    """Card numbers in groups."""
+    """Yield card numbers in groups of digits."""
     for separator in (" ", "-", ".", "\u00a0", "\u202f", "\u2009", "  ", " - "):
         for prefix in ("4", "51", "55", "6011"):
             number = grouped(card(prefix, 16), separator)
@@ -271,6 +271,6 @@ def cards() -> Iterator[Secret]:
 
 
 def hard_secrets() -> Iterator[Secret]:
-    """All of them."""
+    """Yield all secrets of this module."""
     for make in (pairs, other_pairs, lists_and_encoded, tails, commands, urls, key_files, cards):
         yield from make()

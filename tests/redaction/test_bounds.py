@@ -1,6 +1,6 @@
-"""Each byte of a text is read a bounded number of times, and one record may cost so much and no more.
+"""Each byte of a text is read a bounded number of times, and the cost of one record is bounded.
 
-The bytes are counted, not the seconds: what each pattern of the room reads, forwards from where it is asked.
+The tests count bytes and not seconds: those that each pattern of the package reads, forwards from its position.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from tests.redaction.test_linear import UNITS
 COMMANDS = dict(commands._COMMANDS)
 LENGTH = 2048
 READINGS = 24
-"""How often a byte may be read on average. A text of hits is read by the search, by the classifier, by the patterns of
-its span and by what JSON is in it; were a value read again at each hit, a byte would be read a hundred times."""
+"""The number of times that a byte may be read on average. A text of hits is read by the search, the classifier, the
+matchers and the JSON decoder. If each hit read a value again, a byte would be read a hundred times."""
 
 
 class Meter:
-    """Counts the bytes that patterns read, and how often the next hit is asked for."""
+    """Counts the bytes that patterns read, and the searches for the next hit."""
 
     def __init__(self) -> None:
         self.read = 0
         self.asked = 0
 
     def search(self, search: Callable[..., Any]) -> Callable[..., Any]:
-        """`search`, counted: it reads up to where its hit begins, or to the end."""
+        """Return a `search` that counts the bytes up to the end of its hit, or to the end of the data."""
 
         def counted(data: bytes, position: int = 0, *end: int) -> Any:
             found = search(data, position, *end)
@@ -47,7 +47,7 @@ class Meter:
         return counted
 
     def match(self, match: Callable[..., Any]) -> Callable[..., Any]:
-        """`match`, counted: it reads up to where it ends."""
+        """Return a `match` that counts the bytes up to its end."""
 
         def counted(data: bytes, position: int = 0, *end: int) -> Any:
             found = match(data, position, *end)
@@ -58,7 +58,7 @@ class Meter:
 
 
 class Counted:
-    """A compiled pattern whose readings a meter counts."""
+    """A compiled pattern that counts the bytes it reads."""
 
     def __init__(self, pattern: re.Pattern[bytes], meter: Meter) -> None:
         self.pattern = pattern
@@ -69,7 +69,7 @@ class Counted:
         self.sub = pattern.sub
 
     def finditer(self, data: bytes, position: int = 0, *end: int) -> Iterator[re.Match[bytes]]:
-        """As the pattern's, counted from hit to hit."""
+        """Call the pattern's `finditer` and count the bytes from hit to hit."""
         before = position
         for found in self.pattern.finditer(data, position, *end):
             self.meter.read += found.end() - before
@@ -78,7 +78,7 @@ class Counted:
 
 
 def readings(text: str, patch: pytest.MonkeyPatch) -> Meter:
-    """What redacting `text` reads."""
+    """Return the counts of redacting `text`."""
     meter = Meter()
     for module in (addresses, commands, judging, matchers, pairs, quoted):
         for name, pattern in list(vars(module).items()):

@@ -1,4 +1,4 @@
-"""No secret leaks, and at most one look-alike in a hundred is touched."""
+"""No secret of the corpus remains, and at most one look-alike in a hundred is redacted."""
 
 from __future__ import annotations
 

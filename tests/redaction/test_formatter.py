@@ -1,4 +1,4 @@
-"""The formatter that any handler beside the log may have."""
+"""The redacting formatter for other log handlers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECRET = "hunter2hunter2"
 
 
 def line_of(formatter: dict[str, Any], msg: object, *args: object, exc_info: Any = None, **extra: Any) -> str:
-    """The line of a record by a formatter that is configured as `LOGGING` has it."""
+    """Return the line of a record from a formatter that is configured as in `LOGGING`."""
     given = {"()": "systemlog.redaction.RedactingFormatter", **formatter}
     configured = logging.config.DictConfigurator({"version": 1, "formatters": {"redacting": given}})
     made = configured.configure_formatter(configured.config["formatters"]["redacting"])
@@ -125,7 +125,7 @@ def test_a_user_that_was_not_loaded_is_not_loaded() -> None:
 
 
 class Uncomparable:
-    """As arrays of numpy are."""
+    """A value that cannot be compared, as numpy's arrays cannot."""
 
     def __eq__(self, other: object) -> bool:
         raise ValueError("ambiguous")

@@ -1,4 +1,4 @@
-"""Redacting takes time in proportion to the length of a text, whatever stands in it."""
+"""Redacting takes time linear in the length of a text, for every text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.redaction.hard_secrets import hard_secrets
 
 SHORT, LONG = 8 * 1024, 128 * 1024
 MOST = 4 * LONG / SHORT
-"""How many times as long a text of 16 times the length may take: 256 times would be the square."""
+"""The limit for the ratio of times for a text of 16 times the length. Quadratic time would make the ratio 256."""
 
 UNITS = (
     "token::",
@@ -75,7 +75,7 @@ def test_mixtures_of_them_do_not_either(units: list[str]) -> None:
 
 
 def by_pattern() -> dict[str, str]:
-    """For each kind of pattern a text of the corpora that it finds first."""
+    """For each kind of pattern, the first text of the corpora that it finds."""
     redactor = Redactor()
     found: dict[str, str] = {}
     for secret in (*hard_secrets(), *secrets()):
@@ -108,6 +108,6 @@ def test_nor_do_mixtures_of_them_that_are_cut(texts: list[str], length: int) -> 
 
 
 def test_what_one_record_may_take_is_bounded() -> None:
-    """A text of the greatest length, of nothing but hits: some 10 ms, given ten times as much on a slow machine."""
+    """A text of the maximum length that consists of hits takes some 10 ms. Slow machines get ten times as long."""
     for kind, text in BY_PATTERN.items():
         assert seconds(text, 64 * 1024) < 0.2, kind

@@ -1,4 +1,4 @@
-"""Whatever the input: the scan misses nothing, both engines agree, and time grows with the length."""
+"""Properties for every input: the scan misses nothing, both engines agree, and the time is linear."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_hostile_mebibyte_is_scanned_in_50_ms(shape: str) -> None:
 
 @pytest.mark.parametrize("shape", HOSTILE)
 def test_time_grows_with_the_length(redactor: Redactor, shape: str) -> None:
-    """Sixteen times the text takes about sixteen times as long; were it quadratic, 256 times."""
+    """A text of 16 times the length takes about 16 times as long. Quadratic time would take 256 times as long."""
     small, large = 8 * 1024, 128 * 1024
 
     ratio = _seconds(redactor.text, HOSTILE[shape](large)) / max(_seconds(redactor.text, HOSTILE[shape](small)), 1e-4)
@@ -124,9 +124,9 @@ def test_time_grows_with_the_length(redactor: Redactor, shape: str) -> None:
 
 
 def _seconds(function: Callable[..., object], argument: object) -> float:
-    """The processor time of one call in seconds, the best of three."""
+    """Return the processor time of one call in seconds, the best of three."""
     best = float("inf")
-    gc.disable()  # it goes through all that the other tests left, again and again
+    gc.disable()  # the garbage collector would visit the objects of all other tests again and again
     try:
         for _ in range(3):
             begin = time.process_time()

@@ -1,4 +1,4 @@
-"""Nested values: keys are judged, nothing is copied in vain, no depth is too deep."""
+"""Nested values: keys are considered, unchanged values are not copied, and any depth works."""
 
 from __future__ import annotations
 
