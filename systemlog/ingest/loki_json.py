@@ -17,7 +17,7 @@ from systemlog.records.ids import EPOCH
 from systemlog.records.strict_json import Malformed
 from systemlog.records.times import MICROSECOND, parse_timestamp
 
-MAX_OBJECT_BYTES = 384 * 2**20
+MAX_OBJECT_BYTES = 640 * 2**20
 """Of the Python objects that a request may become."""
 
 NO_REQUEST = "The body is no push request in JSON."

@@ -6,7 +6,9 @@ replaced. Refused are only a time that cannot be, and a context that is nested t
 
 from __future__ import annotations
 
+import json
 import time
+from itertools import islice
 from math import isfinite
 from typing import Any
 
@@ -183,7 +185,7 @@ class LineMaker:
         if len(told_message) > MAX_MESSAGE_BYTES:
             cut = len(told_message)
             # Redacted before it is cut: of a secret that is cut through, a part would stay.
-            told_message = redact_text(told_message.decode()).encode()
+            told_message = redact_text(told_message[:LARGE_BYTES].decode("utf-8", "ignore")).encode()
             told_message = told_message[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore").encode()
         told = b"{}" if not context and not cut else _context(context, cut)
         return self.join(
@@ -235,6 +237,12 @@ class LineMaker:
         )
 
 
+LARGE_BYTES = 4 * MAX_BYTES
+"""A message or context beyond this is cut roughly, before what is left is redacted and cut as others are."""
+
+MAX_NODES = 10_000
+"""So many values of a context that is so large are looked at."""
+
 MAX_CATEGORY = 1000
 """So much of a category is looked at, in characters; 200 are stored."""
 
@@ -243,20 +251,47 @@ def _context(context: dict[str, Any], cut: int) -> bytes:
     """The JSON of a context as it can be stored. `cut` are the bytes that the message had, if it was cut."""
     if cut:
         context = _marked(context, cut)
-    try:
-        told = dumps(context)
-    except (TypeError, ValueError, RecursionError):
-        told = b""
+    told = _dumped(context)
     # There are no more levels than brackets.
     if (not told or told.count(b"{") + told.count(b"[") > MAX_CONTEXT_DEPTH) and (
         depth_of(context) > MAX_CONTEXT_DEPTH
     ):
         raise Refused(TOO_DEEP)
+    size = len(told)
+    if size > LARGE_BYTES:
+        context = _pruned(context, [MAX_NODES])
+        told = _dumped(context)
     if not told or NUL in told or (b"null" in told and has_infinite(context)):
         told = walked(context)
-    if len(told) <= MAX_BYTES:
+        context = json.loads(told)
+    if len(told) <= MAX_BYTES and size <= LARGE_BYTES:
         return told
-    return storable(_marked(context, cut + len(told)), told)
+    context = _marked(context, cut + max(size, len(told)))
+    return storable(context, _dumped(context) or NUL)
+
+
+def _dumped(value: object) -> bytes:
+    """The JSON of a value; nothing for one that orjson does not write."""
+    try:
+        return dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return b""
+
+
+def _pruned(value: Any, room: list[int]) -> Any:
+    """A copy of a very large value without most of it: so many values as there is `room` for, and no very long text.
+
+    What is left is cut further, item by item, which would take minutes for millions of them.
+    """
+    room[0] -= 1
+    if isinstance(value, str) and len(value) > MAX_BYTES:
+        # Redacted before it is cut: of a secret that is cut through, a part would stay.
+        return redact_text(value[:LARGE_BYTES])[:MAX_BYTES]
+    if isinstance(value, dict):
+        return {name[:MAX_BYTES]: _pruned(each, room) for name, each in value.items() if room[0] > 0}
+    if isinstance(value, list):
+        return [_pruned(each, room) for each in islice(value, max(room[0], 0))]
+    return value
 
 
 def _marked(context: dict[str, Any], size: int) -> dict[str, Any]:

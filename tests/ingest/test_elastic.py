@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -218,6 +219,28 @@ def test_what_is_too_long_is_cut_and_says_so(bulk: Send, the_record: Callable[[]
     assert record.context["truncated"] > 6_000_000
     assert record.context["small"] == 1
     assert record.user_id == "u" * 200
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"small": 1, "many": [{}] * 300_000},
+        {"small": 1, **{f"key-{number}": {"n": number} for number in range(50_000)}},
+        {"small": 1, "text": "x" * 1_000_000, "password": "hunter2"},
+        {"small": 1, "surrogate": "\ud800" * 200_000},
+    ],
+    ids=["a long list", "many keys", "a long text", "surrogates"],
+)
+def test_a_very_large_document_is_cut_soon_and_says_so(
+    document: dict[str, Any], bulk: Send, the_record: Callable[[], SystemLog]
+) -> None:
+    began = time.process_time()
+    assert bulk({"index": {}}, {"message": "m", **document}) == [201]
+    assert time.process_time() - began < 3
+    record = the_record()
+    assert record.context["truncated"] > 500_000
+    assert record.context["small"] == 1
+    assert "hunter2" not in json.dumps(record.context)
 
 
 @pytest.mark.parametrize(

@@ -71,13 +71,13 @@ def of_npm(script: str, *packages: str, **environment: str) -> Callable[[Sent], 
     return send
 
 
-def of_pypi(script: str, package: str) -> Callable[[Sent], None]:
+def of_pypi(script: str, *packages: str) -> Callable[[Sent], None]:
     """A client of Python, in an environment of its own."""
 
     def send(sent: Sent) -> None:
         run(sent.folder, sys.executable, "-m", "venv", "venv")
         python = sent.folder / "venv/bin/python"
-        run(sent.folder, python, *PIP, package)
+        run(sent.folder, python, *PIP, *packages)
         shutil.copy(HERE / script, sent.folder / "send.py")
         run(sent.folder, python, "send.py", *sent.arguments)
 
@@ -165,7 +165,7 @@ CLIENTS = {
     "winston-loki-protobuf": RealClient(of_npm("winston_loki.js", "winston", "winston-loki"), NODE, FATES),
     "winston-loki-json": RealClient(of_npm("winston_loki.js", "winston", "winston-loki", AS_JSON="yes"), NODE, FATES),
     "pino-loki": RealClient(of_npm("pino_loki.js", "pino", "pino-loki"), NODE),
-    "loki-logger-handler": RealClient(of_pypi("loki_logger_handler.py.txt", "loki-logger-handler"), ()),
+    "loki-logger-handler": RealClient(of_pypi("loki_logger_handler.py.txt", "loki-logger-handler", "requests"), ()),
     "opentelemetry-js-json": RealClient(of_npm("opentelemetry.js", *OTEL_JS, AS_JSON="yes"), NODE, FATES),
     "opentelemetry-js-protobuf": RealClient(
         of_npm("opentelemetry.js", *OTEL_JS, "@opentelemetry/exporter-logs-otlp-proto"), NODE, FATES
