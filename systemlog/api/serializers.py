@@ -59,7 +59,7 @@ class RecordPageSerializer(serializers.Serializer[Any]):
     """A page of records, newest first."""
 
     items = RecordSerializer(many=True)
-    total = serializers.IntegerField(help_text="How many records match; at least so many if `total_relation` is `gte`.")
+    total = serializers.IntegerField(help_text="How many records match; a lower bound if `total_relation` is `gte`.")
     total_relation = serializers.ChoiceField(choices=["eq", "gte"])
     complete = serializers.BooleanField(help_text="False where the search ran out of its time budget.")
     searched_until = serializers.DateTimeField(

@@ -1,5 +1,4 @@
-"""Counts of records by some key, from the roll-up or the table, within one budget. Histograms and facets are made of
-them.
+"""Counts of records by a key, from the roll-up or the table, within one time budget, for histograms and facets.
 
 The newest records are counted first. If the budget is spent, the tally says how far back it came, or that it estimates.
 """
