@@ -29,7 +29,7 @@ from systemlog.conf import conf as systemlog_conf
 from systemlog.correlation import is_acceptable, new_id
 from systemlog.correlation.trusted_proxies import is_trusted
 from systemlog.problems import Problem
-from systemlog.problems.forms import in_form
+from systemlog.problems.protocol_formats import in_protocol_format
 from systemlog.problems.response import ProblemResponse, instance_of, phrase
 
 Environ = dict[str, Any]
@@ -187,7 +187,7 @@ def _refuse(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         correlation_id=correlation_id,
     )
     headers = {"Retry-After": "1", "X-Request-ID": correlation_id, "Cache-Control": "no-store"}
-    response = cast(HttpResponse, in_form(request, ProblemResponse(problem, headers=headers)))
+    response = cast(HttpResponse, in_protocol_format(request, ProblemResponse(problem, headers=headers)))
     if request.method == "HEAD":
         response.headers["Content-Length"] = str(len(response.content))
         response.content = b""

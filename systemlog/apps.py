@@ -25,13 +25,13 @@ class SystemLogConfig(AppConfig):
         from systemlog.audit import checks as audit_checks  # noqa: F401  (registers them)
         from systemlog.correlation import checks as correlation_checks  # noqa: F401  (registers them)
         from systemlog.correlation.sqlcommenter import comment_statements
-        from systemlog.ingest.errors import find_form
+        from systemlog.ingest.errors import find_error_format
         from systemlog.journal import backends
         from systemlog.journal import checks as journal_checks  # noqa: F401  (registers them)
         from systemlog.landing import thread
         from systemlog.limits import checks as limit_checks  # noqa: F401  (registers them)
         from systemlog.problems import checks as problem_checks  # noqa: F401  (registers them)
-        from systemlog.problems import forms
+        from systemlog.problems import protocol_formats
         from systemlog.problems.formatting import handler  # noqa: F401  (else the first error would wait for it)
         from systemlog.retention import checks as retention_checks  # noqa: F401  (registers them)
         from systemlog.storage.sqlite.functions import register_functions
@@ -46,6 +46,6 @@ class SystemLogConfig(AppConfig):
         connection_created.connect(backends.begin_tests)
         pre_migrate.connect(migrating.begin, sender=self)
         post_migrate.connect(migrating.finish, sender=self)
-        forms.register(find_form)
+        protocol_formats.register(find_error_format)
         request_started.connect(thread.start_with_request)
         atexit.register(thread.stop)

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 
 from systemlog.exceptions import SystemLogError
-from systemlog.problems.forms import IN_FORM, Form
+from systemlog.problems.protocol_formats import IN_PROTOCOL_FORMAT, ErrorFormat
 
 MAX_TEXT_CHARACTERS = 1000
 
@@ -66,8 +66,8 @@ class NoRoom(ProtocolError):
         super().__init__(503, text, {"Retry-After": "5"})
 
 
-def find_form(request: HttpRequest) -> Form | None:
-    """The form of the protocol that the request's path belongs to; for `systemlog.problems.forms`."""
+def find_error_format(request: HttpRequest) -> ErrorFormat | None:
+    """The form of the protocol that the request's path belongs to; for `systemlog.problems.protocol_formats`."""
     match = request.resolver_match
     if match is None:  # an error before the view was looked for, or instead of it
         if not _path_of_ours.search(request.path_info):
@@ -77,13 +77,13 @@ def find_form(request: HttpRequest) -> Form | None:
         except Resolver404:
             return None
     kind = getattr(match.func, "view_class", None)
-    form: Form | None = getattr(kind, "error_form", None)
+    form: ErrorFormat | None = getattr(kind, "error_form", None)
     return form
 
 
 def mark(response: HttpResponse) -> HttpResponse:
     """Mark a response as one that has its protocol's form, so that nobody gives it another."""
-    setattr(response, IN_FORM, True)
+    setattr(response, IN_PROTOCOL_FORMAT, True)
     return response
 
 

@@ -6,14 +6,14 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from systemlog.problems import ProblemException
-from systemlog.problems.forms import in_form
 from systemlog.problems.handling.fallback import answer
 from systemlog.problems.negotiation import gets_html
+from systemlog.problems.protocol_formats import in_protocol_format
 
 
 def refusal(request: HttpRequest, exc: ProblemException) -> HttpResponseBase:
-    """A problem, a page for browsers, or what the protocol of the path has for errors (see `problems.forms`)."""
-    return in_form(request, answer(request, exc))
+    """Return a problem, a page for browsers, or the error format of the path's protocol (`problems.protocol_formats`)."""
+    return in_protocol_format(request, answer(request, exc))
 
 
 def may_block(request: HttpRequest) -> bool:

@@ -10,11 +10,11 @@ from django.http.response import HttpResponseBase
 
 from systemlog.problems.error_log import INSIDE_MIDDLEWARE, report
 from systemlog.problems.formatting.exception_map import slash_missing
-from systemlog.problems.forms import IN_FORM, in_form
 from systemlog.problems.handling.fallback import answer, fill_empty_response, slash_is_missing
 from systemlog.problems.handling.hooks import install_hooks
 from systemlog.problems.handling.request_bodies import wrap_body
 from systemlog.problems.handling.streams import watch
+from systemlog.problems.protocol_formats import IN_PROTOCOL_FORMAT, in_protocol_format
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -62,10 +62,10 @@ class ProblemMiddleware:
             if slash_is_missing(request, response):
                 response = answer(request, slash_missing())
             if response.status_code >= 400:
-                if not hasattr(response, IN_FORM):
+                if not hasattr(response, IN_PROTOCOL_FORMAT):
                     response = fill_empty_response(request, response)
                 report(request, response)
-                response = in_form(request, response)
+                response = in_protocol_format(request, response)
         if response.streaming:
             watch(request, response)
         setattr(request, INSIDE_MIDDLEWARE, False)

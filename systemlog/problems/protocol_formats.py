@@ -1,7 +1,7 @@
 """Converts errors to the format of another protocol, for clients that would not understand a problem body.
 
 A package that implements such a protocol registers a finder. ProblemMiddleware, and code that refuses a request before
-Django sees it, call `in_form`, so that an error has the protocol's format wherever it was raised.
+Django sees it, call `in_protocol_format`, so that an error has the protocol's format wherever it was raised.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from django.http.response import HttpResponseBase
 from systemlog import compat
 from systemlog.problems.response import BODY_HEADERS, phrase
 
-Form = Callable[[HttpRequest, int, str], HttpResponse]
+ErrorFormat = Callable[[HttpRequest, int, str], HttpResponse]
 """Makes a response in the protocol's format from the request, the error's status and its text."""
 
-Finder = Callable[[HttpRequest], Form | None]
-"""Returns the `Form` of the protocol that a request belongs to; None if it belongs to none."""
+Finder = Callable[[HttpRequest], ErrorFormat | None]
+"""Returns the `ErrorFormat` of the protocol that a request belongs to; None if it belongs to none."""
 
-IN_FORM = "_systemlog_in_form"
+IN_PROTOCOL_FORMAT = "_systemlog_in_protocol_format"
 """The attribute that marks a response in its protocol's format."""
 
 _NOT_COPIED = frozenset(
@@ -32,28 +32,28 @@ _finders: list[Finder] = []
 
 
 def register(finder: Finder) -> None:
-    """Add `finder` to those that `find_form` calls. Calling this twice has no effect."""
+    """Add `finder` to those that `find_error_format` calls. Calling this twice has no effect."""
     if finder not in _finders:
         _finders.append(finder)
 
 
-def find_form(request: HttpRequest) -> Form | None:
-    """Return the `Form` for the errors of this request; None if they are problems or HTML pages."""
+def find_error_format(request: HttpRequest) -> ErrorFormat | None:
+    """Return the `ErrorFormat` for the errors of this request; None if they are problems or HTML pages."""
     for finder in _finders:
-        if (form := finder(request)) is not None:
-            return form
+        if (error_format := finder(request)) is not None:
+            return error_format
     return None
 
 
-def in_form(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def in_protocol_format(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Return the error response in the format of its request's protocol, with the same headers and cookies.
 
     Returns the same object if it has that format already, or if the request belongs to no protocol.
     """
-    if hasattr(response, IN_FORM) or (form := find_form(request)) is None:
+    if hasattr(response, IN_PROTOCOL_FORMAT) or (error_format := find_error_format(request)) is None:
         return response
-    answer = form(request, response.status_code, _detail_of(response))
-    setattr(answer, IN_FORM, True)
+    answer = error_format(request, response.status_code, _detail_of(response))
+    setattr(answer, IN_PROTOCOL_FORMAT, True)
     for name, value in response.items():
         if name.lower() not in _NOT_COPIED:
             answer.headers.setdefault(name, value)
