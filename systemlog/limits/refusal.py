@@ -12,7 +12,7 @@ from systemlog.problems.protocol_formats import in_protocol_format
 
 
 def refusal(request: HttpRequest, exc: ProblemException) -> HttpResponseBase:
-    """Return a problem, a page for browsers, or the error format of the path's protocol (`problems.protocol_formats`)."""
+    """Return a problem, an HTML page, or the error format of the path's protocol (`problems.protocol_formats`)."""
     return in_protocol_format(request, answer(request, exc))
 
 
