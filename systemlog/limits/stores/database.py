@@ -23,7 +23,7 @@ from systemlog.forking import run_after_fork
 from systemlog.limits.gcra import Rate
 from systemlog.limits.stores.interface import KEY_BYTES, StoreUnavailable
 
-TIMEOUT_S = 0.7
+TIMEOUT_S = 0.5
 """A dead store is noticed within a second."""
 
 TAKE = """

@@ -13,7 +13,7 @@ from redis.retry import Retry
 from systemlog.limits.gcra import Rate
 from systemlog.limits.stores.interface import StoreUnavailable
 
-TIMEOUT_S = 0.4
+TIMEOUT_S = 0.3
 """To connect, and again for the answer: a dead server is noticed within a second."""
 
 PREFIX = b"systemlog:limit:"
