@@ -1,4 +1,4 @@
-"""The journal of tests: a sink that keeps lines for whoever captures them, and writes nothing."""
+"""The journal of tests: a sink that keeps lines for a test that captures them, and writes nothing."""
 
 from __future__ import annotations
 

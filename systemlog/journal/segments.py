@@ -167,7 +167,7 @@ class SegmentReader:
         finished = self._finished
         cells = self.cells()
         refused, reported = cells[Cell.REFUSED : Cell.REPORTED], cells[Cell.REPORTED :]
-        unreported = tuple(max(0, all_ - told) for all_, told in zip(refused, reported, strict=True))
+        unreported = tuple(max(0, total - known) for total, known in zip(refused, reported, strict=True))
         self._all_reported = finished and not any(unreported)
         return unreported
 
