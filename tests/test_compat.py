@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 
 import pytest
 from django.conf import settings
 from django.test import override_settings
+from django.utils.functional import SimpleLazyObject
 
-from systemlog.compat import settings_read_before
+from systemlog.compat import NOT_LOADED, existing_loggers, lazy_content, settings_read_before
 
 PROJECT = """
 import sys
@@ -80,3 +82,17 @@ def test_what_django_read_of_the_settings_is_there_until_it_changes() -> None:
     with override_settings(SYSTEMLOG={"SOURCE": "two"}):
         assert settings_read_before().get("SYSTEMLOG") in (None, {"SOURCE": "two"})
     assert settings_read_before() is before
+
+
+def test_every_logger_that_exists_is_listed() -> None:
+    loggers = [logging.getLogger(f"tests.compat.parent.{name}") for name in ("one", "two")]
+    assert {logging.root, *loggers} <= set(existing_loggers())
+    assert "tests.compat.parent" not in {each.name for each in existing_loggers()}
+
+
+def test_a_lazy_object_gives_its_content_only_when_it_is_loaded() -> None:
+    lazy = SimpleLazyObject(lambda: {"loaded": True})
+    assert lazy_content(lazy) is NOT_LOADED
+    assert lazy["loaded"]
+    assert lazy_content(lazy) == {"loaded": True}
+    assert lazy_content("any other") == "any other"

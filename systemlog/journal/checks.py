@@ -10,6 +10,7 @@ from django.apps.config import AppConfig
 from django.core import checks
 from django.core.checks import CheckMessage, Tags, register
 
+from systemlog import compat
 from systemlog.journal.handler import SystemLogHandler
 
 HANDLER = "systemlog.journal.SystemLogHandler"
@@ -20,9 +21,7 @@ ERRORS = "django.request"
 @register(Tags.compatibility)
 def check_handlers(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
     """systemlog.W040: a logger has a `SystemLogHandler`. systemlog.W041: the records of a 5xx reach such a handler."""
-    known = list(logging.root.manager.loggerDict.values())
-    loggers = [logging.root, *(each for each in known if isinstance(each, logging.Logger))]
-    if not any(_is_ours(handler) for logger in loggers for handler in logger.handlers):
+    if not any(_is_ours(handler) for logger in compat.existing_loggers() for handler in logger.handlers):
         return [
             checks.Warning(
                 "No logger has a handler that takes its records into the system log.",

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import orjson
 
+from systemlog import compat
 from systemlog.correlation.access_log import cut_path
 from systemlog.journal import reentrancy
 from systemlog.records.row import context_as_json
@@ -72,9 +73,9 @@ def json_default(value: object) -> object:
 
 def _json_default(value: Any, kind: type) -> object:  # noqa: PLR0911  (one for each kind)
     try:
-        if "_wrapped" in getattr(value, "__dict__", ()):  # Django's lazy object: use its content only if it is loaded
-            inner = value.__dict__["_wrapped"]
-            return f"<{kind.__name__}>" if type(inner) is object else inner
+        content = compat.lazy_content(value)
+        if content is not value:
+            return f"<{kind.__name__}>" if content is compat.NOT_LOADED else content
         if isinstance(value, set | frozenset | tuple):
             return list(value)
         if isinstance(value, Mapping):

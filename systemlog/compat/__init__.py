@@ -1,0 +1,81 @@
+"""Private APIs of other packages that this app uses, each with the reason and a test that fails when it changes."""
+
+from __future__ import annotations
+
+from systemlog.compat.databases import (
+    binds_on_server,
+    creating_partitioned,
+    forget_rendered_models,
+    select_from_function,
+    separate_connection,
+    sqlite_error,
+    uses_psycopg3,
+    wrap_statements,
+    wrapped_errors,
+)
+from systemlog.compat.environment import (
+    NOT_LOADED,
+    existing_loggers,
+    in_tests,
+    lazy_content,
+    settings_read_before,
+)
+from systemlog.compat.requests import (
+    client_has_left,
+    django_request,
+    input_stream,
+    intercept_exceptions,
+    loaded_user,
+    mark_logged,
+    mark_post_unreadable,
+    non_atomic_aliases,
+    parsed_body,
+    postpone_query_errors,
+    replace_input_stream,
+    stored_headers,
+    stream_parts,
+    was_logged,
+)
+from systemlog.compat.spectacular import (
+    ResponsesExtended,
+    map_fields,
+    schema_has_body,
+    schema_paginator,
+    schema_parameters,
+)
+
+__all__ = [
+    "NOT_LOADED",
+    "ResponsesExtended",
+    "binds_on_server",
+    "client_has_left",
+    "creating_partitioned",
+    "django_request",
+    "existing_loggers",
+    "forget_rendered_models",
+    "in_tests",
+    "input_stream",
+    "intercept_exceptions",
+    "lazy_content",
+    "loaded_user",
+    "map_fields",
+    "mark_logged",
+    "mark_post_unreadable",
+    "non_atomic_aliases",
+    "parsed_body",
+    "postpone_query_errors",
+    "replace_input_stream",
+    "schema_has_body",
+    "schema_paginator",
+    "schema_parameters",
+    "select_from_function",
+    "separate_connection",
+    "settings_read_before",
+    "sqlite_error",
+    "stored_headers",
+    "stream_parts",
+    "uses_psycopg3",
+    "was_logged",
+    "wrap_statements",
+    "wrapped_errors",
+]

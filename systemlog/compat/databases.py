@@ -1,0 +1,129 @@
+"""Private APIs of Django's database layer and of its drivers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import ProjectState
+from django.db.models import QuerySet
+from django.db.models.sql.datastructures import BaseTable
+
+Q = TypeVar("Q", bound=QuerySet[Any, Any])
+
+
+def uses_psycopg3() -> bool:
+    """Whether Django's PostgreSQL backend uses psycopg 3. Raises `ImportError` where it has no driver at all.
+
+    Django makes that choice in an undocumented module (5.2, 6.0, 6.1).
+    """
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3
+
+    return bool(is_psycopg3)
+
+
+def binds_on_server(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a PostgreSQL connection sends parameters apart from the statement, so that a message takes one statement.
+
+    Django keeps the option `server_side_binding` in its settings, and documents no way to read it (5.2, 6.0, 6.1).
+    """
+    return bool(connection.settings_dict.get("OPTIONS", {}).get("server_side_binding"))
+
+
+def sqlite_error() -> type[Exception]:
+    """Return the exception class of raw SQLite cursors; Django translates it for its own alone (5.2, 6.0, 6.1)."""
+    import sqlite3
+
+    return sqlite3.Error
+
+
+def wrap_statements(connection: BaseDatabaseWrapper, wrapper: Callable[..., Any]) -> None:
+    """Run every SQL statement of the connection through `wrapper`. Calling this twice has no effect.
+
+    Django has a context manager for this, which ends; the list behind it does not (`execute_wrappers`; 5.2, 6.0, 6.1).
+    The wrapper is put first: a connection may open inside that context manager, which removes the last one.
+    """
+    if wrapper not in connection.execute_wrappers:
+        connection.execute_wrappers.insert(0, wrapper)
+
+
+@contextmanager
+def separate_connection(connection: BaseDatabaseWrapper) -> Iterator[BaseDatabaseWrapper]:
+    """Open a second connection to the same database, without autocommit, and close it at the end of the block.
+
+    Closing it rolls back whatever was not committed. Django documents neither `copy()` of a connection nor its
+    `set_autocommit()` (5.2, 6.0, 6.1), and `transaction.atomic` accepts only the connections of aliases.
+    """
+    own = connection.copy()
+    try:
+        own.set_autocommit(False)
+        yield own
+    finally:
+        own.close()
+
+
+def wrapped_errors(connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
+    """Turn the driver's exceptions in the block into Django's.
+
+    Django's cursors do so, but not for COPY, a method of the driver's cursor. The attribute is not documented (5.2,
+    6.0, 6.1).
+    """
+    return connection.wrap_database_errors
+
+
+class _FunctionCall(BaseTable):
+    """The call of a database function in place of a table, in the FROM clause of a query."""
+
+    def __init__(self, table: str, alias: str | None, function: str, arguments: Sequence[Any]) -> None:
+        super().__init__(table, alias)
+        self.function = function
+        self.arguments = tuple(arguments)
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        """Return the call, with the alias of the table as the other parts of the query write it."""
+        marks = ", ".join(["%s"] * len(self.arguments))
+        # Django 6.1 quotes aliases, and calls the method quote_name(); earlier versions do not quote them.
+        quote = compiler.quote_name if hasattr(compiler, "quote_name") else compiler.quote_name_unless_alias
+        return f"{self.function}({marks}) {quote(self.table_alias)}", self.arguments
+
+    def relabeled_clone(self, change_map: dict[str | None, str]) -> _FunctionCall:
+        """Return a copy with another alias."""
+        alias = change_map.get(self.table_alias, self.table_alias)
+        return _FunctionCall(self.table_name, alias, self.function, self.arguments)
+
+
+def select_from_function(records: Q, function: str, arguments: Sequence[Any]) -> Q:
+    """Return the same query on the rows that a database function returns, in place of the model's table.
+
+    Django has no documented way to replace the table of a query: this exchanges an entry of `Query.alias_map` (5.2,
+    6.0, 6.1).
+    """
+    found = records.all()
+    alias = found.query.get_initial_alias()
+    found.query.alias_map[alias] = _FunctionCall(found.model._meta.db_table, alias, function, arguments)
+    return found
+
+
+@contextmanager
+def creating_partitioned(schema_editor: BaseDatabaseSchemaEditor, column: str) -> Iterator[None]:
+    """Partition the tables that the schema editor creates in the block by ranges of the column.
+
+    The statement is an attribute of the editor's class, which Django does not document (5.2, 6.0, 6.1). It is replaced
+    on this editor only.
+    """
+    schema_editor.sql_create_table += f" PARTITION BY RANGE ({schema_editor.quote_name(column)})"
+    try:
+        yield
+    finally:
+        del schema_editor.sql_create_table
+
+
+def forget_rendered_models(state: ProjectState) -> None:
+    """Make a migration state render its models again, with the fields that were changed in it.
+
+    Django caches the rendered models in `apps`, and documents no way to remove them (5.2, 6.0, 6.1).
+    """
+    state.__dict__.pop("apps", None)
