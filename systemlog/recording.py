@@ -56,11 +56,11 @@ def record_atomically(
     user: object = None,
     **context: Any,
 ) -> uuid.UUID:
-    """Write a record in the caller's transaction on the alias `using`: it exists if and only if that transaction
-    commits.
+    """Write a record in the caller's transaction: it exists if and only if that transaction commits.
 
-    The other parameters are those of `record`. Raises `ImproperlyConfigured` where the log is in another database,
-    `TransactionManagementError` outside a transaction, `ValueError` for another level, and what the database raises.
+    `using` is the alias of the transaction's database. The other parameters are those of `record`. Raises
+    `ImproperlyConfigured` where the log is in another database, `TransactionManagementError` outside a transaction,
+    `ValueError` for another level, and what the database raises.
     """
     if using != conf().DATABASE:
         raise ImproperlyConfigured(
