@@ -148,8 +148,8 @@ def check_distribution(
     return [
         CheckWarning(
             f"{NAME}['CITUS'] is {conf().CITUS}, but system_logs is {'' if distributed else 'not '}distributed.",
-            hint="Set it as the table is, or migrate back and forth: `migrate systemlog 0001_initial`, then "
-            "`migrate`. While rows are moved, nothing can be inserted.",
+            hint="Set it as the table is, or move the records: `distribute_system_logs`, or with `--undo` back to the "
+            "coordinator. While records are moved, nothing can be inserted.",
             id="systemlog.W030",
         )
     ]

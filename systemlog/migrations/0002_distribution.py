@@ -1,6 +1,6 @@
 """Distributes the tables over the nodes of a Citus cluster, if `SYSTEMLOG["CITUS"]` is on.
 
-The migration is separate so that an existing log can be distributed, and brought back, by migrating to and fro.
+The command `distribute_system_logs` does the same for an existing log, and brings it back.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from systemlog.conf import conf
 from systemlog.storage.postgresql import citus
-from systemlog.storage.rollup import TRIGGERS_POSTGRESQL
 
 
 def distribute(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
@@ -23,17 +22,9 @@ def distribute(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 def undistribute(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Bring both tables back to the coordinator, with their rows, and create the triggers of the roll-up again."""
+    """Bring both tables back to the coordinator, with their rows."""
     if schema_editor.connection.vendor == "postgresql" and not schema_editor.collect_sql:
-        connection = schema_editor.connection
-        rollup = apps.get_model("systemlog", "SystemLogRollup")
-        with connection.cursor() as cursor:
-            if citus.undistribute(cursor):
-                counted = list(rollup.objects.using(connection.alias))
-                schema_editor.delete_model(rollup)
-                schema_editor.create_model(rollup)
-                rollup.objects.using(connection.alias).bulk_create(counted)
-                cursor.execute(TRIGGERS_POSTGRESQL)
+        citus.undistribute(schema_editor, apps.get_model("systemlog", "SystemLogRollup"))
 
 
 class Migration(migrations.Migration):

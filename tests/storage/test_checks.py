@@ -29,7 +29,7 @@ def test_the_settings_of_the_platform_have_no_complaint(complaints: Any) -> None
     assert complaints() == {}
 
 
-@pytest.mark.skipif("config.getoption('db') != 'sqlite'", reason="PostgreSQL locks rows, not files")
+@pytest.mark.skipif("connections[conf().DATABASE].vendor != 'sqlite'", reason="PostgreSQL locks rows, not files")
 def test_a_sqlite_file_shared_with_the_project_is_warned_of(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def warnings() -> list[str]:
         return [str(each.id) for each in run_checks() if each.id in ("systemlog.W031", "systemlog.W032")]

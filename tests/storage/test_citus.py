@@ -8,12 +8,13 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connections, transaction
 
 from systemlog.conf import conf
@@ -44,12 +45,16 @@ def ask(statement: str, *values: object) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
+def rollup_total() -> int:
+    return sum(SystemLogRollup.objects.values_list("count", flat=True))
+
+
 @pytest.fixture
 def undistributed(transactional_db: None) -> Iterator[None]:
     """The table and its records as on one PostgreSQL, without distribution."""
-    call_command("migrate", "systemlog", "0001_initial", verbosity=0)
+    call_command("distribute_system_logs", "--undo", stdout=StringIO())
     yield
-    call_command("migrate", "systemlog", verbosity=0)
+    call_command("distribute_system_logs", stdout=StringIO())
 
 
 @on_a_cluster
@@ -138,10 +143,12 @@ def test_a_pruned_partition_is_gone_on_the_workers() -> None:
 def test_records_and_their_guard_survive_the_way_to_the_cluster_and_back(undistributed: None) -> None:
     get_storage().insert(rows(30))
     stored = set(SystemLog.objects.values_list("timestamp", "id"))
-    for direction in ("migrate to the cluster", "migrate back"):
-        call_command("migrate", "systemlog", *(["0001_initial"] if direction == "migrate back" else []), verbosity=0)
+    counted = rollup_total()
+    for arguments in ([], ["--undo"]):
+        call_command("distribute_system_logs", *arguments, stdout=StringIO())
         with connections[conf().DATABASE].cursor() as cursor:
-            assert citus.is_distributed(cursor) is (direction == "migrate to the cluster")
+            assert citus.is_distributed(cursor) is (not arguments)
+            assert rollup_total() == counted
         assert set(SystemLog.objects.values_list("timestamp", "id")) == stored
         with pytest.raises(IntegrityError), transaction.atomic(using=conf().DATABASE):
             ask("UPDATE system_logs SET message = 'x' RETURNING 1")
@@ -154,8 +161,31 @@ def test_a_table_that_is_not_as_the_setting_says_is_named(undistributed: None) -
         return [each.msg for each in found if each.id == "systemlog.W030"]
 
     assert complaints() == ["SYSTEMLOG['CITUS'] is True, but system_logs is not distributed."]
-    call_command("migrate", "systemlog", verbosity=0)
+    call_command("distribute_system_logs", stdout=StringIO())
     assert complaints() == []
+
+
+@on_a_cluster
+def test_migrating_back_and_forth_distributes_the_log_again(transactional_db: None) -> None:
+    get_storage().insert(rows(30))
+    call_command("migrate", "systemlog", "0001_initial", verbosity=0)
+    with connections[conf().DATABASE].cursor() as cursor:
+        assert citus.is_distributed(cursor) is False
+    call_command("migrate", "systemlog", verbosity=0)
+    with connections[conf().DATABASE].cursor() as cursor:
+        assert citus.is_distributed(cursor) is True
+    assert SystemLog.objects.count() == rollup_total() == 30
+
+
+@elsewhere
+@pytest.mark.django_db(transaction=True)
+def test_a_log_that_is_no_cluster_is_not_distributed() -> None:
+    on_postgresql = connections[conf().DATABASE].vendor == "postgresql"
+    with pytest.raises(CommandError, match="add the workers" if on_postgresql else "only PostgreSQL"):
+        call_command("distribute_system_logs")
+    if on_postgresql:
+        call_command("distribute_system_logs", "--undo", stdout=(out := StringIO()))
+        assert out.getvalue() == "system_logs is not distributed.\n"
 
 
 @elsewhere

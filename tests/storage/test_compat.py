@@ -56,8 +56,8 @@ def test_errors_of_copy_are_those_of_django() -> None:
 def test_a_query_selects_from_a_function_in_place_of_its_table() -> None:
     with connections[conf().DATABASE].cursor() as cursor:
         cursor.execute(
-            "CREATE FUNCTION logs_of(wanted text) RETURNS SETOF system_logs LANGUAGE sql"
-            " AS 'SELECT * FROM system_logs WHERE category = wanted'"
+            "CREATE FUNCTION logs_of(wanted text) RETURNS SETOF system_logs LANGUAGE plpgsql"
+            " AS 'BEGIN RETURN QUERY SELECT * FROM system_logs WHERE category = wanted; END'"
         )
     for category in ("a", "b", "b"):
         SystemLog.objects.create(message="m", category=category)

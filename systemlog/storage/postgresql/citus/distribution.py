@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.backends.utils import CursorWrapper
 
 from systemlog.records.row import TABLE
 from systemlog.storage import rollup
+from systemlog.storage.postgresql import lookup_functions
 from systemlog.storage.rollup import ROLLUP
 
 DISTRIBUTED_BY: Mapping[str, str | None] = {TABLE: "id", ROLLUP: None}
@@ -50,17 +53,29 @@ def distribute(cursor: CursorWrapper) -> None:
         cursor.execute("SELECT truncate_local_data_after_distributing_table(%s)", [table])
 
 
-def undistribute(cursor: CursorWrapper) -> bool:
-    """Bring the log table with its rows back to the coordinator. Call it in a transaction.
+def undistribute(schema_editor: BaseDatabaseSchemaEditor, rollup_model: type[models.Model]) -> None:
+    """Bring the tables with their rows back to the coordinator, if they are distributed.
 
-    Return whether the table was distributed. The caller must recreate the roll-up, which Citus cannot bring back
-    because its key is an identity column, and the roll-up's triggers.
+    Citus replaces the log table, so the lookup functions that depend on it are created again. The roll-up is created
+    again too, because Citus cannot bring back a table whose key is an identity column; so are its triggers.
     """
-    if not _has_extension(cursor) or not _is_distributed(cursor, TABLE):
-        return False
-    cursor.execute("SET LOCAL citus.enable_unsafe_triggers = on")
-    cursor.execute("SELECT undistribute_table(%s)", [TABLE])
-    return True
+    connection = schema_editor.connection
+    with connection.cursor() as cursor:
+        if not is_distributed(cursor):
+            return
+        cursor.execute("SELECT to_regproc(%s) IS NOT NULL", [lookup_functions.RECORDS])
+        has_functions = cursor.fetchone()[0]
+        for statement in lookup_functions.DROP_SQL if has_functions else ():
+            cursor.execute(statement)
+        cursor.execute("SET LOCAL citus.enable_unsafe_triggers = on")
+        cursor.execute("SELECT undistribute_table(%s)", [TABLE])
+        for statement in lookup_functions.CREATE_SQL if has_functions else ():
+            cursor.execute(statement)
+        counted = list(rollup_model._base_manager.using(connection.alias))
+        schema_editor.delete_model(rollup_model)
+        schema_editor.create_model(rollup_model)
+        rollup_model._base_manager.using(connection.alias).bulk_create(counted)
+        cursor.execute(rollup.TRIGGERS_POSTGRESQL)
 
 
 def _has_extension(cursor: CursorWrapper) -> bool:
