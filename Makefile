@@ -12,7 +12,7 @@ LOCKED := $(VENV)/requirements.lock
 PRODUCTION := env -u DATABASE_URL -u LOG_DATABASE_URL ENV_FILE= DEBUG=off HTTPS=on ALLOWED_HOSTS=logs.example.com \
 	SECRET_KEY=only-for-the-checks-0123456789-abcdefghijklmnopqrstuvwxyz
 
-.PHONY: run test test-versions test-clients check format docs lock clean help venv locked python
+.PHONY: run test test-versions test-clients test-shippers check format docs lock clean help venv locked python
 
 run: locked .env  ## serve on http://127.0.0.1:8000 (or BIND=…); the first start prints an administrator and a token
 	@exec $(BIN)/python manage.py serve --welcome --bind $(BIND)
@@ -28,6 +28,10 @@ test-versions: venv  ## the suite on the lowest and the newest versions that the
 
 test-clients: venv  ## clients generated from the OpenAPI document, each calling a running server (NAMES="openapi-ts …" for some)
 	$(BIN)/python -m tests.clients $(NAMES)
+
+test-shippers: venv  ## real clients of each ingest protocol, and 20,000 broken bodies (NAMES="rsyslog …" for some clients)
+	$(BIN)/python -m tests.ingest_clients $(NAMES)
+	$(BIN)/python -m tests.ingest_fuzz
 
 check: venv  ## lint, types, layers, migrations, deployment checks, OpenAPI schema
 	$(BIN)/ruff check

@@ -22,6 +22,11 @@ SECTIONS = ("-- to run", "-- to test")
 
 NAME = re.compile(r"([A-Za-z0-9._-]+)(\[[^\]]*\])?")
 FLOOR = re.compile(r">=\s*([0-9.]+)")
+IN_STEP = dict.fromkeys(
+    ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"), "opentelemetry-proto"
+)
+"""Packages of the tests that go with one version of a dependency alone."""
+
 UNSUPPORTED = 77
 """The exit code where there is no such Python: what test harnesses take for "skipped"."""
 
@@ -47,7 +52,9 @@ def requirements(which: str) -> str:
         requirement = line.partition("#")[0].strip()
         if not requirement or section not in SECTIONS:
             continue
-        if (floor := lowest.get(_name(requirement))) is not None:
+        name = _name(requirement)
+        floor = lowest.get(IN_STEP.get(name, name) if which == "lowest" else name)
+        if floor is not None:
             head, semicolon, marker = requirement.partition(";")
             version = f"=={floor}" if which == "lowest" else f">={floor}"
             requirement = f"{head.partition('==')[0]}{version}{semicolon}{marker}"

@@ -18,9 +18,11 @@ from systemlog.ingest import elastic_documents
 from systemlog.ingest.authentication import authenticate, check_may_write
 from systemlog.ingest.endpoint import (
     BATCH_LINES,
+    FREE_BYTES,
     MAX_SENT_BYTES,
     Endpoint,
     holding,
+    object_bytes,
     read_whole,
 )
 from systemlog.ingest.errors import NoRoom, ProtocolError, elastic_error, elastic_response
@@ -263,6 +265,8 @@ class _Bulk:
         if len(document) > self._largest:
             self._hold(len(document) - self._largest)
             self._largest = len(document)
+            if len(document) > FREE_BYTES:
+                self._hold(object_bytes(document))
         try:
             line = elastic_documents.line_of(document, self._maker, index, id_)
         except (Refused, Malformed) as error:

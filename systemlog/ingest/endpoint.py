@@ -25,8 +25,8 @@ MAX_SENT_BYTES = 32 * 2**20
 MAX_HELD_BYTES = 64 * 2**20
 """Of a body that is held whole, decompressed."""
 
-HELD_BYTES = 256 * 2**20
-"""So many bytes of bodies may all requests of a process hold; one alone may always hold its own."""
+HELD_BYTES = 2**30
+"""So many bytes of bodies, and of what they become, may all requests of a process hold; a lone one always may."""
 
 FREE_BYTES = 2**20
 """Bodies up to here are not counted."""
@@ -177,12 +177,11 @@ def read_whole(pieces: Iterator[bytes], hold: Callable[[int], None]) -> bytes:
     return b"".join(parts)
 
 
-def is_large_as_objects(data: bytes, limit: int) -> bool:
-    """Whether the Python objects of a JSON text would take more than `limit` bytes.
+def object_bytes(data: bytes) -> int:
+    """About how many bytes the Python objects of a JSON text take: a list of `{}` takes 24 times its text."""
+    return data.count(b"{") * 72 + data.count(b"[") * 64 + data.count(b'"') * 30 + data.count(b",") * 16
 
-    A list of `{}` takes 24 times its text.
-    """
-    if len(data) * 24 <= limit:
-        return False
-    objects = data.count(b"{") * 72 + data.count(b"[") * 64 + data.count(b'"') * 30 + data.count(b",") * 16
-    return len(data) + objects > limit
+
+def is_large_as_objects(data: bytes, limit: int) -> bool:
+    """Whether a JSON text and its Python objects would take more than `limit` bytes."""
+    return len(data) * 25 > limit and len(data) + object_bytes(data) > limit

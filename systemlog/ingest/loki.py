@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.http import HttpRequest, HttpResponse
 
-from systemlog.ingest.endpoint import MAX_HELD_BYTES, MAX_SENT_BYTES, Endpoint, Lines, holding, read_whole
+from systemlog.ingest.endpoint import MAX_HELD_BYTES, MAX_SENT_BYTES, Endpoint, Lines, holding, object_bytes, read_whole
 from systemlog.ingest.errors import JSON, PROTOBUF, ProtocolError, mark, text_error
 from systemlog.ingest.mapping import NO_MESSAGE, LineMaker, Refused, level_of, put_aside, text_of
 from systemlog.ingest.protobuf import read_varint
@@ -67,6 +67,8 @@ class LokiPush(Endpoint):
             body = read_whole(pieces, hold)
             if request.content_type == JSON:
                 from systemlog.ingest.loki_json import decode
+
+                hold(object_bytes(body))
             else:
                 from systemlog.ingest.loki_protobuf import decode
 

@@ -14,7 +14,7 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 
 from systemlog.exceptions import SystemLogError
-from systemlog.ingest.endpoint import MAX_HELD_BYTES, MAX_SENT_BYTES, Endpoint, Lines, holding, read_whole
+from systemlog.ingest.endpoint import MAX_HELD_BYTES, MAX_SENT_BYTES, Endpoint, Lines, holding, object_bytes, read_whole
 from systemlog.ingest.errors import JSON, PROTOBUF, ProtocolError, otlp_error, varint
 from systemlog.ingest.mapping import (
     INFO,
@@ -80,6 +80,8 @@ class OTLPLogs(Endpoint):
                 read_pieces(request, max_sent=MAX_SENT_BYTES, max_decoded=MAX_HELD_BYTES),
                 hold,
             )
+            if request.content_type == JSON:
+                hold(object_bytes(body))
             rejected, reason, undecodable = self._take(decode(body), body, maker)
         if undecodable:
             raise BodyBroken(f"{undecodable} records cannot be decoded; the others were taken.")

@@ -95,7 +95,7 @@ def _record(body: bytes, start: int, end: int) -> LogRecord | Undecodable | Refu
             _attributes(record.attributes, 1),
             trace_id.hex() if len(trace_id) == 16 and trace_id != NO_TRACE else None,
             span_id.hex() if len(span_id) == 8 and span_id != NO_SPAN else None,
-            record.event_name,
+            getattr(record, "event_name", ""),  # another package may have installed an older opentelemetry-proto
         )
     except Refused as refused:
         return refused

@@ -1,0 +1,26 @@
+"""How many bytes the requests of a process may hold together."""
+
+from __future__ import annotations
+
+import pytest
+
+from systemlog.ingest.endpoint import FREE_BYTES, HELD_BYTES, holding
+from systemlog.ingest.errors import NoRoom
+
+
+def test_one_request_may_always_hold_its_own() -> None:
+    with holding() as hold:
+        for _ in range(3):
+            hold(HELD_BYTES)
+
+
+def test_another_is_sent_away_while_that_one_holds_so_much_and_small_ones_never_are() -> None:
+    with holding() as large, holding() as other, holding() as small:
+        large(HELD_BYTES)
+        small(FREE_BYTES)
+        with pytest.raises(NoRoom):
+            other(FREE_BYTES + 1)
+    with holding() as later:
+        later(FREE_BYTES + 1)
+    with holding() as large:
+        large(HELD_BYTES)
