@@ -41,10 +41,16 @@ FILL = """
         'order ' || i || ' of customer ' || i %% 9973 || ' took ' || i %% 877 || ' ms: ' || md5(i::text),
         md5((i / 8)::text), (i %% 5000)::text,
         jsonb_build_object('order', i, 'items', i %% 7, 'path', '/orders/' || i %% 99)
-    FROM (SELECT i, %s::timestamptz - i * %s::interval AS at FROM generate_series(%s, %s) i) series
+    FROM (SELECT i, %s::timestamptz - (i + %s * random()) * %s::interval AS at FROM generate_series(%s, %s) i) series
 """
 LATE = "INSERT INTO system_logs (timestamp, id, category, message) VALUES ({at}, gen_random_uuid(), 'audit', 'late')"
 BATCH = 250_000
+SIZED = {"shared_buffers": "1GB", "max_wal_size": "8GB", "maintenance_work_mem": "256MB"}
+"""As a server for tables of this size has it: the indexes of a day fit into memory."""
+
+OUT_OF_ORDER = 2000
+"""With `--whole`, a record may land behind this many later ones, as the journals of several hosts do."""
+
 WHOLE = 10
 """Number of whole partitions that `--whole` prunes."""
 
@@ -66,12 +72,13 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         url = (
             os.environ.get("DATABASE_URL")
-            or stack.enter_context(running_server(options.pg_bin, settings=DURABLE)).url()
+            or stack.enter_context(running_server(options.pg_bin, settings={**DURABLE, **SIZED})).url()
         )
         settings.configure(
             USE_TZ=True,
             INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "systemlog"],
             DATABASES={"default": environ.Env.db_url_config(url)},
+            SYSTEMLOG={"JOURNAL": "direct"},
         )
         import django
 
@@ -140,15 +147,26 @@ def measure_whole(sizes: Sequence[int]) -> None:
 
 
 def load_days(end: datetime, rows: int) -> None:
-    """Load `rows` events into each of the ten days before `end`, in batches, as they would land."""
+    """Load `rows` events into each of the ten days before `end`.
+
+    Those of the newest day land in batches, with all indexes. The other days get their indexes when they are full.
+    """
     from systemlog.storage import get_storage
 
-    days = [end - timedelta(days=day) for day in range(WHOLE, 0, -1)]
-    get_storage().ensure_partitions(days)
-    step = timedelta(days=1) / (rows + 1)
-    for day in days:
+    newest = end - timedelta(days=1)
+    get_storage().ensure_partitions([newest])
+    for number in range(WHOLE):
+        day = newest - timedelta(days=number)
+        table = f"loaded_{number}" if number else "system_logs"
+        if number:
+            execute(f"CREATE TABLE {table} (LIKE system_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+        step = timedelta(days=1) / (rows + OUT_OF_ORDER + 1)
         for first in range(1, rows + 1, BATCH):
-            execute(FILL.format(table="system_logs"), day, -step, first, min(first + BATCH - 1, rows))
+            last = min(first + BATCH - 1, rows)
+            execute(FILL.format(table=table), day, OUT_OF_ORDER, -step, first, last)
+        if number:
+            bounds = f"FROM ('{day}') TO ('{day + timedelta(days=1)}')"
+            execute(f"ALTER TABLE system_logs ATTACH PARTITION {table} FOR VALUES {bounds}")
 
 
 def index_bytes(end: datetime) -> int:
@@ -169,7 +187,7 @@ def load(rows: int) -> None:
     execute(f"CREATE TABLE {PLAIN} (LIKE system_logs INCLUDING ALL)")
     for table in ("system_logs", PLAIN):
         for first in range(1, rows + 1, BATCH):
-            execute(FILL.format(table=table), now, step, first, min(first + BATCH - 1, rows))
+            execute(FILL.format(table=table), now, 0, step, first, min(first + BATCH - 1, rows))
         execute(f"VACUUM (ANALYZE) {table}")
     print(f"{rows:,} rows loaded")
 
