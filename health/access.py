@@ -1,4 +1,4 @@
-"""Who may see details: clients with the bearer token of TOKEN, and users whom CAN_SEE_DETAILS accepts."""
+"""Access to details: for clients with the bearer token of TOKEN, and for users whom CAN_SEE_DETAILS accepts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def may_see_details(request: HttpRequest) -> bool:
         return False
     try:
         return bool(import_string(conf().CAN_SEE_DETAILS)(request))
-    except Exception:
+    except Exception:  # a function of the project, which may raise anything
         logger.exception(
             "CAN_SEE_DETAILS raised an exception; the client sees no details.", extra={"action": "health.access_failed"}
         )

@@ -34,9 +34,9 @@ def key_of(metric: str, name: str, labels: Sequence[str], values: Sequence[str],
 
 def value_of(metric: MetricWrapperBase) -> object:
     """Return the value object of a counter or gauge (prometheus_client 0.21 to 0.23), which has no public name."""
-    return metric._value  # type: ignore[attr-defined]
+    return metric._value  # type: ignore[attr-defined]  # subclasses have it
 
 
 def values_of_histogram(metric: MetricWrapperBase) -> tuple[object, Sequence[object]]:
     """Return the value objects of a histogram's sum and of its buckets (prometheus_client 0.21 to 0.23)."""
-    return metric._sum, metric._buckets  # type: ignore[attr-defined]
+    return metric._sum, metric._buckets  # type: ignore[attr-defined]  # `Histogram` has them

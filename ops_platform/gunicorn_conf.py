@@ -60,7 +60,7 @@ def post_worker_init(worker: Any) -> None:
 
     Compiling takes some 100 ms, for which the first request would wait otherwise.
     """
-    from systemlog.redaction import redact_text
+    from systemlog.redaction import redact_text  # imported late: it needs the settings
 
     worker.wsgi.limit(worker.cfg.threads)
     redact_text("token=compiled")

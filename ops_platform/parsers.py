@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from systemlog.conf import INGEST_PROTOCOLS
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DatabaseSettings = dict[str, Any]
@@ -69,13 +71,12 @@ def retention_span(value: str) -> str:
 
 def protocols(value: str) -> list[str]:
     """Parse names of protocols, separated by commas; `none` for none, empty for all."""
-    known = ("otlp", "elastic", "loki", "journald")
     found = words(value.lower())
     if found == ["none"]:
         return []
-    if any(name not in known for name in found):
-        raise UnusableValueError("must be none, or some of " + ", ".join(known))
-    return found or list(known)
+    if any(name not in INGEST_PROTOCOLS for name in found):
+        raise UnusableValueError("must be none, or some of " + ", ".join(INGEST_PROTOCOLS))
+    return found or list(INGEST_PROTOCOLS)
 
 
 def at_least(minimum: int) -> Callable[[str], int]:

@@ -57,7 +57,7 @@ def alone(waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
 
 
 def migrate(verbosity: int) -> None:
-    """Apply missing migrations on every database. Print nothing if none is missing."""
+    """Apply missing migrations on every database. Print nothing if all are applied."""
     for alias in connections:
         executor = MigrationExecutor(connections[alias])
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):

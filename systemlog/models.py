@@ -20,6 +20,9 @@ from systemlog.storage.checkpoints import CHECKPOINTS
 from systemlog.storage.defaults import MintedId, NowText
 from systemlog.storage.rollup import ROLLUP
 
+ADD_PERMISSION = "systemlog.add_systemlog"
+VIEW_PERMISSION = "systemlog.view_systemlog"
+
 
 class Level(models.TextChoices):
     """The severity of a record, in ascending order."""

@@ -13,7 +13,7 @@ class Pending(Exception):
 
 
 class Migrations:
-    """Fails while migrations are pending. Once none is, a run reads only the list of applied migrations."""
+    """Fails while migrations are pending. Once all are applied, a run reads only the list of applied migrations."""
 
     def __init__(self, alias: str = "default") -> None:
         self.alias = alias

@@ -6,9 +6,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from systemlog.ingest.authentication import ADD
-
-VIEW = "systemlog.view_systemlog"
+from systemlog.models import ADD_PERMISSION, VIEW_PERMISSION
 
 
 class SystemLogPermission(BasePermission):
@@ -17,7 +15,7 @@ class SystemLogPermission(BasePermission):
     A method that the view does not have is permitted to authenticated users, so that they get 405 and not 403.
     """
 
-    needed = {"GET": VIEW, "HEAD": VIEW, "POST": ADD}
+    needed = {"GET": VIEW_PERMISSION, "HEAD": VIEW_PERMISSION, "POST": ADD_PERMISSION}
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Return whether the user has the permission that the method needs."""

@@ -12,7 +12,6 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from systemlog.api.permissions import VIEW
 from systemlog.api.problems import BodyLimitExceeded, BrokenBody, JournalFull, LogStoreUnavailable, RecordExists
 from systemlog.api.repetition import repeats
 from systemlog.compat import django_request
@@ -23,7 +22,7 @@ from systemlog.ingest.mapping import LineMaker
 from systemlog.ingest.streams import BodyBroken, BodyTooLarge, UnknownEncoding
 from systemlog.ingest.validation import InvalidRecord, RecordError, read_record
 from systemlog.journal import accept_lines
-from systemlog.models import SystemLog
+from systemlog.models import VIEW_PERMISSION, SystemLog
 from systemlog.problems import InvalidBody, Place, json_pointer
 from systemlog.problems.types import UnsupportedMediaType
 from systemlog.records.strict_json import Malformed
@@ -106,7 +105,7 @@ def _write_one(request: Request, given: object) -> Response:
             raise RecordExists
         record = known
     body = represent(record)
-    if not request.user.has_perm(VIEW):
+    if not request.user.has_perm(VIEW_PERMISSION):
         body = {name: body[name] for name in ("id", "timestamp")}
     location = request.build_absolute_uri(f"{request.path.rstrip('/')}/{row.id}/")
     if not stored:

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from systemlog.audit.draining import drain_waiting
 from systemlog.audit.reading import history
-from systemlog.models import SystemLog
+from systemlog.models import VIEW_PERMISSION, SystemLog
 from systemlog.records.ids import instant_of, parse_id
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-VIEW_LOG = "systemlog.view_systemlog"
 PAGE_ROWS = 50
 SHOWN_CHARACTERS = 200
 NOTHING = "—"
@@ -94,7 +93,7 @@ class AuditedAdmin(Base):
         return TemplateResponse(request, self.audit_history_template, context)
 
     def _story_url(self, request: HttpRequest) -> str | None:
-        if not request.user.has_perm(VIEW_LOG):
+        if not request.user.has_perm(VIEW_PERMISSION):
             return None
         try:
             return reverse("admin:systemlog_systemlog_changelist", current_app=self.admin_site.name)

@@ -25,7 +25,7 @@ from django.utils.text import capfirst
 
 from systemlog.console import contexts, filter_links
 from systemlog.correlation import get_correlation_id
-from systemlog.models import SystemLog
+from systemlog.models import VIEW_PERMISSION, SystemLog
 from systemlog.problems import InvalidParameters
 from systemlog.records.ids import parse_id
 from systemlog.search.catch_up import catch_up
@@ -37,7 +37,6 @@ from systemlog.search.parsing.parameters import read_query
 from systemlog.search.plan import make_plan
 from systemlog.search.rows import INSTANCES
 
-VIEW = "systemlog.view_systemlog"
 OTHER_PARAMETERS = {"cursor", "since", "until"}
 """The parameters of the list beside the filters."""
 
@@ -62,7 +61,7 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
 
     def has_view_permission(self, request: HttpRequest, obj: SystemLog | None = None) -> bool:
         """Return whether the user may read the log, by the same permission as in the API."""
-        return request.user.has_perm(VIEW)
+        return request.user.has_perm(VIEW_PERMISSION)
 
     def has_add_permission(self, request: HttpRequest, obj: SystemLog | None = None) -> bool:
         """Return False: records are logged by programs or sent to the API."""

@@ -23,8 +23,8 @@ from rest_framework.settings import api_settings
 from systemlog.conf import conf
 from systemlog.ingest.errors import ProtocolError
 from systemlog.limits.admission import admit_user
+from systemlog.models import ADD_PERMISSION
 
-ADD = "systemlog.add_systemlog"
 CHALLENGE = 'Basic realm="systemlog", Bearer'
 FOR_THE_JOURNAL = "for_the_journal"
 """The attribute of a request that does nothing but write into the journal, whatever its method."""
@@ -57,7 +57,7 @@ def authenticate(request: HttpRequest) -> Any:
 
 def check_may_write(user: Any) -> None:
     """Raise `ProtocolError` (403) for a user who may not write records."""
-    if not user.has_perm(ADD):
+    if not user.has_perm(ADD_PERMISSION):
         raise ProtocolError(403, "This token may not write records.")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
@@ -166,6 +166,13 @@ class Lines:
             if taken < len(lines):
                 raise NoRoom
         self._maker.look_at_the_clock()
+
+
+def outside_transactions(view: Any) -> Any:
+    """Return the view, exempt from ATOMIC_REQUESTS, so that an error does not roll back records stored before it."""
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
 
 
 def read_whole(pieces: Iterator[bytes], hold: Callable[[int], None]) -> bytes:

@@ -45,7 +45,7 @@ def test_the_values_are_those_that_the_metrics_show() -> None:
     counter.inc(3)
     value = compat.value_of(counter)
 
-    assert value.get() == 3  # type: ignore[attr-defined]
+    assert value.get() == 3
     assert registry.get_sample_value("compat_shown_total") == 3
 
 

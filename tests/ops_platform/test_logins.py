@@ -30,7 +30,7 @@ def _administrator(settings: Any, tmp_path: Path) -> None:
 
 
 def log_in(client: Client, password: str = WRONG, name: str = "alice", **others: Any) -> HttpResponse:
-    return client.post("/admin/login/", {"username": name, "password": password}, **others)  # type: ignore[return-value]
+    return client.post("/admin/login/", {"username": name, "password": password}, **others)
 
 
 def fail(client: Client, times: int = logins.MAX_FAILURES, **others: Any) -> None:
