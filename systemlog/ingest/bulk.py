@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-import orjson
 from django.http import HttpRequest
 
 from systemlog.conf import conf
 from systemlog.ingest import streams
+from systemlog.ingest.json_bodies import load
 from systemlog.ingest.streams import BodyBroken, BodyTooLarge
 from systemlog.records.strict_json import Malformed, read_json, refuse_constant
 
@@ -23,9 +23,6 @@ BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 _space = re.compile(r"[ \t\r\n]*")
 _structure = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{]++|[\]}]++|[",]', re.DOTALL)
-_large_integer = re.compile(rb"-\d{19}|\d{20}")
-"""Perhaps beyond 64 bits."""
-
 _decoder = json.JSONDecoder(parse_constant=refuse_constant)
 
 
@@ -179,17 +176,3 @@ def _value(line: bytes) -> object:
         return load(line)
     except Malformed:
         return Malformed("This line is no JSON, or is nested too deep.")
-
-
-def load(data: bytes) -> object:
-    """The JSON value in `data`, its large integers whole; bytes that are no UTF-8 become lone surrogates.
-
-    Raises `Malformed`.
-    """
-    # Orjson takes a quarter of the time. It makes a float of a large integer, and knows no lone surrogate.
-    if not _large_integer.search(data):
-        try:
-            return orjson.loads(data)
-        except orjson.JSONDecodeError:
-            pass
-    return read_json(data.decode("utf-8", "surrogateescape"))

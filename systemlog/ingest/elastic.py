@@ -22,10 +22,10 @@ from systemlog.ingest.endpoint import (
     MAX_SENT_BYTES,
     Endpoint,
     holding,
-    object_bytes,
     read_whole,
 )
 from systemlog.ingest.errors import NoRoom, ProtocolError, elastic_error, elastic_response
+from systemlog.ingest.json_bodies import object_bytes
 from systemlog.ingest.mapping import LineMaker, Refused
 from systemlog.ingest.streams import BodyBroken, BodyTooLarge, TooLong, read_lines, read_pieces
 from systemlog.journal import accept_lines

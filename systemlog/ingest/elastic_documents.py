@@ -10,8 +10,7 @@ import json
 import re
 from typing import Any
 
-from systemlog.ingest.bulk import load
-from systemlog.ingest.endpoint import is_large_as_objects
+from systemlog.ingest.json_bodies import is_large_as_objects, load
 from systemlog.ingest.mapping import LineMaker, Refused, as_json, level_of, put_aside, text_of
 from systemlog.journal.ecs import EVENT_MODULE, NAMESPACE
 from systemlog.records.ids import EPOCH

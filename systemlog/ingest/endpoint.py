@@ -182,13 +182,3 @@ def read_whole(pieces: Iterator[bytes], hold: Callable[[int], None]) -> bytes:
         hold(len(piece))
         parts.append(piece)
     return b"".join(parts)
-
-
-def object_bytes(data: bytes) -> int:
-    """About how many bytes the Python objects of a JSON text take: a list of `{}` takes 24 times its text."""
-    return data.count(b"{") * 72 + data.count(b"[") * 64 + data.count(b'"') * 30 + data.count(b",") * 16
-
-
-def is_large_as_objects(data: bytes, limit: int) -> bool:
-    """Whether a JSON text and its Python objects would take more than `limit` bytes."""
-    return len(data) * 25 > limit and len(data) + object_bytes(data) > limit

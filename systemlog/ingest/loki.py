@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import orjson
 from django.http import HttpRequest, HttpResponse
 
-from systemlog.ingest.endpoint import MAX_HELD_BYTES, MAX_SENT_BYTES, Endpoint, Lines, holding, object_bytes, read_whole
+from systemlog.ingest.endpoint import MAX_HELD_BYTES, MAX_SENT_BYTES, Endpoint, Lines, holding, read_whole
 from systemlog.ingest.errors import JSON, PROTOBUF, ProtocolError, mark, text_error
+from systemlog.ingest.json_bodies import object_bytes
 from systemlog.ingest.mapping import NO_MESSAGE, LineMaker, Refused, level_of, put_aside, text_of
 from systemlog.ingest.protobuf import read_varint
 from systemlog.ingest.streams import BodyBroken, BodyTooLarge, read_pieces

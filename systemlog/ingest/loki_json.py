@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import orjson
-
-from systemlog.ingest.bulk import load
-from systemlog.ingest.endpoint import is_large_as_objects
+from systemlog.ingest.json_bodies import load_request
 from systemlog.ingest.loki import Decoded, LokiEntry
 from systemlog.ingest.loki_labels import read_labels
 from systemlog.ingest.mapping import Refused
-from systemlog.ingest.streams import BodyBroken, BodyTooLarge
+from systemlog.ingest.streams import BodyBroken
 from systemlog.records.ids import EPOCH
-from systemlog.records.strict_json import Malformed
 from systemlog.records.times import MICROSECOND, parse_timestamp
 
 MAX_OBJECT_BYTES = 640 * 2**20
@@ -25,9 +21,7 @@ NO_REQUEST = "The body is no push request in JSON."
 
 def decode(body: bytes) -> Iterator[Decoded]:
     """The streams of a push request. Raises `BodyBroken` where it is none, behind what came before."""
-    if is_large_as_objects(body, MAX_OBJECT_BYTES):
-        raise BodyTooLarge
-    request = _load(body)
+    request = load_request(body, MAX_OBJECT_BYTES)
     if not isinstance(request, dict):
         raise BodyBroken(NO_REQUEST)
     streams = request.get("streams")
@@ -49,17 +43,6 @@ def decode(body: bytes) -> Iterator[Decoded]:
         if not isinstance(labels, dict) or not isinstance(entries, list | None):
             raise BodyBroken(NO_REQUEST)
         yield labels, read(entries or [])
-
-
-def _load(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        return load(body)  # with lone surrogates, which orjson has not
-    except Malformed:
-        raise BodyBroken("The body is no JSON, or is nested too deep.") from None
 
 
 def _entries(values: list[Any]) -> Iterator[LokiEntry | Refused]:

@@ -14,8 +14,9 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 
 from systemlog.exceptions import SystemLogError
-from systemlog.ingest.endpoint import MAX_HELD_BYTES, MAX_SENT_BYTES, Endpoint, Lines, holding, object_bytes, read_whole
+from systemlog.ingest.endpoint import MAX_HELD_BYTES, MAX_SENT_BYTES, Endpoint, Lines, holding, read_whole
 from systemlog.ingest.errors import JSON, PROTOBUF, ProtocolError, otlp_error, varint
+from systemlog.ingest.json_bodies import object_bytes
 from systemlog.ingest.mapping import (
     INFO,
     LEVEL_OF_NAME,

@@ -12,15 +12,11 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Any
 
-import orjson
-
-from systemlog.ingest.bulk import load
-from systemlog.ingest.endpoint import is_large_as_objects
+from systemlog.ingest.json_bodies import load_request
 from systemlog.ingest.mapping import TOO_DEEP, Refused
 from systemlog.ingest.otlp import Decoded, LogRecord, Undecodable, make_scope
-from systemlog.ingest.streams import BodyBroken, BodyTooLarge
+from systemlog.ingest.streams import BodyBroken
 from systemlog.records.fields import MAX_CONTEXT_DEPTH
-from systemlog.records.strict_json import Malformed
 
 MAX_OBJECT_BYTES = 768 * 2**20
 """Of the Python objects that a request may become: twelve times the largest body."""
@@ -32,10 +28,8 @@ _number = re.compile("-?[0-9]{1,20}", re.ASCII).fullmatch
 
 def decode(body: bytes) -> Iterator[Decoded]:
     """The records of an ExportLogsServiceRequest. Raises `BodyBroken` where it is none."""
-    if is_large_as_objects(body, MAX_OBJECT_BYTES):
-        raise BodyTooLarge
+    request = load_request(body, MAX_OBJECT_BYTES)
     try:
-        request = _load(body)
         if request is None:
             raise Undecodable
         for resource_logs in _list(_object(request), "resourceLogs"):
@@ -48,17 +42,6 @@ def decode(body: bytes) -> Iterator[Decoded]:
                     yield scope, _record(record)
     except Undecodable:
         raise BodyBroken("The body is no ExportLogsServiceRequest in JSON.") from None
-
-
-def _load(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        return load(body)  # with lone surrogates, which orjson has not
-    except Malformed:
-        raise BodyBroken("The body is no JSON, or is nested too deep.") from None
 
 
 def _record(record: dict[str, Any]) -> LogRecord | Undecodable | Refused:
