@@ -21,6 +21,7 @@ from systemlog.ingest.endpoint import (
     FREE_BYTES,
     MAX_SENT_BYTES,
     Endpoint,
+    check_method,
     holding,
     read_whole,
 )
@@ -79,16 +80,16 @@ class Elastic(Endpoint):
         else:
             return self._told(request, path)
         if rest == ["_refresh"]:  # helpers of the JavaScript client end with it
-            _check_method(request, "POST", "GET")
+            check_method(request, "POST", "GET")
             return elastic_response(request, {"_shards": {"total": 1, "successful": 1, "failed": 0}})
         if rest == ["_bulk"]:
-            _check_method(request, "POST", "PUT")
+            check_method(request, "POST", "PUT")
             check_may_write(user)
             return _bulk(request, LineMaker(user.get_username()), index)
         if rest[0] == "_doc":
-            _check_method(request, *(("POST", "PUT") if rest[1:] else ("POST",)))
+            check_method(request, *(("POST", "PUT") if rest[1:] else ("POST",)))
         elif rest[0] == "_create" and rest[1:]:
-            _check_method(request, "PUT", "POST")
+            check_method(request, "PUT", "POST")
         else:
             raise ProtocolError(404, "There is no such path here.")
         check_may_write(user)
@@ -97,12 +98,12 @@ class Elastic(Endpoint):
     def _told(self, request: HttpRequest, path: str) -> HttpResponse:
         """What clients ask before they send."""
         if _setup.fullmatch(path):
-            _check_method(request, "GET", "HEAD", "PUT", "POST")
+            check_method(request, "GET", "HEAD", "PUT", "POST")
             return elastic_response(request, {} if request.method in ("GET", "HEAD") else {"acknowledged": True})
         told = _TOLD.get(path)
         if told is None:
             raise ProtocolError(404, "There is no such path here.")
-        _check_method(request, "GET", "HEAD")
+        check_method(request, "GET", "HEAD")
         return elastic_response(request, told())
 
 
@@ -140,11 +141,6 @@ _TOLD: dict[str, Callable[[], dict[str, Any]]] = {
         "number_of_data_nodes": 1,
     },
 }
-
-
-def _check_method(request: HttpRequest, *methods: str) -> None:
-    if request.method not in methods:
-        raise ProtocolError(405, f"Send {' or '.join(methods)}.", {"Allow": ", ".join(methods)})
 
 
 def _check_type(request: HttpRequest) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.db import InterfaceError, OperationalError, connections, transaction
 from django.http import HttpRequest, HttpResponse
@@ -85,86 +85,96 @@ class Endpoint(View):
 
     @staticmethod
     def error_form(request: HttpRequest, status: int, text: str) -> HttpResponse:
-        """The answer to an error, in the protocol's form."""
-        raise NotImplementedError
+        """Return the response to an error in the protocol's format: by default one line of text."""
+        return text_error(request, status, text)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer, or tell an error in the protocol's form."""
+        """Return the response of `respond`, or an error in the protocol's format."""
         try:
             if self.protocol not in conf().INGEST:
                 raise ProtocolError(404, f"The protocol {self.protocol} is switched off here.")
             return self.respond(request, **kwargs)
-        except ProtocolError as error:
-            status, text, headers = error.status, error.text, error.headers
+        except ProtocolError as raised:
+            error = raised
         except BodyTooLarge:
-            status, text, headers = 413, "The body is larger than the server takes.", {}
-        except BodyBroken as error:
-            status, text, headers = 400, str(error), {}
+            error = ProtocolError(413, "The body is larger than the server takes.")
+        except BodyBroken as broken:
+            error = ProtocolError(400, str(broken))
         except UnknownEncoding:
-            text, headers = "The only Content-Encoding taken is gzip.", {"Accept-Encoding": "gzip"}
-            status = 415
+            error = ProtocolError(415, "The only Content-Encoding taken is gzip.", {"Accept-Encoding": "gzip"})
         except (OperationalError, InterfaceError):
-            error_ = NoRoom("The database that knows the token does not answer.")
-            status, text, headers = error_.status, error_.text, error_.headers
-        return self.error(request, status, text, headers)
+            error = NoRoom("The database that knows the token does not answer.")
+        return self.answer_error(request, error)
 
     def respond(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        """Answer the request; raises what `dispatch` knows."""
+        """Answer the request. May raise the errors that `dispatch` converts."""
         raise NotImplementedError
 
-    def error(self, request: HttpRequest, status: int, text: str, headers: dict[str, str]) -> HttpResponse:
-        """The answer to an error."""
-        response = type(self).error_form(request, status, text)
-        for name, value in headers.items():
+    def answer_error(self, request: HttpRequest, error: ProtocolError) -> HttpResponse:
+        """Return the response to an error, in the protocol's format."""
+        response = type(self).error_form(request, error.status, error.text)
+        for name, value in error.headers.items():
             response.headers[name] = value
         return mark(response)
 
-    def writer(self, request: HttpRequest, *methods: str) -> LineMaker:
-        """Who sends records, by one of `methods`; makes their lines. Raises 401, 405 and 403, whichever comes first."""
+    def writer(self, request: HttpRequest) -> LineMaker:
+        """Return a `LineMaker` for the user who posts records. Raises `ProtocolError` (401, 405 or 403)."""
         user = authenticate(request)
-        if request.method not in methods:
-            raise ProtocolError(405, f"Send {' or '.join(methods)}.", {"Allow": ", ".join(methods)})
+        check_method(request, "POST")
         check_may_write(user)
         return LineMaker(user.get_username())
 
 
 class Nothing(Endpoint):
-    """Other paths below those of Loki and journald: 404, as their clients read it."""
-
-    @staticmethod
-    def error_form(request: HttpRequest, status: int, text: str) -> HttpResponse:
-        """One line of text."""
-        return text_error(request, status, text)
+    """Answers all other paths below those of Loki and journald with 404 in the format that their clients read."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """There is nothing."""
-        return self.error(request, 404, "There is no such path here.", {})
+        """Answer 404."""
+        return self.answer_error(request, ProtocolError(404, "There is no such path here."))
+
+
+def check_method(request: HttpRequest, *methods: str) -> None:
+    """Raise `ProtocolError` (405) unless the request has one of `methods`."""
+    if request.method not in methods:
+        raise ProtocolError(405, f"Send {' or '.join(methods)}.", {"Allow": ", ".join(methods)})
+
+
+def check_media_type(request: HttpRequest, *media_types: str) -> None:
+    """Raise `ProtocolError` (415) unless the body has one of `media_types`."""
+    if request.content_type not in media_types:
+        raise ProtocolError(415, f"Send {' or '.join(media_types)}.", {"Accept": ", ".join(media_types)})
 
 
 class Lines:
-    """The lines of a request on their way into the journal, in batches."""
+    """Appends the lines of a request to the journal in batches.
 
-    __slots__ = ("_lines", "_maker", "accepted")
+    As a context manager, it appends the last batch at the end, also where the body turns out to be broken or too large.
+    """
+
+    __slots__ = ("_lines", "_maker")
 
     def __init__(self, maker: LineMaker) -> None:
         self._maker = maker
         self._lines: list[bytes] = []
-        self.accepted = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or issubclass(kind, BodyBroken | BodyTooLarge):
+            self.flush()
 
     def add(self, line: bytes) -> None:
-        """Take one. Raises `NoRoom` where the journal is full."""
+        """Add a line. Raises `NoRoom` if the journal is full."""
         self._lines.append(line)
         if len(self._lines) == BATCH_LINES:
             self.flush()
 
     def flush(self) -> None:
-        """Have the journal take those that wait."""
+        """Append the lines that were added since the last call. Raises `NoRoom` if the journal is full."""
         lines, self._lines = self._lines, []
-        if lines:
-            taken = accept_lines(lines, self._maker.username)
-            self.accepted += taken
-            if taken < len(lines):
-                raise NoRoom
+        if lines and accept_lines(lines, self._maker.username) < len(lines):
+            raise NoRoom
         self._maker.look_at_the_clock()
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from systemlog.ingest.endpoint import Endpoint, Lines
-from systemlog.ingest.errors import ProtocolError, mark, text_error
+from systemlog.ingest.endpoint import Endpoint, Lines, check_media_type
 from systemlog.ingest.journal_export import Entry, read_entries
 from systemlog.ingest.mapping import (
     CRITICAL,
@@ -23,7 +22,7 @@ from systemlog.ingest.mapping import (
     LineMaker,
     put_aside,
 )
-from systemlog.ingest.streams import BodyBroken, read_pieces
+from systemlog.ingest.streams import read_pieces
 from systemlog.journal.serialization import TRUNCATED
 
 MEDIA_TYPE = "application/vnd.fdo.journal"
@@ -38,25 +37,14 @@ class Journald(Endpoint):
 
     protocol = "journald"
 
-    @staticmethod
-    def error_form(request: HttpRequest, status: int, text: str) -> HttpResponse:
-        """One line of text."""
-        return text_error(request, status, text)
-
     def respond(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Take the entries as they come."""
-        maker = self.writer(request, "POST")
-        if request.content_type != MEDIA_TYPE:
-            raise ProtocolError(415, f"Send {MEDIA_TYPE}.", {"Accept": MEDIA_TYPE})
-        lines = Lines(maker)
-        try:
+        maker = self.writer(request)
+        check_media_type(request, MEDIA_TYPE)
+        with Lines(maker) as lines:
             for entry in read_entries(read_pieces(request, max_sent=None, max_decoded=None)):
                 lines.add(line_of(entry, maker))
-        except BodyBroken:
-            lines.flush()
-            raise
-        lines.flush()
-        return mark(HttpResponse("OK.\n", content_type="text/plain; charset=utf-8", status=202))
+        return HttpResponse("OK.\n", content_type="text/plain; charset=utf-8", status=202)
 
 
 def line_of(entry: Entry, maker: LineMaker) -> bytes:

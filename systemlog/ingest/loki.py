@@ -13,8 +13,16 @@ from typing import Any, NamedTuple
 import orjson
 from django.http import HttpRequest, HttpResponse
 
-from systemlog.ingest.endpoint import MAX_HELD_BYTES, MAX_SENT_BYTES, Endpoint, Lines, holding, read_whole
-from systemlog.ingest.errors import JSON, PROTOBUF, ProtocolError, mark, text_error
+from systemlog.ingest.endpoint import (
+    MAX_HELD_BYTES,
+    MAX_SENT_BYTES,
+    Endpoint,
+    Lines,
+    check_media_type,
+    holding,
+    read_whole,
+)
+from systemlog.ingest.errors import JSON, PROTOBUF, ProtocolError
 from systemlog.ingest.json_bodies import object_bytes
 from systemlog.ingest.mapping import NO_MESSAGE, LineMaker, Refused, level_of, put_aside, text_of
 from systemlog.ingest.protobuf import read_varint
@@ -53,16 +61,11 @@ class LokiPush(Endpoint):
 
     protocol = "loki"
 
-    @staticmethod
-    def error_form(request: HttpRequest, status: int, text: str) -> HttpResponse:
-        """One line of text."""
-        return text_error(request, status, text)
-
     def respond(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Take the entries."""
-        maker = self.writer(request, "POST")
-        if request.content_type not in (JSON, PROTOBUF, ""):
-            raise ProtocolError(415, f"Send {JSON} or {PROTOBUF}.", {"Accept": f"{JSON}, {PROTOBUF}"})
+        maker = self.writer(request)
+        if request.content_type:
+            check_media_type(request, JSON, PROTOBUF)
         with holding() as hold:
             pieces = read_pieces(request, max_sent=MAX_SENT_BYTES, max_decoded=MAX_HELD_BYTES, plain=("snappy",))
             body = read_whole(pieces, hold)
@@ -79,7 +82,7 @@ class LokiPush(Endpoint):
             taken, refused, reason = take(decode(body), maker)
         if refused:
             raise BodyBroken(f"{refused} of {taken + refused} entries were refused: {reason}")
-        response = mark(HttpResponse(status=204))
+        response = HttpResponse(status=204)
         del response.headers["Content-Type"]
         return response
 
@@ -88,7 +91,6 @@ class LokiReady(Endpoint):
     """`GET /loki/ready`, which some clients ask first."""
 
     protocol = "loki"
-    error_form = LokiPush.error_form
 
     def respond(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """It is."""
@@ -99,10 +101,9 @@ class LokiReady(Endpoint):
 
 def take(streams: Iterator[Decoded], maker: LineMaker) -> tuple[int, int, str]:
     """Take the entries of streams; gives how many, how many were refused, and why the first of them was."""
-    lines = Lines(maker)
     seen: dict[int, int] = {}
     taken, refused, reason = 0, 0, ""
-    try:
+    with Lines(maker) as lines:
         for labels, entries in streams:
             stream = Stream(labels, _digest_of(labels, maker))
             for entry in entries:
@@ -116,10 +117,6 @@ def take(streams: Iterator[Decoded], maker: LineMaker) -> tuple[int, int, str]:
                 except Refused as error:
                     refused += 1
                     reason = reason or str(error)
-    except (BodyBroken, BodyTooLarge):
-        lines.flush()
-        raise
-    lines.flush()
     return taken, refused, reason
 
 

@@ -14,7 +14,15 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 
 from systemlog.exceptions import SystemLogError
-from systemlog.ingest.endpoint import MAX_HELD_BYTES, MAX_SENT_BYTES, Endpoint, Lines, holding, read_whole
+from systemlog.ingest.endpoint import (
+    MAX_HELD_BYTES,
+    MAX_SENT_BYTES,
+    Endpoint,
+    Lines,
+    check_media_type,
+    holding,
+    read_whole,
+)
 from systemlog.ingest.errors import JSON, PROTOBUF, ProtocolError, otlp_error, varint
 from systemlog.ingest.json_bodies import object_bytes
 from systemlog.ingest.mapping import (
@@ -67,20 +75,14 @@ class OTLPLogs(Endpoint):
 
     protocol = "otlp"
 
-    @staticmethod
-    def error_form(request: HttpRequest, status: int, text: str) -> HttpResponse:
-        """A google.rpc.Status."""
-        return otlp_error(request, status, text)
+    error_form = staticmethod(otlp_error)
 
     def respond(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Take the records of an ExportLogsServiceRequest."""
-        maker = self.writer(request, "POST")
+        maker = self.writer(request)
         decode = _decoder(request)
         with holding() as hold:
-            body = read_whole(
-                read_pieces(request, max_sent=MAX_SENT_BYTES, max_decoded=MAX_HELD_BYTES),
-                hold,
-            )
+            body = read_whole(read_pieces(request, max_sent=MAX_SENT_BYTES, max_decoded=MAX_HELD_BYTES), hold)
             if request.content_type == JSON:
                 hold(object_bytes(body))
             rejected, reason, undecodable = self._take(decode(body), body, maker)
@@ -93,9 +95,8 @@ class OTLPLogs(Endpoint):
         digest = hashlib.sha256(maker.user + b"\0")
         digest.update(body)
         identity = digest.digest()
-        lines = Lines(maker)
         rejected, reason, undecodable = 0, "", 0
-        try:
+        with Lines(maker) as lines:
             for ordinal, (scope, record) in enumerate(records):
                 if isinstance(record, Undecodable):
                     undecodable += 1
@@ -107,10 +108,6 @@ class OTLPLogs(Endpoint):
                 except Refused as refused:
                     rejected += 1
                     reason = reason or f"The record at {ordinal}: {refused}"
-        except BodyBroken:
-            lines.flush()
-            raise
-        lines.flush()
         return rejected, reason, undecodable
 
 
@@ -171,18 +168,17 @@ def make_scope(resource: dict[str, Any], name: str, version: str, attributes: di
 
 
 def _decoder(request: HttpRequest) -> Any:
+    check_media_type(request, PROTOBUF, JSON)
     if request.content_type == JSON:
         from systemlog.ingest.otlp_json import decode
 
         return decode
-    if request.content_type == PROTOBUF:
-        try:
-            from systemlog.ingest.otlp_protobuf import decode
-        except ImportError:
-            text = "Send application/json: this server has no opentelemetry-proto, which reads protobuf."
-            raise ProtocolError(415, text, {"Accept": JSON}) from None
-        return decode
-    raise ProtocolError(415, f"Send {PROTOBUF} or {JSON}.", {"Accept": f"{PROTOBUF}, {JSON}"})
+    try:
+        from systemlog.ingest.otlp_protobuf import decode
+    except ImportError:
+        text = "Send application/json: this server has no opentelemetry-proto, which reads protobuf."
+        raise ProtocolError(415, text, {"Accept": JSON}) from None
+    return decode
 
 
 def _answer(request: HttpRequest, rejected: int, reason: str) -> HttpResponse:
