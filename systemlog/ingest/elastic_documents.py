@@ -5,7 +5,6 @@ What no column takes stays in the context as it was. docs/ingest.md has the tabl
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from typing import Any
@@ -31,30 +30,19 @@ def line_of(document: bytes, maker: LineMaker, index: str, id_: str) -> bytes:
         raise Refused("The document is no JSON object.")
     ours = given.get("event.module") == EVENT_MODULE
     message = (
-        _text(given, "message")
-        or _text(given, "msg")
-        or _text_alone(given, "log")
+        _text(given, "message", "msg")
+        or _take(given, "log", str)  # not the object of ECS
         or _text(given, "event.original")
         or as_json(given)
     )
     instant_us = _instant(given)
-    level = level_of(_first(given, "log.level", "level", "severity"))
-    category = (
-        _text(given, "log.logger")
-        or _text(given, "logger")
-        or _text(given, "event.dataset")
-        or _text(given, "data_stream.dataset")
-        or _without_date(index)
-    )
-    source = (
-        _text(given, "service.name")
-        or _text(given, "host.name")
-        or _text(given, "hostname")
-        or _text_alone(given, "host")
-    )
-    trace_id = _text(given, "trace.id") or _text(given, "trace_id")
+    level = level_of(_first(given, ("log.level", "level", "severity"), str, int))
+    names = ("log.logger", "logger", "event.dataset", "data_stream.dataset")
+    category = _text(given, *names) or _without_date(index)
+    source = _text(given, "service.name", "host.name", "hostname") or _take(given, "host", str)
+    trace_id = _text(given, "trace.id", "trace_id")
     user_id = _text(given, "user.id")
-    correlation_id = _text(given, "correlation_id") or _text(given, "request_id") or _text(given, "http.request.id")
+    correlation_id = _text(given, "correlation_id", "request_id", "http.request.id")
     if span_id := _text(given, "span.id"):
         put_aside(given, "span_id", span_id)
     return maker.make(
@@ -89,7 +77,7 @@ def read(data: bytes) -> Any:
 
 def _identity(maker: LineMaker, index: str, id_: str) -> bytes:
     text = f"{len(index)} {index} {id_}".encode("utf-8", "surrogatepass")
-    return hashlib.sha256(maker.user + b"\0" + text).digest()
+    return maker.digest(text).digest()
 
 
 def _without_date(index: str) -> str:
@@ -107,30 +95,21 @@ def _restored(given: dict[str, Any]) -> dict[str, Any]:
     return given | apart if isinstance(apart, dict) else given
 
 
-def _first(given: dict[str, Any], *names: str) -> object:
-    """Take the first of these that is a text or a number."""
+def _first(given: dict[str, Any], names: tuple[str, ...], *kinds: type) -> Any:
+    """Remove and return the first of these values that is of one of these kinds and not empty, or None."""
     for name in names:
-        if (found := _take(given, name, str, int)) is not None:
+        if (found := _take(given, name, *kinds)) is not None:
             return found
     return None
 
 
-def _text(given: dict[str, Any], name: str) -> str | None:
-    """Take a text, or a number as one, that is not empty."""
-    found = _take(given, name, str, int, float)
-    return None if found is None else text_of(found)
-
-
-def _text_alone(given: dict[str, Any], name: str) -> str | None:
-    """Take what is a text, and not the object of that name."""
-    if isinstance(found := given.get(name), str) and found:
-        del given[name]
-        return found
-    return None
+def _text(given: dict[str, Any], *names: str) -> str | None:
+    """Remove and return, as text, the first of these values that is a text or a number and not empty."""
+    return text_of(_first(given, names, str, int, float))
 
 
 def _take(given: dict[str, Any], name: str, *kinds: type) -> Any:
-    """Take the value of a name with dots out of a document, if it is of one of these kinds and not empty."""
+    """Remove and return the value of a name with dots, if the value is of one of these kinds and not empty."""
     if name in given:
         found = given[name]
         if type(found) in kinds and found != "":

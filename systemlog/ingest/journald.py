@@ -5,7 +5,6 @@ Nothing is refused for what an entry holds: the client ends at any refusal, and 
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +20,7 @@ from systemlog.ingest.mapping import (
     WARNING,
     LineMaker,
     put_aside,
+    take_text,
 )
 from systemlog.ingest.streams import read_pieces
 from systemlog.journal.serialization import TRUNCATED
@@ -64,10 +64,10 @@ def line_of(entry: Entry, maker: LineMaker) -> bytes:
         level = INFO
     else:
         del fields["PRIORITY"]
-    category = _text(fields, "SYSLOG_IDENTIFIER") or _text(fields, "_COMM")
-    source = _text(fields, "_HOSTNAME")
-    trace_id = _text(fields, "TRACE_ID")
-    correlation_id = _text(fields, "CORRELATION_ID") or _text(fields, "REQUEST_ID")
+    category = take_text(fields, "SYSLOG_IDENTIFIER", "_COMM")
+    source = take_text(fields, "_HOSTNAME")
+    trace_id = take_text(fields, "TRACE_ID")
+    correlation_id = take_text(fields, "CORRELATION_ID", "REQUEST_ID")
     if instant_us is None or instant_us > maker.latest_us:
         instant_us = None
         if sent:
@@ -76,7 +76,7 @@ def line_of(entry: Entry, maker: LineMaker) -> bytes:
         put_aside(context, TRUNCATED, entry.truncated)
     return maker.make(
         instant_us=instant_us,
-        identity=_identity(maker, cursor) if isinstance(cursor, str) else None,
+        identity=maker.digest(cursor.encode("utf-8", "replace")).digest() if isinstance(cursor, str) else None,
         level=level,
         category=category,
         source=source,
@@ -86,14 +86,3 @@ def line_of(entry: Entry, maker: LineMaker) -> bytes:
         trace_id=trace_id,
         context=context,
     )
-
-
-def _identity(maker: LineMaker, cursor: str) -> bytes:
-    return hashlib.sha256(maker.user + b"\0" + cursor.encode("utf-8", "replace")).digest()
-
-
-def _text(fields: dict[str, Any], name: str) -> str | None:
-    if name in fields and isinstance(value := fields[name], str) and value:
-        del fields[name]
-        return value
-    return None

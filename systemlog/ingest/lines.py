@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from orjson import dumps
 
-from systemlog.ingest.mapping import LineMaker, depth_of, has_infinite
+from systemlog.ingest.mapping import LineMaker, has_infinite, is_too_deep
 from systemlog.ingest.validation import read_record
 from systemlog.journal.lines import PLAIN_CHARACTERS, category_column, column
 from systemlog.journal.serialization import NUL
 from systemlog.records.copy_text import NULL, encode, escape_text
-from systemlog.records.fields import FIELDS, MAX_CONTEXT_BYTES, MAX_CONTEXT_DEPTH, MAX_TEXT_CHARACTERS, unstorable
+from systemlog.records.fields import FIELDS, MAX_CONTEXT_BYTES, MAX_TEXT_CHARACTERS, unstorable
 from systemlog.records.ids import EPOCH, key_at, new_key_bytes, parse_id
 from systemlog.records.levels import LEVEL_NAMES
 from systemlog.records.times import MICROSECOND, parse_timestamp
@@ -78,7 +78,7 @@ def _line_at_once(given: dict[str, object], maker: LineMaker) -> bytes | None:  
             return None
         if len(told) > MAX_CONTEXT_BYTES or (b"\\" in told and NUL in told):
             return None
-        if told.count(b"{") + told.count(b"[") > MAX_CONTEXT_DEPTH and depth_of(context) > MAX_CONTEXT_DEPTH:
+        if is_too_deep(context, told):
             return None
     key = _key(given, maker)
     if key is None:

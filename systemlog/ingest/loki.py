@@ -24,7 +24,7 @@ from systemlog.ingest.endpoint import (
 )
 from systemlog.ingest.errors import JSON, PROTOBUF, ProtocolError
 from systemlog.ingest.json_bodies import object_bytes
-from systemlog.ingest.mapping import NO_MESSAGE, LineMaker, Refused, level_of, put_aside, text_of
+from systemlog.ingest.mapping import NO_MESSAGE, LineMaker, Refused, level_of, put_aside, take_text
 from systemlog.ingest.protobuf import read_varint
 from systemlog.ingest.streams import BodyBroken, BodyTooLarge, read_pieces
 
@@ -40,7 +40,7 @@ class Stream(NamedTuple):
     """What the entries of a stream share."""
 
     labels: dict[str, Any]
-    digest: Any
+    digest: hashlib._Hash
     """SHA-256 of the labels and whose they are, to be gone on with."""
 
 
@@ -105,7 +105,7 @@ def take(streams: Iterator[Decoded], maker: LineMaker) -> tuple[int, int, str]:
     taken, refused, reason = 0, 0, ""
     with Lines(maker) as lines:
         for labels, entries in streams:
-            stream = Stream(labels, _digest_of(labels, maker))
+            stream = Stream(labels, maker.digest(_canonical(labels)))
             for entry in entries:
                 try:
                     if isinstance(entry, Refused):
@@ -145,28 +145,15 @@ def line_of(stream: Stream, entry: LokiEntry, maker: LineMaker, seen: dict[int, 
         instant_us=entry.time_ns // 1000,
         identity=identity,
         ordinal=ordinal,
-        level=level_of(_first(context, LEVELS)),
-        category=_first(context, CATEGORIES),
-        source=_first(context, SOURCES),
+        level=level_of(take_text(context, *LEVELS)),
+        category=take_text(context, *CATEGORIES),
+        source=take_text(context, *SOURCES),
         message=entry.line or NO_MESSAGE,
-        correlation_id=_first(context, ("correlation_id", "request_id")),
+        correlation_id=take_text(context, "correlation_id", "request_id"),
         user_id=None,
-        trace_id=_first(context, ("trace_id", "traceID")),
+        trace_id=take_text(context, "trace_id", "traceID"),
         context=context,
     )
-
-
-def _first(context: dict[str, Any], names: tuple[str, ...]) -> str | None:
-    """Take the first of these out of the context that is a text and not empty."""
-    for name in names:
-        if name in context and (text := text_of(context[name])) is not None:
-            del context[name]
-            return text
-    return None
-
-
-def _digest_of(labels: dict[str, Any], maker: LineMaker) -> Any:
-    return hashlib.sha256(maker.user + b"\0" + _canonical(labels))
 
 
 def _canonical(labels: dict[str, Any]) -> bytes:

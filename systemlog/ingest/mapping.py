@@ -6,6 +6,7 @@ replaced. Refused are only a time that cannot be, and a context that is nested t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from itertools import islice
@@ -15,6 +16,7 @@ from typing import Any
 from orjson import dumps
 
 from systemlog.exceptions import SystemLogError
+from systemlog.ingest.validation import CLOCK_SKEW
 from systemlog.journal import backends
 from systemlog.journal.lines import (
     MAX_MESSAGE_BYTES,
@@ -28,12 +30,10 @@ from systemlog.records.copy_text import NULL
 from systemlog.records.fields import MAX_CONTEXT_DEPTH
 from systemlog.records.ids import derive_bits, key_at, new_key_bytes
 from systemlog.records.levels import LEVEL_COLUMNS
+from systemlog.records.times import MICROSECOND
 from systemlog.redaction import redact_text
 
 DEBUG, INFO, WARNING, ERROR, CRITICAL = range(5)
-
-MAX_AHEAD_US = 5 * 60 * 1_000_000
-"""So far ahead of ours may another host's clock be."""
 
 NO_MESSAGE = "-"
 
@@ -82,6 +82,15 @@ def text_of(value: object) -> str | None:
     return None
 
 
+def take_text(values: dict[str, Any], *names: str) -> str | None:
+    """Remove and return the first of these values that is a text or a number; None if there is none."""
+    for name in names:
+        if name in values and (text := text_of(values[name])) is not None:
+            del values[name]
+            return text
+    return None
+
+
 def put_aside(context: dict[str, Any], name: str, value: object) -> None:
     """Put a value of ours into a context, under another name where the client uses this one itself."""
     while name in context:
@@ -115,6 +124,13 @@ def depth_of(value: object) -> int:
     return depth
 
 
+def is_too_deep(value: object, told: bytes) -> bool:
+    """Whether a value is nested deeper than a context may be. `told` is its JSON, empty if orjson cannot write it."""
+    # There are no more levels than brackets.
+    few = told and told.count(b"{") + told.count(b"[") <= MAX_CONTEXT_DEPTH
+    return not few and depth_of(value) > MAX_CONTEXT_DEPTH
+
+
 def has_infinite(value: object) -> bool:
     """Whether there is a number in a JSON value that orjson would write as null."""
     todo = [value]
@@ -132,18 +148,24 @@ def has_infinite(value: object) -> bool:
 class LineMaker:
     """Makes the lines of one request, of the user who brought it."""
 
-    __slots__ = ("_config", "_recorded_by", "latest_us", "user", "username")
+    __slots__ = ("_config", "_recorded_by", "_user_digest", "latest_us", "username")
 
     def __init__(self, user: str) -> None:
         self.username = user
-        self.user = user.encode("utf-8", "replace")
+        self._user_digest = hashlib.sha256(user.encode("utf-8", "replace") + b"\0")
         self._recorded_by = column(user)
         self._config = backends.writer_config()
         self.look_at_the_clock()
 
     def look_at_the_clock(self) -> None:
         """Note what is now: the latest time that a record may have goes with it."""
-        self.latest_us = time.time_ns() // 1000 + MAX_AHEAD_US
+        self.latest_us = time.time_ns() // 1000 + CLOCK_SKEW // MICROSECOND
+
+    def digest(self, data: bytes) -> hashlib._Hash:
+        """Return a SHA-256 object over the user and `data`: equal data of two users are two identities."""
+        digest = self._user_digest.copy()
+        digest.update(data)
+        return digest
 
     def check_time(self, microseconds: int) -> None:
         """Raise `Refused` for a time, since 1970, that cannot be."""
@@ -252,10 +274,7 @@ def _context(context: dict[str, Any], cut: int) -> bytes:
     if cut:
         context = _marked(context, cut)
     told = _dumped(context)
-    # There are no more levels than brackets.
-    if (not told or told.count(b"{") + told.count(b"[") > MAX_CONTEXT_DEPTH) and (
-        depth_of(context) > MAX_CONTEXT_DEPTH
-    ):
+    if is_too_deep(context, told):
         raise Refused(TOO_DEEP)
     size = len(told)
     if size > LARGE_BYTES:

@@ -6,7 +6,6 @@ field becomes is in docs/ingest.md.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -33,7 +32,7 @@ from systemlog.ingest.mapping import (
     Refused,
     as_json,
     put_aside,
-    text_of,
+    take_text,
 )
 from systemlog.ingest.streams import BodyBroken, read_pieces
 
@@ -92,9 +91,7 @@ class OTLPLogs(Endpoint):
 
     def _take(self, records: Iterator[Decoded], body: bytes, maker: LineMaker) -> tuple[int, str, int]:
         """How many records were rejected, why the first of them was, and how many could not be decoded."""
-        digest = hashlib.sha256(maker.user + b"\0")
-        digest.update(body)
-        identity = digest.digest()
+        identity = maker.digest(body).digest()
         rejected, reason, undecodable = 0, "", 0
         with Lines(maker) as lines:
             for ordinal, (scope, record) in enumerate(records):
@@ -113,8 +110,8 @@ class OTLPLogs(Endpoint):
 
 def _line(maker: LineMaker, scope: Scope, record: LogRecord, identity: bytes, ordinal: int) -> bytes:
     context = record.attributes
-    correlation_id = _taken(context, "correlation_id") or _taken(context, "request_id")
-    user_id = _taken(context, "user.id") or _taken(context, "enduser.id")
+    correlation_id = take_text(context, "correlation_id", "request_id")
+    user_id = take_text(context, "user.id", "enduser.id")
     body = record.body
     if record.span_id:
         put_aside(context, "span_id", record.span_id)
@@ -149,18 +146,10 @@ def _line(maker: LineMaker, scope: Scope, record: LogRecord, identity: bytes, or
     )
 
 
-def _taken(context: dict[str, Any], name: str) -> str | None:
-    """Take a short text out of the context, if it is there."""
-    if name in context and (text := text_of(context[name])) is not None:
-        del context[name]
-        return text
-    return None
-
-
 def make_scope(resource: dict[str, Any], name: str, version: str, attributes: dict[str, Any]) -> Scope:
     """What the records of a scope share."""
     resource = dict(resource)
-    source = _taken(resource, "service.name") or _taken(resource, "host.name")
+    source = take_text(resource, "service.name", "host.name")
     scope: dict[str, Any] = {"version": version} if version else {}
     if attributes:
         scope["attributes"] = attributes
