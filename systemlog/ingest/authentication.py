@@ -8,7 +8,6 @@ the scheme that each of them names. Sessions and passwords are never asked for.
 from __future__ import annotations
 
 import base64
-import binascii
 import copy
 from collections.abc import Iterator
 from typing import Any
@@ -82,7 +81,7 @@ def _password(encoded: str) -> str | None:
     """What stands behind the first colon of a text in base64."""
     try:
         _, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, ValueError):
+    except ValueError:  # neither base64 nor UTF-8
         return None
     return password.strip() if colon and password.isascii() and password.strip() else None
 

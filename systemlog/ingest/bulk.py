@@ -19,8 +19,6 @@ from systemlog.records.strict_json import Malformed, read_json, refuse_constant
 MAX_RECORD_BYTES = 2**20
 """One record in a body of many may be as long: message and context at their limits, with every character escaped."""
 
-BYTE_ORDER_MARK = codecs.BOM_UTF8
-
 _space = re.compile(r"[ \t\r\n]*")
 _structure = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{]++|[\]}]++|[",]', re.DOTALL)
 _decoder = json.JSONDecoder(parse_constant=refuse_constant)
@@ -38,7 +36,7 @@ def read_lines(pieces: Iterator[bytes]) -> Iterator[object]:
         if isinstance(line, streams.TooLong):
             yield Malformed(f"This line has more than {MAX_RECORD_BYTES} bytes.")
         else:
-            yield _value(line.removeprefix(BYTE_ORDER_MARK) if first else line)
+            yield _value(line.removeprefix(codecs.BOM_UTF8) if first else line)
         first = False
 
 

@@ -27,7 +27,7 @@ from systemlog.ingest.endpoint import (
 )
 from systemlog.ingest.errors import NoRoom, ProtocolError, elastic_error, elastic_response
 from systemlog.ingest.json_bodies import object_bytes
-from systemlog.ingest.mapping import LineMaker, Refused
+from systemlog.ingest.mapping import LineMaker, Refused, text_of
 from systemlog.ingest.streams import BodyBroken, BodyTooLarge, TooLong, read_lines, read_pieces
 from systemlog.journal import accept_lines
 from systemlog.records.strict_json import Malformed
@@ -181,7 +181,20 @@ _CREATED = {
     "_seq_no": 0,
     "_primary_term": 1,
 }
-_CREATED_ITEM = b"," + orjson.dumps({**_CREATED, "status": 201})[1:] + b"}"
+
+
+def _end_of_item(members: dict[str, Any]) -> bytes:
+    """Return the end of an item in the answer to a bulk, which `_beginning_of_item` begins."""
+    return b"," + orjson.dumps(members)[1:] + b"}"
+
+
+_CREATED_ITEM = _end_of_item({**_CREATED, "status": 201})
+_NO_ROOM_ITEM = _end_of_item(
+    {
+        "status": 429,
+        "error": {"type": "es_rejected_execution_exception", "reason": "The server has no room for more records."},
+    }
+)
 
 
 def _bulk(request: HttpRequest, maker: LineMaker, index: str) -> HttpResponse:
@@ -228,7 +241,7 @@ class _Bulk:
             action, told = _action(line)
             given = told.get("_index") or index_of_path
             index = given if isinstance(given, str) else ""
-            id_ = _id(told.get("_id"))
+            id_ = text_of(told.get("_id")) or ""
             if action == "delete":
                 self._refuse(action, index, id_, "delete is not supported: records are never changed.")
                 continue
@@ -271,33 +284,21 @@ class _Bulk:
         id_ = id_ or line[_id_at].decode()
         self._waiting.append(line)
         self._places.append(len(self.items))
-        self._add(_head(action, index, id_) + _CREATED_ITEM)
+        self._add(_beginning_of_item(action, index, id_) + _CREATED_ITEM)
         if len(self._waiting) == BATCH_LINES:
             self.flush()
 
     def _refuse(self, action: str, index: str, id_: str, reason: str) -> None:
         self.errors = True
         error = {"status": 400, "error": {"type": "document_parsing_exception", "reason": reason}}
-        self._add(_head(action, index, id_) + b"," + orjson.dumps(error)[1:] + b"}")
+        self._add(_beginning_of_item(action, index, id_) + _end_of_item(error))
 
     def _add(self, item: bytes) -> None:
         self.items.append(item)
         self._hold(len(item))
 
 
-_NO_ROOM_ITEM = (
-    b","
-    + orjson.dumps(
-        {
-            "status": 429,
-            "error": {"type": "es_rejected_execution_exception", "reason": "The server has no room for more records."},
-        }
-    )[1:]
-    + b"}"
-)
-
-
-def _head(action: str, index: str, id_: str) -> bytes:
+def _beginning_of_item(action: str, index: str, id_: str) -> bytes:
     return b'{"%s":{"_index":%s,"_id":%s' % (action.encode(), _quoted(index), _quoted(id_) if id_ else b"null")
 
 
@@ -320,9 +321,3 @@ def _action(line: bytes | TooLong) -> tuple[str, dict[str, Any]]:
                 if action in value and isinstance(told := value[action], dict | None):
                     return action, told or {}
     raise BodyBroken("An action line is no JSON, or names no action: index, create, update or delete.")
-
-
-def _id(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 
 from systemlog.exceptions import SystemLogError
+from systemlog.ingest.protobuf import write_bytes, write_number
 from systemlog.problems.protocol_formats import IN_PROTOCOL_FORMAT, ErrorFormat
 
 MAX_TEXT_CHARACTERS = 1000
@@ -92,8 +93,7 @@ def otlp_error(request: HttpRequest, status: int, text: str) -> HttpResponse:
     text = _one_line(text)
     code = GRPC_CODES.get(status, UNKNOWN)
     if request.content_type == PROTOBUF:
-        said = text.encode()
-        body = bytes((0x08, code, 0x12)) + varint(len(said)) + said
+        body = write_number(1, code) + write_bytes(2, text.encode())
         return HttpResponse(body, content_type=PROTOBUF, status=status)
     return HttpResponse(orjson.dumps({"code": code, "message": text}), content_type=JSON, status=status)
 
@@ -119,16 +119,6 @@ def elastic_response(request: HttpRequest, body: dict[str, Any] | bytes, status:
 def text_error(request: HttpRequest, status: int, text: str) -> HttpResponse:
     """One line of plain text: Loki and journald."""
     return HttpResponse(_one_line(text) + "\n", content_type="text/plain; charset=utf-8", status=status)
-
-
-def varint(number: int) -> bytes:
-    """A number as protobuf writes it."""
-    data = bytearray()
-    while number > 0x7F:
-        data.append(number & 0x7F | 0x80)
-        number >>= 7
-    data.append(number)
-    return bytes(data)
 
 
 def _one_line(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,7 +27,6 @@ from systemlog.storage import Row, get_storage
 
 BATCH_ROWS = 5000
 MAX_LINE_BYTES = 2**20
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NUL = b"\x00"
 
 
@@ -124,7 +124,7 @@ def _lines(file: BufferedReader, limit: int) -> Iterator[tuple[int, bytes | None
                 while line and not line.endswith(b"\n"):
                     line = lines.readline(limit)
                 yield number, None
-            elif text := line.lstrip(NUL).removeprefix(BYTE_ORDER_MARK).strip():
+            elif text := line.lstrip(NUL).removeprefix(BOM_UTF8).strip():
                 yield number, text
     except broken_data_errors() as error:
         raise BrokenFile(f"The compressed data breaks off or is damaged after line {number}.") from error

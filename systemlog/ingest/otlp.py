@@ -22,7 +22,7 @@ from systemlog.ingest.endpoint import (
     holding,
     read_whole,
 )
-from systemlog.ingest.errors import JSON, PROTOBUF, ProtocolError, otlp_error, varint
+from systemlog.ingest.errors import JSON, PROTOBUF, ProtocolError, otlp_error
 from systemlog.ingest.json_bodies import object_bytes
 from systemlog.ingest.mapping import (
     INFO,
@@ -34,6 +34,7 @@ from systemlog.ingest.mapping import (
     put_aside,
     take_text,
 )
+from systemlog.ingest.protobuf import write_bytes, write_number
 from systemlog.ingest.streams import BodyBroken, read_pieces
 
 LEVEL_OF_SEVERITY = {number: (number - 1) // 4 - (number > 4) for number in range(1, 25)}
@@ -177,7 +178,5 @@ def _answer(request: HttpRequest, rejected: int, reason: str) -> HttpResponse:
         return HttpResponse(orjson.dumps(partial), content_type=JSON)
     body = b""
     if rejected:
-        said = reason.encode()
-        inner = b"\x08" + varint(rejected) + b"\x12" + varint(len(said)) + said
-        body = b"\x0a" + varint(len(inner)) + inner
+        body = write_bytes(1, write_number(1, rejected) + write_bytes(2, reason.encode()))
     return HttpResponse(body, content_type=PROTOBUF)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import re
-from binascii import Error
 from collections.abc import Iterator
 from math import isfinite
 from typing import Any
@@ -139,7 +138,7 @@ def _bytes(value: object) -> str:
         # Both alphabets are taken, and told in the usual one.
         text = value.replace("-", "+").replace("_", "/")
         return base64.b64encode(base64.b64decode(text + "=" * (-len(text) % 4), validate=True)).decode()
-    except (Error, ValueError):
+    except ValueError:
         raise Undecodable from None
 
 

@@ -31,9 +31,7 @@ def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
                 if size > 0x7F:
                     size, at = read_varint(data, at - 1)
                 stop = at + size
-                if stop > end:
-                    raise BodyBroken(BROKEN)
-                if tag < 8:
+                if stop > end or tag < 8:
                     raise BodyBroken(BROKEN)
                 yield tag >> 3, at, stop
                 at = stop
@@ -57,6 +55,26 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
         shift += 7
         if shift > 63:
             raise BodyBroken(BROKEN)
+
+
+def write_varint(number: int) -> bytes:
+    """Return a number as protobuf writes it."""
+    data = bytearray()
+    while number > 0x7F:
+        data.append(number & 0x7F | 0x80)
+        number >>= 7
+    data.append(number)
+    return bytes(data)
+
+
+def write_number(field: int, value: int) -> bytes:
+    """Return a field that holds a number."""
+    return write_varint(field << 3) + write_varint(value)
+
+
+def write_bytes(field: int, value: bytes) -> bytes:
+    """Return a field that holds a text, bytes or a message."""
+    return write_varint(field << 3 | 2) + write_varint(len(value)) + value
 
 
 def skip(data: bytes, at: int, tag: int, depth: int = 0) -> int:

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from systemlog.ingest import loki_json, loki_protobuf
-from systemlog.ingest.errors import varint
 from systemlog.ingest.loki_labels import read_labels
+from systemlog.ingest.protobuf import write_bytes, write_number, write_varint
 from systemlog.ingest.streams import BodyBroken
 from systemlog.models import SystemLog
 
@@ -39,20 +39,17 @@ def as_json(labels: dict[str, str], *entries: LokiEntry) -> bytes:
     return json.dumps({"streams": [{"stream": labels, "values": values}]}).encode()
 
 
-def part(number: int, data: bytes) -> bytes:
-    return bytes([number << 3 | 2]) + varint(len(data)) + data
-
-
 def as_message(labels: dict[str, str], *entries: LokiEntry) -> bytes:
     quoted = ", ".join(f"{name}={json.dumps(value)}" for name, value in labels.items())
-    stream = part(1, f"{{{quoted}}}".encode())
+    stream = write_bytes(1, f"{{{quoted}}}".encode())
     for entry in entries:
         seconds, nanoseconds = divmod(entry[0], 10**9)
-        inner = part(1, b"\x08" + varint(seconds) + b"\x10" + varint(nanoseconds)) + part(2, entry[1].encode())
+        instant = write_number(1, seconds) + write_number(2, nanoseconds)
+        inner = write_bytes(1, instant) + write_bytes(2, entry[1].encode())
         for name, value in (entry[2] if len(entry) > 2 else {}).items():
-            inner += part(3, part(1, name.encode()) + part(2, value.encode()))
-        stream += part(2, inner)
-    return part(1, stream)
+            inner += write_bytes(3, write_bytes(1, name.encode()) + write_bytes(2, value.encode()))
+        stream += write_bytes(2, inner)
+    return write_bytes(1, stream)
 
 
 def as_protobuf(labels: dict[str, str], *entries: LokiEntry) -> bytes:
@@ -155,10 +152,10 @@ def test_what_is_no_request_is_400(body: bytes, send: Send) -> None:
 
 def test_a_block_that_lies_about_its_size_is_refused_at_once(send: Send) -> None:
     block = as_protobuf({"a": "b"}, (NOW_NS, "x"))
-    assert send(URL, varint(2**40) + block[1:], PROTOBUF).status_code == 413
-    assert send(URL, varint(64 * 2**20 + 1) + block[1:], PROTOBUF).status_code == 413
-    assert send(URL, varint(64 * 2**20) + block[1:], PROTOBUF).status_code == 400
-    assert send(URL, varint(1) + block[1:], PROTOBUF).status_code == 400
+    assert send(URL, write_varint(2**40) + block[1:], PROTOBUF).status_code == 413
+    assert send(URL, write_varint(64 * 2**20 + 1) + block[1:], PROTOBUF).status_code == 413
+    assert send(URL, write_varint(64 * 2**20) + block[1:], PROTOBUF).status_code == 400
+    assert send(URL, write_varint(1) + block[1:], PROTOBUF).status_code == 400
     assert send(URL, b"\xff" * 20, PROTOBUF).status_code == 400
 
 
