@@ -254,7 +254,7 @@ def ways() -> dict[str, tuple[Callable[[int], bytes], Callable[[bytes, Any], int
     class Sink:
         """Counts."""
 
-        def append(self, level: int, line: bytes) -> bool:
+        def append(self, line: bytes) -> bool:
             taken[0] += 1
             return True
 
@@ -282,7 +282,7 @@ def ways() -> dict[str, tuple[Callable[[int], bytes], Callable[[bytes, Any], int
         return len([encode(read_record(read_json(line.decode()))) for line in body.splitlines()])
 
     def otlp_by(decode: Any) -> Any:
-        return count(lambda body, maker: otlp.OTLPLogs()._take(decode(body), body, maker))
+        return count(lambda body, maker: otlp.take(decode(body), body, maker))
 
     def documents(body: bytes, maker: Any) -> None:
         from systemlog.ingest.streams import read_lines
@@ -428,7 +428,7 @@ def land(alias: str, folder: Path, rows: int) -> None:
     assert alias == conf().DATABASE
     maker = LineMaker("shipper")
 
-    def lines(derived: bytes | None, first: int) -> list[tuple[int, bytes]]:
+    def lines(derived: bytes | None, first: int) -> list[bytes]:
         return [
             maker.make(
                 instant_us=BEGAN // 1000 + first + number,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from systemlog.ingest.json_bodies import load_request
-from systemlog.ingest.loki import Decoded, LokiEntry
+from systemlog.ingest.loki_entries import Decoded, LokiEntry
 from systemlog.ingest.loki_labels import read_labels
 from systemlog.ingest.mapping import Refused
 from systemlog.ingest.streams import BodyBroken

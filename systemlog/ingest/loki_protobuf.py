@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from systemlog.ingest.loki import Decoded, LokiEntry
+from systemlog.ingest.loki_entries import Decoded, LokiEntry
 from systemlog.ingest.loki_labels import read_labels
 from systemlog.ingest.mapping import Refused
 from systemlog.ingest.protobuf import BROKEN, fields, read_varint, skip

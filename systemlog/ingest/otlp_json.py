@@ -13,7 +13,7 @@ from typing import Any
 
 from systemlog.ingest.json_bodies import load_request
 from systemlog.ingest.mapping import TOO_DEEP, Refused
-from systemlog.ingest.otlp import Decoded, LogRecord, Undecodable, make_scope
+from systemlog.ingest.otlp_records import Decoded, LogRecord, Undecodable, make_scope
 from systemlog.ingest.streams import BodyBroken
 from systemlog.records.fields import MAX_CONTEXT_DEPTH
 

@@ -13,7 +13,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as Message
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from systemlog.ingest.mapping import TOO_DEEP, Refused
-from systemlog.ingest.otlp import Decoded, LogRecord, Scope, Undecodable, make_scope
+from systemlog.ingest.otlp_records import Decoded, LogRecord, Scope, Undecodable, make_scope
 from systemlog.ingest.protobuf import BROKEN, fields
 from systemlog.ingest.streams import BodyBroken
 from systemlog.records.fields import MAX_CONTEXT_DEPTH

@@ -83,7 +83,7 @@ def full_journal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     from systemlog.journal import backends
 
     class Full:
-        def append(self, level: int, line: bytes) -> bool:
+        def append(self, line: bytes) -> bool:
             return False
 
         def append_many(self, lines: Any, writer: Any = None) -> int:
