@@ -1,8 +1,8 @@
-"""Who sends records: a token in whichever form a shipper can send one.
+"""Authentication of the programs that send records, by a token.
 
-Shippers know no Bearer, most of them. The token comes as `Bearer <token>`, `ApiKey <token>`, `ApiKey
-base64(<anything>:<token>)`, or as the password of Basic; it is shown to the project's own authentication classes in
-the scheme that each of them names. Sessions and passwords are never asked for.
+Most shippers cannot send `Bearer`. So the token is accepted as `Bearer <token>`, `ApiKey <token>`, `ApiKey
+base64(<anything>:<token>)`, or as the password of Basic. Each of the project's own authentication classes gets the
+token in the scheme that the class names. The classes for sessions and passwords are not used.
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ from systemlog.models import ADD_PERMISSION
 
 CHALLENGE = 'Basic realm="systemlog", Bearer'
 FOR_THE_JOURNAL = "for_the_journal"
-"""The attribute of a request that does nothing but write into the journal, whatever its method."""
+"""The attribute that marks a request which only writes into the journal, whatever the request's method is."""
 
 
 def authenticate(request: HttpRequest) -> Any:
-    """The user whose token the request carries. Raises `ProtocolError` (401); `ProblemException` over a rate limit."""
+    """Return the user whose token the request carries.
+
+    Raises `ProtocolError` (401), and `ProblemException` if the user is over a rate limit.
+    """
     header = request.META.get("HTTP_AUTHORIZATION")
     if not header:
         raise ProtocolError(401, "A token is needed.", {"WWW-Authenticate": CHALLENGE})
@@ -61,7 +64,7 @@ def check_may_write(user: Any) -> None:
 
 
 def _tokens(header: str) -> Iterator[tuple[str, str]]:
-    """What may be the token, with the scheme that it is good for alone ("" for any)."""
+    """Yield each text that may be the token, with the only scheme that the token may have ("" for any scheme)."""
     scheme, _, rest = header.strip().partition(" ")
     scheme, rest = scheme.lower(), rest.strip()
     if not rest:
@@ -78,7 +81,7 @@ def _tokens(header: str) -> Iterator[tuple[str, str]]:
 
 
 def _password(encoded: str) -> str | None:
-    """What stands behind the first colon of a text in base64."""
+    """Return the text after the first colon of a text in base64; None if there is none."""
     try:
         _, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
     except ValueError:  # neither base64 nor UTF-8

@@ -1,4 +1,4 @@
-"""A POST of one record or of many as JSON or NDJSON: the values in its body, each as soon as it is there."""
+"""Bodies of the log API: one record, or many as a JSON array or NDJSON. Each value is read as soon as it arrives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from systemlog.ingest.streams import BodyBroken, BodyTooLarge
 from systemlog.records.strict_json import Malformed, read_json, refuse_constant
 
 MAX_RECORD_BYTES = 2**20
-"""One record in a body of many may be as long: message and context at their limits, with every character escaped."""
+"""The largest record in a body of many. Message and context at their limits fit, even if every character is escaped."""
 
 _space = re.compile(r"[ \t\r\n]*")
 _structure = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{]++|[\]}]++|[",]', re.DOTALL)
@@ -25,12 +25,12 @@ _decoder = json.JSONDecoder(parse_constant=refuse_constant)
 
 
 def read_body(request: HttpRequest) -> Iterator[bytes]:
-    """The body, decompressed, within the limits of the settings; raises what `streams.read_pieces` raises."""
+    """Yield the decompressed body, within the limits of the settings. Raises the errors of `streams.read_pieces`."""
     return streams.read_pieces(request, max_sent=conf().MAX_BODY_BYTES, max_decoded=conf().MAX_DECODED_BYTES)
 
 
 def read_lines(pieces: Iterator[bytes]) -> Iterator[object]:
-    """The JSON value of each line that is not blank (NDJSON); `Malformed` in place of one that is none."""
+    """Yield the JSON value of each line that is not blank; a `Malformed` for a line that is not JSON."""
     first = True
     for line in streams.read_lines(pieces, MAX_RECORD_BYTES):
         if isinstance(line, streams.TooLong):
@@ -41,7 +41,7 @@ def read_lines(pieces: Iterator[bytes]) -> Iterator[object]:
 
 
 def decode(pieces: Iterator[bytes]) -> Iterator[str]:
-    """The pieces as text. Bytes that are no UTF-8 become lone surrogates, which validation finds."""
+    """Yield the pieces as text. Invalid UTF-8 becomes lone surrogates, which validation refuses."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
     for piece in pieces:
         if text := decoder.decode(piece):
@@ -51,7 +51,10 @@ def decode(pieces: Iterator[bytes]) -> Iterator[str]:
 
 
 def read_object(pieces: Iterator[str]) -> object:
-    """The one JSON value of a body; `Malformed` if there is none. Raises `BodyTooLarge` beyond MAX_BODY_BYTES."""
+    """Return the JSON value of a body; a `Malformed` if the body is not JSON.
+
+    Raises `BodyTooLarge` for a body above `MAX_BODY_BYTES`.
+    """
     parts, size = [], 0
     for piece in pieces:
         parts.append(piece)
@@ -65,7 +68,7 @@ def read_object(pieces: Iterator[str]) -> object:
 
 
 def first_character(pieces: Iterator[str]) -> tuple[str, Iterator[str]]:
-    """The first character that is no white space ("" if there is none), and all the pieces."""
+    """Return the first character that is not white space ("" if there is none), and all the pieces."""
     seen = []
     for piece in pieces:
         seen.append(piece)
@@ -75,7 +78,7 @@ def first_character(pieces: Iterator[str]) -> tuple[str, Iterator[str]]:
 
 
 def read_array(pieces: Iterator[str]) -> Iterator[object]:
-    """The elements of a JSON array, each as soon as it is there; `Malformed` in place of one that is no JSON.
+    """Yield the elements of a JSON array, each as soon as it arrives; a `Malformed` for an element that is not JSON.
 
     Raises `BodyBroken` where the text stops being an array.
     """
@@ -95,7 +98,7 @@ def read_array(pieces: Iterator[str]) -> Iterator[object]:
 
 
 class _Text:
-    """A text that grows at its end, as it is asked for, and is forgotten at its start."""
+    """A window of a text: `more` appends the next piece at the end and drops what was read at the start."""
 
     def __init__(self, pieces: Iterator[str]) -> None:
         self.pieces = pieces
@@ -103,7 +106,7 @@ class _Text:
         self.at = 0
 
     def peek(self) -> str:
-        """The next character that is no white space; "" at the end."""
+        """Return the next character that is not white space; "" at the end."""
         while True:
             match = _space.match(self.text, self.at)
             self.at = match.end() if match else self.at
@@ -139,7 +142,7 @@ class _Text:
                     return value
 
     def skip(self) -> None:
-        """Go to the end of the element, by its brackets. What was passed is not read again."""
+        """Go to the end of the element by counting brackets, without reading any part of the element twice."""
         depth, skipped = 0, 0
         while True:
             begun = self.at
@@ -162,7 +165,7 @@ class _Text:
                 raise BodyBroken("This is no JSON array, or it breaks off.")
 
     def more(self) -> bool:
-        """Append the next piece, and drop what was read; False at the end."""
+        """Append the next piece and drop what was read. Returns False at the end."""
         piece = next(self.pieces, "")
         if piece:
             self.text, self.at = self.text[self.at :] + piece, 0

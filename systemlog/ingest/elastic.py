@@ -1,6 +1,7 @@
-"""The part of Elasticsearch's API that clients and shippers write logs with, below `/elastic`.
+"""The part of Elasticsearch's API, below `/elastic`, that clients and shippers use to write logs.
 
-Bulks, single documents, and what clients ask before they send; that is answered so that they go on, and does nothing.
+Bulks and single documents are stored. The requests that clients make before they send documents change nothing; their
+answers let the clients go on.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ from systemlog.records.strict_json import Malformed
 
 MAX_DECODED_BYTES = 100 * 2**20
 MAX_LINE_BYTES = 32 * 2**20
-"""Of one document; a longer one is refused by itself."""
+"""The largest document. A larger one is refused, and the others of its bulk are stored."""
 
 MAX_ACTIONS = 500_000
-"""Of one bulk: each has an item in the answer, which is held until the last is known."""
+"""The most actions of a bulk. Each has an item in the answer, and all items stay in memory until the end."""
 
 MAX_INDEX_BYTES = 255
 MAX_ID_BYTES = 512
-"""Those of Elasticsearch."""
+"""Elasticsearch has the same limits for `_index` and `_id`."""
 
 TYPES = {
     "application/json",
@@ -55,21 +56,21 @@ _setup = re.compile(
     r"(?:_ilm/policy|_index_template|_component_template|_template|_ingest/pipeline|_data_stream)/[^/]+"
 )
 _id_at = slice(30, 62)
-"""Of a line: the record's id."""
+"""Where the record's id stands in a line."""
 
 
 class Elastic(Endpoint):
-    """Everything below `/elastic`."""
+    """Answers everything below `/elastic`."""
 
     protocol = "elastic"
 
     @staticmethod
     def error_form(request: HttpRequest, status: int, text: str) -> HttpResponse:
-        """An error object. A whole answer of 429 is 503: Elasticsearch's JavaScript client would give up at it."""
+        """Return an error object. 429 becomes 503: Elasticsearch's JavaScript client does not retry after 429."""
         return elastic_error(request, 503 if status == 429 else status, text)
 
     def respond(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        """Answer by the path behind `/elastic`."""
+        """Answer by the path below `/elastic`."""
         user = authenticate(request)
         path = (kwargs.get("path") or "").strip("/")
         first, *rest = path.split("/")
@@ -79,7 +80,7 @@ class Elastic(Endpoint):
             index = first
         else:
             return self._told(request, path)
-        if rest == ["_refresh"]:  # helpers of the JavaScript client end with it
+        if rest == ["_refresh"]:  # the helpers of the JavaScript client send this at the end
             check_method(request, "POST", "GET")
             return elastic_response(request, {"_shards": {"total": 1, "successful": 1, "failed": 0}})
         if rest == ["_bulk"]:
@@ -96,7 +97,7 @@ class Elastic(Endpoint):
         return _single(request, LineMaker(user.get_username()), index, "/".join(rest[1:]))
 
     def _told(self, request: HttpRequest, path: str) -> HttpResponse:
-        """What clients ask before they send."""
+        """Answer a request that clients make before they send documents."""
         if _setup.fullmatch(path):
             check_method(request, "GET", "HEAD", "PUT", "POST")
             return elastic_response(request, {} if request.method in ("GET", "HEAD") else {"acknowledged": True})
@@ -149,7 +150,7 @@ def _check_type(request: HttpRequest) -> None:
 
 
 def _single(request: HttpRequest, maker: LineMaker, index: str, id_: str) -> HttpResponse:
-    """One document."""
+    """Store one document."""
     _check_type(request)
     if wrong := _wrong_name(index, id_):
         raise ProtocolError(400, wrong)
@@ -198,7 +199,7 @@ _NO_ROOM_ITEM = _end_of_item(
 
 
 def _bulk(request: HttpRequest, maker: LineMaker, index: str) -> HttpResponse:
-    """A bulk: an item in the answer for each action, in their order."""
+    """Store a bulk. The answer has an item for each action, in the same order."""
     _check_type(request)
     began = time.monotonic()
     with holding() as hold:
@@ -219,7 +220,7 @@ def _bulk(request: HttpRequest, maker: LineMaker, index: str) -> HttpResponse:
 
 
 class _Bulk:
-    """A bulk on its way: its items, and the lines that the journal has not taken yet."""
+    """A bulk while it is read: the items of the answer, and the lines that are not in the journal yet."""
 
     def __init__(self, maker: LineMaker, hold: Callable[[int], None]) -> None:
         self._maker = maker
@@ -227,14 +228,14 @@ class _Bulk:
         self._largest = 0
         self._waiting: list[bytes] = []
         self._places: list[int] = []
-        """Of each line that waits: which item is its own."""
+        """For each waiting line, the index of its item."""
         self.items: list[bytes] = []
         self.errors = False
         self.full = False
         self.taken = 0
 
     def read(self, lines: Iterator[bytes | TooLong], index_of_path: str) -> None:
-        """Take all actions. Raises `BodyBroken` where it cannot be known what a line is."""
+        """Process all actions. Raises `BodyBroken` at a line that should be an action and is none."""
         for line in lines:
             if len(self.items) >= MAX_ACTIONS:
                 raise BodyTooLarge
@@ -258,7 +259,7 @@ class _Bulk:
                 self._take(action, index, id_, document)
 
     def flush(self) -> None:
-        """Have the journal take what waits; what it does not take is told in its items."""
+        """Append the waiting lines to the journal, and change the items of the lines that had no room there."""
         lines, self._waiting = self._waiting, []
         places, self._places = self._places, []
         if not lines:
@@ -310,7 +311,7 @@ def _quoted(text: str) -> bytes:
 
 
 def _action(line: bytes | TooLong) -> tuple[str, dict[str, Any]]:
-    """The action that a line names, and its members. Other members beside it are ignored."""
+    """Return the action that a line names, and the members of the action. Other members of the line are ignored."""
     if not isinstance(line, TooLong):
         try:
             value = elastic_documents.read(line)

@@ -1,6 +1,7 @@
-"""A document for Elasticsearch as a record: each name is looked for nested and with its dots, as ECS has them.
+"""Documents for Elasticsearch as records. docs/ingest.md lists which name becomes which column.
 
-What no column takes stays in the context as it was. docs/ingest.md has the table.
+A name with dots is looked up both as it is and in nested objects, because ECS allows both. All other values stay in
+the context unchanged.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from systemlog.records.strict_json import Malformed
 from systemlog.records.times import MICROSECOND, parse_timestamp
 
 MAX_OBJECT_BYTES = 256 * 2**20
-"""Of the Python objects that a document may become."""
+"""The most memory that the Python objects of a document may take."""
 
 _date_of_index = re.compile(r"[-_.]?[0-9]{4}[-_.][0-9]{2}(?:[-_.][0-9]{2})?(?:-[0-9]{6})?\Z")
 _milliseconds = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,9})?", re.ASCII).fullmatch
 
 
 def line_of(document: bytes, maker: LineMaker, index: str, id_: str) -> bytes:
-    """The level and the line of a document's record. Raises `Refused` and `Malformed`."""
+    """Return the line of a document's record. Raises `Refused` and `Malformed`."""
     given = read(document)
     if not isinstance(given, dict):
         raise Refused("The document is no JSON object.")
@@ -60,8 +61,9 @@ def line_of(document: bytes, maker: LineMaker, index: str, id_: str) -> bytes:
 
 
 def read(data: bytes) -> Any:
-    """The JSON value of a line, with what clients write beside JSON: NaN. Raises `Malformed`, and `Refused` for one
-    that would take too much memory.
+    """Return the JSON value of a line. NaN and Infinity, which clients do write, become text.
+
+    Raises `Malformed`, and `Refused` for a value that would take too much memory.
     """
     if is_large_as_objects(data, MAX_OBJECT_BYTES):
         raise Refused("The document has too many parts.")
@@ -85,7 +87,7 @@ def _without_date(index: str) -> str:
 
 
 def _restored(given: dict[str, Any]) -> dict[str, Any]:
-    """The context of a record of our own, out of what `systemlog.journal.ecs` made of it."""
+    """Return the context of a record of this log from the document that `systemlog.journal.ecs` made."""
     exception = given.pop("error.stack_trace", None)
     for name in ("error.type", "error.message", "ecs.version", "event.module"):
         given.pop(name, None)
@@ -128,7 +130,7 @@ def _take(given: dict[str, Any], name: str, *kinds: type) -> Any:
 
 
 def _instant(given: dict[str, Any]) -> int | None:
-    """Take the time, in microseconds since 1970; a number or digits are milliseconds. Raises `Refused`."""
+    """Remove and return the time, in microseconds since 1970. A number or digits are milliseconds. Raises `Refused`."""
     for name in ("@timestamp", "timestamp", "time"):
         value = given.get(name)
         if value is None or value == "":
@@ -139,7 +141,7 @@ def _instant(given: dict[str, Any]) -> int | None:
                 whole, _, fraction = value.partition(".")
                 micro = int((fraction + "000")[:3])
                 return int(whole) * 1000 + (-micro if whole.startswith("-") else micro)
-            # Elasticsearch takes a time without an offset for UTC.
+            # In Elasticsearch a time without an offset is UTC.
             instant = parse_timestamp(value) or parse_timestamp(value + "Z")
             if instant is not None:
                 return (instant - EPOCH) // MICROSECOND

@@ -1,4 +1,4 @@
-"""What the endpoints of all protocols have in common: who may send, how much, and how errors are answered."""
+"""The common base of all protocols' endpoints: authentication, limits of memory, and answers to errors."""
 
 from __future__ import annotations
 
@@ -23,33 +23,36 @@ from systemlog.journal import accept_lines
 
 MAX_SENT_BYTES = 32 * 2**20
 MAX_HELD_BYTES = 64 * 2**20
-"""Of a body that is held whole, decompressed."""
+"""The largest decompressed body of a protocol whose bodies are held in memory as a whole."""
 
 HELD_BYTES = 2**30
-"""So many bytes of bodies, and of what they become, may all requests of a process hold; a lone one always may."""
+"""How many bytes of bodies, and of the objects made from them, all requests of a process may hold together.
+
+A request that is alone may hold more.
+"""
 
 FREE_BYTES = 2**20
-"""Bodies up to here are not counted."""
+"""A request that holds at most this much is not counted."""
 
 BATCH_LINES = 500
 
 
 class _Budget:
-    """The bytes of bodies that the requests of this process hold."""
+    """Counts the bytes that the requests of this process hold."""
 
     def __init__(self) -> None:
         self._held = 0
         self._lock = threading.Lock()
 
     def take(self, size: int, own: int) -> None:
-        """Hold `size` more, beside `own`. Raises `NoRoom` where others hold too much."""
+        """Count `size` more bytes for a request that holds `own`. Raises `NoRoom` if other requests hold too much."""
         with self._lock:
             if self._held + size > HELD_BYTES and self._held > own:
                 raise NoRoom("The server holds as many large requests as it can.")
             self._held += size
 
     def give_back(self, size: int) -> None:
-        """Hold `size` less."""
+        """Count `size` bytes less."""
         with self._lock:
             self._held -= size
 
@@ -59,7 +62,10 @@ _budget = _Budget()
 
 @contextmanager
 def holding() -> Iterator[Callable[[int], None]]:
-    """Counts what one request holds: the function that this gives is told of each piece. Raises `NoRoom` there."""
+    """Count what one request holds, until the end of the `with` block.
+
+    The request calls the function that this yields with the size of each piece. That function raises `NoRoom`.
+    """
     held = taken = 0
 
     def hold(size: int) -> None:
@@ -78,10 +84,10 @@ def holding() -> Iterator[Callable[[int], None]]:
 
 @method_decorator(csrf_exempt, name="dispatch")
 class Endpoint(View):
-    """A view of one protocol."""
+    """A view of one protocol. Subclasses implement `respond`."""
 
     protocol: ClassVar[str]
-    """Its name in `SYSTEMLOG["INGEST"]`."""
+    """The protocol's name in `SYSTEMLOG["INGEST"]`."""
 
     @staticmethod
     def error_form(request: HttpRequest, status: int, text: str) -> HttpResponse:
@@ -186,7 +192,7 @@ def outside_transactions(view: Any) -> Any:
 
 
 def read_whole(pieces: Iterator[bytes], hold: Callable[[int], None]) -> bytes:
-    """All of a body. Raises `NoRoom`, and what `pieces` raises."""
+    """Return the whole body. Raises `NoRoom`, and the errors of `pieces`."""
     parts: list[bytes] = []
     for piece in pieces:
         hold(len(piece))

@@ -1,4 +1,4 @@
-"""Errors as the clients of each protocol read them, wherever in the process they were raised."""
+"""Errors in the format of each protocol, wherever in the process they were raised."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _path_of_ours = re.compile(r"/(?:v1/logs|elastic|loki|journald)(?:/|\Z)")
 
 
 class ProtocolError(SystemLogError):
-    """What the client is told in its protocol's form."""
+    """An error that the client gets in its protocol's format."""
 
     def __init__(self, status: int, text: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(text)
@@ -61,16 +61,16 @@ class ProtocolError(SystemLogError):
 
 
 class NoRoom(ProtocolError):
-    """There is no room for more: the client sends it again later."""
+    """There is no room for more records. The client should send them again later."""
 
     def __init__(self, text: str = "The server has no room to accept more records.") -> None:
         super().__init__(503, text, {"Retry-After": "5"})
 
 
 def find_error_format(request: HttpRequest) -> ErrorFormat | None:
-    """The form of the protocol that the request's path belongs to; for `systemlog.problems.protocol_formats`."""
+    """Return the format of the protocol that the path belongs to, or None. A finder for `problems.protocol_formats`."""
     match = request.resolver_match
-    if match is None:  # an error before the view was looked for, or instead of it
+    if match is None:  # the error was raised before Django resolved the path
         if not _path_of_ours.search(request.path_info):
             return None
         try:
@@ -83,13 +83,13 @@ def find_error_format(request: HttpRequest) -> ErrorFormat | None:
 
 
 def mark(response: HttpResponse) -> HttpResponse:
-    """Mark a response as one that has its protocol's form, so that nobody gives it another."""
+    """Mark an error response as one in its protocol's format, so that the middleware does not convert it."""
     setattr(response, IN_PROTOCOL_FORMAT, True)
     return response
 
 
 def otlp_error(request: HttpRequest, status: int, text: str) -> HttpResponse:
-    """A google.rpc.Status in the type of the request."""
+    """Return a google.rpc.Status, in the media type of the request."""
     text = _one_line(text)
     code = GRPC_CODES.get(status, UNKNOWN)
     if request.content_type == PROTOBUF:
@@ -99,13 +99,13 @@ def otlp_error(request: HttpRequest, status: int, text: str) -> HttpResponse:
 
 
 def elastic_error(request: HttpRequest, status: int, text: str) -> HttpResponse:
-    """An error object as Elasticsearch has it."""
+    """Return an error object of Elasticsearch."""
     reason = {"type": ELASTIC_TYPES.get(status, "exception"), "reason": _one_line(text)}
     return elastic_response(request, {"error": {"root_cause": [reason], **reason}, "status": status}, status)
 
 
 def elastic_response(request: HttpRequest, body: dict[str, Any] | bytes, status: int = 200) -> HttpResponse:
-    """A JSON answer that clients of Elasticsearch take for one of it."""
+    """Return a JSON response with the header and media type by which clients recognize Elasticsearch."""
     compatible = re.search(
         r"application/vnd\.elasticsearch\+json\s*;\s*compatible-with=[0-9]+", request.headers.get("Accept", "")
     )
@@ -117,7 +117,7 @@ def elastic_response(request: HttpRequest, body: dict[str, Any] | bytes, status:
 
 
 def text_error(request: HttpRequest, status: int, text: str) -> HttpResponse:
-    """One line of plain text: Loki and journald."""
+    """Return one line of plain text, for Loki and journald."""
     return HttpResponse(_one_line(text) + "\n", content_type="text/plain; charset=utf-8", status=status)
 
 

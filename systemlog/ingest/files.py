@@ -1,9 +1,9 @@
-"""Taking in logs from files: NDJSON, plain or compressed, stored once however often it is imported.
+"""Import of logs from NDJSON files, plain or compressed. Importing a file again stores nothing twice.
 
-A line without an id gets one that is made of its instant, its text and its ordinal among the identical lines of the
-file: the same file gives the same ids. So a second import, or one that goes on after a crash, stores nothing twice.
+The id of a line without one is derived from the line's instant, its text, and its ordinal among the identical lines of
+the file. So the same file always has the same ids, also when an import is repeated after a crash.
 
-A file of an archive, as its manifest knows it, is restored bit for bit: what is in it was stored here before.
+The records of an archive file that a manifest lists are restored bit for bit.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ NUL = b"\x00"
 
 
 class BrokenFile(SystemLogError):
-    """The file ends in the middle of its compressed data, or is damaged; the lines before that place were imported."""
+    """The compressed data breaks off or is damaged. The lines before that place were imported."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the lines of a file: `stored` new, `repeated` there before, `refused` as bad."""
+    """How many lines of a file were stored, were stored before (`repeated`), or were refused as bad."""
 
     stored: int = 0
     repeated: int = 0
@@ -44,7 +44,7 @@ class Outcome:
 
     @property
     def lines(self) -> int:
-        """All lines that were not blank."""
+        """The number of all lines that were not blank."""
         return self.stored + self.repeated + self.refused
 
 
@@ -57,9 +57,9 @@ def import_file(
 ) -> Outcome:
     """Store the records of an NDJSON file, plain or compressed by gzip or Zstandard.
 
-    `refuse` is told each bad line by its number, from 1; `progress` the outcome so far, after each batch. A file
-    `of_archive` has the lines that `systemlog.archive` wrote. Raises `BrokenFile` at the end of what can be read, and
-    `ZstandardIsMissing`.
+    `refuse` is called for each bad line with its number, from 1, and its errors. `progress` is called after each batch
+    with the outcome so far. `of_archive` says that `retention.archive` wrote the file. Raises `BrokenFile` after it has
+    stored all that can be read, and `ZstandardIsMissing`.
     """
     outcome = Outcome()
     batch: list[Row] = []
@@ -98,7 +98,7 @@ def _read(line: bytes | None, seen: Counter[int]) -> Row:
     if isinstance(given, dict) and "id" in given:
         return read_record(given, archived=True)
     digest = hashlib.sha256(line).digest()
-    short = int.from_bytes(digest[:8], "big")  # a file may have very many lines
+    short = int.from_bytes(digest[:8], "big")  # 8 bytes a line: a file may have very many lines
     ordinal = seen[short]
     seen[short] += 1
     return read_record(given, archived=True, make_id=partial(derive_id, digest=digest, ordinal=ordinal))
@@ -112,14 +112,14 @@ def _restore(line: bytes | None) -> Row:
 
 
 def _lines(file: BufferedReader, limit: int) -> Iterator[tuple[int, bytes | None]]:
-    """Number and text of each line that is not blank; None for the text of one with more bytes than `limit`."""
+    """Yield number and text of each line that is not blank. The text of a line with more than `limit` bytes is None."""
     number = 0
     lines = reading(file)
     try:
         while line := lines.readline(limit + 1):
             number += 1
             while len(line) > limit and not line.strip(NUL):
-                line = lines.readline(limit + 1)  # the hole that a program writes behind once its file was truncated
+                line = lines.readline(limit + 1)  # the hole in a file that was truncated while a program wrote to it
             if len(line) > limit:
                 while line and not line.endswith(b"\n"):
                     line = lines.readline(limit)

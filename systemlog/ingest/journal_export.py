@@ -1,7 +1,7 @@
-"""The journal export format, read as it arrives and in bounded memory: systemd.io/JOURNAL_EXPORT_FORMATS.
+"""Reading the journal export format (systemd.io/JOURNAL_EXPORT_FORMATS) as it arrives, in bounded memory.
 
-An entry is a line for each field, `NAME=value`; or, where the value is not plain text, a line with the name alone, the
-length in eight bytes, the value and a line break. A blank line ends it.
+An entry has a line `NAME=value` for each field. A field whose value is not plain text has a line with its name, then
+the value's length in eight bytes, the value, and a line break. A blank line ends the entry.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from systemlog.ingest.streams import BodyBroken
 
 MAX_FIELD_BYTES = 64 * 1024
 MAX_ENTRY_BYTES = 2**20
-"""Of an entry, with all that it takes beside: what is beyond is not kept."""
+"""The largest entry, with the overhead of its fields. Fields beyond this are dropped and counted."""
 
 WINDOW_BYTES = 256 * 1024
-"""An entry that does not end within so much is read field by field."""
+"""An entry that is longer than this is read field by field."""
 
 FIELD_BYTES = 100
-"""What a field takes beside its name and value."""
+"""The memory that a field takes beside its value."""
 
 MAX_NAME_BYTES = 256
 MAX_NAMES = 5000
-"""So many names of fields are remembered."""
+"""How many names of fields are kept as text, so that they are not decoded for each entry."""
 
 _name = re.compile(rb"[A-Za-z0-9_]{1,256}(?=[=\n])")
 _is_name = re.compile(rb"[A-Za-z0-9_]{1,256}").fullmatch
@@ -36,7 +36,10 @@ _names: dict[bytes, str] = {}
 
 
 class Entry:
-    """An entry: its fields by name, a list where one comes twice, and how many bytes there were of those cut."""
+    """An entry: its fields by name, and the number of bytes that the cut or dropped fields had.
+
+    The value of a field that comes more than once is a list.
+    """
 
     __slots__ = ("_kept", "fields", "truncated")
 
@@ -46,7 +49,7 @@ class Entry:
         self._kept = 0
 
     def add(self, name: bytes, value: bytes, size: int) -> None:
-        """Take a field, of whose `size` bytes `value` was kept. Raises `BodyBroken` for what is no name."""
+        """Add a field. `value` is the kept part of its `size` bytes. Raises `BodyBroken` for an invalid name."""
         self._kept += len(value) + FIELD_BYTES
         if self._kept > MAX_ENTRY_BYTES:
             self.truncated += size
@@ -65,7 +68,7 @@ class Entry:
             self.fields[key] = [known, text]
 
     def without_addresses(self) -> Entry:
-        """The entry without the fields that tell where it stood in its journal, save its cursor and time."""
+        """Remove the fields that say where the entry stands in its journal, except cursor and time."""
         for name in [name for name in self.fields if name[:2] == "__"]:
             if name not in ("__CURSOR", "__REALTIME_TIMESTAMP"):
                 del self.fields[name]
@@ -73,7 +76,7 @@ class Entry:
 
 
 def read_entries(pieces: Iterator[bytes]) -> Iterator[Entry]:
-    """The entries of a body, each as soon as it is there. Raises `BodyBroken`, behind all that came before."""
+    """Yield the entries of a body, each as soon as it arrives. Raises `BodyBroken` after the last complete entry."""
     window = _Window(pieces)
     while True:
         while window.peek() == b"\n":
@@ -86,7 +89,7 @@ def read_entries(pieces: Iterator[bytes]) -> Iterator[Entry]:
 
 
 class _Window:
-    """The part of the body that is there."""
+    """A window of the body: `_more` appends the next piece at the end and drops what was read at the start."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -94,13 +97,13 @@ class _Window:
         self.at = 0
 
     def peek(self) -> bytes:
-        """The next byte; nothing at the end."""
+        """Return the next byte; b"" at the end."""
         if self.at >= len(self._data) and not self._more():
             return b""
         return self._data[self.at : self.at + 1]
 
     def entry_at_once(self) -> Entry | None:
-        """An entry of plain fields that ends soon; None for any other, of which nothing is taken."""
+        """Read an entry of plain fields that ends within the window. For any other, return None and read nothing."""
         end = self._data.find(b"\n\n", self.at)
         while end < 0:
             seen = len(self._data) - self.at
@@ -119,7 +122,7 @@ class _Window:
         return entry
 
     def entry_by_fields(self) -> Entry:
-        """An entry of any kind and size."""
+        """Read an entry of any kind and size."""
         entry = Entry()
         while (byte := self.peek()) and byte != b"\n":
             while not (match := _name.match(self._data, self.at)):
@@ -137,7 +140,7 @@ class _Window:
         return entry
 
     def _line(self) -> tuple[bytes, int]:
-        """What stands before the next line break, as far as it is kept, and its size."""
+        """Read up to the next line break. Returns the kept part of the value, and the value's size."""
         kept, size = bytearray(), 0
         while (end := self._data.find(b"\n", self.at)) < 0:
             size += self._keep(kept, len(self._data))
@@ -148,7 +151,7 @@ class _Window:
         return bytes(kept), size
 
     def _sized(self) -> tuple[bytes, int]:
-        """A value with its length before it, as far as it is kept, and its size."""
+        """Read a value that follows its length. Returns the kept part of the value, and the value's size."""
         while len(self._data) - self.at < 8:
             if not self._more():
                 raise BodyBroken(BROKE_OFF)
@@ -165,14 +168,14 @@ class _Window:
         return bytes(kept), size
 
     def _keep(self, kept: bytearray, end: int) -> int:
-        """Pass on to `end`, and keep what a field may have; gives how many bytes were passed."""
+        """Read up to `end`, and keep at most `MAX_FIELD_BYTES` of the field. Returns how many bytes were read."""
         passed = end - self.at
         kept += self._data[self.at : min(end, self.at + MAX_FIELD_BYTES - len(kept))]
         self.at = end
         return passed
 
     def _more(self) -> bool:
-        """Append the next piece, and drop what was read; False at the end."""
+        """Append the next piece and drop what was read. Returns False at the end."""
         piece = next(self._pieces, b"")
         if piece:
             self._data, self.at = self._data[self.at :] + piece, 0

@@ -1,6 +1,6 @@
-"""What systemd-journal-upload sends: entries of the journal export format, in a body without an end in sight.
+"""The endpoint for systemd-journal-upload, which sends entries of the journal export format in an endless body.
 
-Nothing is refused for what an entry holds: the client ends at any refusal, and comes back with the same entry for ever.
+No entry is refused for its content: the client exits after any error, and sends the same entry again when it restarts.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Journald(Endpoint):
     protocol = "journald"
 
     def respond(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        """Take the entries as they come."""
+        """Store the entries as they arrive."""
         maker = self.writer(request)
         check_media_type(request, MEDIA_TYPE)
         with Lines(maker) as lines:
@@ -48,7 +48,7 @@ class Journald(Endpoint):
 
 
 def line_of(entry: Entry, maker: LineMaker) -> bytes:
-    """The level and the line of an entry."""
+    """Return the line of an entry's record."""
     fields = entry.fields
     take = fields.pop
     context: dict[str, Any] = fields

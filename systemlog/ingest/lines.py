@@ -1,6 +1,6 @@
-"""The line of one JSON object of a bulk, in one pass where nothing is wrong with it.
+"""Making the line of a JSON object of a bulk, in one pass if the object is a plain, valid record.
 
-Whatever this pass does not know for sure is left to `validation`, which names what is wrong. Both store the same.
+`validation` handles every other object, and names the errors. Both ways store the same record.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _levels = {name: number for number, name in enumerate(LEVEL_NAMES)} | {
 
 
 def line_of(given: object, maker: LineMaker) -> bytes:
-    """The line of a record of a bulk, redacted. Raises `validation.InvalidRecord`."""
+    """Return the line of a record of a bulk, redacted. Raises `validation.InvalidRecord`."""
     line = _line_at_once(given, maker) if type(given) is dict else None
     if line is not None:
         return line
@@ -100,7 +100,7 @@ def _line_at_once(given: dict[str, object], maker: LineMaker) -> bytes | None:  
 
 
 def _is_name(text: str) -> bool:
-    """Whether this is short, and nothing in it cannot be stored."""
+    """Whether a text is short enough for a column and can be stored."""
     return len(text) <= MAX_TEXT_CHARACTERS and (text.isprintable() or not unstorable.search(text))
 
 
@@ -124,4 +124,4 @@ def _key(given: dict[str, object], maker: LineMaker) -> bytes | None:
 
 
 TIMESTAMP_BYTES = 30
-"""Of a key: the timestamp, and the tab behind it."""
+"""The length of a key's timestamp with the tab behind it."""

@@ -25,7 +25,7 @@ from systemlog.ingest.protobuf import read_varint
 from systemlog.ingest.streams import BodyBroken, BodyTooLarge, read_pieces
 
 MAX_ENTRIES = 1_000_000
-"""Of one request: each is remembered until its end, so that equal ones are told apart."""
+"""The most entries of a request. Each is remembered until the end, so that equal entries can be distinguished."""
 
 
 class LokiPush(Endpoint):
@@ -34,7 +34,7 @@ class LokiPush(Endpoint):
     protocol = "loki"
 
     def respond(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        """Take the entries."""
+        """Store the entries."""
         maker = self.writer(request)
         if request.content_type:
             check_media_type(request, JSON, PROTOBUF)
@@ -57,19 +57,19 @@ class LokiPush(Endpoint):
 
 
 class LokiReady(Endpoint):
-    """`GET /loki/ready`, which some clients ask first."""
+    """`GET /loki/ready`, which some clients request before they send entries."""
 
     protocol = "loki"
 
     def respond(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        """It is."""
+        """Answer that the server is ready."""
         if request.method not in ("GET", "HEAD"):
             raise ProtocolError(405, "Send GET.", {"Allow": "GET, HEAD"})
         return HttpResponse("ready\n", content_type="text/plain; charset=utf-8")
 
 
 def take(streams: Iterator[Decoded], maker: LineMaker) -> tuple[int, int, str]:
-    """Take the entries of streams; gives how many, how many were refused, and why the first of them was."""
+    """Store the entries of streams. Returns how many were stored and refused, and why the first was refused."""
     seen: dict[int, int] = {}
     taken, refused, reason = 0, 0, ""
     with Lines(maker) as lines:
@@ -90,7 +90,7 @@ def take(streams: Iterator[Decoded], maker: LineMaker) -> tuple[int, int, str]:
 
 
 def _declared_size(body: bytes) -> int:
-    """How large a snappy block says it is. Raises `BodyTooLarge` before anything of it is decompressed."""
+    """Return the decompressed size that a snappy block declares. Raises `BodyTooLarge` before decompression."""
     if not body:
         return 0
     try:

@@ -20,15 +20,15 @@ CATEGORIES = ("logger", "filename")
 
 
 class Stream(NamedTuple):
-    """What the entries of a stream share."""
+    """The labels that the entries of a stream share."""
 
     labels: dict[str, Any]
     digest: hashlib._Hash
-    """SHA-256 of the labels and whose they are, to be gone on with."""
+    """A SHA-256 over the user and the labels. Each entry continues a copy."""
 
 
 class LokiEntry(NamedTuple):
-    """One entry, whichever encoding it had."""
+    """One entry, from either encoding."""
 
     time_ns: int
     line: str
@@ -36,13 +36,13 @@ class LokiEntry(NamedTuple):
 
 
 Decoded = tuple[dict[str, Any], Iterator["LokiEntry | Refused"]]
-"""The labels of a stream, and its entries."""
+"""The labels of a stream, and the stream's entries. A `Refused` stands for an entry that cannot be stored."""
 
 
 def line_of(stream: Stream, entry: LokiEntry, maker: LineMaker, seen: dict[int, int]) -> bytes:
-    """The level and the line of an entry. Raises `Refused`.
+    """Return the line of an entry's record. Raises `Refused`.
 
-    `seen` is how many equal entries there were before, by the beginning of their digest.
+    `seen` counts the equal entries of the request, by the first bytes of their digest.
     """
     context = dict(stream.labels)
     digest = stream.digest.copy()

@@ -1,4 +1,4 @@
-"""Loki's push request in JSON, in the present form and in the one with `labels` and `entries`."""
+"""Decoding Loki's push request in JSON, in the current form and in the old one with `labels` and `entries`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from systemlog.records.ids import EPOCH
 from systemlog.records.times import MICROSECOND, parse_timestamp
 
 MAX_OBJECT_BYTES = 640 * 2**20
-"""Of the Python objects that a request may become."""
+"""The most memory that the Python objects of a request may take."""
 
 NO_REQUEST = "The body is no push request in JSON."
 
 
 def decode(body: bytes) -> Iterator[Decoded]:
-    """The streams of a push request. Raises `BodyBroken` where it is none, behind what came before."""
+    """Yield the streams of a push request. Raises `BodyBroken` at the first that is invalid, and `BodyTooLarge`."""
     request = load_request(body, MAX_OBJECT_BYTES)
     if not isinstance(request, dict):
         raise BodyBroken(NO_REQUEST)

@@ -1,4 +1,4 @@
-"""The labels of a stream as one text: `{app="shop", path="C:\\\\x"}`, the strings quoted as Go quotes them."""
+"""Reading the labels of a stream from one text, `{app="shop", path="C:\\\\x"}`. Values are quoted as in Go."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _letters = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v
 
 
 def read_labels(text: str) -> dict[str, str]:
-    """The labels by name. Raises `BodyBroken`."""
+    """Return the labels by name. Raises `BodyBroken`."""
     stripped = text.strip()
     if not (stripped.startswith("{") and stripped.endswith("}")):
         raise BodyBroken("The labels of a stream are not in braces.")

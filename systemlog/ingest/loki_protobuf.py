@@ -1,4 +1,4 @@
-"""Loki's push request in protobuf, which is small enough to be read without a library."""
+"""Decoding Loki's push request in protobuf, without a library, because the message has few fields."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIGN = 1 << 63
 
 
 def decode(body: bytes) -> Iterator[Decoded]:
-    """The streams of a push request. Raises `BodyBroken` where it is none, behind what came before."""
+    """Yield the streams of a push request. Raises `BodyBroken` at a broken place."""
     for number, start, end in fields(body, 0, len(body)):
         if number == STREAMS:
             labels: dict[str, str] = {}
@@ -49,7 +49,7 @@ def _entries(body: bytes, start: int, end: int) -> Iterator[LokiEntry | Refused]
 
 
 def _nanoseconds(body: bytes, at: int, end: int) -> int:
-    """Of a Timestamp: its seconds and nanoseconds are the only numbers in a push request."""
+    """Return the nanoseconds since 1970 of a Timestamp, the only message of a push request that holds numbers."""
     numbers = {1: 0, 2: 0}
     try:
         while at < end:

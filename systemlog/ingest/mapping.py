@@ -1,7 +1,8 @@
-"""What all protocols have in common: the values of a record from outside become one line of the journal, in one pass.
+"""Making one line of the journal from the values of a record, in one pass, for all protocols.
 
-Repaired and not refused: what is too long is cut and says so in `context.truncated`, what cannot be stored is
-replaced. Refused are only a time that cannot be, and a context that is nested too deep. Secrets are redacted.
+Records are repaired rather than refused: values that are too long are cut, which `context.truncated` records, and
+characters that cannot be stored are replaced. Only an impossible time and a context that is nested too deep are
+refused. Secrets are redacted.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ LEVEL_OF_NAME = {
     **dict.fromkeys(("fatal", "critical", "crit", "alert", "emerg", "emergency", "panic"), CRITICAL),
 }
 LEVEL_OF_NUMBER = {10: DEBUG, 20: DEBUG, 30: INFO, 40: WARNING, 50: ERROR, 60: CRITICAL}
-"""Those of pino and bunyan."""
+"""The levels of pino and bunyan."""
 
 _names_as_they_come = {
     spelling: level for name, level in LEVEL_OF_NAME.items() for spelling in (name, name.upper(), name.title())
@@ -53,11 +54,11 @@ _names_as_they_come = {
 
 
 class Refused(SystemLogError):
-    """This record cannot be stored; the text says why, and repeats no value."""
+    """This record cannot be stored. The text says why, and repeats no value."""
 
 
 def level_of(value: object) -> int:
-    """The level that a name, in any case, or a number of pino stands for; INFO for all else."""
+    """Return the level of a name, in any case, or of a number of pino. Any other value is INFO."""
     if isinstance(value, str):
         known = _names_as_they_come.get(value)
         if known is not None:
@@ -74,7 +75,7 @@ def level_of(value: object) -> int:
 
 
 def text_of(value: object) -> str | None:
-    """A short text or a number as text; None for what is neither, and for an empty text."""
+    """Return a text or a number as text; None for any other value and for an empty text."""
     if isinstance(value, str):
         return value or None
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -92,14 +93,14 @@ def take_text(values: dict[str, Any], *names: str) -> str | None:
 
 
 def put_aside(context: dict[str, Any], name: str, value: object) -> None:
-    """Put a value of ours into a context, under another name where the client uses this one itself."""
+    """Add a value to a context. If the client uses the name itself, the added one gets underscores at its end."""
     while name in context:
         name += "_"
     context[name] = value
 
 
 def as_json(value: object) -> str:
-    """The JSON of any value that was JSON or came from protobuf."""
+    """Return the JSON of a value that came from JSON or protobuf. Raises `Refused`."""
     try:
         return dumps(value).decode()
     except (TypeError, ValueError, RecursionError):
@@ -112,7 +113,7 @@ TOO_DEEP = f"It is nested more than {MAX_CONTEXT_DEPTH} levels deep."
 
 
 def depth_of(value: object) -> int:
-    """How many containers deep a JSON value is nested; it is not looked deeper into than records may be nested."""
+    """Return how many containers deep a JSON value is nested, counting to one more than a record may have."""
     level: list[Any] = [value]
     depth = 0
     while depth <= MAX_CONTEXT_DEPTH:
@@ -132,7 +133,7 @@ def is_too_deep(value: object, told: bytes) -> bool:
 
 
 def has_infinite(value: object) -> bool:
-    """Whether there is a number in a JSON value that orjson would write as null."""
+    """Whether a JSON value has NaN or an infinite number, which orjson would write as null."""
     todo = [value]
     while todo:
         each = todo.pop()
@@ -146,7 +147,7 @@ def has_infinite(value: object) -> bool:
 
 
 class LineMaker:
-    """Makes the lines of one request, of the user who brought it."""
+    """Makes the lines of one request, for the user who sent it."""
 
     __slots__ = ("_config", "_recorded_by", "_user_digest", "latest_us", "username")
 
@@ -158,7 +159,7 @@ class LineMaker:
         self.look_at_the_clock()
 
     def look_at_the_clock(self) -> None:
-        """Note what is now: the latest time that a record may have goes with it."""
+        """Set the latest time that a record may have, from the current time."""
         self.latest_us = time.time_ns() // 1000 + CLOCK_SKEW // MICROSECOND
 
     def digest(self, data: bytes) -> hashlib._Hash:
@@ -168,7 +169,7 @@ class LineMaker:
         return digest
 
     def check_time(self, microseconds: int) -> None:
-        """Raise `Refused` for a time, since 1970, that cannot be."""
+        """Raise `Refused` for a time before 1970 or too far in the future. `microseconds` count from 1970."""
         if microseconds > self.latest_us:
             raise Refused("Its time lies more than 5 minutes in the future.")
         if microseconds < 0:
@@ -189,7 +190,7 @@ class LineMaker:
         trace_id: str | None,
         context: dict[str, Any],
     ) -> bytes:
-        """The line of a record; of now, if no instant is given. Raises `Refused`.
+        """Return the line of a record. Without an instant, the record's time is the current one. Raises `Refused`.
 
         A record with an instant and an `identity` (a digest) always gets the same id.
         """
@@ -206,7 +207,7 @@ class LineMaker:
         cut = 0
         if len(told_message) > MAX_MESSAGE_BYTES:
             cut = len(told_message)
-            # Redacted before it is cut: of a secret that is cut through, a part would stay.
+            # Redact before cutting, because a part of a secret that is cut through would not be recognized.
             told_message = redact_text(told_message[:LARGE_BYTES].decode("utf-8", "ignore")).encode()
             told_message = told_message[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore").encode()
         told = b"{}" if not context and not cut else _context(context, cut)
@@ -238,9 +239,9 @@ class LineMaker:
         *,
         plain: bool,
     ) -> bytes:
-        """The line of columns, each as it stands in a line; message and context are redacted and escaped here.
+        """Return the line of its columns. Message and context are redacted and escaped here, the others already are.
 
-        A message that is `plain` has nothing to be escaped.
+        A `plain` message needs no escaping.
         """
         return join_line(
             self._config,
@@ -260,17 +261,17 @@ class LineMaker:
 
 
 LARGE_BYTES = 4 * MAX_BYTES
-"""A message or context beyond this is cut roughly, before what is left is redacted and cut as others are."""
+"""A message or context above this is cut roughly first. The rest is then redacted and cut like any other."""
 
 MAX_NODES = 10_000
-"""So many values of a context that is so large are looked at."""
+"""How many values of a context above `LARGE_BYTES` are kept."""
 
 MAX_CATEGORY = 1000
-"""So much of a category is looked at, in characters; 200 are stored."""
+"""How many characters of a category are redacted. 200 are stored."""
 
 
 def _context(context: dict[str, Any], cut: int) -> bytes:
-    """The JSON of a context as it can be stored. `cut` are the bytes that the message had, if it was cut."""
+    """Return the JSON of a context in a form that can be stored. `cut` is the size of a cut message, else 0."""
     if cut:
         context = _marked(context, cut)
     told = _dumped(context)
@@ -290,7 +291,7 @@ def _context(context: dict[str, Any], cut: int) -> bytes:
 
 
 def _dumped(value: object) -> bytes:
-    """The JSON of a value; nothing for one that orjson does not write."""
+    """Return the JSON of a value; b"" if orjson cannot write the value."""
     try:
         return dumps(value)
     except (TypeError, ValueError, RecursionError):
@@ -298,13 +299,13 @@ def _dumped(value: object) -> bytes:
 
 
 def _pruned(value: Any, room: list[int]) -> Any:
-    """A copy of a very large value without most of it: so many values as there is `room` for, and no very long text.
+    """Return a copy of a very large value with as many values as `room` allows, and with long texts cut.
 
-    What is left is cut further, item by item, which would take minutes for millions of them.
+    The copy is cut further, item by item, which would take minutes for millions of items.
     """
     room[0] -= 1
     if isinstance(value, str) and len(value) > MAX_BYTES:
-        # Redacted before it is cut: of a secret that is cut through, a part would stay.
+        # Redact before cutting, because a part of a secret that is cut through would not be recognized.
         return redact_text(value[:LARGE_BYTES])[:MAX_BYTES]
     if isinstance(value, dict):
         return {name[:MAX_BYTES]: _pruned(each, room) for name, each in value.items() if room[0] > 0}
@@ -314,7 +315,7 @@ def _pruned(value: Any, room: list[int]) -> Any:
 
 
 def _marked(context: dict[str, Any], size: int) -> dict[str, Any]:
-    """The context, and how many bytes were there before something was cut."""
+    """Return the context with `size`, the number of bytes before the cut, under the name `truncated`."""
     name = TRUNCATED
     while name in context and not (type(context[name]) is int and context[name] < size):
         name += "_"

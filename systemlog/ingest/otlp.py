@@ -1,7 +1,7 @@
-"""OTLP/HTTP logs: what OpenTelemetry SDKs and Collectors send to `/v1/logs`, as protobuf or JSON.
+"""OTLP/HTTP logs, which OpenTelemetry SDKs and Collectors send to `/v1/logs` as protobuf or JSON.
 
-The protocol gives records no identity, so the request is it: a body that is sent again stores nothing more. What each
-field becomes is in docs/ingest.md.
+The protocol gives records no identity. So a record is identified by the request's body and the record's place in the
+body: a body that is sent again stores nothing more.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class OTLPLogs(Endpoint):
     error_form = staticmethod(otlp_error)
 
     def respond(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        """Take the records of an ExportLogsServiceRequest."""
+        """Store the records of an ExportLogsServiceRequest."""
         maker = self.writer(request)
         decode = _decoder(request)
         with holding() as hold:
@@ -51,7 +51,7 @@ class OTLPLogs(Endpoint):
 
 
 def take(records: Iterator[Decoded], body: bytes, maker: LineMaker) -> tuple[int, str, int]:
-    """How many records were rejected, why the first of them was, and how many could not be decoded."""
+    """Store records. Returns how many were rejected, why the first was, and how many could not be decoded."""
     identity = maker.digest(body).digest()
     rejected, reason, undecodable = 0, "", 0
     with Lines(maker) as lines:
@@ -82,7 +82,7 @@ def _decoder(request: HttpRequest) -> Any:
 
 
 def _answer(request: HttpRequest, rejected: int, reason: str) -> HttpResponse:
-    """An ExportLogsServiceResponse in the type of the request; `partial_success` is unset where all is well."""
+    """Return an ExportLogsServiceResponse in the type of the request, with `partial_success` only after rejections."""
     if request.content_type == JSON:
         partial = {"partialSuccess": {"rejectedLogRecords": str(rejected), "errorMessage": reason}} if rejected else {}
         return HttpResponse(orjson.dumps(partial), content_type=JSON)

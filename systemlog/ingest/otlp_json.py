@@ -1,6 +1,6 @@
-"""OTLP logs in JSON: names in camelCase, ids in hexadecimal, 64-bit numbers as text or as numbers.
+"""Decoding OTLP logs in JSON: names in camelCase, ids in hexadecimal, 64-bit numbers as text or as numbers.
 
-Names with underscores are unknown fields, and ignored as the specification asks.
+Names with underscores are unknown fields, which the specification says to ignore.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from systemlog.ingest.streams import BodyBroken
 from systemlog.records.fields import MAX_CONTEXT_DEPTH
 
 MAX_OBJECT_BYTES = 768 * 2**20
-"""Of the Python objects that a request may become: twelve times the largest body."""
+"""The most memory that the Python objects of a request may take: twelve times the largest body."""
 
 _trace_id = re.compile("[0-9a-fA-F]{32}").fullmatch
 _span_id = re.compile("[0-9a-fA-F]{16}").fullmatch
@@ -26,7 +26,7 @@ _number = re.compile("-?[0-9]{1,20}", re.ASCII).fullmatch
 
 
 def decode(body: bytes) -> Iterator[Decoded]:
-    """The records of an ExportLogsServiceRequest. Raises `BodyBroken` where it is none."""
+    """Yield the records of an ExportLogsServiceRequest. Raises `BodyBroken` for any other body, and `BodyTooLarge`."""
     request = load_request(body, MAX_OBJECT_BYTES)
     try:
         if request is None:
@@ -84,7 +84,7 @@ def _attributes(pairs: list[Any], depth: int) -> dict[str, Any]:
 
 
 def _value(value: dict[str, Any], depth: int) -> Any:  # noqa: PLR0911  (one for each kind)
-    """What an AnyValue holds; it stands at this depth."""
+    """Return the value of an AnyValue that stands at `depth`."""
     for kind, held in value.items():
         if held is None:
             continue
@@ -135,7 +135,7 @@ def _bytes(value: object) -> str:
     if not isinstance(value, str):
         raise Undecodable
     try:
-        # Both alphabets are taken, and told in the usual one.
+        # Both alphabets of base64 are accepted. The result has the standard one.
         text = value.replace("-", "+").replace("_", "/")
         return base64.b64encode(base64.b64decode(text + "=" * (-len(text) % 4), validate=True)).decode()
     except ValueError:
@@ -160,7 +160,7 @@ def _object(value: object) -> dict[str, Any]:
 
 
 def _list(owner: dict[str, Any], name: str) -> list[Any]:
-    """A list of objects."""
+    """Return the member `name`, which must be a list of objects; an empty list if there is none."""
     value = owner.get(name)
     if value is None:
         return []

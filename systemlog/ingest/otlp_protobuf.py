@@ -1,4 +1,4 @@
-"""OTLP logs in protobuf. The messages are those of opentelemetry-proto (the extra `otlp`)."""
+"""Decoding OTLP logs in protobuf, with the messages of opentelemetry-proto (the extra `otlp`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from systemlog.ingest.streams import BodyBroken
 from systemlog.records.fields import MAX_CONTEXT_DEPTH
 
 MAX_RECORD_BYTES = 8 * 2**20
-"""Of a record and of a resource, encoded: decoded, empty attributes take thirty times as much."""
+"""The largest encoded record, resource or scope. Decoded, empty attributes take thirty times as much memory."""
 
 NO_TRACE, NO_SPAN = b"\0" * 16, b"\0" * 8
 RESOURCE_LOGS = RESOURCE = SCOPE = 1
@@ -27,7 +27,7 @@ SCOPE_LOGS = LOG_RECORDS = 2
 
 
 def decode(body: bytes) -> Iterator[Decoded]:
-    """The records of an ExportLogsServiceRequest. Raises `BodyBroken` where it is none, behind what came before."""
+    """Yield the records of an ExportLogsServiceRequest. Raises `BodyBroken` at a broken place."""
     for number, start, end in fields(body, 0, len(body)):
         if number != RESOURCE_LOGS:
             continue
@@ -41,7 +41,7 @@ def decode(body: bytes) -> Iterator[Decoded]:
 
 
 def _first(body: bytes, start: int, end: int, wanted: int) -> tuple[int, int] | None:
-    """Where the first field of a number is; encoders write the shared ones before the many."""
+    """Return the place of the first field with the number `wanted`, which encoders write before the repeated fields."""
     for number, begin, stop in fields(body, start, end):
         if number == wanted:
             return begin, stop
@@ -102,7 +102,7 @@ def _record(body: bytes, start: int, end: int) -> LogRecord | Undecodable | Refu
 
 
 def _attributes(pairs: Any, depth: int) -> dict[str, Any]:
-    # The kinds that most values have, without a call.
+    # The two most common kinds are read here, because a call for each value costs time.
     found: dict[str, Any] = {}
     for pair in pairs:
         value = pair.value
@@ -117,7 +117,7 @@ def _attributes(pairs: Any, depth: int) -> dict[str, Any]:
 
 
 def _value(value: Any, depth: int) -> Any:
-    """What an AnyValue holds; it stands at this depth."""
+    """Return the value of an AnyValue that stands at `depth`."""
     kind = value.WhichOneof("value")
     if kind is None:
         return None

@@ -8,11 +8,11 @@ from systemlog.exceptions import SystemLogError
 from systemlog.ingest.mapping import INFO, LEVEL_OF_NAME, NO_MESSAGE, LineMaker, Refused, as_json, put_aside, take_text
 
 LEVEL_OF_SEVERITY = {number: (number - 1) // 4 - (number > 4) for number in range(1, 25)}
-"""1 to 8 are DEBUG, for TRACE is none of ours; then four numbers to a level."""
+"""1 to 8 (TRACE and DEBUG) are DEBUG. Each further level has four numbers."""
 
 
 class Scope(NamedTuple):
-    """What all records of one instrumentation scope of one resource share."""
+    """The values that all records of one instrumentation scope of one resource share."""
 
     category: str
     source: str | None
@@ -21,7 +21,7 @@ class Scope(NamedTuple):
 
 
 class LogRecord(NamedTuple):
-    """One record, whichever encoding it had."""
+    """One record, from either encoding."""
 
     time_ns: int
     severity: int
@@ -34,13 +34,15 @@ class LogRecord(NamedTuple):
 
 
 class Undecodable(SystemLogError):
-    """This one record cannot be decoded; the others of its request can."""
+    """This record cannot be decoded. The other records of the request can."""
 
 
 Decoded = tuple[Scope, "LogRecord | Undecodable | Refused"]
+"""A scope and one of its records. An exception stands for a record that cannot be stored."""
 
 
 def line_of(maker: LineMaker, scope: Scope, record: LogRecord, identity: bytes, ordinal: int) -> bytes:
+    """Return the line of a record, which stands at `ordinal` in the request of `identity`. Raises `Refused`."""
     context = record.attributes
     correlation_id = take_text(context, "correlation_id", "request_id")
     user_id = take_text(context, "user.id", "enduser.id")
@@ -79,7 +81,7 @@ def line_of(maker: LineMaker, scope: Scope, record: LogRecord, identity: bytes, 
 
 
 def make_scope(resource: dict[str, Any], name: str, version: str, attributes: dict[str, Any]) -> Scope:
-    """What the records of a scope share."""
+    """Return the `Scope` of a resource's attributes, and of a scope's name, version and attributes."""
     resource = dict(resource)
     source = take_text(resource, "service.name", "host.name")
     scope: dict[str, Any] = {"version": version} if version else {}

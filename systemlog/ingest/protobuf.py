@@ -1,6 +1,6 @@
-"""The outer structure of protobuf messages, read piece by piece: a request is never decoded whole.
+"""Reading the outer structure of protobuf messages field by field, and writing small messages.
 
-Two bytes can be a record, for which a decoder takes fifty times as much memory.
+A request is never decoded as a whole, because a decoder takes fifty times the memory for a record of two bytes.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ MAX_GROUPS = 100
 
 
 def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The texts, bytes and messages between two places: number of the field, where its value begins and ends.
+    """Yield each text, bytes or message between two places: the field's number, and where its value begins and ends.
 
-    Numbers are passed over. Raises `BodyBroken`.
+    Numbers are skipped. Raises `BodyBroken`.
     """
     try:
         while at < end:
@@ -44,7 +44,7 @@ def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number that begins at a place, and where it ends. Raises `BodyBroken`, and `IndexError` at the end."""
+    """Return the number that begins at `at`, and where it ends. Raises `BodyBroken`, and `IndexError` at the end."""
     value = shift = 0
     while True:
         byte = data[at]
@@ -78,7 +78,7 @@ def write_bytes(field: int, value: bytes) -> bytes:
 
 
 def skip(data: bytes, at: int, tag: int, depth: int = 0) -> int:
-    """Where the field ends whose tag was read. Raises `BodyBroken`, and `IndexError` at the end."""
+    """Return where the field with this tag ends. Raises `BodyBroken`, and `IndexError` at the end."""
     kind = tag & 7
     if tag < 8:
         raise BodyBroken(BROKEN)
@@ -93,7 +93,7 @@ def skip(data: bytes, at: int, tag: int, depth: int = 0) -> int:
         return at + 4
     if kind != 3 or depth > MAX_GROUPS:
         raise BodyBroken(BROKEN)
-    while True:  # a group, which protobuf has no more
+    while True:  # a group, a kind of field that newer versions of protobuf do not have
         inner, at = read_varint(data, at)
         if inner & 7 == 4:
             if inner >> 3 != tag >> 3:

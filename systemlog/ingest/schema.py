@@ -1,4 +1,4 @@
-"""The endpoints of all protocols in an OpenAPI document, as far as OpenAPI can say them.
+"""The endpoints of all protocols in an OpenAPI document, as far as OpenAPI can describe them.
 
 `SPECTACULAR_SETTINGS = {"POSTPROCESSING_HOOKS": [..., "systemlog.ingest.schema.add_ingest"]}`
 """
@@ -80,7 +80,7 @@ ERRORS = {
 
 
 def add_ingest(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """Add those endpoints that are installed and switched on; a post-processing hook of drf-spectacular."""
+    """Add the endpoints that are installed and switched on. A post-processing hook of drf-spectacular."""
     security: list[dict[str, Any]] = [{name: []} for name in result.get("components", {}).get("securitySchemes", {})]
     added = {}
     for protocol, name, operations in (
@@ -132,7 +132,7 @@ def _elastic(path: str) -> dict[str, Any]:
         path: {"get": operation("about", "What clients of Elasticsearch ask first", answers=told)},
         f"{path}/{{index}}/_doc": {"post": operation("document", "Write a document", index, body=one, answers=created)},
     }
-    # Clients use either method.
+    # Clients use POST or PUT.
     for method in ("post", "put"):
         for place, name, summary, parameters, body, answers in (
             ("_bulk", "bulk", "Write documents", (), bulk, taken),

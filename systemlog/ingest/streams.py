@@ -1,7 +1,7 @@
-"""Request bodies as they arrive: bounded, decompressed, in pieces or in lines.
+"""Reading request bodies as they arrive: bounded, decompressed, in pieces or in lines.
 
-A body that ends in the wrong place raises, after everything that came before it has been given out, so that the good
-records of a broken body are kept. Nothing here knows a database or a response.
+Everything before the place where a body breaks off is yielded before the error is raised, so that the good records of a
+broken body are kept. This module uses no database and makes no response.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from systemlog.exceptions import SystemLogError
 CHUNK_BYTES = 64 * 1024
 
 PATIENCE_S = 1.0
-"""How long a body is worked on before anybody asks whether its client is still there."""
+"""How long a body is processed before the first check whether the client is still connected."""
 
 DRAIN_BYTES = 64 * 2**20
-"""So much of a body that is too large is read and thrown away, so that its sender hears the answer."""
+"""How much of a body that is too large is read and discarded, so that the client reads the answer."""
 
 _line = re.compile(rb"[^ \t\r\n][^\n]*")
 
 
 class BodyBroken(SystemLogError):
-    """The body breaks off, or is not what it says: no gzip, no JSON array."""
+    """The body breaks off, or is not in the format that it should have."""
 
 
 class BodyTooLarge(SystemLogError):
-    """The body is larger than the limit, as sent or decompressed."""
+    """The body exceeds the limit, as sent or decompressed."""
 
 
 class UnknownEncoding(SystemLogError):
@@ -43,7 +43,7 @@ class UnknownEncoding(SystemLogError):
 
 
 class TooLong:
-    """Stands for a line that is longer than the limit, and was not kept."""
+    """Stands for a line that is longer than the limit and was not kept."""
 
 
 TOO_LONG: Final = TooLong()
@@ -56,9 +56,10 @@ def read_pieces(
     max_decoded: int | None,
     plain: Collection[str] = (),
 ) -> Iterator[bytes]:
-    """The body, decompressed, piece by piece. `plain` are Content-Encodings that mean nothing to be undone here.
+    """Return the pieces of the decompressed body. A body with a Content-Encoding in `plain` stays as it is.
 
-    Raises `UnknownEncoding` at once; `BodyTooLarge` and `BodyBroken` at the piece where it shows.
+    Raises `UnknownEncoding`, and `BodyTooLarge` for a Content-Length above `max_sent`. The pieces raise `BodyTooLarge`
+    and `BodyBroken`.
     """
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip", *plain):
@@ -67,9 +68,10 @@ def read_pieces(
     if max_sent is not None:
         pieces = _bounded(pieces, max_sent)
         if _declared_length(request) > max_sent:
-            if request.headers.get("Expect", "").lower() != "100-continue":  # such a client sends it only when asked to
+            # A client that expects 100 has not sent the body yet.
+            if request.headers.get("Expect", "").lower() != "100-continue":
                 with suppress(BodyBroken):
-                    deque(pieces, maxlen=0)  # taken, so that the answer is heard
+                    deque(pieces, maxlen=0)  # read the body, so that the client reads the answer
             raise BodyTooLarge
     if encoding.endswith("gzip"):
         pieces = decompressed(pieces, max_decoded)
@@ -77,7 +79,7 @@ def read_pieces(
 
 
 def read_lines(pieces: Iterator[bytes], max_bytes: int) -> Iterator[bytes | TooLong]:
-    """Each line that is not blank, without its line break; `TOO_LONG` in place of one with more than `max_bytes`."""
+    """Yield each line that is not blank, without its line break; `TOO_LONG` for a line above `max_bytes`."""
     kept: list[bytes] = []
     size = 0
     for piece in pieces:
@@ -95,7 +97,7 @@ def read_lines(pieces: Iterator[bytes], max_bytes: int) -> Iterator[bytes | TooL
             complete = piece[start:end] if start <= end else b""
         else:
             complete = b"".join((*kept, piece[:end])) if kept else piece[:end]
-        # Blank lines are passed over by the regular expression: a body may have millions.
+        # The regular expression skips blank lines, of which a body may have millions.
         for match in _line.finditer(complete):
             line = match.group()
             yield line if len(line) <= max_bytes else TOO_LONG
@@ -110,7 +112,7 @@ def read_lines(pieces: Iterator[bytes], max_bytes: int) -> Iterator[bytes | TooL
 def _reader(request: HttpRequest) -> Callable[[int], bytes]:
     environ: dict[str, Any] = getattr(request, "environ", {})
     if not request.META.get("CONTENT_LENGTH") and environ.get("wsgi.input_terminated"):
-        # A chunked body: Django takes one without a length for empty, the server knows where it ends.
+        # A chunked body has no length, which to Django means an empty body. The server knows where the body ends.
         return environ["wsgi.input"].read  # type: ignore[no-any-return]  # WSGI's environ is untyped
     return request.read
 
@@ -121,14 +123,14 @@ def _declared_length(request: HttpRequest) -> int:
 
 
 def _pieces(request: HttpRequest) -> Iterator[bytes]:
-    """The body as it arrives. Raises `BodyBroken` where it breaks off, after all that came before."""
+    """Yield the body as it arrives. Raises `BodyBroken` where the body breaks off."""
     read = _reader(request)
     missing = _declared_length(request)
     while True:
         try:
             piece = read(CHUNK_BYTES)
-        except Exception as error:
-            # What the server read before the error, gunicorn gives out when it is asked again.
+        except Exception as error:  # each server raises errors of its own
+            # gunicorn returns the bytes that it read before the error when it is called again.
             with suppress(Exception):
                 yield read(CHUNK_BYTES)
             raise BodyBroken("The body breaks off.") from error
@@ -146,7 +148,7 @@ def _bounded(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
         size += len(piece)
         if size > limit:
             with suppress(BodyBroken):
-                for piece in pieces:  # noqa: PLW2901  (thrown away, so that the sender hears the answer)
+                for piece in pieces:  # noqa: PLW2901  (discarded, so that the client reads the answer)
                     size += len(piece)
                     if size > limit + DRAIN_BYTES:
                         break
@@ -155,7 +157,7 @@ def _bounded(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
 
 
 def decompressed(pieces: Iterator[bytes], limit: int | None) -> Iterator[bytes]:
-    """The decompressed body in pieces of some size: many tiny gzip streams must not become as many tiny pieces."""
+    """Yield the decompressed body in pieces of at least `CHUNK_BYTES`, also if it is made of many tiny gzip streams."""
     kept = bytearray()
     try:
         for data in _inflated(pieces, limit):
@@ -174,7 +176,7 @@ def _inflated(pieces: Iterator[bytes], limit: int | None) -> Iterator[bytes]:
     for piece in pieces:
         begun, rest, full = True, piece, False
         while rest or full:
-            if inflate.eof:  # gzip allows one stream after another
+            if inflate.eof:  # a gzip body may consist of several streams
                 inflate = zlib.decompressobj(wbits=31)
             try:
                 data = inflate.decompress(rest, CHUNK_BYTES)
@@ -185,7 +187,7 @@ def _inflated(pieces: Iterator[bytes], limit: int | None) -> Iterator[bytes]:
             size += len(data)
             if limit is not None and size > limit:
                 with suppress(BodyBroken):
-                    deque(pieces, maxlen=0)  # the rest of the body is bounded: take it, so that the answer is heard
+                    deque(pieces, maxlen=0)  # read the rest, which is bounded, so that the client reads the answer
                 raise BodyTooLarge
             yield data
     if not begun or not inflate.eof:
@@ -193,10 +195,10 @@ def _inflated(pieces: Iterator[bytes], limit: int | None) -> Iterator[bytes]:
 
 
 def _attended(pieces: Iterator[bytes], request: HttpRequest) -> Iterator[bytes]:
-    """The pieces, as long as there is a client: 2 kB of gzip can hold many seconds of work.
+    """Yield the pieces as long as the client is connected, because 2 kB of gzip can take many seconds to process.
 
-    Raises `BodyBroken` when the client has closed the connection. One that has closed its own side alone cannot be told
-    from that, and is let have a second.
+    Raises `BodyBroken` when the client has closed the connection. A client that has closed only its own side cannot be
+    distinguished from that, so nothing is checked in the first `PATIENCE_S`.
     """
     began = time.monotonic()
     for piece in pieces:

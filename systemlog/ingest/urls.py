@@ -1,4 +1,4 @@
-"""The URLs of all protocols, with and without the trailing slash: a redirect would lose a POST."""
+"""The URLs of all protocols, with and without the trailing slash, because a redirect would lose the body of a POST."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What a record from outside must be: the rules for one JSON object, whoever brings it.
+"""Validation of records that arrive over the API or from files: the rules for one JSON object.
 
-The API and the import command ask here, so that both refuse and store the same. No request, no database.
+The API and the import command share these rules, so that both store and refuse the same records. This module uses
+neither request nor database.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ from systemlog.records.times import parse_timestamp
 from systemlog.redaction import redact_issued, redact_text, redact_value
 
 MAX_ERRORS = 20
-"""As many errors of one record are named; a record with a thousand unknown fields needs no thousand lines."""
+"""How many errors of one record are listed. A record may have thousands of unknown fields."""
 
 MAX_NAME_CHARACTERS = 100
-"""An unknown field's name is repeated up to here."""
+"""The name of an unknown field is cut to this length in the error."""
 
 CLOCK_SKEW = timedelta(minutes=5)
-"""So far ahead of ours may another host's clock be."""
+"""How far the clock of another host may be ahead of this one."""
 
 
 class RecordError(NamedTuple):
-    """One thing wrong with a record: the field (None for the record itself), a code for programs, a text for people."""
+    """An error in a record: the field (None for the record itself), a code for programs, a text for people."""
 
     field: str | None
     code: str
@@ -47,7 +48,7 @@ class RecordError(NamedTuple):
 
 
 class InvalidRecord(SystemLogError):
-    """The object is no record; `errors` says why, and repeats no value. `omitted` counts those beyond the limit."""
+    """The object is no valid record. `errors` says why, without any value. `omitted` counts errors above the limit."""
 
     def __init__(self, errors: list[RecordError], omitted: int = 0) -> None:
         named = ("record" if error.field is None else error.field for error in errors)
@@ -64,10 +65,11 @@ def read_record(
     make_id: Callable[[datetime], uuid.UUID] = mint_id,
     archived: bool = False,
 ) -> Row:
-    """The row that a JSON object stands for, redacted. Raises `Refused`.
+    """Return the row of a JSON object, redacted. Raises `InvalidRecord`.
 
-    `correlation_id` is what a record without one gets, `recorded_by` who brings it, `make_id` makes the id of one that
-    has none from its instant. An `archived` record says itself who recorded it, and when: now is not its time.
+    A record without a correlation id gets `correlation_id`. `recorded_by` is the user who sends the record. `make_id`
+    makes the id of a record without one from the record's instant. An `archived` record must have a timestamp, and has
+    its own `recorded_by`.
     """
     if not isinstance(given, dict):
         raise InvalidRecord([RecordError(None, "invalid", "A record must be a JSON object.")])
@@ -108,7 +110,7 @@ def _name(text: str) -> str:
 
 
 class _Reader:
-    """Reads the fields of one object, and collects what is wrong with them."""
+    """Reads the fields of one object, and collects their errors."""
 
     def __init__(self, given: Mapping[str, object]) -> None:
         self.given = given
@@ -134,7 +136,7 @@ class _Reader:
     def text(
         self, name: str, *, limit: int | None = MAX_TEXT_CHARACTERS, nullable: bool = False, blank: bool = False
     ) -> str | None:
-        """The text of a field. `message` alone has its limit in bytes instead of characters, and is required."""
+        """Return the text of a field. Only `message` is required, and has a limit in bytes instead of characters."""
         value = self.given.get(name)
         if value is None:
             if name == "message" and name not in self.given:
@@ -144,7 +146,7 @@ class _Reader:
         elif not isinstance(value, str):
             self.refuse(name, "invalid", "This must be a string.")
         elif nullable and not value:
-            return None  # shippers write an empty text for what they do not know
+            return None  # shippers write an empty text for an unknown value
         elif not blank and not value.strip():
             self.refuse(name, "blank", "This field may not be blank.")
         elif unstorable.search(value):
@@ -179,7 +181,10 @@ class _Reader:
         return value
 
     def key(self, make_id: Callable[[datetime], uuid.UUID], *, timestamp_required: bool) -> tuple[datetime, uuid.UUID]:
-        """The key `(timestamp, id)`: each given, or made from the other, or both from now; void after errors."""
+        """Return the key `(timestamp, id)`. A missing part is made from the other, or both from the current time.
+
+        After errors the key means nothing.
+        """
         record_id = self._id()
         timestamp = self._timestamp()
         if "timestamp" not in self.given:
@@ -234,7 +239,7 @@ class _Reader:
 
 
 def _wrong_in(context: dict[str, Any]) -> tuple[str, str] | None:
-    """What makes a context unfit to be stored, as (code, detail)."""
+    """Return why a context cannot be stored, as (code, detail); None if it can."""
     level: list[Any] = [context]
     depth = 0
     while level:

@@ -1,7 +1,7 @@
-"""Log records as documents of the Elastic Common Schema, for stdout: one JSON object a line.
+"""Log records as documents of the Elastic Common Schema (ECS), one JSON object per line, for stdout.
 
-A line has the values that the log's own record has, redacted and cut in the same way. Sent through `/elastic/_bulk`, it
-becomes that record again. `LOGGING = {"formatters": {"ecs": {"()": "systemlog.journal.ecs.ECSFormatter"}}, …}`
+A line has the same values as the record in the log, redacted and cut in the same way. Sent to `/elastic/_bulk`, a line
+becomes that record. `LOGGING = {"formatters": {"ecs": {"()": "systemlog.journal.ecs.ECSFormatter"}}, …}`
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ EVENT_MODULE = "systemlog"
 """The `event.module` by which the ingest recognizes documents that this formatter wrote."""
 
 NAMESPACE = "systemlog"
-"""The object for those values of the context whose names mean something else in ECS."""
+"""The object that holds the values of the context whose names have another meaning in ECS."""
 
 NAMES_OF_ECS = frozenset(
     (
@@ -33,7 +33,7 @@ NAMES_OF_ECS = frozenset(
 
 class ECSFormatter(logging.Formatter):
     """Writes `@timestamp`, `log.level`, `log.logger`, `message`, `service.name`, `trace.id`, `user.id`,
-    `correlation_id`, `error.*`, and what `extra` held.
+    `correlation_id`, `error.*`, and the values of `extra`.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -55,7 +55,7 @@ class ECSFormatter(logging.Formatter):
         ):
             if value is not None:
                 document[name] = value
-        context: dict[str, Any] = dict(row.context)  # type: ignore[arg-type]  # a line that was read has a dictionary
+        context: dict[str, Any] = dict(row.context)  # type: ignore[arg-type]  # `row_of` gives a dictionary, never JSON text
         if isinstance(trace := context.get("exception"), str):
             del context["exception"]
             document |= _error(trace)
