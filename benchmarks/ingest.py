@@ -1,13 +1,16 @@
-"""What a record from outside costs, in each protocol; how many a second a worker takes; how fast they land.
+"""Measures the cost of a record in each ingest protocol, the records per second of a worker, and the speed of landing.
 
     pip install -r requirements.txt
     python -m benchmarks.ingest [--records 5000] [--rounds 12] [--before REVISION] [--rows 30000]
 
-First, µs of processor time a record, from the bytes of a body to the lines of the journal, with redaction and all
-checks, nothing written: the best of the rounds, in which the protocols take turns. "One by one" is how a bulk was read
-before: decoded by the standard library, checked field by field, its context written as JSON twice. Then rows a second
-of NDJSON over HTTP into one worker, against the version before this way of reading (a git worktree), in turns. Last,
-rows a second that land in SQLite and PostgreSQL, with ids that the request gives against new ones.
+First: µs of processor time per record from the bytes of a body to the lines of the journal, with redaction and all
+checks, without writing. The protocols take turns, and the best round counts. "One by one" is the earlier way to read a
+bulk: the standard library decodes each record, each field is checked, and the context is written as JSON twice.
+
+Second: rows per second of NDJSON over HTTP into one worker, in turns with the version before the current way of reading
+(a git worktree).
+
+Third: rows per second that are landed in SQLite and PostgreSQL, with ids that derive from the request and with new ids.
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 SINCE = "Make the line of a bulk's record in one pass"
-"""The commit since which a bulk is read as it is now."""
+"""The subject of the commit that introduced the current way to read a bulk."""
 
 HTTP_RECORDS, HTTP_ROUNDS = 20_000, 7
 LANDINGS = 4
@@ -47,8 +50,8 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=5000, help="records of a body")
-    parser.add_argument("--rounds", type=int, default=12, help="how often each protocol has its turn")
-    parser.add_argument("--before", default="", help="revision to compare with over HTTP (default: before that way)")
+    parser.add_argument("--rounds", type=int, default=12, help="how many turns each protocol has")
+    parser.add_argument("--before", default="", help="revision to compare with over HTTP (default: before `SINCE`)")
     parser.add_argument("--rows", type=int, default=30_000, help="rows of each landing; 0 for none")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
@@ -71,7 +74,7 @@ def main() -> None:
 
 
 def configure(folder: Path, url: str) -> None:
-    """Both databases, and a journal in `folder`."""
+    """Configure Django with both databases, and a journal in `folder`."""
     from ops_platform.environment import database
     from ops_platform.settings import SQLITE_OPTIONS
 
@@ -93,7 +96,7 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 def attributes(number: int) -> dict[str, Any]:
-    """The six of each record."""
+    """Return the six attributes of a record."""
     return {
         "http.method": "POST",
         "http.route": "/orders/<id>/charge",
@@ -105,18 +108,18 @@ def attributes(number: int) -> dict[str, Any]:
 
 
 def message(number: int) -> str:
-    """That of each record."""
+    """Return the message of a record."""
     return f"charge of order {number} failed: card declined by the issuer"
 
 
 def rfc3339(number: int) -> str:
-    """When a record was."""
+    """Return the time of a record."""
     at = BEGAN // 1000 + number
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at // 10**6)) + f".{at % 10**6:06}Z"
 
 
 def as_ndjson(count: int) -> bytes:
-    """A body of the log API."""
+    """Return a body of the log API."""
     return b"".join(
         json.dumps(
             {
@@ -135,13 +138,13 @@ def as_ndjson(count: int) -> bytes:
 
 
 def otlp_value(value: Any) -> dict[str, Any]:
-    """An AnyValue in JSON."""
+    """Return an AnyValue in JSON."""
     kinds = {str: "stringValue", bool: "boolValue", float: "doubleValue"}
     return {"intValue": str(value)} if type(value) is int else {kinds[type(value)]: value}
 
 
 def as_otlp_json(count: int) -> bytes:
-    """An ExportLogsServiceRequest in JSON."""
+    """Return an ExportLogsServiceRequest in JSON."""
     records = [
         {
             "timeUnixNano": str(BEGAN + number * 1000),
@@ -160,7 +163,7 @@ def as_otlp_json(count: int) -> bytes:
 
 
 def as_otlp_protobuf(count: int) -> bytes:
-    """The same in protobuf."""
+    """Return the same request in protobuf."""
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
     request = ExportLogsServiceRequest()
@@ -181,7 +184,7 @@ def as_otlp_protobuf(count: int) -> bytes:
 
 
 def as_elastic(count: int) -> bytes:
-    """A bulk of Elasticsearch."""
+    """Return a bulk of Elasticsearch."""
     return b"".join(
         json.dumps({"create": {"_index": "app-2026.11.27", "_id": f"id-{number}"}}).encode()
         + b"\n"
@@ -201,7 +204,7 @@ def as_elastic(count: int) -> bytes:
 
 
 def as_loki(count: int) -> bytes:
-    """A push request in JSON."""
+    """Return a push request of Loki in JSON."""
     values = [
         [
             str(BEGAN + number * 1000),
@@ -215,7 +218,7 @@ def as_loki(count: int) -> bytes:
 
 
 def as_journal(count: int) -> bytes:
-    """Entries of the journal export format."""
+    """Return entries in the journal export format."""
     return b"".join(
         f"__CURSOR=s=0f6c1e0f;i={number:x}\n__REALTIME_TIMESTAMP={BEGAN // 1000 + number}\n__MONOTONIC_TIMESTAMP=1\n"
         f"PRIORITY=3\nSYSLOG_IDENTIFIER=billing\n_HOSTNAME=shop\nTRACE_ID={TRACE}\nMESSAGE={message(number)}\n".encode()
@@ -226,12 +229,12 @@ def as_journal(count: int) -> bytes:
 
 
 def pieces(body: bytes) -> Iterator[bytes]:
-    """The body as it arrives."""
+    """Yield the body in pieces, as it would arrive."""
     return (body[start : start + 65536] for start in range(0, len(body), 65536))
 
 
 def ways() -> dict[str, tuple[Callable[[int], bytes], Callable[[bytes, Any], int], float]]:
-    """By name: what makes a body, what reads it (and gives how many lines there were), and the µs to reach."""
+    """Return by name: a function that makes a body, one that reads it and counts lines, and the µs allowed."""
     from systemlog.ingest import (
         bulk,
         elastic,
@@ -252,7 +255,7 @@ def ways() -> dict[str, tuple[Callable[[int], bytes], Callable[[bytes, Any], int
     taken = [0]
 
     class Sink:
-        """Counts."""
+        """Counts lines."""
 
         def append(self, line: bytes) -> bool:
             taken[0] += 1
@@ -263,7 +266,7 @@ def ways() -> dict[str, tuple[Callable[[int], bytes], Callable[[bytes, Any], int
             return len(lines)
 
         def close(self) -> None:
-            """Nothing is held."""
+            """Do nothing."""
 
     backends.replace(Sink())
 
@@ -306,7 +309,7 @@ def ways() -> dict[str, tuple[Callable[[int], bytes], Callable[[bytes, Any], int
 
 
 def read(records: int, rounds: int) -> None:
-    """From bytes to lines."""
+    """Measure the time from bytes to lines."""
     from systemlog.ingest.mapping import LineMaker
     from systemlog.journal import backends
 
@@ -327,14 +330,14 @@ def read(records: int, rounds: int) -> None:
 
 
 def revision_before() -> str:
-    """The parent of the commit since which a bulk is read as it is now; "" where git does not know it."""
+    """Return the parent of the commit `SINCE`; "" if git does not know the commit."""
     command = ["git", "log", "-1", "--format=%H^", f"--grep={SINCE}"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
 
 def over_http(folder: Path, before: str) -> None:
-    """Rows a second into one worker, before and now, in turns."""
+    """Measure the rows per second of one worker, of the versions before and now, in turns."""
     tree = folder / "before"
     subprocess.run(["git", "worktree", "add", "--detach", "--quiet", tree, before], cwd=PROJECT, check=True)
     try:
@@ -344,7 +347,7 @@ def over_http(folder: Path, before: str) -> None:
             for turn in range(HTTP_ROUNDS + 1):
                 for name, server in (("before", old), ("now", new)):
                     rate = HTTP_RECORDS / post(server, body)
-                    if turn:  # the first pays for imports
+                    if turn:  # the first turn includes the time for imports
                         rates[name].append(rate)
         times = statistics.median(b / a for a, b in zip(rates["before"], rates["now"], strict=True))
         print(f"\n{'NDJSON over HTTP, one worker':30} {'rows/s':>9}")
@@ -357,7 +360,7 @@ def over_http(folder: Path, before: str) -> None:
 
 @contextlib.contextmanager
 def serving(tree: Path, var: Path, port: int) -> Iterator[SimpleNamespace]:
-    """A server of one worker, which does not land what it takes."""
+    """Run a server of one worker that lands no records."""
     shutil.rmtree(var, ignore_errors=True)
     environment = {
         **os.environ,
@@ -403,7 +406,7 @@ def serving(tree: Path, var: Path, port: int) -> Iterator[SimpleNamespace]:
 
 
 def post(server: SimpleNamespace, body: bytes) -> float:
-    """The seconds of a bulk."""
+    """Return how many seconds a bulk takes."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     headers = {"Content-Type": "application/x-ndjson", "Authorization": f"Bearer {server.token}"}
     began = time.perf_counter()
@@ -417,7 +420,7 @@ def post(server: SimpleNamespace, body: bytes) -> float:
 
 
 def land(alias: str, folder: Path, rows: int) -> None:
-    """Rows a second from the journal into the table: new ids, derived ids, and derived ones that are there already."""
+    """Measure the rows landed per second, with new ids, derived ids, and derived ids that are stored already."""
     from systemlog.conf import conf
     from systemlog.ingest.mapping import LineMaker
     from systemlog.journal import backends, directory

@@ -1,8 +1,8 @@
 """Send broken bodies in every protocol to a running server: `python -m tests.ingest_fuzz [--bodies 20000] [--seed 1]`.
 
-Each body is a valid one that was cut, spliced, flipped or filled, now and then behind gzip. Every answer must have a
-status that its protocol knows, in its form and soon; at the end the server is alive, takes good records, and holds
-little more memory than at first. 1 is the exit code if anything else happens.
+Each body is a valid one with random changes, sometimes compressed by gzip. Every answer must have an expected status
+and come within `SLOW_S`. At the end the server must accept good records and must hold at most `GROWTH_BYTES` more
+memory than after the first 500 bodies. The exit code is 1 if anything else happens.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ TOKENS = (b"{", b"}", b"[", b"]", b'"', b"\\", b"\n", b"\0", b"\xff", b"\\ud800"
 
 
 def broken(body: bytes, dice: random.Random) -> bytes:
-    """The body after a few accidents."""
+    """Return the body after a few random changes."""
     data = bytearray(body)
     for _ in range(dice.randint(0, 6)):
         at = dice.randint(0, len(data))
@@ -105,7 +105,7 @@ def broken(body: bytes, dice: random.Random) -> bytes:
 
 
 def memory_of(server: Server) -> int:
-    """The bytes that the server and its workers hold."""
+    """Return the bytes of memory that the server and its workers hold."""
     pids = [server.process.pid]
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
     pids += map(int, children.read_text().split())
@@ -113,7 +113,7 @@ def memory_of(server: Server) -> int:
 
 
 def main() -> int:
-    """Send them; gives the exit code."""
+    """Send the bodies. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bodies", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,8 +1,8 @@
-"""Have real clients send to a server, over a line that loses replies: `python -m tests.ingest_clients [NAME …]`.
+"""Run real clients against a server, over a connection that loses replies: `python -m tests.ingest_clients [NAME …]`.
 
-It installs them where it works, in a temporary folder: from PyPI, and from npm where `npm` is there. Those of Debian
-(systemd-journal-remote, rsyslog-elasticsearch, syslog-ng-mod-http) must be installed. What this machine has no tool for
-is named and left out; 1 is the exit code if a client's records are not there once each.
+The clients of PyPI and npm are installed into a temporary folder. The clients of Debian (systemd-journal-remote,
+rsyslog-elasticsearch, syslog-ng-mod-http) must be installed already. A client whose programs are missing is named and
+skipped. The exit code is 1 if any record of a client is not stored exactly once.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ REMOTE = "/lib/systemd/systemd-journal-remote"
 
 
 class Sent(NamedTuple):
-    """Where a client sends, as whom, and what."""
+    """Where a client sends its records, with which token, from which source, and how many."""
 
     folder: Path
     url: str
@@ -46,21 +46,21 @@ class Sent(NamedTuple):
 
     @property
     def arguments(self) -> tuple[str, str, str, str]:
-        """Those of the clients' scripts."""
+        """The arguments of the clients' scripts."""
         return self.url, self.token, self.source, str(self.count)
 
 
 class RealClient(NamedTuple):
-    """A client: what sends with it, and what this takes."""
+    """A client: the function that sends with it, and the programs that this function needs."""
 
     send: Callable[[Sent], None]
     needs: tuple[str, ...]
     fates: tuple[str, ...] = ()
-    """What happens to its requests on the way; nothing for one that tries nothing again, or gives no ids."""
+    """What happens to the client's requests on the way. Empty for a client that does not retry, or sends no ids."""
 
 
 def of_npm(script: str, *packages: str, **environment: str) -> Callable[[Sent], None]:
-    """A client of Node.js."""
+    """Return a function that sends with a client for Node.js."""
 
     def send(sent: Sent) -> None:
         (sent.folder / "package.json").write_text('{"private": true}')
@@ -72,7 +72,7 @@ def of_npm(script: str, *packages: str, **environment: str) -> Callable[[Sent], 
 
 
 def of_pypi(script: str, *packages: str) -> Callable[[Sent], None]:
-    """A client of Python, in an environment of its own."""
+    """Return a function that sends with a client for Python, in its own virtual environment."""
 
     def send(sent: Sent) -> None:
         run(sent.folder, sys.executable, "-m", "venv", "venv")
@@ -85,7 +85,7 @@ def of_pypi(script: str, *packages: str) -> Callable[[Sent], None]:
 
 
 def journal_upload(sent: Sent) -> None:
-    """systemd-journal-upload, of a journal that systemd-journal-remote makes; run again until it is through."""
+    """Send with systemd-journal-upload, from a journal that systemd-journal-remote makes, until the upload succeeds."""
     began = time.time_ns() // 1000 - 60_000_000
     entries = b"".join(
         f"__CURSOR=s={1:032x};i={n + 1:x};b={2:032x};m={n + 1:x};t={began + n:x};x={n:x}\n"
@@ -98,14 +98,14 @@ def journal_upload(sent: Sent) -> None:
     host = urlsplit(sent.url).netloc
     command = [UPLOAD, f"--url=http://any:{sent.token}@{host}/journald", f"--save-state={sent.folder / 'state'}"]
     command += [f"--file={journal}", "--follow=no"]
-    for _ in range(10):  # as systemd starts it again
+    for _ in range(10):  # as systemd would restart the program
         if subprocess.run(command, capture_output=True, check=False).returncode == 0:
             return
     raise AssertionError("It did not get through.")
 
 
 def rsyslog(sent: Sent) -> None:
-    """rsyslog's omelasticsearch, which gives an id to each record. What a 503 answers goes to its error file."""
+    """Send with rsyslog's omelasticsearch, with an id for each record. It does not retry after 503."""
     host, port = urlsplit(sent.url).netloc.split(":")
     lines = sent.folder / "input.log"
     lines.write_text("".join(f"charge {number}\n" for number in range(sent.count)))
@@ -123,7 +123,7 @@ def rsyslog(sent: Sent) -> None:
 
 
 def syslog_ng(sent: Sent) -> None:
-    """syslog-ng's destination for Elasticsearch, with an id of each record."""
+    """Send with syslog-ng's destination for Elasticsearch, with an id for each record."""
     lines = sent.folder / "input.log"
     lines.write_text("".join(f"charge {number}\n" for number in range(sent.count)))
     configuration = sent.folder / "syslog-ng.conf"
@@ -141,7 +141,7 @@ def syslog_ng(sent: Sent) -> None:
 
 
 def while_it_sends(sent: Sent, command: list[str]) -> None:
-    """Run a daemon for a while."""
+    """Run a daemon for 20 seconds. Raises if the daemon exits earlier."""
     with (sent.folder / "daemon.log").open("wb") as log:
         daemon = subprocess.Popen(command, stdout=log, stderr=log)
         try:
@@ -177,7 +177,7 @@ CLIENTS = {
 
 
 def main() -> int:
-    """Try the clients that are named, by default all; gives the exit code."""
+    """Try the named clients, by default all. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(CLIENTS))
     names = parser.parse_args().names or list(CLIENTS)
@@ -200,7 +200,7 @@ def main() -> int:
 
 
 def try_client(name: str, platform: Platform) -> list[dict[str, Any]]:
-    """Have a client send its records, and gives those that are there. Raises where they are not each there once."""
+    """Let a client send its records, and return the stored ones. Raises if any is not stored exactly once."""
     client = CLIENTS[name]
     with tempfile.TemporaryDirectory() as folder, platform.serve() as server:
         line = lossy_line(server.url, client.fates) if client.fates else nullcontext(server.url)
@@ -211,7 +211,7 @@ def try_client(name: str, platform: Platform) -> list[dict[str, Any]]:
 
 
 def landed(reader: httpx.Client, source: str) -> list[dict[str, Any]]:
-    """The records of a source, when they are all there."""
+    """Return the records of a source when all are stored."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         lines = reader.get("/system/logs/export/", params={"source": source}).text.splitlines()
@@ -227,14 +227,14 @@ def landed(reader: httpx.Client, source: str) -> list[dict[str, Any]]:
 
 
 def number_of(record: dict[str, Any]) -> int:
-    """Which record it is; some clients put more into the message."""
+    """Return the number in a record's message, to which some clients add text."""
     found = re.search(r"charge (\d+)", str(record["message"]))
     assert found, record
     return int(found[1])
 
 
 def run(folder: Path, *command: object) -> None:
-    """Run a command to its end."""
+    """Run a command and wait for its end."""
     subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, text=True, check=True, timeout=300)
 
 
