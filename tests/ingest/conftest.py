@@ -1,4 +1,4 @@
-"""Sending in each protocol, as a user who may write, and reading what landed."""
+"""Fixtures that send records in each protocol, as a user who may write, and read the landed records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from systemlog.models import SystemLog
 
 @pytest.fixture
 def new_token(db: None) -> Callable[..., str]:
-    """Issues a token: `new_token("add")`, of a user who may do that alone."""
+    """Issues a token of a user with only the named permissions: `new_token("add")`."""
 
     def issue(*permissions: str, name: str = "") -> str:
         user, _ = User.objects.get_or_create(username=name or "+".join(permissions) or "nobody")
@@ -57,7 +57,7 @@ def send(token: str, folder: Path) -> Callable[..., Any]:
 
 @pytest.fixture
 def stored(folder: Path) -> Callable[[], list[SystemLog]]:
-    """Lands the journal, and gives the records that came from outside, oldest first."""
+    """Lands the journal, and returns the records that a user sent, oldest first."""
 
     def read() -> list[SystemLog]:
         Lander(folder).land_all()
@@ -68,7 +68,7 @@ def stored(folder: Path) -> Callable[[], list[SystemLog]]:
 
 @pytest.fixture
 def the_record(stored: Callable[[], list[SystemLog]]) -> Callable[[], SystemLog]:
-    """Gives the one record that there is."""
+    """Lands the journal, and returns its only record."""
 
     def read() -> SystemLog:
         [record] = stored()
@@ -79,7 +79,7 @@ def the_record(stored: Callable[[], list[SystemLog]]) -> Callable[[], SystemLog]
 
 @pytest.fixture
 def full_journal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A journal that takes nothing."""
+    """A journal without room."""
     from systemlog.journal import backends
 
     class Full:

@@ -1,4 +1,4 @@
-"""The part of Elasticsearch's API that clients and shippers write logs with."""
+"""The part of Elasticsearch's API that clients and shippers use to write logs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def lines(*values: Any) -> bytes:
 
 @pytest.fixture
 def bulk(send: Send) -> Send:
-    """Sends lines as a bulk; gives the items' statuses."""
+    """Sends lines as a bulk, and returns the statuses of the items."""
 
     def bulk(*values: Any, path: str = "/elastic/app/_bulk") -> list[int]:
         response = send(path, lines(*values), NDJSON)
@@ -311,7 +311,7 @@ def test_lines_of_stdout_become_the_records_that_the_log_has(
         def emit(self, record: logging.LogRecord) -> None:
             written.append(ECSFormatter().format(record))
 
-    logger = logging.Logger("billing.charges")  # noqa: LOG001  (one that no other test sees)
+    logger = logging.Logger("billing.charges")  # noqa: LOG001  (a logger that no other test sees)
     logger.addHandler(Stdout())
     logger.addHandler(SystemLogHandler())
     logger.warning("order %d", 7, extra={"order": 7, "correlation_id": "c-1", "user_id": "42", "trace_id": "ab" * 16})

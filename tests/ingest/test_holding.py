@@ -14,7 +14,7 @@ def test_one_request_may_always_hold_its_own() -> None:
             hold(HELD_BYTES)
 
 
-def test_another_is_sent_away_while_that_one_holds_so_much_and_small_ones_never_are() -> None:
+def test_a_large_request_is_refused_while_another_holds_so_much_and_a_small_one_never_is() -> None:
     with holding() as large, holding() as other, holding() as small:
         large(HELD_BYTES)
         small(FREE_BYTES)

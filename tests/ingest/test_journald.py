@@ -1,4 +1,4 @@
-"""What systemd-journal-upload sends."""
+"""The endpoint for systemd-journal-upload."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def field(name: str, value: Value) -> bytes:
 
 
 def entry(*more: tuple[str, Value], **fields: Value) -> bytes:
-    """An entry, with a cursor of its own."""
+    """Return an entry with its own cursor."""
     known: dict[str, Value] = {
         "__CURSOR": f"s=1;i={next(_numbers)}",
         "__REALTIME_TIMESTAMP": micro(NOW),

@@ -165,7 +165,7 @@ def test_what_is_too_long_is_cut_and_says_so(push: Send, the_record: Callable[[]
     assert (record.message, record.source, record.context) == ("x" * 65536, "a" * 200, {"truncated": 100_000})
 
 
-def test_it_is_ready(send: Send) -> None:
+def test_loki_is_ready(send: Send) -> None:
     assert send("/loki/ready", method="GET", headers={"Authorization": None}).status_code == 200
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,18 +40,15 @@ def attribute(key: str, **value: Any) -> dict[str, Any]:
 
 
 def request(*records: dict[str, Any], resource: Any = None, scope: Any = None) -> dict[str, Any]:
-    """An ExportLogsServiceRequest as JSON has it."""
+    """Return an ExportLogsServiceRequest in JSON."""
     scope_logs = {"logRecords": list(records), **({"scope": scope} if scope else {})}
     return {"resourceLogs": [{"scopeLogs": [scope_logs], **({"resource": resource} if resource else {})}]}
 
 
 def as_protobuf(value: dict[str, Any]) -> bytes:
-    """The same request in protobuf, whose JSON form has ids and bytes in base64."""
-    from google.protobuf import json_format
+    """Return the same request in protobuf. `json_format` wants ids and bytes in base64."""
 
     def converted(each: Any) -> Any:
-        import base64
-
         if isinstance(each, dict):
             return {
                 key: base64.b64encode(bytes.fromhex(held)).decode() if key in ("traceId", "spanId") else converted(held)
@@ -64,21 +64,27 @@ def as_protobuf(value: dict[str, Any]) -> bytes:
 ENCODINGS = {JSON: lambda value: json.dumps(value).encode(), PROTOBUF: as_protobuf}
 
 
+@dataclass(frozen=True)
+class Export:
+    """Sends requests in one encoding."""
+
+    send: Send
+    kind: str
+    """The media type of the encoding."""
+
+    def __call__(self, value: dict[str, Any] | bytes, **given: Any) -> Any:
+        body = value if isinstance(value, bytes) else ENCODINGS[self.kind](value)
+        return self.send(URL, body, self.kind, **given)
+
+
 @pytest.fixture(params=[JSON, PROTOBUF])
-def export(request: pytest.FixtureRequest, send: Send) -> Send:
-    """Sends a request in either encoding."""
-    kind = request.param
-
-    def export(value: dict[str, Any] | bytes, **given: Any) -> Any:
-        body = value if isinstance(value, bytes) else ENCODINGS[kind](value)
-        return send(URL, body, kind, **given)
-
-    export.kind = kind  # type: ignore[attr-defined]
-    return export
+def export(request: pytest.FixtureRequest, send: Send) -> Export:
+    """Sends requests, in each encoding in turn."""
+    return Export(send, request.param)
 
 
 def rejected(response: Any) -> tuple[int, str]:
-    """How many records were rejected, and what was said."""
+    """Return how many records were rejected, and the error message."""
     if response.headers["Content-Type"] == JSON:
         partial = response.json().get("partialSuccess", {})
         return int(partial.get("rejectedLogRecords", 0)), partial.get("errorMessage", "")
@@ -86,7 +92,7 @@ def rejected(response: Any) -> tuple[int, str]:
     return answer.partial_success.rejected_log_records, answer.partial_success.error_message
 
 
-def test_a_record_is_mapped_as_documented(export: Send, the_record: Callable[[], SystemLog]) -> None:
+def test_a_record_is_mapped_as_documented(export: Export, the_record: Callable[[], SystemLog]) -> None:
     body = request(
         {
             "timeUnixNano": str(NOW_NS + 789),
@@ -114,7 +120,7 @@ def test_a_record_is_mapped_as_documented(export: Send, the_record: Callable[[],
     )
     response = export(body)
     assert (response.status_code, rejected(response)) == (200, (0, ""))
-    assert response.content == (b"{}" if export.kind == JSON else b"")  # type: ignore[attr-defined]
+    assert response.content == (b"{}" if export.kind == JSON else b"")
     record = the_record()
     assert record.timestamp == datetime.fromtimestamp(NOW_NS // 10**9, UTC) + timedelta(
         microseconds=NOW_NS % 10**9 // 1000
@@ -181,7 +187,7 @@ def test_severities_become_levels(
     ],
 )
 def test_what_stands_for_the_message(
-    record: dict[str, Any], message: str, body: Any, export: Send, the_record: Callable[[], SystemLog]
+    record: dict[str, Any], message: str, body: Any, export: Export, the_record: Callable[[], SystemLog]
 ) -> None:
     assert export(request(record)).status_code == 200
     stored = the_record()
@@ -189,7 +195,7 @@ def test_what_stands_for_the_message(
     assert stored.correlation_id is None
 
 
-def test_the_same_body_again_stores_nothing_more_and_equal_records_are_all_kept(export: Send, stored: Stored) -> None:
+def test_the_same_body_again_stores_nothing_more_and_equal_records_are_all_kept(export: Export, stored: Stored) -> None:
     record = {"timeUnixNano": str(NOW_NS), "body": {"stringValue": "equal"}}
     first, second = request(record, record), request(record, record, {**record, "severityNumber": 9})
     for body in (first, first, second, second):
@@ -204,14 +210,14 @@ def test_the_same_body_of_another_user_is_another(send: Send, stored: Stored, ne
     assert len(stored()) == 2
 
 
-def test_gzip_and_plain_bodies_are_the_same_request(export: Send, stored: Stored) -> None:
-    body = ENCODINGS[export.kind](request({"timeUnixNano": str(NOW_NS)}))  # type: ignore[attr-defined]
+def test_gzip_and_plain_bodies_are_the_same_request(export: Export, stored: Stored) -> None:
+    body = ENCODINGS[export.kind](request({"timeUnixNano": str(NOW_NS)}))
     export(body)
     assert export(gzip.compress(body), headers={"Content-Encoding": "gzip"}).status_code == 200
     assert len(stored()) == 1
 
 
-def test_a_record_that_cannot_be_stored_is_counted_and_the_others_are_kept(export: Send, stored: Stored) -> None:
+def test_a_record_that_cannot_be_stored_is_counted_and_the_others_are_kept(export: Export, stored: Stored) -> None:
     deep: dict[str, Any] = {"stringValue": "x"}
     for _ in range(25):
         deep = {"arrayValue": {"values": [deep]}}
@@ -230,7 +236,7 @@ def test_a_record_that_cannot_be_stored_is_counted_and_the_others_are_kept(expor
     assert [record.message for record in stored()] == ["good", "good"]
 
 
-def test_what_is_too_long_is_cut_and_says_so(export: Send, the_record: Callable[[], SystemLog]) -> None:
+def test_what_is_too_long_is_cut_and_says_so(export: Export, the_record: Callable[[], SystemLog]) -> None:
     export(
         request(
             {
@@ -298,9 +304,9 @@ def test_a_record_nested_200_deep_harms_no_other(send: Send, stored: Stored) -> 
     assert [record.message for record in stored()] == ["good"]
 
 
-def test_a_full_journal_is_503_in_the_form_of_the_protocol(export: Send, full_journal: None) -> None:
+def test_a_full_journal_is_503_in_the_form_of_the_protocol(export: Export, full_journal: None) -> None:
     response = export(request({}))
-    assert (response.status_code, response.headers["Content-Type"]) == (503, export.kind)  # type: ignore[attr-defined]
+    assert (response.status_code, response.headers["Content-Type"]) == (503, export.kind)
     assert response.headers["Retry-After"]
 
 

@@ -1,4 +1,4 @@
-"""Errors, wherever they are raised, have the form of the protocol that the client speaks."""
+"""Errors have the format of the client's protocol, wherever they are raised."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def test_without_a_token_it_is_401(path: str, authorization: str | None, send: C
     assert IN_FORM[path](response)
 
 
-def test_who_may_not_write_gets_403(path: str, send: Callable[..., Any], new_token: Callable[..., str]) -> None:
+def test_a_token_that_may_not_write_gets_403(
+    path: str, send: Callable[..., Any], new_token: Callable[..., str]
+) -> None:
     response = send(path, b"{}", PATHS[path], token=new_token("view"))
     assert response.status_code == 403
     assert IN_FORM[path](response)
@@ -92,7 +94,7 @@ def test_a_session_is_no_token(client: Client, django_user_model: Any) -> None:
     assert client.post("/v1/logs", b"{}", "application/json").status_code == 401
 
 
-def test_what_is_switched_off_is_404(path: str, send: Callable[..., Any], settings: Any) -> None:
+def test_a_protocol_that_is_switched_off_is_404(path: str, send: Callable[..., Any], settings: Any) -> None:
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "INGEST": []}
     response = send(path, b"{}", PATHS[path])
     assert response.status_code == 404
@@ -123,13 +125,13 @@ def test_the_form_of_protobuf_is_protobuf(send: Callable[..., Any]) -> None:
     assert response.content.startswith(b"\x08\x03\x12")
 
 
-def test_methods_and_types_that_are_none(send: Callable[..., Any]) -> None:
+def test_an_unknown_method_or_type_is_refused(send: Callable[..., Any]) -> None:
     assert send("/v1/logs", method="GET").status_code == 405
     assert send("/v1/logs", b"x", "text/plain").status_code == 415
     assert send("/v1/logs", b"x", headers={"Content-Encoding": "br"}).status_code == 415
 
 
-def test_who_is_not_admitted_hears_so_in_the_form(path: str) -> None:
+def test_a_request_that_is_not_admitted_gets_an_error_in_the_form(path: str) -> None:
     application = Admission(UTF8WSGIHandler())
     application.limit(3, patience_s=0.01)
     room = application._requests
@@ -170,7 +172,7 @@ def test_who_is_not_admitted_hears_so_in_the_form(path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/loki", "/loki/api/v1/query", "/journald/", "/elastic/no/such", "/elastic/a%0Ab/c", "/loki/a%0A"]
 )
-def test_a_path_that_is_none_is_404_in_the_form(path: str, send: Callable[..., Any]) -> None:
+def test_an_unknown_path_is_404_in_the_form(path: str, send: Callable[..., Any]) -> None:
     response = send(path, method="GET")
     assert response.status_code == 404
     assert IN_FORM["/elastic/a/_bulk" if path.startswith("/elastic") else "/loki/api/v1/push"](response)

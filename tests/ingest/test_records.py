@@ -1,4 +1,4 @@
-"""What a record from outside must be."""
+"""Validation of one JSON object as a record."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Real clients that are too slow for the suite, or that only npm and Debian have."""
+"""Tests with real clients that are too slow for the suite, or that are only on npm or Debian."""

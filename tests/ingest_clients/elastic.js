@@ -1,4 +1,4 @@
-// @elastic/elasticsearch: the bulk helper, with ids, so that what is sent again is stored once.
+// @elastic/elasticsearch: the bulk helper, with ids, so that a document that is sent again is stored once.
 const { Client } = require('@elastic/elasticsearch')
 
 const [url, token, source, count] = process.argv.slice(2)

@@ -1,4 +1,4 @@
-// pino-elasticsearch: it gives no ids, so the line must lose nothing.
+// pino-elasticsearch: it sends no ids, so the connection must lose nothing.
 const pino = require('pino')
 const pinoElastic = require('pino-elasticsearch')
 

@@ -1,4 +1,4 @@
-// pino-loki: it tries nothing again, so the line must lose nothing.
+// pino-loki: it does not retry, so the connection must lose nothing.
 const pino = require('pino')
 
 const [url, token, source, count] = process.argv.slice(2)

@@ -1,4 +1,4 @@
-// winston-elasticsearch: it gives no ids, so the line must lose nothing.
+// winston-elasticsearch: it sends no ids, so the connection must lose nothing.
 const winston = require('winston')
 const { ElasticsearchTransport } = require('winston-elasticsearch')
 

@@ -1,4 +1,4 @@
-// winston-loki: protobuf in snappy; a batch that failed comes again among new entries.
+// winston-loki: protobuf in snappy; a batch that failed is sent again among new entries.
 const winston = require('winston')
 const LokiTransport = require('winston-loki')
 
