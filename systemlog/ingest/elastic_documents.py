@@ -13,9 +13,9 @@ from typing import Any
 from systemlog.ingest.json_bodies import is_large_as_objects, load
 from systemlog.ingest.mapping import LineMaker, Refused, as_json, level_of, put_aside, text_of
 from systemlog.journal.ecs import EVENT_MODULE, NAMESPACE
-from systemlog.records.ids import EPOCH
+from systemlog.records.ids import EPOCH, MICROSECOND
 from systemlog.records.strict_json import Malformed
-from systemlog.records.times import MICROSECOND, parse_timestamp
+from systemlog.records.times import parse_timestamp
 
 MAX_OBJECT_BYTES = 256 * 2**20
 """The most memory that the Python objects of a document may take."""

@@ -13,9 +13,9 @@ from systemlog.journal.lines import PLAIN_CHARACTERS, category_column, column
 from systemlog.journal.serialization import NUL
 from systemlog.records.copy_text import NULL, encode, escape_text
 from systemlog.records.fields import FIELDS, MAX_CONTEXT_BYTES, MAX_TEXT_CHARACTERS, unstorable
-from systemlog.records.ids import EPOCH, key_at, new_key_bytes, parse_id
+from systemlog.records.ids import EPOCH, MICROSECOND, key_at, new_key_bytes, parse_id
 from systemlog.records.levels import LEVEL_NAMES
-from systemlog.records.times import MICROSECOND, parse_timestamp
+from systemlog.records.times import parse_timestamp
 
 KNOWN = frozenset(FIELDS)
 NULLABLE = ("correlation_id", "user_id", "trace_id", "subject")

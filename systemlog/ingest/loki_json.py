@@ -10,8 +10,8 @@ from systemlog.ingest.loki_entries import Decoded, LokiEntry
 from systemlog.ingest.loki_labels import read_labels
 from systemlog.ingest.mapping import Refused
 from systemlog.ingest.streams import BodyBroken
-from systemlog.records.ids import EPOCH
-from systemlog.records.times import MICROSECOND, parse_timestamp
+from systemlog.records.ids import EPOCH, MICROSECOND
+from systemlog.records.times import parse_timestamp
 
 MAX_OBJECT_BYTES = 640 * 2**20
 """The most memory that the Python objects of a request may take."""

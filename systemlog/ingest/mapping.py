@@ -29,9 +29,8 @@ from systemlog.journal.lines import (
 from systemlog.journal.serialization import MAX_BYTES, NUL, TRUNCATED, clean, storable, walked
 from systemlog.records.copy_text import NULL
 from systemlog.records.fields import MAX_CONTEXT_DEPTH
-from systemlog.records.ids import derive_bits, key_at, new_key_bytes
+from systemlog.records.ids import MICROSECOND, derive_bits, key_at, new_key_bytes
 from systemlog.records.levels import LEVEL_COLUMNS
-from systemlog.records.times import MICROSECOND
 from systemlog.redaction import redact_text
 
 DEBUG, INFO, WARNING, ERROR, CRITICAL = range(5)

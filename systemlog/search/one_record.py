@@ -8,8 +8,8 @@ from django.db import OperationalError, transaction
 
 from systemlog.models import SystemLog
 from systemlog.records.ids import instant_of
-from systemlog.search.time_walk import END_OF_TIME, START_OF_TIME
 from systemlog.storage import get_storage
+from systemlog.storage.calendar import BEGINNING, END
 from systemlog.storage.lookups import By, Lookup
 
 
@@ -29,7 +29,7 @@ def find_record(record_id: uuid.UUID) -> SystemLog | None:
             if transaction.get_connection(records.db).in_atomic_block:
                 raise
     # Plain SQL can store timestamps that Python cannot represent.
-    records = records.filter(timestamp__gte=START_OF_TIME, timestamp__lte=END_OF_TIME)
+    records = records.filter(timestamp__gte=BEGINNING, timestamp__lte=END)
     instant = instant_of(record_id)
     if instant is not None and (record := records.filter(timestamp__gte=instant).first()):
         return record

@@ -20,18 +20,9 @@ from systemlog.conf import conf
 from systemlog.search.budget import TimeBudget
 from systemlog.search.plan import FewRecords, Plan, TimeWalk, records_within
 from systemlog.search.position import Position, beyond, end_of_instant_before, start_of_instant, way_back
-from systemlog.search.time_walk import (
-    END_OF_TIME,
-    LONGEST_SLICE,
-    SMALLEST_SLICE,
-    START_OF_TIME,
-    just_after,
-    length,
-    slices_down,
-    slices_up,
-)
+from systemlog.search.time_walk import LONGEST_SLICE, SMALLEST_SLICE, just_after, length, slices_down, slices_up
 from systemlog.storage import BudgetSpent, get_storage
-from systemlog.storage.calendar import Span
+from systemlog.storage.calendar import BEGINNING, END, Span
 from systemlog.storage.lookups import Lookup
 
 MAX_PAGE_CHARACTERS = 8 * 2**20
@@ -118,11 +109,11 @@ class PageSearch:
         self._done: Span | None = None
         if backwards:
             self._start = _latest(plan.since, after and after.timestamp)
-            self._current = Span(self._start or START_OF_TIME, END_OF_TIME)
+            self._current = Span(self._start or BEGINNING, END)
         else:
             self._start = _earliest(plan.until, after and just_after(after.timestamp))
-            newest = min(self._start or END_OF_TIME, datetime.now(UTC))
-            self._current = Span(newest - min(step, newest - START_OF_TIME), self._start or END_OF_TIME)
+            newest = min(self._start or END, datetime.now(UTC))
+            self._current = Span(newest - min(step, newest - BEGINNING), self._start or END)
 
     @property
     def full(self) -> bool:
@@ -152,7 +143,7 @@ class PageSearch:
                     break
             self._done = span
             # Until the next slice is known, everything beyond this one counts as not searched.
-            self._current = Span(span.upper, END_OF_TIME) if self._backwards else Span(START_OF_TIME, span.lower)
+            self._current = Span(span.upper, END) if self._backwards else Span(BEGINNING, span.lower)
             if self.full:
                 break
         self._current = None
@@ -198,18 +189,18 @@ class PageSearch:
         if isinstance(strategy, FewRecords):
             few = self._few_records(strategy)
             if few is not None:
-                yield few, Span(START_OF_TIME, END_OF_TIME)
+                yield few, Span(BEGINNING, END)
                 return
         rest = strategy.rest if isinstance(strategy, TimeWalk) else None
         for span in self._slices():
             yield records_within(self._records, span), span
             # The newest slice is read without the lookup: a page that the newest partitions fill does not wait for
             # older ones, which another session may have locked.
-            if rest and span.lower > (since or START_OF_TIME):
+            if rest and span.lower > (since or BEGINNING):
                 lookup = rest._replace(since=since, until=span.lower)
                 found = self._storage.look_up(self._records, lookup, self._wanted())
                 if found is not None:
-                    yield found, Span(since or START_OF_TIME, span.lower)
+                    yield found, Span(since or BEGINNING, span.lower)
                     return
 
     def _slices(self) -> Iterator[Span]:

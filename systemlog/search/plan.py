@@ -15,9 +15,9 @@ from systemlog.models import Level, SystemLog
 from systemlog.search.filters import RollupFilter, record_conditions, rollup_filter
 from systemlog.search.parsing.query import Query
 from systemlog.search.rows import INSTANCES, Shape
-from systemlog.search.time_walk import END_OF_TIME, FIRST_SLICE, INDEXED_SLICE, LONGEST_SLICE, START_OF_TIME
+from systemlog.search.time_walk import FIRST_SLICE, INDEXED_SLICE, LONGEST_SLICE
 from systemlog.storage import get_storage
-from systemlog.storage.calendar import Span
+from systemlog.storage.calendar import BEGINNING, END, Span
 from systemlog.storage.lookups import By, Lookup
 
 SELECTIVE = (By.CORRELATION_ID, By.TRACE_ID, By.SUBJECT, By.USER_ID)
@@ -73,8 +73,8 @@ class Plan:
 
     def within(self, span: Span) -> QuerySet[SystemLog, Any]:
         """Return the records in the part of the span that lies within the bounds."""
-        lower = max(span.lower, self.since or START_OF_TIME)
-        upper = min(span.upper, self.until or END_OF_TIME)
+        lower = max(span.lower, self.since or BEGINNING)
+        upper = min(span.upper, self.until or END)
         return records_within(self.records, Span(lower, upper))
 
 
@@ -101,9 +101,9 @@ def records_within(records: QuerySet[SystemLog, Any], span: Span) -> QuerySet[Sy
     """
     partitions = get_storage(records.db).partition_spans()  # newest first
     bounds = {}
-    if span.lower > START_OF_TIME or not partitions or partitions[-1].lower == START_OF_TIME:
+    if span.lower > BEGINNING or not partitions or partitions[-1].lower == BEGINNING:
         bounds["timestamp__gte"] = span.lower
-    if span.upper < END_OF_TIME or not partitions or partitions[0].upper == END_OF_TIME:
+    if span.upper < END or not partitions or partitions[0].upper == END:
         bounds["timestamp__lt"] = span.upper
     return records.filter(**bounds)
 

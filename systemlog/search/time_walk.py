@@ -14,7 +14,7 @@ from math import inf
 
 from systemlog.records.ids import MICROSECOND
 from systemlog.storage import Storage
-from systemlog.storage.calendar import Span
+from systemlog.storage.calendar import BEGINNING, END, Span
 
 FIRST_SLICE = timedelta(hours=1)
 INDEXED_SLICE = timedelta(days=1)
@@ -39,9 +39,6 @@ A query locks each partition that it may touch, with all its indexes.
 MARGIN = 1.5
 """A slice is this many times as long as the missing records need, if they are as frequent as those found."""
 
-START_OF_TIME = datetime.min.replace(tzinfo=UTC)
-END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-
 
 def slices_down(
     storage: Storage,
@@ -54,13 +51,13 @@ def slices_down(
 
     `missing` returns how many records are still wanted, as a multiple of those that were found.
     """
-    top, floor = until or END_OF_TIME, since or START_OF_TIME
+    top, floor = until or END, since or BEGINNING
     partitions = storage.partition_spans()
     # The first slice also holds the records of the future.
     start = began_at = min(top, datetime.now(UTC))
     short = inf
     while True:
-        bottom = max(floor, start - step if start - START_OF_TIME > step else START_OF_TIME)
+        bottom = max(floor, start - step if start - BEGINNING > step else BEGINNING)
         touched = [partition for partition in partitions if partition.lower < top and partition.upper > bottom]
         if len(touched) > PARTITIONS_OF_A_SLICE:
             bottom = max(bottom, touched[PARTITIONS_OF_A_SLICE - 1].lower)
@@ -85,10 +82,10 @@ def slices_down(
 
 def slices_up(storage: Storage, since: datetime | None, until: datetime | None, step: timedelta) -> Iterator[Span]:
     """Yield the slices from `since` (or the oldest record) on to `until` (or the newest). The first is `step` long."""
-    bottom, ceiling = since or START_OF_TIME, until or END_OF_TIME
+    bottom, ceiling = since or BEGINNING, until or END
     partitions = storage.partition_spans()[::-1]
     while bottom < ceiling:
-        top = min(ceiling, bottom + step if END_OF_TIME - bottom > step else END_OF_TIME)
+        top = min(ceiling, bottom + step if END - bottom > step else END)
         touched = [partition for partition in partitions if partition.lower < top and partition.upper > bottom]
         if len(touched) > PARTITIONS_OF_A_SLICE:
             top = min(top, touched[PARTITIONS_OF_A_SLICE - 1].upper)
@@ -104,12 +101,12 @@ def length(span: Span) -> timedelta:
 
 def just_after(instant: datetime) -> datetime:
     """Return the next microsecond, or the instant itself at the end of the calendar."""
-    return instant + MICROSECOND if instant < END_OF_TIME else instant
+    return instant + MICROSECOND if instant < END else instant
 
 
 def just_before(instant: datetime) -> datetime:
     """Return the microsecond before, or the instant itself at the start of the calendar."""
-    return instant - MICROSECOND if instant > START_OF_TIME else instant
+    return instant - MICROSECOND if instant > BEGINNING else instant
 
 
 def _multiple(length: timedelta, times: float) -> timedelta:

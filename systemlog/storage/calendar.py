@@ -27,7 +27,6 @@ MERGED_ABOVE = 64
 Days of the present and months up to two years are about 60 partitions.
 """
 
-MICROSECOND = timedelta(microseconds=1)
 MERGED_AT_ONCE = 6
 """Partitions that one merge replaces: detaching each takes about 5 ms under a lock that inserts wait for."""
 

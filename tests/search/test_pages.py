@@ -23,8 +23,9 @@ from systemlog.search.pages import Page, find_page
 from systemlog.search.parsing.parameters import read_query
 from systemlog.search.plan import FewRecords, Plan, make_plan
 from systemlog.search.position import Position
-from systemlog.search.time_walk import END_OF_TIME, FIRST_SLICE, START_OF_TIME, slices_down
+from systemlog.search.time_walk import FIRST_SLICE, slices_down
 from systemlog.storage import Row, get_storage
+from systemlog.storage.calendar import BEGINNING, END
 from systemlog.storage.expressions import ContextHolds, HasTerm
 from systemlog.storage.lookups import By, Lookup
 from systemlog.storage.postgresql import lookup_functions
@@ -267,8 +268,8 @@ def test_years_without_a_record_are_no_work() -> None:
     SystemLog.objects.bulk_create([SystemLog(message="m", timestamp=at) for at in (old, datetime.now(UTC))])
     just_after = old + timedelta(microseconds=1)
     assert list(slices_down(get_storage(), None, None, FIRST_SLICE)) == [
-        (just_after, END_OF_TIME),
-        (START_OF_TIME, just_after),
+        (just_after, END),
+        (BEGINNING, just_after),
     ]
 
 

@@ -11,8 +11,7 @@ from systemlog.exceptions import SystemLogError
 from systemlog.models import SystemLogRollup
 from systemlog.search.counting.tally import Tally
 from systemlog.search.plan import Plan
-from systemlog.search.time_walk import END_OF_TIME, START_OF_TIME
-from systemlog.storage.calendar import Span
+from systemlog.storage.calendar import BEGINNING, END, Span
 from systemlog.storage.expressions import BinStart
 from systemlog.storage.rollup import HOUR
 
@@ -82,7 +81,7 @@ def make_histogram(plan: Plan, interval: timedelta | None = None) -> Histogram:
 
 def bucket_start(instant: datetime, interval: timedelta) -> datetime:
     """Return the start of the bucket that the instant lies in."""
-    return instant - (instant - START_OF_TIME) % interval
+    return instant - (instant - BEGINNING) % interval
 
 
 def count_buckets(span: Span, interval: timedelta) -> int:
@@ -109,7 +108,7 @@ def _count(plan: Plan, interval: timedelta) -> Tally:
 
 def _spread_hours(plan: Plan, interval: timedelta, tally: Tally) -> None:
     """Estimate the part that the budget did not reach: spread each hour of the roll-up evenly over its buckets."""
-    searched_until, since = tally.searched_until, plan.since or START_OF_TIME
+    searched_until, since = tally.searched_until, plan.since or BEGINNING
     if searched_until is None or plan.rollup is None:
         return
     bins = -(-HOUR // interval)
@@ -127,9 +126,9 @@ def _extent(plan: Plan) -> Span | None:
     Returns None if that is no time at all.
     """
     lower = plan.since
-    if lower is None or lower <= START_OF_TIME:
+    if lower is None or lower <= BEGINNING:
         lower = SystemLogRollup.objects.using(plan.records.db).aggregate(oldest=Min("hour"))["oldest"]
     if lower is None:
         return None
-    upper = min(plan.until or END_OF_TIME, datetime.now(UTC))
+    upper = min(plan.until or END, datetime.now(UTC))
     return Span(lower, upper) if lower < upper else None

@@ -7,8 +7,7 @@ from django.db.models import QuerySet
 from systemlog.models import SystemLogRollup
 from systemlog.search.filters import RollupFilter
 from systemlog.search.plan import Plan
-from systemlog.search.time_walk import END_OF_TIME, START_OF_TIME
-from systemlog.storage.calendar import Span
+from systemlog.storage.calendar import BEGINNING, END, Span
 from systemlog.storage.rollup import HOUR, OTHER, hour_of
 
 
@@ -18,13 +17,13 @@ def hours_and_edges(plan: Plan) -> tuple[Span | None, list[Span]]:
     The first value is None if the roll-up cannot answer the filters, or if no whole hour lies within the bounds; then
     the second value is the whole time of the search. The edge above the whole hours comes before the one below.
     """
-    span = Span(plan.since or START_OF_TIME, plan.until or END_OF_TIME)
+    span = Span(plan.since or BEGINNING, plan.until or END)
     if plan.rollup is None:
         return None, [span]
-    upper = hour_of(span.upper) if plan.until else END_OF_TIME
+    upper = hour_of(span.upper) if plan.until else END
     lower = hour_of(span.lower)
     if lower < span.lower:
-        lower = lower + HOUR if END_OF_TIME - lower > HOUR else END_OF_TIME
+        lower = lower + HOUR if END - lower > HOUR else END
     if lower >= upper:
         return None, [span]
     edges = [Span(upper, span.upper), Span(span.lower, lower)]

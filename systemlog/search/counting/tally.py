@@ -19,9 +19,9 @@ from systemlog.search.budget import TimeBudget
 from systemlog.search.counting.rollup_hours import hours_and_edges, mixed_hours, rollup_rows
 from systemlog.search.filters import RollupFilter
 from systemlog.search.plan import FewRecords, Plan
-from systemlog.search.time_walk import END_OF_TIME, LONGEST_SLICE, START_OF_TIME, slices_down
+from systemlog.search.time_walk import LONGEST_SLICE, slices_down
 from systemlog.storage import BudgetSpent, get_storage
-from systemlog.storage.calendar import Span
+from systemlog.storage.calendar import BEGINNING, END, Span
 from systemlog.storage.rollup import HOUR, hour_of, whole_hours
 
 FIRST_HOURS = timedelta(days=1)
@@ -69,7 +69,7 @@ class Tally:
             return
         # The newest first: the edge above the whole hours, the whole hours, the edge below.
         self._count_edges(rollup, (edge for edge in edges if edge.lower >= whole.upper))
-        upper = None if whole.upper == END_OF_TIME else whole.upper
+        upper = None if whole.upper == END else whole.upper
         reached = self._count_down(whole.lower, upper, FIRST_HOURS, lambda span: self._in_hours(rollup, span))
         if reached is not None:
             now = datetime.now(UTC)
@@ -84,7 +84,7 @@ class Tally:
         first_slice = LONGEST_SLICE if isinstance(self._plan.strategy, FewRecords) else FIRST_MINUTE
         reached = self._count_down(self._plan.since, self._plan.until, first_slice, self._in_records)
         if reached is not None:
-            self.searched_until = min(reached, self._plan.until or END_OF_TIME, datetime.now(UTC))
+            self.searched_until = min(reached, self._plan.until or END, datetime.now(UTC))
 
     def estimated_hours(self) -> Iterator[tuple[datetime, Key, int]]:
         """Yield the hours before `searched_until` from the roll-up: the hour, the key without its first column, and
@@ -92,7 +92,7 @@ class Tally:
         """
         if self.searched_until is None or self._plan.rollup is None:
             return
-        span = Span(hour_of(self._plan.since or START_OF_TIME), self.searched_until)
+        span = Span(hour_of(self._plan.since or BEGINNING), self.searched_until)
         rows = rollup_rows(self._plan, self._plan.rollup, span).values_list("hour", *self._key[1:])
         for hour, *key, number in rows.annotate(number=Sum("count")):
             yield hour, tuple(key), number
@@ -105,7 +105,7 @@ class Tally:
         count: Callable[[Span], Counter[Key]],
     ) -> datetime | None:
         """Count slice by slice, the newest first. Return how far back the budget went, None if to the end."""
-        reached = until or END_OF_TIME
+        reached = until or END
         try:
             with self._budget() as budget:
                 for span in slices_down(get_storage(self._plan.records.db), since, until, first_slice):

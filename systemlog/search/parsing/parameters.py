@@ -19,7 +19,8 @@ from systemlog.records.fields import unstorable
 from systemlog.records.levels import parse_level
 from systemlog.records.times import parse_timestamp
 from systemlog.search.parsing.query import Query
-from systemlog.search.time_walk import START_OF_TIME, just_after
+from systemlog.search.time_walk import just_after
+from systemlog.storage.calendar import BEGINNING
 
 CONTEXT_PREFIX = "context."
 MAX_CONTEXT_DOTS = 5
@@ -109,7 +110,7 @@ def read_time(text: str, now: datetime) -> datetime | None:
         try:
             return now - parse_duration(text[1:])
         except OverflowError:
-            return START_OF_TIME
+            return BEGINNING
         except ValueError:
             return None
     return parse_timestamp(_lost_plus.sub(r"+\1", text))

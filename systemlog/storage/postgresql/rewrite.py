@@ -18,10 +18,11 @@ from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
+from systemlog.records.ids import MICROSECOND
 from systemlog.records.row import COLUMN_LIST, TABLE
 from systemlog.storage import rollup
 from systemlog.storage.advisory_locks import LOCK_SQL, PARTITIONS_LOCK
-from systemlog.storage.calendar import BEGINNING, END, MICROSECOND, Span
+from systemlog.storage.calendar import BEGINNING, END, Span
 from systemlog.storage.conditions import ALL, NOTHING, Condition
 from systemlog.storage.partitions import Partition, PartitionInUse
 from systemlog.storage.postgresql import partitions

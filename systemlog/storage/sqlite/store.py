@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from django.utils.dateparse import parse_datetime
 
 from systemlog.records.context_json import UNREADABLE
 from systemlog.records.copy_text import texts
+from systemlog.records.ids import MICROSECOND
 from systemlog.records.ndjson import write_line
 from systemlog.records.row import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage import rollup
 from systemlog.storage.base import BudgetSpent, Storage
-from systemlog.storage.calendar import MICROSECOND, Span
+from systemlog.storage.calendar import BEGINNING, Span
 from systemlog.storage.checkpoints import CHECKPOINTS, Slice
 from systemlog.storage.conditions import Condition, expired
 from systemlog.storage.conflicts import OnConflict, by_key, conflicts_among, find
@@ -121,7 +122,7 @@ class SQLiteStorage(Storage):
         if oldest is None or newest is None:
             return []
         zone = self.connection.timezone
-        return [Span(oldest.replace(tzinfo=zone), newest.replace(tzinfo=zone) + timedelta(microseconds=1))]
+        return [Span(oldest.replace(tzinfo=zone), newest.replace(tzinfo=zone) + MICROSECOND)]
 
     def partition_spans(self) -> list[Span]:
         """Return an empty list: the table has no partitions."""
@@ -133,8 +134,8 @@ class SQLiteStorage(Storage):
             cursor.execute(f"SELECT max(timestamp) FROM {TABLE} WHERE timestamp < %s", [self._adapt(instant)])
             newest = parse_datetime(cursor.fetchone()[0] or "")
         if newest is None:
-            return datetime.min.replace(tzinfo=UTC)
-        return newest.replace(tzinfo=self.connection.timezone) + timedelta(microseconds=1)
+            return BEGINNING
+        return newest.replace(tzinfo=self.connection.timezone) + MICROSECOND
 
     def compact_rollup(self) -> int:
         """Count rare sources and categories together. Triggers update rows, so there is nothing to sum up."""
