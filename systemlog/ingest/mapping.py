@@ -20,15 +20,14 @@ from systemlog.exceptions import SystemLogError
 from systemlog.ingest.validation import CLOCK_SKEW
 from systemlog.journal import backends
 from systemlog.journal.lines import (
-    MAX_MESSAGE_BYTES,
     PLAIN_CHARACTERS,
     category_column,
     column,
     join_line,
 )
-from systemlog.journal.serialization import MAX_BYTES, NUL, TRUNCATED, clean, storable, walked
+from systemlog.journal.serialization import NUL, TRUNCATED, clean, storable, walked
 from systemlog.records.copy_text import NULL
-from systemlog.records.fields import MAX_CONTEXT_DEPTH
+from systemlog.records.fields import MAX_CONTEXT_BYTES, MAX_CONTEXT_DEPTH, MAX_MESSAGE_BYTES
 from systemlog.records.ids import MICROSECOND, derive_bits, key_at, new_key_bytes
 from systemlog.records.levels import LEVEL_COLUMNS
 from systemlog.redaction import redact_text
@@ -259,7 +258,7 @@ class LineMaker:
         )
 
 
-LARGE_BYTES = 4 * MAX_BYTES
+LARGE_BYTES = 4 * MAX_CONTEXT_BYTES
 """A message or context above this is cut roughly first. The rest is then redacted and cut like any other."""
 
 MAX_NODES = 10_000
@@ -283,7 +282,7 @@ def _context(context: dict[str, Any], cut: int) -> bytes:
     if not told or NUL in told or (b"null" in told and has_infinite(context)):
         told = walked(context)
         context = json.loads(told)
-    if len(told) <= MAX_BYTES and size <= LARGE_BYTES:
+    if len(told) <= MAX_CONTEXT_BYTES and size <= LARGE_BYTES:
         return told
     context = _marked(context, cut + max(size, len(told)))
     return storable(context, _dumped(context) or NUL)
@@ -303,11 +302,11 @@ def _pruned(value: Any, room: list[int]) -> Any:
     The copy is cut further, item by item, which would take minutes for millions of items.
     """
     room[0] -= 1
-    if isinstance(value, str) and len(value) > MAX_BYTES:
+    if isinstance(value, str) and len(value) > MAX_CONTEXT_BYTES:
         # Redact before cutting, because a part of a secret that is cut through would not be recognized.
-        return redact_text(value[:LARGE_BYTES])[:MAX_BYTES]
+        return redact_text(value[:LARGE_BYTES])[:MAX_CONTEXT_BYTES]
     if isinstance(value, dict):
-        return {name[:MAX_BYTES]: _pruned(each, room) for name, each in value.items() if room[0] > 0}
+        return {name[:MAX_CONTEXT_BYTES]: _pruned(each, room) for name, each in value.items() if room[0] > 0}
     if isinstance(value, list):
         return [_pruned(each, room) for each in islice(value, max(room[0], 0))]
     return value

@@ -18,10 +18,9 @@ from systemlog.conf import NAME, conf
 from systemlog.forking import run_after_fork
 from systemlog.journal.files import FilesJournal
 from systemlog.records.copy_text import encode, escape_text
+from systemlog.records.fields import MAX_TEXT_CHARACTERS
 from systemlog.records.row import Row
 from systemlog.redaction import Scan, Search, engine, redact_issued
-
-MAX_SOURCE_CHARACTERS = 200
 
 
 class Sink(Protocol):
@@ -136,7 +135,7 @@ def _find() -> WriterConfig:
     global _config  # noqa: PLW0603  (one per process)
     with _lock:
         if _config is None:
-            name = conf().SOURCE or socket.gethostname()[:MAX_SOURCE_CHARACTERS]
+            name = conf().SOURCE or socket.gethostname()[:MAX_TEXT_CHARACTERS]
             _config = WriterConfig(
                 _override or import_string(SINKS[kind()])(), escape_text(redact_issued(name)), *engine()
             )

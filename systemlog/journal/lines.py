@@ -12,15 +12,13 @@ from typing import Any
 from orjson import dumps
 
 from systemlog.journal.backends import WriterConfig
-from systemlog.journal.serialization import MAX_BYTES, NUL, clean, dump, json_default, named, storable
+from systemlog.journal.serialization import NUL, clean, dump, json_default, named, storable
 from systemlog.records.copy_text import NULL, escape, escape_text
+from systemlog.records.fields import MAX_CONTEXT_BYTES, MAX_MESSAGE_BYTES, MAX_TEXT_CHARACTERS
 from systemlog.redaction import SHORT_BYTES, redact_issued, redact_text, redact_value
 
-MAX_MESSAGE_BYTES = 64 * 1024
 PLAIN_CHARACTERS = MAX_MESSAGE_BYTES // 4
 """A message of at most this many characters cannot exceed `MAX_MESSAGE_BYTES` in UTF-8."""
-
-MAX_TEXT_CHARACTERS = 200
 
 
 def build_line(
@@ -47,7 +45,7 @@ def build_line(
     except (TypeError, ValueError, RecursionError):
         context_json = NUL
     # JSON escapes with a backslash whatever JSON or PostgreSQL cannot hold as it is.
-    if b"\\" in context_json or len(context_json) > MAX_BYTES:
+    if b"\\" in context_json or len(context_json) > MAX_CONTEXT_BYTES:
         context_json = storable(context, context_json)
     return join_line(
         config,

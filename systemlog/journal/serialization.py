@@ -20,16 +20,13 @@ import orjson
 from systemlog import compat
 from systemlog.correlation.access_log import cut_path
 from systemlog.journal import reentrancy
+from systemlog.records.fields import MAX_CONTEXT_BYTES, MAX_CONTEXT_DEPTH
 from systemlog.records.row import context_as_json
 from systemlog.redaction import has_secret, redact_value
 
-MAX_DEPTH = 20
-MAX_BYTES = 64 * 1024
-"""The largest context, in bytes of JSON. In a larger one each string and container is cut, and if need be the whole."""
-
 CUT_CHARACTERS = (16_000, 8000, 4000, 2000)
-"""Lengths to which the strings of a context that is too large are cut. The first length with which the context fits is
-used, so that short strings stay whole beside a long one."""
+"""Lengths to which the strings of a context are cut whose JSON exceeds `MAX_CONTEXT_BYTES`. The first length with which
+the context fits is used, so that short strings stay whole beside a long one."""
 
 CUT_ITEMS = 100
 """Items of a container that are kept where the shortest strings alone do not make the context fit."""
@@ -58,7 +55,7 @@ def storable(value: dict[str, Any], data: bytes) -> bytes:
     """
     if NUL in data:  # this may be only an escaped backslash before `u0000`; the slow path is right for that as well
         data = walked(value)
-    if len(data) <= MAX_BYTES:
+    if len(data) <= MAX_CONTEXT_BYTES:
         return data
     if has_secret(data):  # redact before cutting: of a secret that is cut in two, a part would stay
         value = cast(dict[str, Any], redact_value(json.loads(data)))
@@ -159,8 +156,8 @@ def _plain(value: Any, depth: int, above: frozenset[int], cut: int) -> Any:  # n
     if isinstance(value, Mapping | list | tuple | set | frozenset):
         if id(value) in above:
             return "<contains itself>"
-        if depth >= MAX_DEPTH:
-            return f"<{kind.__name__}, nested deeper than {MAX_DEPTH}>"
+        if depth >= MAX_CONTEXT_DEPTH:
+            return f"<{kind.__name__}, nested deeper than {MAX_CONTEXT_DEPTH}>"
         inside = above | {id(value)}
         if isinstance(value, Mapping):
             items = list(value.items())
@@ -200,7 +197,7 @@ def _shortened(value: dict[str, Any]) -> bytes:
     value = {name: value[name] for name in (TRUNCATED,) if name in value} | tracebacks | value
     for most in CUT_CHARACTERS:
         data = walked(value, cut=most)
-        if len(data) <= MAX_BYTES:
+        if len(data) <= MAX_CONTEXT_BYTES:
             return data
     beginning = data[:SHOWN_CHARACTERS].decode("utf-8", "ignore")
     kept: dict[str, Any] = {name: _cut(clean(text), SHOWN_CHARACTERS) for name, text in tracebacks.items()}
