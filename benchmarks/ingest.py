@@ -412,9 +412,9 @@ def post(server: SimpleNamespace, body: bytes) -> float:
     began = time.perf_counter()
     connection.request("POST", "/system/logs/", body, headers)
     answer = connection.getresponse()
-    said = json.loads(answer.read())
+    result = json.loads(answer.read())
     taken = time.perf_counter() - began
-    assert said["accepted"] == HTTP_RECORDS, said
+    assert result["accepted"] == HTTP_RECORDS, result
     connection.close()
     return taken
 

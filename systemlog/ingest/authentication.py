@@ -37,15 +37,15 @@ def authenticate(request: HttpRequest) -> Any:
     header = request.META.get("HTTP_AUTHORIZATION")
     if not header:
         raise ProtocolError(401, "A token is needed.", {"WWW-Authenticate": CHALLENGE})
-    shown = copy.copy(request)
-    setattr(shown, FOR_THE_JOURNAL, True)
+    copied = copy.copy(request)
+    setattr(copied, FOR_THE_JOURNAL, True)
     for scheme, token in _tokens(header):
         for authenticator in _authenticators():
-            drf_request = Request(shown)
+            drf_request = Request(copied)
             known_as = (authenticator.authenticate_header(drf_request) or "").partition(" ")[0]
             if not known_as or scheme not in ("", known_as.lower()):
                 continue
-            shown.META = {**request.META, "HTTP_AUTHORIZATION": f"{known_as} {token}"}
+            copied.META = {**request.META, "HTTP_AUTHORIZATION": f"{known_as} {token}"}
             try:
                 found = authenticator.authenticate(drf_request)
             except AuthenticationFailed:

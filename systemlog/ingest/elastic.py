@@ -65,7 +65,7 @@ class Elastic(Endpoint):
     protocol = "elastic"
 
     @staticmethod
-    def error_form(request: HttpRequest, status: int, text: str) -> HttpResponse:
+    def error_format(request: HttpRequest, status: int, text: str) -> HttpResponse:
         """Return an error object. 429 becomes 503: Elasticsearch's JavaScript client does not retry after 429."""
         return elastic_error(request, 503 if status == 429 else status, text)
 
@@ -79,7 +79,7 @@ class Elastic(Endpoint):
         elif first and not first.startswith("_") and rest:
             index = first
         else:
-            return self._told(request, path)
+            return self._answer_probe(request, path)
         if rest == ["_refresh"]:  # the helpers of the JavaScript client send this at the end
             check_method(request, "POST", "GET")
             return elastic_response(request, {"_shards": {"total": 1, "successful": 1, "failed": 0}})
@@ -96,16 +96,16 @@ class Elastic(Endpoint):
         check_may_write(user)
         return _single(request, LineMaker(user.get_username()), index, "/".join(rest[1:]))
 
-    def _told(self, request: HttpRequest, path: str) -> HttpResponse:
+    def _answer_probe(self, request: HttpRequest, path: str) -> HttpResponse:
         """Answer a request that clients make before they send documents."""
         if _setup.fullmatch(path):
             check_method(request, "GET", "HEAD", "PUT", "POST")
             return elastic_response(request, {} if request.method in ("GET", "HEAD") else {"acknowledged": True})
-        told = _TOLD.get(path)
-        if told is None:
+        answer = _PROBES.get(path)
+        if answer is None:
             raise ProtocolError(404, "There is no such path here.")
         check_method(request, "GET", "HEAD")
-        return elastic_response(request, told())
+        return elastic_response(request, answer())
 
 
 def _about() -> dict[str, Any]:
@@ -130,7 +130,7 @@ def _about() -> dict[str, Any]:
 
 _LICENSE = {"status": "active", "uid": "systemlog", "type": "basic", "mode": "basic"}
 
-_TOLD: dict[str, Callable[[], dict[str, Any]]] = {
+_PROBES: dict[str, Callable[[], dict[str, Any]]] = {
     "": _about,
     "_license": lambda: {"license": _LICENSE},
     "_xpack": lambda: {"license": _LICENSE, "features": {}},
@@ -239,10 +239,10 @@ class _Bulk:
         for line in lines:
             if len(self.items) >= MAX_ACTIONS:
                 raise BodyTooLarge
-            action, told = _action(line)
-            given = told.get("_index") or index_of_path
+            action, members = _action(line)
+            given = members.get("_index") or index_of_path
             index = given if isinstance(given, str) else ""
-            id_ = text_of(told.get("_id")) or ""
+            id_ = text_of(members.get("_id")) or ""
             if action == "delete":
                 self._refuse(action, index, id_, "delete is not supported: records are never changed.")
                 continue
@@ -319,6 +319,6 @@ def _action(line: bytes | TooLong) -> tuple[str, dict[str, Any]]:
             value = None
         if isinstance(value, dict):
             for action in ACTIONS:
-                if action in value and isinstance(told := value[action], dict | None):
-                    return action, told or {}
+                if action in value and isinstance(members := value[action], dict | None):
+                    return action, members or {}
     raise BodyBroken("An action line is no JSON, or names no action: index, create, update or delete.")

@@ -90,7 +90,7 @@ class Endpoint(View):
     """The protocol's name in `SYSTEMLOG["INGEST"]`."""
 
     @staticmethod
-    def error_form(request: HttpRequest, status: int, text: str) -> HttpResponse:
+    def error_format(request: HttpRequest, status: int, text: str) -> HttpResponse:
         """Return the response to an error in the protocol's format: by default one line of text."""
         return text_error(request, status, text)
 
@@ -118,7 +118,7 @@ class Endpoint(View):
 
     def answer_error(self, request: HttpRequest, error: ProtocolError) -> HttpResponse:
         """Return the response to an error, in the protocol's format."""
-        response = type(self).error_form(request, error.status, error.text)
+        response = type(self).error_format(request, error.status, error.text)
         for name, value in error.headers.items():
             response.headers[name] = value
         return mark(response)

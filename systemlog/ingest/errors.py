@@ -77,9 +77,9 @@ def find_error_format(request: HttpRequest) -> ErrorFormat | None:
             match = resolve(request.path_info, getattr(request, "urlconf", None) or settings.ROOT_URLCONF)
         except Resolver404:
             return None
-    kind = getattr(match.func, "view_class", None)
-    form: ErrorFormat | None = getattr(kind, "error_form", None)
-    return form
+    view_class = getattr(match.func, "view_class", None)
+    error_format: ErrorFormat | None = getattr(view_class, "error_format", None)
+    return error_format
 
 
 def mark(response: HttpResponse) -> HttpResponse:

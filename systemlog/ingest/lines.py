@@ -66,19 +66,19 @@ def _line_at_once(given: dict[str, object], maker: LineMaker) -> bytes | None:  
     if context is None:
         if "context" in given:
             return None
-        told = b"{}"
+        context_json = b"{}"
     else:
         if type(context) is not dict:
             return None
         try:
-            told = dumps(context)
+            context_json = dumps(context)
         except TypeError:
             return None
-        if b"null" in told and has_infinite(context):
+        if b"null" in context_json and has_infinite(context):
             return None
-        if len(told) > MAX_CONTEXT_BYTES or (b"\\" in told and NUL in told):
+        if len(context_json) > MAX_CONTEXT_BYTES or (b"\\" in context_json and NUL in context_json):
             return None
-        if is_too_deep(context, told):
+        if is_too_deep(context, context_json):
             return None
     key = _key(given, maker)
     if key is None:
@@ -90,7 +90,7 @@ def _line_at_once(given: dict[str, object], maker: LineMaker) -> bytes | None:  
         category_column(category),
         column(source) if source else b"",
         message.encode(),
-        told,
+        context_json,
         correlation_id,
         user_id,
         trace_id,

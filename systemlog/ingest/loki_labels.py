@@ -40,10 +40,10 @@ def _unquoted(quoted: str) -> str:
 
 
 def _character(match: re.Match[str]) -> str:
-    told = match[1]
-    if told[0] in "xuU" and len(told) > 1:
-        number = int(told[1:], 16)
+    escape = match[1]
+    if escape[0] in "xuU" and len(escape) > 1:
+        number = int(escape[1:], 16)
         return chr(number) if number <= 0x10FFFF else "\ufffd"
-    if len(told) == 3:
-        return chr(int(told, 8))
-    return _letters.get(told, told)
+    if len(escape) == 3:
+        return chr(int(escape, 8))
+    return _letters.get(escape, escape)

@@ -123,10 +123,13 @@ def depth_of(value: object) -> int:
     return depth
 
 
-def is_too_deep(value: object, told: bytes) -> bool:
-    """Whether a value is nested deeper than a context may be. `told` is its JSON, empty if orjson cannot write it."""
+def is_too_deep(value: object, context_json: bytes) -> bool:
+    """Whether a value is nested deeper than a context may be.
+
+    `context_json` is the JSON of the value, empty if orjson cannot write it.
+    """
     # There are no more levels than brackets.
-    few = told and told.count(b"{") + told.count(b"[") <= MAX_CONTEXT_DEPTH
+    few = context_json and context_json.count(b"{") + context_json.count(b"[") <= MAX_CONTEXT_DEPTH
     return not few and depth_of(value) > MAX_CONTEXT_DEPTH
 
 
@@ -194,28 +197,25 @@ class LineMaker:
         """
         if instant_us is None:
             key = new_key_bytes()
-        elif identity is None:
-            self.check_time(instant_us)
-            key = key_at(instant_us)
         else:
             self.check_time(instant_us)
-            key = key_at(instant_us, derive_bits(identity, ordinal))
+            key = key_at(instant_us, None if identity is None else derive_bits(identity, ordinal))
         plain = message.isprintable() and "\\" not in message and len(message) <= PLAIN_CHARACTERS
-        told_message = message.encode() if plain else clean(message).encode()
+        message_bytes = message.encode() if plain else clean(message).encode()
         cut = 0
-        if len(told_message) > MAX_MESSAGE_BYTES:
-            cut = len(told_message)
+        if len(message_bytes) > MAX_MESSAGE_BYTES:
+            cut = len(message_bytes)
             # Redact before cutting, because a part of a secret that is cut through would not be recognized.
-            told_message = redact_text(told_message[:LARGE_BYTES].decode("utf-8", "ignore")).encode()
-            told_message = told_message[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore").encode()
-        told = b"{}" if not context and not cut else _context(context, cut)
+            message_bytes = redact_text(message_bytes[:LARGE_BYTES].decode("utf-8", "ignore")).encode()
+            message_bytes = message_bytes[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore").encode()
+        context_json = b"{}" if not context and not cut else _context(context, cut)
         return self.join(
             key,
             level,
             category_column(category[:MAX_CATEGORY]) if category and not category.isspace() else b"general",
             column(source) if source else b"",
-            told_message,
-            told,
+            message_bytes,
+            context_json,
             column(correlation_id) if correlation_id else NULL,
             column(user_id) if user_id else NULL,
             column(trace_id) if trace_id else NULL,
@@ -272,19 +272,19 @@ def _context(context: dict[str, Any], cut: int) -> bytes:
     """Return the JSON of a context in a form that can be stored. `cut` is the size of a cut message, else 0."""
     if cut:
         context = _marked(context, cut)
-    told = _dumped(context)
-    if is_too_deep(context, told):
+    context_json = _dumped(context)
+    if is_too_deep(context, context_json):
         raise Refused(TOO_DEEP)
-    size = len(told)
+    size = len(context_json)
     if size > LARGE_BYTES:
         context = _pruned(context, [MAX_NODES])
-        told = _dumped(context)
-    if not told or NUL in told or (b"null" in told and has_infinite(context)):
-        told = walked(context)
-        context = json.loads(told)
-    if len(told) <= MAX_CONTEXT_BYTES and size <= LARGE_BYTES:
-        return told
-    context = _marked(context, cut + max(size, len(told)))
+        context_json = _dumped(context)
+    if not context_json or NUL in context_json or (b"null" in context_json and has_infinite(context)):
+        context_json = walked(context)
+        context = json.loads(context_json)
+    if len(context_json) <= MAX_CONTEXT_BYTES and size <= LARGE_BYTES:
+        return context_json
+    context = _marked(context, cut + max(size, len(context_json)))
     return storable(context, _dumped(context) or NUL)
 
 

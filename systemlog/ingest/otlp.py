@@ -34,7 +34,7 @@ class OTLPLogs(Endpoint):
     """`POST /v1/logs`."""
 
     protocol = "otlp"
-    error_form = staticmethod(otlp_error)
+    error_format = staticmethod(otlp_error)
 
     def respond(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Store the records of an ExportLogsServiceRequest."""

@@ -105,12 +105,12 @@ def add_ingest(result: dict[str, Any], generator: Any, request: Any, public: boo
 
 
 def _otlp(path: str) -> dict[str, Any]:
-    said = {JSON: OTLP_RESPONSE, PROTOBUF: BYTES}
+    answer = {JSON: OTLP_RESPONSE, PROTOBUF: BYTES}
     operation = _operation(
         "ingest_otlp_logs",
         "Write the records of an OpenTelemetry SDK or Collector",
         body={JSON: OBJECT, PROTOBUF: BYTES},
-        answers={"200": ("Taken; partialSuccess says what was not", said)},
+        answers={"200": ("Taken; partialSuccess says what was not", answer)},
         error={JSON: STATUS, PROTOBUF: BYTES},
     )
     return {path: {"post": operation}}
@@ -120,7 +120,7 @@ def _elastic(path: str) -> dict[str, Any]:
     bulk = {NDJSON: STRING, JSON: STRING}
     taken = {"200": ("An item for each action", {JSON: ELASTIC_BULK})}
     created = {"201": ("Taken", {JSON: ELASTIC_CREATED})}
-    told = {"200": ("What the server says it is", {JSON: OBJECT})}
+    about = {"200": ("What the server says it is", {JSON: OBJECT})}
     index, id_ = _parameter("index"), _parameter("id")
 
     def operation(name: str, summary: str, *parameters: Any, body: Any = None, answers: Any = None) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _elastic(path: str) -> dict[str, Any]:
 
     one = {JSON: OBJECT}
     paths = {
-        path: {"get": operation("about", "What clients of Elasticsearch ask first", answers=told)},
+        path: {"get": operation("about", "What clients of Elasticsearch ask first", answers=about)},
         f"{path}/{{index}}/_doc": {"post": operation("document", "Write a document", index, body=one, answers=created)},
     }
     # Clients use POST or PUT.
@@ -188,7 +188,7 @@ def _operation(
     error: dict[str, Any],
     needs_body: bool = True,
 ) -> dict[str, Any]:
-    responses = {status: _response(*told) for status, told in answers.items()}
+    responses = {status: _response(*answer) for status, answer in answers.items()}
     responses |= {status: _response(f"{text}; in the protocol's form", error) for status, text in ERRORS.items()}
     responses["400"]["x-problem-types"] = [BadRequest.problem_type.uri] if BadRequest.problem_type else []
     operation: dict[str, Any] = {"operationId": name, "summary": summary, "responses": responses}
