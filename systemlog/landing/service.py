@@ -1,7 +1,7 @@
 """The landing service: waits for the lock, then lands pass after pass, in a server's thread or a process of its own.
 
-Two threads work: one lands, and may hang with the database. The other flushes the journal to disk each second, and logs
-when landing hangs. Requests wait for neither.
+One thread lands, and may hang with the database. Another flushes the journal to disk each second, and logs when landing
+hangs. Each duty of the lander has a further thread. Requests wait for none of them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from systemlog.conf import conf
 from systemlog.journal import directory
 from systemlog.journal.directory import JournalUnusable
 from systemlog.journal.stderr import complain
+from systemlog.landing.duties import Duties
 from systemlog.landing.lander import BATCH_LINES, DatabaseDown, Lander
 from systemlog.landing.lock import LanderLock
 
@@ -82,6 +83,8 @@ class LandingService:
         ended = threading.Event()
         keeper = threading.Thread(target=self._keep, args=(lander, ended), name="systemlog journal", daemon=True)
         keeper.start()
+        duties = Duties()
+        duties.start()
         pause = POLL_S
         try:
             while not self._stop.is_set() and folder == directory.target_folder():
@@ -106,6 +109,7 @@ class LandingService:
                 lander.land_all()
         finally:
             ended.set()
+            duties.stop()
             connections.close_all()
 
     def _keep(self, lander: Lander, ended: threading.Event) -> None:
