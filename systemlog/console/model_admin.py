@@ -24,6 +24,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from systemlog.console import contexts, filter_links
+from systemlog.console.policy import protect
 from systemlog.correlation import get_correlation_id
 from systemlog.models import VIEW_PERMISSION, SystemLog
 from systemlog.problems import InvalidParameters
@@ -139,7 +140,7 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
     def _render(self, request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
         request.current_app = self.admin_site.name  # the namespace in which {% url %} resolves names
         context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
-        return TemplateResponse(request, template, context, status=status)
+        return protect(TemplateResponse(request, template, context, status=status))
 
     def _unavailable(self, request: HttpRequest, error: Exception) -> HttpResponse:
         logger.error("The admin could not read the log store.", exc_info=error, extra={"action": "admin_read_failed"})

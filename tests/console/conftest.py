@@ -1,15 +1,23 @@
-"""Clients of the admin."""
+"""Clients of the admin, and browsers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from tests.support.browser import Visit, running_browser, sessions_of, visit
 from tests.support.console import LIST, messages_of
+from tests.support.servers import Platform, Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+OpenWindow = Callable[..., AbstractContextManager[Visit]]
 
 
 @pytest.fixture
@@ -44,3 +52,26 @@ def ask(client: Client) -> Callable[[str], list[str]]:
         return messages_of(response)
 
     return send
+
+
+@pytest.fixture(scope="session")
+def sessions(shared_platform: Platform) -> dict[str, str]:
+    """The session keys of the shared platform's staff, by name: `reader`, `colleague`, `bystander`, `administrator`."""
+    return sessions_of(shared_platform)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A running Chromium, of one module only."""
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def window(browser: Browser, shared_server: Server, sessions: dict[str, str]) -> OpenWindow:
+    """A function that opens a window: `with window("reader", size=PHONE, scheme="dark") as visit: visit.open(…)`."""
+
+    def open_window(who: str = "reader", **how: Any) -> AbstractContextManager[Visit]:
+        return visit(browser, shared_server.url, sessions[who], **how)
+
+    return open_window

@@ -1,0 +1,176 @@
+"""Chromium on the pages of a running server, by Playwright.
+
+Playwright's synchronous interface keeps an event loop running in this thread, in which Django refuses to use its
+databases. So a browser lives no longer than the module that asks for it, and its tests change the server's database
+over HTTP or with `manage.py` only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.servers import Platform
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Response
+
+PROGRAM = shutil.which("chromium")
+DESKTOP = (1400, 900)
+PHONE = (390, 844)
+SIZES = {"desktop": DESKTOP, "phone": PHONE}
+SCHEMES = ("light", "dark")
+
+SHARED_FLAGS = ("--disable-dev-shm-usage", "--force-color-profile=srgb")
+
+PEOPLE = """
+import json
+from importlib import import_module
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import Permission, User
+from django.db.models import Q
+
+sessions = {}
+of_the_log = Permission.objects.filter(content_type__app_label="systemlog")
+for name, permissions in {
+    "reader": of_the_log.filter(Q(codename="view_systemlog") | Q(content_type__model__contains="view")),
+    "colleague": of_the_log.filter(Q(codename="view_systemlog") | Q(content_type__model__contains="view")),
+    "bystander": of_the_log.none(),
+    "administrator": of_the_log.none(),
+}.items():
+    user = User.objects.create_user(name, is_staff=True, is_superuser=name == "administrator")
+    user.user_permissions.set(permissions)
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    sessions[name] = session.session_key
+print(json.dumps(sessions))
+"""
+"""Staff: two who may read the log and save views, one who may not, and a superuser."""
+
+COLLECT_VIOLATIONS = """
+window.violations = [];
+addEventListener("securitypolicyviolation", event =>
+    violations.push(`${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
+"""
+
+
+def sessions_of(platform: Platform) -> dict[str, str]:
+    """Create the staff of `PEOPLE`, and give the session key of each."""
+    keys: dict[str, str] = json.loads(platform.manage("shell", "--verbosity=0", "--command", PEOPLE).stdout)
+    return keys
+
+
+@contextlib.contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Yield a started Chromium. Skips the test where there is none."""
+    if PROGRAM is None:
+        pytest.skip("no browser: install Debian's package chromium")
+    pytest.importorskip("playwright", reason="no Playwright: install requirements.txt")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=list(SHARED_FLAGS), chromium_sandbox=False)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Visit:
+    """A browser window of one person, and everything that went wrong in its pages."""
+
+    page: Page
+    url: str
+    """The server's."""
+
+    problems: list[str] = field(default_factory=list)
+    """Errors on the console, uncaught exceptions and requests to other servers."""
+
+    def __post_init__(self) -> None:
+        self.page.add_init_script(COLLECT_VIOLATIONS)
+        self.page.on("console", lambda message: self._note(message.type == "error", f"console: {message.text}"))
+        self.page.on("pageerror", lambda error: self._note(True, f"exception: {error}"))
+        self.page.on("request", lambda request: self._note(self._is_foreign(request.url), f"foreign: {request.url}"))
+
+    def open(self, path: str) -> Response:
+        """Go to a page of the server."""
+        response = self.page.goto(self.url + path)
+        assert response is not None
+        return response
+
+    def axe(self, *selectors: str) -> list[str]:
+        """What axe finds wrong in the given elements (`main`, if none is named): the rule, and where it is broken."""
+        self.page.evaluate(axe_source())
+        found: dict[str, Any] = self.page.evaluate(
+            "async where => (await axe.run({include: where.map(each => [each])}, {resultTypes: ['violations']}))",
+            list(selectors or ("main",)),
+        )
+        return [
+            f"{violation['id']}: {node['target']} {node.get('failureSummary', '')}"
+            for violation in found["violations"]
+            for node in violation["nodes"]
+        ]
+
+    def check(self) -> None:
+        """Fail if something went wrong that a test did not take out of `problems`."""
+        violations = self.page.evaluate("window.violations ?? []")
+        assert self.problems == []
+        assert violations == []
+
+    def has_no_sideways_scroll(self) -> bool:
+        """Whether the page fits the width of the window."""
+        fits: bool = self.page.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+            " && [...document.querySelectorAll('main')].every(each => each.scrollWidth <= each.clientWidth)"
+        )
+        return fits
+
+    def _note(self, wrong: bool, text: str) -> None:
+        if wrong:
+            self.problems.append(text)
+
+    def _is_foreign(self, url: str) -> bool:
+        return not url.startswith((self.url + "/", "data:", "blob:", "about:"))
+
+
+@contextlib.contextmanager
+def visit(
+    browser: Browser, url: str, session: str, *, size: tuple[int, int] = DESKTOP, scheme: Any = "light"
+) -> Iterator[Visit]:
+    """A window of somebody who is logged in; at the end nothing must have gone wrong in it."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        has_touch=size == PHONE,
+        locale="en-US",
+        timezone_id="UTC",
+    )
+    try:
+        context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
+        visited = Visit(context.new_page(), url)
+        yield visited
+        visited.check()
+    finally:
+        context.close()
+
+
+def axe_source() -> str:
+    """The script of axe-core, from the package that carries it."""
+    spec = importlib.util.find_spec("axe_playwright_python")
+    if spec is None or spec.origin is None:
+        pytest.skip("no axe-core: install requirements.txt")
+    return (Path(spec.origin).parent / "axe.min.js").read_text()
