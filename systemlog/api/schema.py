@@ -19,7 +19,7 @@ from systemlog.compat import map_fields
 from systemlog.models import Level
 from systemlog.records.fields import MAX_TEXT_CHARACTERS
 from systemlog.search.counting.histogram import AUTOMATIC_BUCKETS, MAX_BUCKETS
-from systemlog.search.parsing.parameters import PARAMETERS
+from systemlog.search.parsing.rules import EXCLUDING, MAX_TYPED_CHARACTERS, PARAMETERS
 
 NOT_BLANK = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
 BLANK_IF_EMPTY = r"^([^\u0000]*[^\u0000\s][^\u0000]*)?$"
@@ -138,6 +138,19 @@ class RecordOrKeySchema(OpenApiSerializerExtension):
         return {"anyOf": [auto_schema.resolve_serializer(each, direction).ref for each in either]}
 
 
+class FacetsOrManySchema(OpenApiSerializerExtension):
+    """The schema of `FacetsOrManySerializer`."""
+
+    target_class = "systemlog.api.serializers.FacetsOrManySerializer"
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
+        """Return either schema."""
+        from systemlog.api.serializers import FacetsSerializer, ManyFacetsSerializer
+
+        either = (FacetsSerializer(), ManyFacetsSerializer())
+        return {"oneOf": [auto_schema.resolve_serializer(each, direction).ref for each in either]}
+
+
 class RecordOrRecordsSchema(OpenApiSerializerExtension):
     """The schema of `RecordOrRecordsSerializer`."""
 
@@ -168,14 +181,19 @@ def _parameter(name: str, schema: dict[str, Any], description: str, *, repeatabl
     return OpenApiParameter(name, schema, description=description, explode=repeatable or None)
 
 
-SCHEMAS: dict[str, dict[str, Any]] = {"level": LEVEL, "min_level": LEVEL, "q": {"type": "string", "pattern": NO_NUL}}
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "level": LEVEL,
+    "min_level": LEVEL,
+    "q": {"type": "string", "pattern": NO_NUL},
+    "query": {"type": "string", "pattern": NO_NUL, "maxLength": MAX_TYPED_CHARACTERS},
+}
 """The schemas of the filters that are not plain text."""
 
 CONTEXT_PARAMETER = OpenApiParameter(
     "context",
     {"type": "object", "propertyNames": {"pattern": r"^context\..+"}, "additionalProperties": {"type": "string"}},
     description="Members of `context`, each a parameter of its own: `context.order.id=7`. Dots go deeper or are part "
-    "of a key; a value is compared as text and as JSON.",
+    "of a key; a value is compared as text and as JSON. `context.order.id!=7` excludes.",
     style="form",
     explode=True,
 )
@@ -183,6 +201,16 @@ FILTER_PARAMETERS = [
     *(
         _parameter(name, SCHEMAS.get(name, TEXT), each.description, repeatable=each.repeatable)
         for name, each in PARAMETERS.items()
+    ),
+    *(
+        _parameter(
+            name + EXCLUDING,
+            SCHEMAS.get(name, TEXT),
+            f"Excludes what `{name}` would find: `{name}!=x`; repeatable. A record without a value stays.",
+            repeatable=True,
+        )
+        for name, each in PARAMETERS.items()
+        if each.excludes
     ),
     _parameter("since", TIME, f"Not before this, and not after `until`. {TIME_HELP}"),
     _parameter("until", TIME, f"Not after this. {TIME_HELP}"),
@@ -208,7 +236,13 @@ HISTOGRAM_PARAMETERS = [
     ),
 ]
 FACET_PARAMETERS = [
-    OpenApiParameter("field", {"type": "string", "enum": list(FACETS)}, required=True, description="What to count by."),
+    OpenApiParameter(
+        "field",
+        {"type": "array", "items": {"type": "string", "enum": list(FACETS)}, "minItems": 1, "uniqueItems": True},
+        required=True,
+        description="What to count by. With several, the answer has one object for each, in their order.",
+        explode=True,
+    ),
     *FILTER_PARAMETERS,
 ]
 EXPORT_PARAMETERS = [

@@ -111,6 +111,16 @@ class FacetsSerializer(CountSerializer):
     other = serializers.IntegerField(help_text="How many records have a value that is not named here.")
 
 
+class ManyFacetsSerializer(serializers.Serializer[Any]):
+    """Records by the values of several fields, in the order in which the fields were given."""
+
+    facets = FacetsSerializer(many=True)
+
+
+class FacetsOrManySerializer(serializers.Serializer[Any]):
+    """Records by value: of one field, or of several."""
+
+
 class RecordErrorSerializer(serializers.Serializer[Any]):
     """An error in one field."""
 

@@ -14,11 +14,11 @@ from rest_framework.response import Response
 from systemlog.api.base import LogView
 from systemlog.api.permissions import SystemLogPermission
 from systemlog.api.schema import FACET_PARAMETERS, FACETS, HISTOGRAM_PARAMETERS, MAX_VALUES
-from systemlog.api.serializers import FacetsSerializer, HistogramSerializer
+from systemlog.api.serializers import FacetsOrManySerializer, HistogramSerializer
 from systemlog.problems import ContentNegotiation, InvalidParameters
 from systemlog.records.durations import format_duration, parse_duration
 from systemlog.records.times import represent_time
-from systemlog.search.counting.facets import count_facets
+from systemlog.search.counting.facets import Facets, count_facets_of
 from systemlog.search.counting.histogram import TooManyBuckets, make_histogram
 from systemlog.search.parsing.parameters import read_query
 from systemlog.search.plan import make_plan
@@ -74,28 +74,35 @@ class FacetsView(LogView):
     @extend_schema(
         operation_id="system_logs_facets",
         summary="Count records by level, category or source",
-        description="The values, the most frequent first.",
+        description="The values, the most frequent first. Several fields share the time budget of one search, and the "
+        'answer is `{"facets": [...]}`, with one object for each field.',
         parameters=FACET_PARAMETERS,
-        responses={200: FacetsSerializer},
+        responses={200: FacetsOrManySerializer},
     )
     def get(self, request: Request) -> Response:
-        """Return the values, the most frequent first."""
+        """Return the values of one field, the most frequent first; or of several."""
         parameters = request.query_params
-        query = read_query(parameters, known={*TIMES, "field"}, now=timezone.now())
-        field = parameters.get("field")
-        if field not in FACETS:
+        query = read_query(parameters, known={*TIMES, "field"}, now=timezone.now(), repeatable={"field"})
+        fields = parameters.getlist("field")
+        if not fields or not set(fields) <= set(FACETS):
             raise InvalidParameters({"field": f"This must be one of {', '.join(FACETS)}."})
-        found = count_facets(make_plan(query), field)
-        shown, others = found.values[:MAX_VALUES], found.values[MAX_VALUES:]
-        body: dict[str, Any] = {
-            "field": field,
-            "values": [{"value": value, "count": number} for value, number in shown],
-            "other": found.other + sum(number for _, number in others),
-            "approximate": found.approximate,
-            "complete": found.searched_until is None,
-            "searched_until": found.searched_until and represent_time(found.searched_until),
-        }
-        return Response(body)
+        if len(set(fields)) < len(fields):
+            raise InvalidParameters({"field": "Each field may be given once."})
+        plan = make_plan(query)
+        facets = [_represent(field, found) for field, found in zip(fields, count_facets_of(plan, fields), strict=True)]
+        return Response({"facets": facets} if len(facets) > 1 else facets[0])
+
+
+def _represent(field: str, found: Facets) -> dict[str, Any]:
+    shown, others = found.values[:MAX_VALUES], found.values[MAX_VALUES:]
+    return {
+        "field": field,
+        "values": [{"value": value, "count": number} for value, number in shown],
+        "other": found.other + sum(number for _, number in others),
+        "approximate": found.approximate,
+        "complete": found.searched_until is None,
+        "searched_until": found.searched_until and represent_time(found.searched_until),
+    }
 
 
 def _read_interval(parameters: QueryDict) -> timedelta | None:

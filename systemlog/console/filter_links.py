@@ -12,7 +12,8 @@ from typing import NamedTuple
 from django.http import QueryDict
 
 from systemlog.models import Level, SystemLog
-from systemlog.search.parsing.parameters import CONTEXT_PREFIX, PARAMETERS
+from systemlog.search.parsing.query import CONTEXT_PREFIX
+from systemlog.search.parsing.rules import EXCLUDING, PARAMETERS, excludes
 
 TIMES = {
     "-15m": "Last 15 minutes",
@@ -75,7 +76,7 @@ def without_empty(query: QueryDict) -> QueryDict:
 
 def known_parameters(query: QueryDict) -> QueryDict:
     """Return the parameters that filter the list. Links and fields of the page do not repeat a mistyped one."""
-    names = {*PARAMETERS, *FIELDS}
+    names = {*PARAMETERS, *FIELDS, *(name + EXCLUDING for name in PARAMETERS if excludes(name))}
     return _copy((name, value) for name, value in _pairs(query) if name in names or name.startswith(CONTEXT_PREFIX))
 
 

@@ -119,11 +119,16 @@ class InvalidParameters(ProblemException):
     default_detail = _("Invalid input.")
 
     def __init__(
-        self, parameters: Mapping[str, str | Sequence[str]], *, headers: Mapping[str, str] | None = None
+        self,
+        parameters: Mapping[str, str | Sequence[str | FieldError]],
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(headers=headers)
         self.errors = [
-            FieldError(detail=str(detail), code=getattr(detail, "code", None) or "invalid", parameter=name)
+            detail
+            if isinstance(detail, FieldError)
+            else FieldError(detail=str(detail), code=getattr(detail, "code", None) or "invalid", parameter=name)
             for name, details in parameters.items()
             for detail in ([details] if isinstance(details, str | Promise) else details)
         ] or [FieldError(detail=str(self.default_detail), code="invalid")]

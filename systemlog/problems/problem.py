@@ -41,16 +41,22 @@ class FieldError(NamedTuple):
     pointer: str | None = None
     parameter: str | None = None
     header: str | None = None
+    column: int | None = None
+    """Where the error is in the value of the query parameter: the first character, counted from 1."""
+    length: int | None = None
+    """How many characters from there on are wrong."""
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, str | int]:
         """Return the entry for `errors`, without the places that are None."""
-        entry = {"detail": self.detail, "code": self.code}
+        entry: dict[str, str | int] = {"detail": self.detail, "code": self.code}
         if self.pointer is not None:
             entry["pointer"] = self.pointer
         if self.parameter is not None:
             entry["parameter"] = self.parameter
         if self.header is not None:
             entry["header"] = self.header
+        if self.column is not None and self.length is not None:
+            entry["column"], entry["length"] = self.column, self.length
         return entry
 
 
@@ -122,4 +128,5 @@ def _is_error(entry: object) -> bool:
 
 def _read_error(entry: Mapping[str, Any]) -> FieldError:
     places = {name: entry[name] for name in PLACES if isinstance(entry.get(name), str)}
-    return FieldError(detail=entry["detail"], code=str(entry.get("code", "")), **places)
+    spans = {name: entry[name] for name in ("column", "length") if type(entry.get(name)) is int}
+    return FieldError(detail=entry["detail"], code=str(entry.get("code", "")), **places, **spans)

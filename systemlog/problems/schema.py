@@ -54,6 +54,12 @@ PROBLEM_SCHEMA: dict[str, Any] = {
                     "pointer": {"type": "string", "description": "JSON Pointer into the body, as a URI fragment."},
                     "parameter": {"type": "string", "description": "Name of the query parameter."},
                     "header": {"type": "string", "description": "Name of the header."},
+                    "column": {
+                        "type": "integer",
+                        "minimum": 1,
+                        "description": "The first wrong character of the query parameter, counted from 1.",
+                    },
+                    "length": {"type": "integer", "minimum": 1, "description": "How many characters are wrong."},
                 },
                 "required": ["detail", "code"],
             },

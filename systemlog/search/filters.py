@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import reduce
 from itertools import combinations, pairwise
+from operator import or_
 from typing import Any
 
 from django.db.models import Q
@@ -14,8 +16,8 @@ from django.db.models import Q
 from systemlog.models import Level
 from systemlog.records.fields import MAX_CONTEXT_DEPTH
 from systemlog.records.strict_json import Malformed, read_json
-from systemlog.search.parsing.query import Query
-from systemlog.storage.expressions import ContextHolds, HasTerm
+from systemlog.search.parsing.query import CONTEXT_PREFIX, MESSAGE, Constraint, Query
+from systemlog.storage.expressions import BeginsWith, ContextHolds, HasTerm
 
 EQUAL = ("correlation_id", "user_id", "trace_id", "source", "subject")
 """The filters that compare a column of the same name with one value."""
@@ -41,16 +43,21 @@ def record_conditions(query: Query) -> list[Any]:
     if query.min_level:
         conditions.append(Q(level__in=Level.from_severity(query.min_level)))
     if query.categories:
-        conditions.append(_category_condition(query))
+        conditions.append(_category_condition(query.categories))
     conditions += [Q((name, getattr(query, name))) for name in EQUAL if getattr(query, name)]
     conditions += [HasTerm("message", term) for term in query.terms]
     conditions += [_context_condition(path, text) for path, text in query.context]
+    conditions += [_condition(each) for each in query.any_of]
+    conditions += [~_condition(each) for each in query.none_of]
     return conditions
 
 
 def rollup_filter(query: Query) -> RollupFilter | None:
     """Return the same filters for the roll-up, or None if they ask for more than level, category and source."""
-    if not query.filters <= {"levels", "min_level", "categories", "source"}:
+    if not query.filters <= {"levels", "min_level", "categories", "source", "any_of", "none_of"}:
+        return None
+    constrained = {each.field for each in query.constraints}
+    if not constrained <= {"level", "category", "source"}:
         return None
     condition = Q()
     if query.levels:
@@ -58,19 +65,37 @@ def rollup_filter(query: Query) -> RollupFilter | None:
     if query.min_level:
         condition &= Q(level__in=Level.from_severity(query.min_level))
     if query.categories:
-        condition &= _category_condition(query)
+        condition &= _category_condition(query.categories)
     if query.source:
         condition &= Q(source=query.source)
-    return RollupFilter(condition, names_values=bool(query.categories or query.source))
+    for each in query.any_of:
+        condition &= _condition(each)
+    for each in query.none_of:
+        condition &= ~_condition(each)
+    return RollupFilter(condition, bool(query.categories or query.source or constrained & {"category", "source"}))
 
 
-def _category_condition(query: Query) -> Q:
-    """Return the condition that the category is one of the query's; one that ends in `*` is all that begin so."""
-    condition = Q(category__in=[name for name in query.categories if not name.endswith("*")])
-    for name in query.categories:
-        if name.endswith("*"):
-            condition |= Q(category__startswith=name.removesuffix("*"))
-    return condition
+def _condition(constraint: Constraint) -> Q:
+    """Return the condition that a record has one of the values. Its negation is true of a record that has no value."""
+    field, values = constraint.field, constraint.values
+    if field == "category":
+        return _category_condition(values)
+    if field == MESSAGE:
+        return _any_of(Q(HasTerm("message", value)) for value in values)
+    if field.startswith(CONTEXT_PREFIX):
+        return _any_of(_context_condition(field.removeprefix(CONTEXT_PREFIX), value) for value in values)
+    return Q((f"{field}__in", values))
+
+
+def _any_of(conditions: Iterable[Q]) -> Q:
+    return reduce(or_, conditions)
+
+
+def _category_condition(names: Iterable[str]) -> Q:
+    """Return the condition that the category is one of these; one that ends in `*` is all that begin so."""
+    exact = [name for name in names if not name.endswith("*")]
+    beginnings = [Q(BeginsWith("category", name[:-1])) for name in names if name.endswith("*")]
+    return _any_of([*([Q(category__in=exact)] if exact else []), *beginnings])
 
 
 def _context_condition(path: str, text: str) -> Q:

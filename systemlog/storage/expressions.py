@@ -29,8 +29,7 @@ class HasTerm(Func):
     conditional = True
 
     def __init__(self, expression: str, term: str) -> None:
-        escaped = term.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        super().__init__(F(expression), Value(f"%{escaped}%", TextField()))
+        super().__init__(F(expression), Value(f"%{_pattern(term)}", TextField()))
         self.term = term
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
@@ -45,6 +44,28 @@ class HasTerm(Func):
         lowered = self.copy()
         lowered.set_source_expressions([self.source_expressions[0], Value(self.term.lower(), TextField())])
         return lowered.as_sql(compiler, connection, function="systemlog_has_term", **context)
+
+
+class BeginsWith(Func):
+    """Whether the text begins with `prefix`, in the same case. Django's `startswith` ignores case on SQLite."""
+
+    output_field = BooleanField()
+    conditional = True
+
+    def __init__(self, expression: str, prefix: str) -> None:
+        super().__init__(F(expression), Value(_pattern(prefix), TextField()))
+        self.prefix = prefix
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """Use LIKE, whose selectivity the planner can estimate."""
+        return self.as_sql(compiler, connection, template="(%(expressions)s)", arg_joiner=" LIKE ", **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """Use GLOB, which an index can answer."""
+        globbing = self.copy()
+        pattern = re.sub(r"([*?\[])", r"[\1]", self.prefix) + "*"
+        globbing.set_source_expressions([self.source_expressions[0], Value(pattern, TextField())])
+        return globbing.as_sql(compiler, connection, template="(%(expressions)s)", arg_joiner=" GLOB ", **context)
 
 
 class ContextHolds(Func):
@@ -72,6 +93,12 @@ class ContextHolds(Func):
         sql = f"CASE WHEN ({has_words}) OR instr({document}, %s) THEN {held} ELSE 0 END"
         words = [each for word in self.words for each in (*params, word)]
         return sql, (*words, *params, ESCAPE, *held_params)
+
+
+def _pattern(text: str) -> str:
+    """Return the pattern of LIKE for texts that begin with `text`."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"{escaped}%"
 
 
 def words_of(wanted: Any) -> set[str]:

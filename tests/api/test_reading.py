@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from systemlog.models import SystemLog
 from systemlog.search.parsing.cursors import BadCursor, Cursor
-from systemlog.search.parsing.parameters import EMPTY, NOT_A_LEVEL, NOT_A_TIME, NUL, TOO_MANY_TERMS
+from systemlog.search.parsing.rules import EMPTY, NOT_A_LEVEL, NOT_A_TIME, NUL, TOO_MANY_TERMS
 from systemlog.search.position import Position
 from systemlog.storage import Row, get_storage
 

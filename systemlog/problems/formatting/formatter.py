@@ -187,11 +187,7 @@ class ProblemFormatter(ExceptionFormatter):
 
     def _checked_parameter(self, error: FieldError) -> FieldError:
         value = self.request.GET.get(error.parameter or "")
-        return FieldError(
-            detail=self._translate(safe_detail(error.detail, error.code, value, self._language)),
-            code=error.code,
-            parameter=error.parameter,
-        )
+        return error._replace(detail=self._translate(safe_detail(error.detail, error.code, value, self._language)))
 
     def _texts(self, place: Place, value: object) -> tuple[str, str]:
         code = str(getattr(place.detail, "code", None) or "invalid")

@@ -32,12 +32,15 @@ FIRST_MINUTE = timedelta(minutes=1)
 answer always has the newest part.
 """
 
+LEAST_S = 0.25
+"""The first slice may take this long even if the budget is shorter, so that an answer always has the newest part."""
+
 Key = tuple[Any, ...]
 Expressions = dict[str, Any]
 
 
 class Tally:
-    """Counts by a key, within `SEARCH_TIMEOUT_S` from its creation on.
+    """Counts by a key, within `budget_s` (by default `SEARCH_TIMEOUT_S`) from its creation on.
 
     `key` names the columns to count by; `of_records` and `of_hours` are expressions for those that are no columns of
     the log or of the roll-up. `searched_until` is how far back the count came, None if to the end. `approximate` is
@@ -51,11 +54,13 @@ class Tally:
         *,
         of_records: Expressions | None = None,
         of_hours: Expressions | None = None,
+        budget_s: float | None = None,
     ) -> None:
         self._plan = plan
         self._key = key
         self._of_records, self._of_hours = of_records or {}, of_hours or {}
-        self._deadline = time.monotonic() + conf().SEARCH_TIMEOUT_S
+        self._deadline = time.monotonic() + (conf().SEARCH_TIMEOUT_S if budget_s is None else budget_s)
+        self._begun = False
         self.counts: Counter[Key] = Counter()
         self.searched_until: datetime | None = None
         self.approximate = False
@@ -107,11 +112,13 @@ class Tally:
         """Count slice by slice, the newest first. Return how far back the budget went, None if to the end."""
         reached = until or END
         try:
-            with self._budget() as budget:
+            with self._budget(0.0 if self._begun else LEAST_S) as budget:
                 for span in slices_down(get_storage(self._plan.records.db), since, until, first_slice):
+                    if self._begun and time.monotonic() >= self._deadline:
+                        raise BudgetSpent
                     budget.check()
                     self.counts.update(count(span))
-                    reached = span.lower
+                    self._begun, reached = True, span.lower
         except BudgetSpent:
             return reached
         return None
@@ -133,9 +140,9 @@ class Tally:
         self.approximate = True
 
     @contextmanager
-    def _budget(self) -> Iterator[TimeBudget]:
-        """A block of statements that may take the time that is left."""
-        left = self._deadline - time.monotonic()
+    def _budget(self, least_s: float = 0.0) -> Iterator[TimeBudget]:
+        """A block of statements that may take the time that is left, or `least_s` if that is more."""
+        left = max(self._deadline - time.monotonic(), least_s)
         if left <= 0:
             raise BudgetSpent
         with get_storage(self._plan.records.db).budget() as allow:

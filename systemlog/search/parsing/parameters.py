@@ -1,91 +1,58 @@
-"""The query parameters of the log API: a table of the filters, and how a URL's parameters become a `Query`.
+"""The query parameters of the log API, and how those of a URL become a `Query`.
 
 An unknown parameter is an error, like a bad value: a search with a mistyped filter must not answer with all records.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from django.http import QueryDict
 
 from systemlog.models import Level
-from systemlog.problems import InvalidParameters
-from systemlog.records.durations import parse_duration
+from systemlog.problems import FieldError, InvalidParameters
 from systemlog.records.fields import unstorable
 from systemlog.records.levels import parse_level
-from systemlog.records.times import parse_timestamp
-from systemlog.search.parsing.query import Query
+from systemlog.search.parsing import rules
+from systemlog.search.parsing.query import CONTEXT_PREFIX, MESSAGE, Constraint, Query
+from systemlog.search.parsing.rules import EXCLUDING, PARAMETERS, TEXTS
+from systemlog.search.parsing.typed import Typed, read_typed
 from systemlog.search.time_walk import just_after
-from systemlog.storage.calendar import BEGINNING
 
-CONTEXT_PREFIX = "context."
-MAX_CONTEXT_DOTS = 5
-"""Each dot doubles the number of paths to look for, because it goes a level deeper or is part of a key."""
-
-MAX_CONTEXT_FILTERS = 5
-MAX_TERMS = 20
-MAX_TERM_CHARACTERS = 1000
 SHOWN_CHARACTERS = 100
 """An error message repeats at most this much of a parameter's name."""
 
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter that filters on a column. `takes_level` is true where its values are names of levels."""
-
-    description: str
-    repeatable: bool = False
-    takes_level: bool = False
+Errors = dict[str, Any]
 
 
-PARAMETERS = {
-    "level": Parameter("Of one of these levels, in any case; repeatable.", repeatable=True, takes_level=True),
-    "min_level": Parameter("Of this level or a graver one.", takes_level=True),
-    "category": Parameter("Of one of these categories; `audit.*` is all that begin so; repeatable.", repeatable=True),
-    "correlation_id": Parameter("Of one request."),
-    "user_id": Parameter("Of one user."),
-    "trace_id": Parameter("Of one trace."),
-    "source": Parameter("Of one service or host."),
-    "subject": Parameter("About one thing: `app_label.model:pk`."),
-    "q": Parameter("Every term is in the message, as a substring, in any case; at most 20 terms."),
-}
-"""The filters by their names; errors and the OpenAPI document list them in this order."""
-
-NOT_A_LEVEL = f"This must be one of {', '.join(Level.values)}."
-EMPTY = "This must not be empty."
-NUL = "This has a NUL character or a lone surrogate."
-NOT_A_TIME = "This must be a date and time as RFC 3339 has them (2026-11-24T08:30:00Z), or relative (-15m, -7d)."
-TOO_MANY_TERMS = f"There may be at most {MAX_TERMS} terms of at most {MAX_TERM_CHARACTERS} characters."
-
-_lost_plus = re.compile(r" (\d{2}:\d{2})$", re.ASCII)
-
-
-def read_query(parameters: QueryDict, *, known: set[str], now: datetime) -> Query:
+def read_query(
+    parameters: QueryDict, *, known: Collection[str], now: datetime, repeatable: Collection[str] = ()
+) -> Query:
     """Return the query that a URL's parameters ask for.
 
     `known` names the parameters that the caller reads itself; `since` and `until` are among them wherever they are
-    allowed. Relative times are relative to `now`. Raises `InvalidParameters`, which names each parameter that is
-    unknown or has a bad value.
+    allowed. Those in `repeatable` may be given several times. Relative times are relative to `now`. Raises
+    `InvalidParameters`, which names each parameter that is unknown or has a bad value.
     """
-    errors: dict[str, str] = {}
-    _check_names(parameters, known, errors)
+    errors: Errors = {}
+    _check_names(parameters, known, repeatable, errors)
     _check_values(parameters, errors)
     since = _read_time(parameters, "since", now, errors)
     until = _read_time(parameters, "until", now, errors)
     # With a cursor, the bounds that were resolved for the first page are in force.
     if since and until and since > until and "cursor" not in parameters:
-        errors["since"] = "This lies after `until`."
-    context = tuple(_read_context(parameters, errors))
+        errors["since"] = rules.AFTER_UNTIL
+    context = dict(_read_context(parameters, errors))
+    typed = _read_typed(parameters, now, errors)
     if errors:
         raise InvalidParameters(errors)
     terms = tuple(parameters.get("q", "").split())
-    if len(terms) > MAX_TERMS or any(len(term) > MAX_TERM_CHARACTERS for term in terms):
-        raise InvalidParameters({"q": TOO_MANY_TERMS})
-    return Query(
+    if len(terms) > rules.MAX_TERMS or any(len(term) > rules.MAX_TERM_CHARACTERS for term in terms):
+        raise InvalidParameters({"q": rules.TOO_MANY_TERMS})
+    query = Query(
         levels=tuple(parse_level(text) or text for text in parameters.getlist("level")),
         min_level=parse_level(parameters.get("min_level", "")) or "",
         categories=tuple(parameters.getlist("category")),
@@ -94,76 +61,118 @@ def read_query(parameters: QueryDict, *, known: set[str], now: datetime) -> Quer
         trace_id=parameters.get("trace_id", ""),
         source=parameters.get("source", ""),
         subject=parameters.get("subject", ""),
-        terms=terms,
-        context=context,
-        since=since,
-        until=until and just_after(until),  # the parameter includes its instant, a query excludes it
+        terms=(*terms, *typed.any_of.get(MESSAGE, ())),
+        context=tuple(
+            (name.removeprefix(CONTEXT_PREFIX), value)
+            for name, values in context.items()
+            if not name.endswith(EXCLUDING)
+            for value in values
+        ),
+        none_of=(*_exclusions(parameters, context), *typed.exclusions()),
+        since=max(filter(None, (since, typed.since)), default=None),
+        # The parameter includes its instant, a query excludes it.
+        until=just_after(min(filter(None, (until, typed.until)))) if until or typed.until else None,
     )
+    return _with_typed(query, typed)
 
 
-def read_time(text: str, now: datetime) -> datetime | None:
-    """Return the instant that a text names, as RFC 3339 or relative to `now`; None if it names none.
+def _with_typed(query: Query, typed: Typed) -> Query:
+    """Return the query with the constraints of the typed text.
 
-    A space before the offset is read as the `+` that a client did not escape in its URL.
+    Those that a parameter can express become the fields of the query from which the plan of a search follows.
     """
-    if text.startswith("-"):
-        try:
-            return now - parse_duration(text[1:])
-        except OverflowError:
-            return BEGINNING
-        except ValueError:
-            return None
-    return parse_timestamp(_lost_plus.sub(r"+\1", text))
+    changes: dict[str, Any] = {}
+    any_of: list[Constraint] = []
+    lists = {"level": "levels", "category": "categories"}
+    for each in typed.constraints():
+        name = lists.get(each.field, each.field)
+        if name in lists.values() and not getattr(query, name):
+            changes[name] = each.values
+        elif len(each.values) == 1 and name.startswith(CONTEXT_PREFIX):
+            paths = changes.get("context", query.context)
+            changes["context"] = (*paths, (name.removeprefix(CONTEXT_PREFIX), each.values[0]))
+        elif len(each.values) == 1 and getattr(query, name, None) == "":
+            changes[name] = each.values[0]
+        else:
+            any_of.append(each)
+    for (minimum,) in filter(None, [typed.any_of.get("min_level")]):
+        changes["min_level"] = max(minimum, query.min_level or minimum, key=Level.values.index)
+    return replace(query, any_of=tuple(any_of), **changes)
 
 
-def _check_names(parameters: QueryDict, known: set[str], errors: dict[str, str]) -> None:
+def _check_names(parameters: QueryDict, known: Collection[str], repeatable: Collection[str], errors: Errors) -> None:
     """Find unknown parameters, characters that no database stores, and repeated parameters."""
     for name in parameters:
         shown = unstorable.sub("\ufffd", name[:SHOWN_CHARACTERS])
         values = parameters.getlist(name)
-        in_context = name.startswith(CONTEXT_PREFIX)
-        if name not in PARAMETERS and name not in known and not in_context:
+        several = name.startswith(CONTEXT_PREFIX) or _is_exclusion(name) or name in repeatable
+        if name not in PARAMETERS and name not in known and not several:
             errors[shown] = "There is no such parameter."
         elif any(map(unstorable.search, (name, *values))):
-            errors[shown] = NUL
-        elif len(values) > 1 and not in_context and not (name in PARAMETERS and PARAMETERS[name].repeatable):
-            errors[shown] = "This may be given once."
+            errors[shown] = rules.NUL
+        elif len(values) > 1 and not several and not (name in PARAMETERS and PARAMETERS[name].repeatable):
+            errors[shown] = rules.ONCE
+        elif len(values) > rules.MAX_VALUES:
+            errors[shown] = rules.TOO_MANY_VALUES
 
 
-def _check_values(parameters: QueryDict, errors: dict[str, str]) -> None:
+def _check_values(parameters: QueryDict, errors: Errors) -> None:
     """Find values that name no level, and empty values.
 
     An empty value is an error because an unset variable in a script must not make the search answer with all records.
-    `q` is an exception: a search box sends it empty.
+    Texts are an exception: a search box sends them empty.
     """
-    for name, parameter in PARAMETERS.items():
-        values = parameters.getlist(name)
-        # Of a parameter that is given twice although it may be given once, the last value counts.
-        checked = values if parameter.repeatable else values[-1:]
-        if parameter.takes_level and any(parse_level(value) is None for value in checked):
-            errors[name] = NOT_A_LEVEL
-    for name, parameter in PARAMETERS.items():
-        if name != "q" and "" in parameters.getlist(name):
-            errors[name] = NOT_A_LEVEL if parameter.takes_level else EMPTY
+    for name in parameters:
+        field = name.removesuffix(EXCLUDING) if _is_exclusion(name) else name
+        if field in PARAMETERS and field not in TEXTS:
+            wrong = [error for value in parameters.getlist(name) if (error := rules.value_error(field, value))]
+            if wrong:
+                errors[name] = wrong[-1]
 
 
-def _read_time(parameters: QueryDict, name: str, now: datetime, errors: dict[str, str]) -> datetime | None:
+def _is_exclusion(name: str) -> bool:
+    """Whether the parameter excludes by a column; one that excludes by a member of the context is not meant."""
+    return name.endswith(EXCLUDING) and name.removesuffix(EXCLUDING) in PARAMETERS and rules.excludes(name[:-1])
+
+
+def _exclusions(parameters: QueryDict, context: dict[str, list[str]]) -> Iterator[Constraint]:
+    """Yield what the parameters exclude."""
+    for name in parameters:
+        if _is_exclusion(name):
+            values = parameters.getlist(name)
+            yield Constraint(name[:-1], tuple(map(str.upper, values) if name == "level!" else values))
+    for name, values in context.items():
+        if name.endswith(EXCLUDING):
+            yield Constraint(name[:-1], tuple(values))
+
+
+def _read_time(parameters: QueryDict, name: str, now: datetime, errors: Errors) -> datetime | None:
     if name not in parameters:
         return None
-    instant = read_time(parameters.get(name, ""), now)
+    instant = rules.read_time(parameters.get(name, ""), now)
     if instant is None:
-        errors[name] = NOT_A_TIME
+        errors[name] = rules.NOT_A_TIME
     return instant
 
 
-def _read_context(parameters: QueryDict, errors: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the path and the value of each `context.<key>` parameter."""
+def _read_context(parameters: QueryDict, errors: Errors) -> Iterator[tuple[str, list[str]]]:
+    """Yield the name and the values of each `context.<key>` parameter."""
     names = [name for name in parameters if name.startswith(CONTEXT_PREFIX)]
     for name in names:
-        path = name.removeprefix(CONTEXT_PREFIX)
-        if sum(len(parameters.getlist(each)) for each in names) > MAX_CONTEXT_FILTERS:
-            errors[name[:SHOWN_CHARACTERS]] = f"There may be at most {MAX_CONTEXT_FILTERS} of these."
-        elif not path or path.count(".") > MAX_CONTEXT_DOTS:
-            errors[name[:SHOWN_CHARACTERS]] = f"The key must not be empty, and have at most {MAX_CONTEXT_DOTS} dots."
+        if sum(len(parameters.getlist(each)) for each in names) > rules.MAX_CONTEXT_FILTERS:
+            errors[name[:SHOWN_CHARACTERS]] = rules.TOO_MANY_PATHS
+        elif wrong := rules.path_error(name.removesuffix(EXCLUDING)):
+            errors[name[:SHOWN_CHARACTERS]] = wrong
         else:
-            yield from ((path, value) for value in parameters.getlist(name))
+            yield name, parameters.getlist(name)
+
+
+def _read_typed(parameters: QueryDict, now: datetime, errors: Errors) -> Typed:
+    """Return the filters of the typed text."""
+    typed = read_typed(parameters.get("query", "") if "query" not in errors else "", now)
+    if typed.mistakes:
+        errors["query"] = [
+            FieldError(detail, "invalid", parameter="query", column=column, length=length)
+            for detail, column, length in typed.mistakes
+        ]
+    return typed

@@ -7,6 +7,21 @@ from datetime import datetime
 
 from systemlog.models import Level
 
+CONTEXT_PREFIX = "context."
+MESSAGE = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A field and values, of which a record must have one (or, where the constraint excludes them, none).
+
+    `field` is a column, `context.<path>`, or `MESSAGE` for terms in the message. A category that ends in `*` means all
+    categories that begin so.
+    """
+
+    field: str
+    values: tuple[str, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -14,6 +29,8 @@ class Query:
 
     A record matches if it matches every filter. `since` is included, `until` is excluded; None is no bound.
     `context` holds pairs of a path (the part of the parameter's name after `context.`) and a value, both as text.
+    `any_of` are further constraints, such as two users, one of whom a record must have; `none_of` exclude records. A
+    record without a value in a field is not excluded by that field.
     """
 
     levels: tuple[str, ...] = ()
@@ -26,6 +43,8 @@ class Query:
     subject: str = ""
     terms: tuple[str, ...] = ()
     context: tuple[tuple[str, str], ...] = ()
+    any_of: tuple[Constraint, ...] = ()
+    none_of: tuple[Constraint, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
 
@@ -38,6 +57,11 @@ class Query:
     def allowed_levels(self) -> set[str]:
         """The levels that `levels` and `min_level` together allow."""
         return set(self.levels or Level.values) & set(Level.from_severity(self.min_level or Level.DEBUG))
+
+    @property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """Those of `any_of` and of `none_of`."""
+        return self.any_of + self.none_of
 
 
 FILTERS = tuple(field.name for field in fields(Query) if field.name not in ("since", "until"))
