@@ -25,6 +25,7 @@ class SystemLogConfig(AppConfig):
         from systemlog.audit import checks as audit_checks  # noqa: F401  (registers them)
         from systemlog.correlation import checks as correlation_checks  # noqa: F401  (registers them)
         from systemlog.correlation.sqlcommenter import comment_statements
+        from systemlog.ingest import checks as ingest_checks  # noqa: F401  (registers them)
         from systemlog.ingest.errors import find_error_format
         from systemlog.journal import backends
         from systemlog.journal import checks as journal_checks  # noqa: F401  (registers them)
