@@ -113,6 +113,13 @@ TRUSTED_PROXIES = [proxy.strip() for proxy in ENV.FORWARDED_ALLOW_IPS.split(",")
 SYSTEMLOG = {
     "DATABASE": "logs" if "logs" in DATABASES else "default",
     "CITUS": ENV.SYSTEMLOG_CITUS,
+    # Who may do what, and who changed that. Passwords and hashes of tokens are masked.
+    "AUDIT": {
+        "auth.User": {"exclude": ["last_login"]},
+        "auth.Group": {},
+        "knox.AuthToken": {"mask": ["digest", "token_key"]},
+        "admin.LogEntry": {},
+    },
     "JOURNAL": ENV.SYSTEMLOG_JOURNAL,
     "JOURNAL_MAX_BYTES": ENV.SYSTEMLOG_JOURNAL_MAX_BYTES,
     "LANDER": ENV.SYSTEMLOG_LANDER,
@@ -143,9 +150,10 @@ HEALTH = {
         "journal": {"PROBE": "systemlog.probes.journal", "CRITICAL": False},
         "partitions": {"PROBE": "systemlog.probes.partitions_made_ahead", "CRITICAL": False},
         "limits": {"PROBE": "systemlog.probes.limits", "CRITICAL": False},
+        "audit": {"PROBE": "systemlog.probes.audit_outbox", "CRITICAL": False},
         "disk": {"PROBE": "health.probes.DiskSpace", "OPTIONS": {"path": str(VAR_DIR)}, "CRITICAL": False},
     },
-    "COLLECTORS": ["systemlog.probes.collect"],
+    "COLLECTORS": ["systemlog.probes.collect", "systemlog.probes.collect_audit"],
     "DRAIN_FILE": str(VAR_DIR / "draining"),
     "DRAIN_SECONDS": ENV.DRAIN_SECONDS,
     "METRICS_RESTRICTED": ENV.METRICS_RESTRICTED,

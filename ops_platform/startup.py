@@ -13,6 +13,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import Error
 
+from systemlog.audit.installing import install
+
 POLL_S = 0.1
 ADVISORY_LOCK = int.from_bytes(b"ops_plat")
 TRY_LOCK_SQL = "SELECT pg_try_advisory_xact_lock(%s)"
@@ -62,6 +64,8 @@ def migrate(verbosity: int) -> None:
         executor = MigrationExecutor(connections[alias])
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", database=alias, interactive=False, verbosity=verbosity)
+        else:
+            install(alias)  # the setting AUDIT may ask for others than the last migration did
 
 
 @contextlib.contextmanager
