@@ -91,6 +91,8 @@ class FormerTable(NamedTuple):
     mask: frozenset[str]
     columns: frozenset[str]
     """Those that it had."""
+    told: tuple[str, ...]
+    """Those of its key, which an update tells though it leaves them."""
 
 
 def former_table(connection: BaseDatabaseWrapper, name: str) -> FormerTable:
@@ -103,8 +105,8 @@ def former_table(connection: BaseDatabaseWrapper, name: str) -> FormerTable:
         text = " ".join(sql for (sql,) in cursor.fetchall())
     columns = _columns(connection, name)
     exclude = {column for column in columns if f"{_literal(column)}, CASE " not in text}
-    mask = {column for column in columns if f"{_literal(column)}, CASE WHEN " in text}
-    return FormerTable(name, frozenset(exclude), frozenset(mask), frozenset(columns))
+    mask = {column for column in columns if f"{_literal(column)}, CASE WHEN NEW.{_quoted(column)} IS NULL" in text}
+    return FormerTable(name, frozenset(exclude), frozenset(mask), frozenset(columns), tuple(_key(connection, name)))
 
 
 def restoring(connection: BaseDatabaseWrapper, table: FormerTable) -> Iterator[str]:
@@ -116,6 +118,7 @@ def restoring(connection: BaseDatabaseWrapper, table: FormerTable) -> Iterator[s
     if table.mask or table.exclude:
         table = table._replace(mask=table.mask | (set(columns) - table.columns))
     if columns:
+        table = table._replace(told=tuple(_key(connection, table.name)))
         for _, text in _triggers(table, columns):
             yield text
 
@@ -133,6 +136,12 @@ def _columns(connection: BaseDatabaseWrapper, table: str) -> list[str]:
     with connection.cursor() as cursor:
         # Of a hidden column of kind 1 a virtual table knows; 2 and 3 are generated ones.
         cursor.execute("SELECT name FROM pragma_table_xinfo(%s) WHERE hidden <> 1", [table])
+        return [name for (name,) in cursor.fetchall()]
+
+
+def _key(connection: BaseDatabaseWrapper, table: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM pragma_table_xinfo(%s) WHERE pk > 0 ORDER BY pk", [table])
         return [name for (name,) in cursor.fetchall()]
 
 
@@ -173,10 +182,13 @@ def _value(table: AuditedTable | FormerTable, column: str, row: str, other: str)
     if column in table.mask:
         changed = f" OR {value} IS {other}.{_quoted(column)}" if other else ""
         return f"CASE WHEN {value} IS NULL{changed} THEN NULL ELSE {MASKED} END"
-    # JSON has no bytes, and SQLite's loses the last digits of a number.
+    # JSON has no bytes, and SQLite's loses the last digits of a number. What an update left as it was is left out.
+    same = (
+        f"CASE WHEN {value} IS {other}.{_quoted(column)} THEN NULL ELSE " if other and column not in table.told else ""
+    )
     return (
-        f"CASE typeof({value}) WHEN 'blob' THEN '\\x' || hex({value}) "
-        f"WHEN 'real' THEN printf('%!.17g', {value}) ELSE {value} END"
+        f"{same}CASE typeof({value}) WHEN 'blob' THEN '\\x' || hex({value}) "
+        f"WHEN 'real' THEN printf('%!.17g', {value}) ELSE {value} END{' END' if same else ''}"
     )
 
 

@@ -32,6 +32,13 @@ class AuditedTable:
         """The columns of the primary key."""
         return key_columns(self.model)
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The columns that an update tells though it leaves them: of the key, and of a relation all."""
+        if self.model._meta.auto_created:
+            return tuple(str(field.column) for field in self.model._meta.concrete_fields)
+        return self.key
+
 
 def key_columns(model: type[Model]) -> tuple[str, ...]:
     """The columns of a model's primary key, in order."""

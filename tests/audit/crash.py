@@ -2,8 +2,8 @@
 
     python -m tests.audit.crash [--rounds 200] [--database sqlite|postgresql] [--pg-bin DIR]
 
-The log is in another database than what is audited. The records of each object, in order, must lead from nothing to what
-its table holds: none is lost, doubled or out of place. It ends with 1 at the first that is.
+The log is in another database than what is audited. The records of each object, in order, must lead from nothing to
+what its table holds: none is lost, doubled or out of place. It ends with 1 at the first that is.
 """
 
 from __future__ import annotations
