@@ -6,11 +6,12 @@ keeps nobody's name. On SQLite a temporary trigger asks this process by a functi
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
@@ -67,7 +68,8 @@ def describe() -> str:
     return urlencode([(name, value[:MAX_CHARACTERS]) for name, value in given if value])
 
 
-def read(text: str | None) -> dict[str, str]:
+@functools.lru_cache(maxsize=256)
+def read(text: str | None) -> Mapping[str, str]:
     """What `describe` told: `u` the user's key, `c` the correlation id, `t` the trace id; `s` names a statement."""
     return dict(parse_qsl(text)) if text else {}
 

@@ -17,10 +17,10 @@ from django.db.models import Model
 from systemlog.audit import actor
 from systemlog.audit.outbox import Entry, record_id
 from systemlog.audit.tables import is_plain, key_columns, relation_columns, table_of
-from systemlog.audit.values import MASKED, abridge, present
+from systemlog.audit.values import MASKED, MAX_BYTES, abridge, present
 from systemlog.conf import conf
 from systemlog.journal.serialization import clean
-from systemlog.records.row import Row
+from systemlog.records.row import JSONText, Row, context_as_json
 from systemlog.redaction import redact_issued
 
 logger = logging.getLogger("systemlog.audit")
@@ -30,6 +30,7 @@ MAX_CONTEXT_BYTES = 64 * 1024
 ROWS_OF_A_RECORD = 200
 """So many rows of one statement make one record of a many-to-many relation, as an entry of PostgreSQL has them."""
 
+SMALL_CHARACTERS = MAX_BYTES // 4
 SHOWN_FIELDS = 8
 CATEGORIES = {"i": "audit.create", "u": "audit.update", "d": "audit.delete", "t": "audit.truncate"}
 VERBS = {"i": "Created", "u": "Changed", "d": "Deleted", "t": "Emptied"}
@@ -131,7 +132,10 @@ def _model_records(entry: Entry, origin: Origin) -> Iterator[Row]:
                 continue
             field = fields.get(column)
             name = column if field is None else field.name
-            shown = [present(field, was, origin.zone), present(field, is_now, origin.zone)]
+            shown = [
+                None if was is None else present(field, was, origin.zone),
+                None if is_now is None else present(field, is_now, origin.zone),
+            ]
             if shown[0] != shown[1] or was == MASKED:
                 changes[name] = shown
         if op == "u" and not changes:
@@ -160,9 +164,12 @@ def _relation_records(part: Sequence[Entry], relation: _Relation, origin: Origin
 
 def _row(entry: Entry, ordinal: int, origin: Origin, category: str, subject: str, message: str, changes: Values) -> Row:
     who = actor.read(entry.ctx)
-    context: Values = {} if category == "audit.truncate" else {"changes": _fitting(changes)}
+    context: Values = {} if category == "audit.truncate" else {"changes": changes}
     if origin.alias != "default":
         context["database"] = origin.alias
+    text = context_as_json(context)
+    if len(text) > SMALL_CHARACTERS:  # in a smaller one no value is too large
+        text = context_as_json({**context, "changes": _fitting(changes)})
     return Row(
         entry.at,
         record_id(entry, ordinal, origin.number),
@@ -172,7 +179,7 @@ def _row(entry: Entry, ordinal: int, origin: Origin, category: str, subject: str
         message or category,
         _text(who.get("c")),
         _text(who.get("u")),
-        context,
+        JSONText(text),
         _text(who.get("t")),
         redact_issued(clean(subject))[:MAX_TEXT_CHARACTERS],
         None,

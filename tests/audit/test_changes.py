@@ -206,3 +206,11 @@ def test_values_that_json_does_not_have_are_told_and_fail_no_write(shop: Any, to
     changes = told()[-1][2]
     assert changes["weight"] == [None, "Infinity"]
     assert changes["data"][1]["big"] == 2**70
+
+
+def test_a_large_value_is_told_by_its_length_and_hash(shop: Any, told: Told) -> None:
+    shop.Tag.objects.create(name="a")
+    shop.Order.objects.create(status="s", data={"text": "x" * 5000}, scan="f" * 90)
+    changes = told()[-1][2]
+    assert changes["data"][1].keys() == {"length", "sha256"}
+    assert changes["scan"] == [None, "f" * 90]
