@@ -28,7 +28,9 @@ class ServerLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
         """Configure logging in the master process, as Django does in the workers."""
         self.cfg = cfg
         variables, _ = environment.load()
-        logging.config.dictConfig(logs.configuration(level=variables.LOG_LEVEL, debug=variables.DEBUG))
+        logging.config.dictConfig(
+            logs.configuration(level=variables.LOG_LEVEL, debug=variables.DEBUG, form=variables.LOG_FORMAT)
+        )
         self.loglevel = logging.INFO
         self.error_log.setLevel(self.loglevel)
         self.error_log.propagate = True

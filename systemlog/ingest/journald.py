@@ -44,7 +44,7 @@ class Journald(Endpoint):
         with Lines(maker) as lines:
             for entry in read_entries(read_pieces(request, max_sent=None, max_decoded=None)):
                 lines.add(line_of(entry, maker))
-        return HttpResponse("OK.\n", content_type="text/plain; charset=utf-8", status=202)
+        return HttpResponse("OK.", content_type="text/plain; charset=utf-8", status=202)
 
 
 def line_of(entry: Entry, maker: LineMaker) -> bytes:

@@ -64,7 +64,7 @@ def test_an_entry_is_mapped_as_documented(send: Send, the_record: Callable[[], S
         PASSWORD="hunter2",
     )
     response = send(URL, body, EXPORT)
-    assert (response.status_code, response.content) == (202, b"OK.\n")
+    assert (response.status_code, response.content) == (202, b"OK.")
     record = the_record()
     assert record.timestamp == NOW
     assert (record.level, record.category, record.source, record.message) == ("ERROR", "nginx", "web-1", "started")
