@@ -113,11 +113,10 @@ TRUSTED_PROXIES = [proxy.strip() for proxy in ENV.FORWARDED_ALLOW_IPS.split(",")
 SYSTEMLOG = {
     "DATABASE": "logs" if "logs" in DATABASES else "default",
     "CITUS": ENV.SYSTEMLOG_CITUS,
-    # Who may do what, and who changed that. Passwords and hashes of tokens are masked.
+    # Who may do what, and who changed that. Passwords are masked; `token_records` tells of tokens.
     "AUDIT": {
         "auth.User": {"exclude": ["last_login"]},
         "auth.Group": {},
-        "knox.AuthToken": {"mask": ["digest", "token_key"]},
         "admin.LogEntry": {},
     },
     "JOURNAL": ENV.SYSTEMLOG_JOURNAL,

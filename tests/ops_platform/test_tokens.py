@@ -13,6 +13,8 @@ from knox.models import AuthToken
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from systemlog.testing import captured_records
+
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 
@@ -225,3 +227,16 @@ def test_a_bad_header_is_refused_even_beside_a_session(admin_client):
 @override_settings(DEBUG=True)
 def test_a_bad_header_is_no_error_page_in_debug_mode(client):
     assert ask(client, "Bearer tök€n").status_code == 401
+
+
+def test_who_issues_and_withdraws_a_token_is_told_without_its_hash(issue):
+    with captured_records() as records:
+        issue("billing", "--can=read")
+        AuthToken.objects.all().delete()
+    told = [record for record in records if record.category.startswith("audit.token")]
+    user = get_user_model().objects.get(username="billing")
+    assert [(record.category, record.subject) for record in told] == [
+        ("audit.token_issued", f"auth.user:{user.pk}"),
+        ("audit.token_withdrawn", f"auth.user:{user.pk}"),
+    ]
+    assert "digest" not in repr(records)
