@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from django.apps.config import AppConfig
+from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Tags, register
 from django.urls import NoReverseMatch, reverse
@@ -35,6 +36,8 @@ def check_extras(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> l
 
 
 def _is_installed(url: str) -> bool:
+    if not getattr(settings, "ROOT_URLCONF", None):  # a project of commands and tasks alone
+        return False
     try:
         reverse(url)
     except NoReverseMatch:

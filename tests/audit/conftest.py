@@ -15,6 +15,7 @@ from django.test import override_settings
 from systemlog.audit.draining import drain_waiting
 from systemlog.audit.installing import install
 from systemlog.models import SystemLog
+from tests.support.audit import forget_changes
 
 SHOP = {
     "shop.Order": {"exclude": ["updated"], "mask": ["note", "secret_code"]},
@@ -26,7 +27,7 @@ SHOP = {
 def shop(transactional_db: None) -> Iterator[Any]:
     """The models of the shop, whose tables are there and audited: `shop.Order`."""
     connection = connections["default"]
-    empty_outbox()
+    forget_changes()
     apps_ = [*settings.INSTALLED_APPS, "tests.audit.shop"]
     with override_settings(INSTALLED_APPS=apps_, SYSTEMLOG={**settings.SYSTEMLOG, "AUDIT": SHOP}):
         connection.close()  # connections tell who works from their start on
@@ -39,14 +40,8 @@ def shop(transactional_db: None) -> Iterator[Any]:
                 if not model._meta.proxy:
                     editor.delete_model(model)
     install("default")
-    empty_outbox()
+    forget_changes()
     connection.close()
-
-
-def empty_outbox() -> None:
-    """Forget what other tests changed, and what emptied the tables behind them."""
-    with connections["default"].cursor() as cursor:
-        cursor.execute("DELETE FROM system_audit_outbox")
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def test_without_the_setting_a_connection_is_left_alone(db: None) -> None:
 
 
 def test_a_new_connection_is_told(db: None, settings: Settings) -> None:
-    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "CORRELATION_SQL_COMMENTS": True}
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "CORRELATION_SQL_COMMENTS": True, "AUDIT": {}}
     other: BaseDatabaseWrapper = connection.copy()
     before = len(other.execute_wrappers)
     other.ensure_connection()

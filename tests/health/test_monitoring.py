@@ -47,6 +47,7 @@ def test_every_alert_fires_when_it_should_and_no_other_time() -> None:
     assert {case["alertname"] for case in silent["alert_rule_test"]} == set(fired) == alerts
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("file", ["alerts.yml", "grafana.json"])
 def test_every_metric_that_is_asked_for_exists(file: str, stranger: Client) -> None:
     stranger.get("/system-health/live")
