@@ -127,15 +127,9 @@ def drain_batch(connection: BaseDatabaseWrapper, storage: Storage, limit: int = 
 
 
 def can_drain(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the database has an outbox that entries can be deleted from; a standby's cannot."""
+    """Return whether the database has an outbox that entries can be deleted from; a standby's cannot."""
     vendor = dialect(connection)
-    if vendor is None or not vendor.outbox_exists(connection):
-        return False
-    if connection.vendor != "postgresql":
-        return True
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT NOT pg_is_in_recovery()")
-        return bool(cursor.fetchone()[0])
+    return vendor is not None and bool(vendor.outbox_is_writable(connection))
 
 
 def waiting_age_s() -> float:

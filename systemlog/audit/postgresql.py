@@ -102,6 +102,13 @@ def outbox_exists(connection: BaseDatabaseWrapper) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def outbox_is_writable(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the database has an outbox, and is no standby."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL AND NOT pg_is_in_recovery()", [OUTBOX])
+        return bool(cursor.fetchone()[0])
+
+
 def create_outbox(connection: BaseDatabaseWrapper) -> None:
     """Make the outbox, if it is not there."""
     if not outbox_exists(connection):

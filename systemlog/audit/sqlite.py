@@ -43,6 +43,11 @@ def outbox_exists(connection: BaseDatabaseWrapper) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def outbox_is_writable(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the database has an outbox. A file that is read-only fails when an entry is deleted."""
+    return outbox_exists(connection)
+
+
 def create_outbox(connection: BaseDatabaseWrapper) -> None:
     """Make the outbox, if it is not there."""
     with connection.cursor() as cursor:
