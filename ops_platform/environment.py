@@ -23,15 +23,18 @@ from ops_platform.parsers import (
     database,
     folder,
     level,
+    mail_server,
     networks,
     one_of,
     optional_folder,
     origins,
     protocols,
+    public_url,
     rate,
     rate_failure,
     rate_store,
     retention_span,
+    span,
     switch,
     text,
     trusted,
@@ -106,6 +109,22 @@ class Environment:
         "open",
         "What happens while the store does not answer: `open` lets all requests in, `closed` answers 503.",
     )
+    ALERTS_FILE: Path | None = variable(
+        optional_folder,
+        "",
+        "A JSON file with the rules of alerts and who is told of them: see docs/alerts.md. Default: no rules.",
+    )
+    ALERT_INTERVAL: str = variable(span(1, 3600, "15s"), "15s", "Time between two evaluations of the rules of alerts.")
+    ALERT_LATE: str = variable(span(0, 7 * 86_400, "1h"), "1h", "How late a record may land and still count in a rule.")
+    PUBLIC_URL: str = variable(
+        public_url, "", "Address of this service for people, to which alerts link: `https://logs.example.com`."
+    )
+    EMAIL_URL: dict[str, Any] = variable(
+        mail_server,
+        "",
+        "Server for mail about alerts: `smtp+tls://user:password@mail.example.com:587`. Default: `smtp://localhost:25`.",
+    )
+    EMAIL_FROM: str = variable(text, "alerts@localhost", "Sender of mail about alerts.")
     CORRELATION_TRUST: str | list[str] = variable(
         trusted,
         "all",

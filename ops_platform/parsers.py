@@ -13,7 +13,9 @@ from urllib.parse import unquote, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from systemlog import conf
 from systemlog.conf import INGEST_PROTOCOLS
+from systemlog.records.durations import parse_duration
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -123,6 +125,41 @@ def rate_store(value: str) -> str:
 def rate_failure(value: str) -> str:
     """`open` or `closed`."""
     return one_of("open", "closed")(value or "open")
+
+
+def span(least_s: int, most_s: int, default: str) -> Callable[[str], str]:
+    """Return a parser of a duration such as `15s` in a range. An empty value is the default."""
+
+    def duration(value: str) -> str:
+        value = value.strip() or default
+        try:
+            if least_s <= parse_duration(value).total_seconds() <= most_s:
+                return value
+        except (ValueError, OverflowError):
+            pass
+        raise UnusableValueError(f"must be a duration such as 15s, 5m or 1h, from {least_s} to {most_s} seconds")
+
+    return duration
+
+
+def public_url(value: str) -> str:
+    """Parse the http(s) address of the service; empty for none."""
+    if value and conf.public_url(value) is not None:
+        raise UnusableValueError("must be an http(s) URL without query, such as https://logs.example.com")
+    return value
+
+
+def mail_server(value: str) -> dict[str, Any]:
+    """Parse the URL of a mail server into Django's settings; empty for the default."""
+    if not value:
+        return {}
+    try:
+        settings: dict[str, Any] = environ.Env.email_url_config(value)
+    except (ValueError, KeyError, ImproperlyConfigured):
+        settings = {}
+    if not settings.get("EMAIL_BACKEND"):
+        raise UnusableValueError("must be the URL of a mail server: smtp+tls://user:password@mail.example.com:587")
+    return {name: setting for name, setting in settings.items() if name.startswith("EMAIL_") and setting}
 
 
 def origins(value: str) -> list[str]:

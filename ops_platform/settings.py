@@ -137,6 +137,10 @@ SYSTEMLOG = {
     "LIMITS_FAIL": ENV.RATE_LIMIT_FAIL,
     "LIMITS_DIR": str(VAR_DIR / "limits"),
     "TRUSTED_PROXIES": TRUSTED_PROXIES,
+    "ALERTS_FILE": str(ENV.ALERTS_FILE or ""),
+    "ALERT_INTERVAL": ENV.ALERT_INTERVAL,
+    "ALERT_LATE": ENV.ALERT_LATE,
+    "PUBLIC_URL": ENV.PUBLIC_URL,
 }
 
 HEALTH = {
@@ -150,9 +154,14 @@ HEALTH = {
         "partitions": {"PROBE": "systemlog.probes.partitions_made_ahead", "CRITICAL": False},
         "limits": {"PROBE": "systemlog.probes.limits", "CRITICAL": False},
         "audit": {"PROBE": "systemlog.probes.audit_outbox", "CRITICAL": False},
+        "alerts": {"PROBE": "systemlog.probes.alerts", "CRITICAL": False},
         "disk": {"PROBE": "health.probes.DiskSpace", "OPTIONS": {"path": str(VAR_DIR)}, "CRITICAL": False},
     },
-    "COLLECTORS": ["systemlog.probes.collect", "systemlog.probes.collect_audit"],
+    "COLLECTORS": [
+        "systemlog.probes.collect",
+        "systemlog.probes.collect_audit",
+        "systemlog.probes.collect_alerts",
+    ],
     "DRAIN_FILE": str(VAR_DIR / "draining"),
     "DRAIN_SECONDS": ENV.DRAIN_SECONDS,
     "METRICS_RESTRICTED": ENV.METRICS_RESTRICTED,
@@ -201,6 +210,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False},
 }
+
+# -- mail, for alerts
+
+globals().update(ENV.EMAIL_URL)
+DEFAULT_FROM_EMAIL = ENV.EMAIL_FROM or "alerts@localhost"
 
 # -- security
 

@@ -21,6 +21,8 @@ class SystemLogConfig(AppConfig):
         from django.db.models.signals import post_migrate, pre_migrate
 
         from systemlog import checks  # noqa: F401  (importing registers them)
+        from systemlog.alerts import checks as alert_checks  # noqa: F401  (registers them)
+        from systemlog.alerts import duties as alert_duties
         from systemlog.audit import actor, migrating
         from systemlog.audit import checks as audit_checks  # noqa: F401  (registers them)
         from systemlog.correlation import checks as correlation_checks  # noqa: F401  (registers them)
@@ -41,6 +43,7 @@ class SystemLogConfig(AppConfig):
             from systemlog.audit import logins
 
             logins.connect()
+        alert_duties.connect()
         connection_created.connect(register_functions)
         connection_created.connect(comment_statements)
         connection_created.connect(actor.begin_stamping)

@@ -14,8 +14,9 @@ from typing import Any
 from django.conf import settings
 
 from systemlog import compat
+from systemlog.records.durations import parse_duration
 from systemlog.records.levels import LEVEL_NAMES
-from systemlog.settings_dict import among, at_least, importable, in_force, names, one_of, option, problems_in
+from systemlog.settings_dict import Rule, among, at_least, importable, in_force, names, one_of, option, problems_in
 
 NAME = "SYSTEMLOG"
 INGEST_PROTOCOLS = ("otlp", "elastic", "loki", "journald")
@@ -48,6 +49,25 @@ def base_url(value: str) -> str | None:
     if not value.endswith("/") or not (from_root or value.startswith(("https://", "http://"))):
         return "must be a path from the root or an http(s) URL, and end with a slash"
     return None
+
+
+def public_url(value: str) -> str | None:
+    """Rule: empty, or an http(s) URL without query and fragment."""
+    fits = not value or re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value, re.ASCII)
+    return None if fits else "must be an http(s) URL without query, such as 'https://logs.example.com'"
+
+
+def span(least_s: int, most_s: int) -> Rule:
+    """Return a rule: the text is a duration in this range."""
+
+    def rule(value: str) -> str | None:
+        try:
+            fits = least_s <= parse_duration(value).total_seconds() <= most_s
+        except (ValueError, OverflowError):
+            fits = False
+        return None if fits else f"must be a duration such as '15s' or '1h', from {least_s} to {most_s} seconds"
+
+    return rule
 
 
 def log_levels(value: Mapping[Any, Any]) -> str | None:
@@ -227,6 +247,17 @@ class Settings:
         "The proxies (addresses, networks, `unix` for a Unix socket) whose `X-Forwarded-For` says where a request "
         "came from; `*` for whoever connects, of whom only the last hop is believed.",
         names,
+    )
+    ALERTS: list[dict[str, Any]] = option(list, "The rules of alerts: see docs/alerts.md.")
+    ALERT_RECEIVERS: dict[str, Any] = option(dict, "Who is told of alerts, by name: see docs/alerts.md.")
+    ALERTS_FILE: str = option(
+        "",
+        'A JSON file with further rules and receivers: `{"rules": [...], "receivers": {...}}`, read at the start.',
+    )
+    ALERT_INTERVAL: str = option("15s", "Time between two evaluations of the rules, from `1s`.", span(1, 3600))
+    ALERT_LATE: str = option("1h", "How late a record may land and still count in a rule.", span(0, 7 * 86_400))
+    PUBLIC_URL: str = option(
+        "", "Address of this service for people, such as `https://logs.example.com`. Alerts link to it.", public_url
     )
     CORRELATION_TRUST: str | list | tuple = option(  # type: ignore[type-arg]  # checked as it is written
         "all",

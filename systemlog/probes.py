@@ -109,6 +109,20 @@ def limits() -> str | None:
     return None
 
 
+def alerts() -> str | None:
+    """A probe: None where the rules of alerts are evaluated and their messages delivered in time; else a text."""
+    from systemlog.alerts.reading import warnings
+
+    return "; ".join(warnings()) or None
+
+
+def collect_alerts() -> Iterator[Metric]:
+    """Yield the metric families of the alerts; they ask the log's database."""
+    from systemlog.alerts.metrics import families
+
+    return families()
+
+
 def collect() -> Iterator[Metric]:
     """Yield the metric families of the journal and of landing. They count for the whole host."""
     state, folder = read_state(), target_folder()

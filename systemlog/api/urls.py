@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import re_path
 
+from systemlog.api.alerts import AlertsView
 from systemlog.api.export import ExportView
 from systemlog.api.statistics import FacetsView, HistogramView
 from systemlog.api.views import SystemLogViewSet
 from systemlog.ingest.endpoint import outside_transactions
 
 urlpatterns = [
+    re_path(r"^alerts/?\Z", outside_transactions(AlertsView.as_view()), name="system-alerts"),
     re_path(
         r"^logs/?\Z",
         outside_transactions(SystemLogViewSet.as_view({"get": "list", "post": "create"})),

@@ -1,0 +1,19 @@
+"""System checks of the alerts: rules and receivers that cannot be used, and links that cannot be made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.apps.config import AppConfig
+from django.core.checks import CheckMessage, Error, Tags, register
+
+from systemlog.alerts.configuration import configuration, is_on
+from systemlog.conf import conf
+
+
+@register(Tags.compatibility)
+def check_rules(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.E120: every rule and receiver of the settings and of the file can be used."""
+    if not (is_on() or conf().ALERT_RECEIVERS):
+        return []
+    return [Error(wrong.text, hint=wrong.hint or None, id="systemlog.E120") for wrong in configuration().mistakes]

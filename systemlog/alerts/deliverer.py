@@ -1,0 +1,170 @@
+"""Sends the messages of the outbox, each receiver's in their order, and what fires again to Alertmanagers.
+
+One thread asks the database; each request runs in a thread of its own, so that a receiver that hangs holds up no other.
+A message is claimed, sent, and noted as sent: a crash in between sends it again, under the same id.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from django.db.models import QuerySet
+
+from systemlog.alerts import outbox
+from systemlog.alerts.configuration import configuration
+from systemlog.alerts.evaluator import state_of
+from systemlog.alerts.receivers.alertmanager import RESEND_S
+from systemlog.alerts.receivers.http import TIMEOUT_S, Undelivered
+from systemlog.alerts.receivers.message import Message
+from systemlog.alerts.receivers.sending import Receiver
+from systemlog.alerts.records import LOGGER
+from systemlog.alerts.states import FIRING, Transition
+from systemlog.alerts.telling import Told
+from systemlog.conf import conf
+from systemlog.models import Alert, AlertDelivery
+
+logger = logging.getLogger(LOGGER)
+
+POLL_S = 0.5
+BUSY_POLL_S = 0.02
+GRACE_S = 0.5
+"""A request ends by itself after ten seconds, unless it hangs where no timeout reaches: it is left after this."""
+
+NO_ANSWER = Undelivered(f"It did not answer within {TIMEOUT_S:g} s.")
+
+
+class Deliverer:
+    """Delivers again and again. `holder` is the name under which it claims messages."""
+
+    def __init__(self, holder: str) -> None:
+        self._holder = holder
+        self._sending: dict[str, _Request] = {}
+        """The request under way to each receiver, or one whose outcome is not noted yet."""
+        self._resent_at: dict[str, float] = {}
+        self._failing: set[str] = set()
+        self._is_first = True
+
+    def run(self, stopping: Callable[[], bool], may_send: Callable[[], bool]) -> None:
+        """Deliver until `stopping` says so. Raises `DatabaseError`; what is under way is known to the next run."""
+        idle = threading.Event()
+        while not stopping():
+            self.step(may_send=may_send())
+            idle.wait(BUSY_POLL_S if self._sending else POLL_S)
+
+    def deliver_once(self) -> tuple[int, int]:
+        """Send each message that is due once. Returns how many were delivered, and how many were not."""
+        delivered = failed = 0
+        idle = threading.Event()
+        while True:
+            outcomes = self.step(may_send=True)
+            delivered += sum(outcomes)
+            failed += len(outcomes) - sum(outcomes)
+            if not self._sending:
+                return delivered, failed
+            idle.wait(BUSY_POLL_S)
+
+    def step(self, *, may_send: bool) -> list[bool]:
+        """Note the outcomes of requests that ended, and begin requests. Returns which of the messages were delivered.
+
+        Raises `DatabaseError`.
+        """
+        now = datetime.now(UTC)
+        if self._is_first:
+            outbox.release(self._holder, now)
+            self._is_first = False
+        outcomes = list(self._note_outcomes(now))
+        if may_send:
+            for delivery in outbox.next_of_each(set(self._sending), now):
+                self._begin(delivery, now)
+            self._resend(now)
+        return outcomes
+
+    def _begin(self, delivery: AlertDelivery, now: datetime) -> None:
+        receiver = configuration().receivers.get(delivery.receiver)
+        if receiver is None:  # another host may have newer settings
+            if now - delivery.created_at > outbox.GIVE_UP_AFTER:
+                outbox.finish(delivery, outbox.NO_RECEIVER, now)
+        elif outbox.claim(delivery, self._holder, now):
+            message = Message(delivery.message_id, delivery.alerts)
+            self._sending[receiver.name] = _Request(receiver, message, now, delivery)
+
+    def _note_outcomes(self, now: datetime) -> Iterator[bool]:
+        for name, request in list(self._sending.items()):
+            if not request.has_ended():
+                continue
+            if request.delivery is not None:
+                self._note(request.delivery, request.error, now)
+                yield request.error is None
+            del self._sending[name]
+
+    def _note(self, delivery: AlertDelivery, error: Undelivered | None, now: datetime) -> None:
+        context = {"receiver": delivery.receiver, "message_id": str(delivery.message_id), "reason": str(error)}
+        if error is None:
+            outbox.finish(delivery, outbox.DELIVERED, now)
+            self._failing.discard(delivery.receiver)
+        elif error.final or now - delivery.created_at > outbox.GIVE_UP_AFTER:
+            outbox.finish(delivery, outbox.GONE if error.final else outbox.GIVEN_UP, now)
+            logger.warning("A message about alerts is given up.", extra={"action": "alerts.given_up", **context})
+        else:
+            outbox.postpone(delivery, now, holds_all=not error.about_message)
+            if delivery.receiver not in self._failing:
+                self._failing.add(delivery.receiver)
+                logger.warning(
+                    "A message about alerts was not delivered. It is sent again.",
+                    extra={"action": "alerts.undelivered", **context},
+                )
+
+    def _resend(self, now: datetime) -> None:
+        """Send what fires to each Alertmanager that has no message under way."""
+        for receiver in configuration().receivers.values():
+            last = self._resent_at.get(receiver.name, float("-inf"))
+            if receiver.kind != "alertmanager" or time.monotonic() - last < RESEND_S or receiver.name in self._sending:
+                continue
+            self._resent_at[receiver.name] = time.monotonic()
+            if alerts := [_alert(row) for row in _firing() if receiver.name in row.receivers]:
+                self._sending[receiver.name] = _Request(receiver, Message(uuid.uuid4(), alerts), now, None)
+
+
+class _Request:
+    """A request in a thread of its own."""
+
+    def __init__(self, receiver: Receiver, message: Message, now: datetime, delivery: AlertDelivery | None) -> None:
+        self.delivery = delivery
+        self.error: Undelivered | None = None
+        self._ended = threading.Event()
+        self._late_at = time.monotonic() + TIMEOUT_S + GRACE_S
+        self._arguments = receiver, message, now
+        threading.Thread(target=self._send, name="systemlog alert", daemon=True).start()
+
+    def has_ended(self) -> bool:
+        """Whether the outcome is known, which it is after the time limit at the latest."""
+        if not self._ended.is_set() and time.monotonic() > self._late_at:
+            self.error = NO_ANSWER
+            return True
+        return self._ended.is_set()
+
+    def _send(self) -> None:
+        receiver, message, now = self._arguments
+        try:
+            receiver.send(message, now)
+        except Undelivered as error:
+            self.error = error
+        except Exception as error:  # noqa: BLE001  (a fault of ours must not end the retries; its text may be a secret)
+            self.error = Undelivered(f"It could not be sent: {type(error).__name__}.")
+        finally:
+            self._ended.set()
+
+
+def _firing() -> QuerySet[Alert]:
+    return Alert.objects.using(conf().DATABASE).filter(state=FIRING, told=True)
+
+
+def _alert(row: Alert) -> dict[str, object]:
+    state = state_of(row)
+    rule = configuration().rules.get(row.rule)
+    return Told(row.rule, rule, row.labels, row.receivers, Transition(FIRING, state, is_told=True)).alert()

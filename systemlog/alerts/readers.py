@@ -1,0 +1,123 @@
+"""Reading the log for every rule of an evaluation, each statement within a time limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import DatabaseError, InterfaceError, OperationalError
+
+from systemlog.alerts.absence import Watcher
+from systemlog.alerts.comparing import EarlierTime
+from systemlog.alerts.counting import Counter, Reading
+from systemlog.alerts.rules import NoneFor, Rule, TimesAsMany
+from systemlog.alerts.spans import to_us
+from systemlog.conf import conf
+from systemlog.storage import BudgetSpent, get_storage
+
+STATEMENT_S = 1.0
+"""A statement that takes longer is cut off, and its rule is in the state `error` until a later one does not."""
+
+SWEEP_S = 0.02
+"""The time for which a rule reads older pages in one evaluation, beside one that it always reads."""
+
+MAX_SKIPPED = 16
+"""A rule that fails again and again is tried at each this-many-th evaluation at least."""
+
+TOO_SLOW = f"It took longer than {STATEMENT_S:g} s, and was cut off."
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A rule could not be read. `text` says why, without anything from the database's message."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the database knows of a rule: when its look-back was read last, and which record was seen last."""
+
+    complete_at: datetime | None
+    last_seen: datetime | None
+
+
+class Reader:
+    """Reads for one rule, evaluation after evaluation."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.failures = 0
+        self.to_skip = 0
+        match rule.condition:
+            case NoneFor():
+                self._reader: Counter | Watcher = Watcher(rule)
+            case TimesAsMany() as condition:
+                self._reader = Counter(rule, EarlierTime(rule, condition).threshold)
+            case _:
+                self._reader = Counter(rule)
+        self._last_seen: int | None = None
+
+    def read(self, now: int, silent_now: int, late_us: int, known: Known, *, in_full: bool) -> Reading:
+        """Read. Raises `DatabaseError`, `BudgetSpent`."""
+        more_until = time.monotonic() + (3600 if in_full else SWEEP_S)
+        since = min(now, to_us(known.complete_at)) if known.complete_at else now
+        lower = since - late_us - self.rule.window_us  # what landed since then may be this much older
+        if isinstance(self._reader, Counter):
+            return self._reader.read(now, lower, more_until)
+        seen = [instant for instant in (self._last_seen, known.last_seen and to_us(known.last_seen)) if instant]
+        reading = self._reader.read(silent_now, lower, more_until, max(seen, default=None))
+        self._last_seen = reading.last_seen
+        return reading
+
+    def failed(self, *, too_slow: bool) -> None:
+        """Note a failure: the next reading takes a shorter slice, and comes later with each failure in a row."""
+        if too_slow:
+            self._reader.slices.shorten()
+        self.failures += 1
+        self.to_skip = min(2 ** (self.failures - 1) - 1, MAX_SKIPPED)
+
+    def succeeded(self) -> None:
+        """Note that a reading went well."""
+        self.failures = self.to_skip = 0
+
+
+def read_all(
+    readers: Iterable[Reader], known: dict[str, Known], *, now: int, silent_now: int, late_us: int, in_full: bool
+) -> Iterator[tuple[Reader, Reading | Failure]]:
+    """Yield what each rule reads. A rule that fails does not stop the others.
+
+    The rules share a transaction, because the time limit is set once in it; a failure ends it. Raises
+    `OperationalError` and `InterfaceError` where the database is away.
+    """
+    waiting = [reader for reader in readers if not _skips(reader)]
+    storage = get_storage(conf().DATABASE)
+    while waiting:
+        reader = waiting[0]
+        try:
+            with storage.budget() as allow:
+                allow(STATEMENT_S)
+                while waiting:
+                    reader = waiting.pop(0)
+                    if storage.connection.vendor == "sqlite":
+                        allow(STATEMENT_S)  # the limit is a deadline there
+                    reading = reader.read(now, silent_now, late_us, known[reader.rule.name], in_full=in_full)
+                    reader.succeeded()
+                    yield reader, reading
+        except BudgetSpent:
+            reader.failed(too_slow=True)
+            yield reader, Failure(TOO_SLOW)
+        except (OperationalError, InterfaceError):
+            raise
+        except DatabaseError as error:
+            reader.failed(too_slow=False)
+            yield reader, Failure(f"The database refused it: {type(error).__name__}.")
+
+
+def _skips(reader: Reader) -> bool:
+    if reader.to_skip:
+        reader.to_skip -= 1
+        return True
+    return False

@@ -1,0 +1,31 @@
+"""Mail, by Django's mail settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from smtplib import SMTPException
+
+from django.core.mail import EmailMessage, get_connection
+
+from systemlog.alerts.receivers.http import TIMEOUT_S, Undelivered
+from systemlog.alerts.receivers.message import LISTED, Message, line_of
+
+
+def send(addresses: Sequence[str], message: Message) -> None:
+    """Send a mail. Its Message-ID is the same when it is sent again. Raises `Undelivered`."""
+    lines = []
+    for alert in message.alerts[:LISTED]:
+        lines += [line_of(alert), *([alert["url"]] if alert.get("url") else []), ""]
+    if len(message.alerts) > LISTED:
+        lines.append(f"and {len(message.alerts) - LISTED} more")
+    mail = EmailMessage(
+        subject=message.title,
+        body="\n".join(lines),
+        to=list(addresses),
+        headers={"Message-ID": f"<{message.id}@systemlog.alerts>", "Auto-Submitted": "auto-generated"},
+        connection=get_connection(timeout=TIMEOUT_S),
+    )
+    try:
+        mail.send()
+    except (OSError, SMTPException, ValueError) as error:
+        raise Undelivered(f"The mail could not be sent: {type(error).__name__}.") from None

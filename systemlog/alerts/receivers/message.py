@@ -1,0 +1,60 @@
+"""A message: the transitions of one or more alerts, as data for every receiver, and as text for people."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+FIRING, RESOLVED = "firing", "resolved"
+LISTED = 20
+"""A text for people lists at most this many alerts, and counts the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message with the id that stays the same when the message is sent again.
+
+    Each of `alerts` is an object of the webhook contract: `id`, `status`, `rule`, `labels`, `value`, `threshold`,
+    `starts_at`, `ends_at`, `correlation_ids`; `url` where the service's public address is known.
+    """
+
+    id: uuid.UUID
+    alerts: Sequence[dict[str, Any]]
+
+    @property
+    def status(self) -> str:
+        """Whether any of the alerts fires."""
+        return FIRING if any(alert["status"] == FIRING for alert in self.alerts) else RESOLVED
+
+    @property
+    def title(self) -> str:
+        """One line that says what happened."""
+        if len(self.alerts) == 1:
+            return f"[{self.status.upper()}] {self.alerts[0]['rule']}"
+        firing = sum(alert["status"] == FIRING for alert in self.alerts)
+        return f"[{self.status.upper()}] {firing} alerts firing, {len(self.alerts) - firing} resolved"
+
+    def lines(self) -> list[str]:
+        """Return a line for each alert."""
+        listed = [line_of(alert) for alert in self.alerts[:LISTED]]
+        rest = len(self.alerts) - len(listed)
+        return [*listed, f"and {rest} more"] if rest else listed
+
+
+def line_of(alert: dict[str, Any]) -> str:
+    """Return the sentence that tells of an alert. It has no text from a record."""
+    ended = f" to {alert['ends_at']}" if alert["ends_at"] else ""
+    labels = ", ".join(f"{name}={value}" for name, value in alert["labels"].items())
+    return (
+        f"{alert['status']}: {alert['rule']} (value {alert['value']}, threshold {alert['threshold']}) "
+        f"from {alert['starts_at']}{ended}" + (f" [{labels}]" if labels else "")
+    )
+
+
+def body_of(message: Message) -> dict[str, Any]:
+    """Return the body of a webhook: the alert itself, or a list where the message has several."""
+    if len(message.alerts) == 1:
+        return message.alerts[0]
+    return {"id": str(message.id), "status": message.status, "rule": None, "alerts": list(message.alerts)}

@@ -1,0 +1,66 @@
+"""The statements by which rules read the log: the times of the newest matching records in a span of time.
+
+The SQL of a rule is compiled once; each statement fills in the bounds of time and the number of rows.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connections
+from django.db.models import QuerySet
+
+from systemlog.alerts.rules import Rule
+from systemlog.alerts.spans import from_us, to_us
+from systemlog.conf import conf
+from systemlog.models import SystemLog
+from systemlog.search.filters import record_conditions
+
+FIRING_CATEGORY, RESOLVED_CATEGORY = "alert.firing", "alert.resolved"
+LOGGER = "systemlog.alerts"
+OWN_CATEGORIES = (FIRING_CATEGORY, RESOLVED_CATEGORY, LOGGER)
+"""The records of the alerts themselves, which no rule counts: else a rule could keep itself firing."""
+
+OWN_LEVELS = {"INFO", "WARNING"}
+"""The levels of those records. A rule about graver ones need not leave them out."""
+
+_LOWER, _UPPER = datetime(1970, 1, 2, 3, 4, 5, 678901, tzinfo=UTC), datetime(1970, 1, 2, 3, 4, 6, 678901, tzinfo=UTC)
+_LIMIT = 987_654_321
+
+
+def matching(rule: Rule) -> QuerySet[SystemLog]:
+    """Return the records that a rule counts."""
+    records = SystemLog.objects.using(conf().DATABASE).filter(*record_conditions(rule.query))
+    if rule.query.allowed_levels & OWN_LEVELS:
+        records = records.exclude(category__in=OWN_CATEGORIES)
+    return records
+
+
+class Statement:
+    """A rule's statement: the times of the records from `lower` on and before `upper`, the newest (or oldest) first."""
+
+    def __init__(self, rule: Rule, *, newest_first: bool = True) -> None:
+        order = "-timestamp" if newest_first else "timestamp"
+        records = matching(rule).filter(timestamp__gte=_LOWER, timestamp__lt=_UPPER)
+        query = records.order_by(order).values_list("timestamp")[:_LIMIT].query
+        self._alias = records.db
+        sql, parameters = query.get_compiler(records.db).as_sql()
+        self._sql = sql.replace(str(_LIMIT), "%s")
+        self._parameters: list[Any] = [*parameters, _LIMIT]
+        adapt = connections[records.db].ops.adapt_datetimefield_value
+        self._lower, self._upper = self._parameters.index(adapt(_LOWER)), self._parameters.index(adapt(_UPPER))
+
+    def read(self, lower_us: int, upper_us: int, limit: int) -> list[int]:
+        """Return the times in microseconds since 1970, `limit` of them at most. Raises `DatabaseError`."""
+        connection = connections[self._alias]
+        parameters = list(self._parameters)
+        parameters[self._lower] = connection.ops.adapt_datetimefield_value(from_us(lower_us))
+        parameters[self._upper] = connection.ops.adapt_datetimefield_value(from_us(upper_us))
+        parameters[-1] = limit
+        with connection.cursor() as cursor:
+            cursor.execute(self._sql, parameters)
+            rows = cursor.fetchall()
+        if connection.vendor == "sqlite":  # which stores no time zone
+            return [to_us(row[0].replace(tzinfo=connection.timezone)) for row in rows]
+        return [to_us(row[0]) for row in rows]

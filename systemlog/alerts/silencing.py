@@ -1,0 +1,31 @@
+"""Silences: a silenced rule changes its state, and nobody is told before the silence ends."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+
+from systemlog.alerts import outbox
+from systemlog.conf import conf
+from systemlog.models import Alert
+
+MAX_SILENCE = timedelta(days=366)
+
+
+def silence(rule: str, span: timedelta, *, by: str, comment: str = "") -> datetime | None:
+    """Silence a rule from now on, and return until when; a span of 0 ends its silence, and None is returned.
+
+    What waits to be sent about the rule waits until then. Raises `DatabaseError`.
+    """
+    now = datetime.now(UTC)
+    until = now + min(span, MAX_SILENCE)
+    with transaction.atomic(using=conf().DATABASE):
+        rows = Alert.objects.using(conf().DATABASE)
+        rows.bulk_create([Alert(rule=rule)], ignore_conflicts=True)
+        row = rows.select_for_update().get(pk=rule)
+        row.silenced_until = until if span else None
+        row.silenced_by, row.comment = (by[:200], comment[:1000]) if span else ("", "")
+        row.save(update_fields=["silenced_until", "silenced_by", "comment"])
+        outbox.hold_until(rule, until)
+    return row.silenced_until

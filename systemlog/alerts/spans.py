@@ -1,0 +1,66 @@
+"""Spans of time for which a condition held, from the records' own times. Pure, in microseconds since 1970."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from systemlog.records.ids import EPOCH, MICROSECOND
+
+
+class Span(NamedTuple):
+    """The condition held from `start` up to `end`, excluded. `peak` is the most records that were counted."""
+
+    start: int
+    end: int
+    peak: int
+
+    def overlaps(self, start: int, end: int) -> bool:
+        """Whether the span shares an instant with another one."""
+        return self.start < end and start < self.end
+
+
+def to_us(instant: datetime) -> int:
+    """Return an instant in microseconds since 1970."""
+    return (instant - EPOCH) // MICROSECOND
+
+
+def from_us(microseconds: int) -> datetime:
+    """Return the instant of a number of microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def crowded(times: Sequence[int], number: int, within_us: int) -> list[Span]:
+    """Return the spans in which more than `number` records lay within `within_us`; `times` rise.
+
+    With a record and the `number` records before it in less than the window, the condition holds from this record on,
+    until the first of them is as old as the window.
+    """
+    found: list[Span] = []
+    low = 0
+    for place, instant in enumerate(times):
+        while times[low] <= instant - within_us:
+            low += 1
+        count = place - low + 1
+        if count <= number:
+            continue
+        end = times[place - number] + within_us
+        if found and instant <= found[-1].end:
+            last = found[-1]
+            found[-1] = Span(last.start, end, max(last.peak, count))
+        else:
+            found.append(Span(instant, end, count))
+    return found
+
+
+def merge(spans: Iterable[Span]) -> list[Span]:
+    """Return the spans in rising order, of which those that touch are one."""
+    merged: list[Span] = []
+    for span in sorted(spans):
+        if merged and span.start <= merged[-1].end:
+            last = merged[-1]
+            merged[-1] = Span(last.start, max(last.end, span.end), max(last.peak, span.peak))
+        else:
+            merged.append(span)
+    return merged

@@ -1,0 +1,138 @@
+"""What transitions become: records of the log, and messages in the outbox, in the transaction of the caller."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import NoReverseMatch, reverse
+
+from systemlog.alerts.records import FIRING_CATEGORY, RESOLVED_CATEGORY, matching
+from systemlog.alerts.rules import Rule
+from systemlog.alerts.spans import from_us
+from systemlog.alerts.states import FIRING, RESOLVED, Transition
+from systemlog.conf import conf
+from systemlog.models import AlertDelivery
+from systemlog.recording import record_atomically
+from systemlog.records.ids import MICROSECOND
+from systemlog.records.times import represent_time
+
+MOST_SINGLE = 10
+"""More transitions than this for one receiver in one evaluation make one message."""
+
+CORRELATION_IDS = 10
+LOOKED_AT = 200
+"""This many records of the window are looked at for their correlation ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A transition of a rule, with what its message needs. `rule` is None where the settings have it no more."""
+
+    name: str
+    rule: Rule | None
+    labels: dict[str, str]
+    receivers: Sequence[str]
+    transition: Transition
+    not_before: datetime | None = None
+    correlation_ids: Sequence[str] = field(default_factory=tuple)
+
+    def alert(self) -> dict[str, Any]:
+        """Return the alert as the receivers get it."""
+        state = self.transition.state
+        resolved = self.transition.status == RESOLVED
+        body = {
+            "id": str(state.alert_id),
+            "status": self.transition.status,
+            "rule": self.name,
+            "labels": self.labels,
+            "value": state.value,
+            "threshold": state.threshold,
+            "starts_at": _text(state.starts_at),
+            "ends_at": _text(state.ends_at) if resolved else None,
+            "correlation_ids": list(self.correlation_ids),
+        }
+        link = self.rule and console_link(self.rule, state.starts_at, state.ends_at)
+        return {**body, "url": link} if link else body
+
+
+def console_link(rule: Rule, starts_at: int | None, ends_at: int | None) -> str | None:
+    """Return the address of the list of the rule's records, None where the settings have no public address."""
+    base = conf().PUBLIC_URL.rstrip("/")
+    if not base or starts_at is None:
+        return None
+    try:
+        path = reverse("admin:systemlog_systemlog_changelist")
+    except NoReverseMatch:  # the project has no admin
+        return None
+    until = max(ends_at or starts_at, starts_at)
+    bounds = [("since", _text(starts_at - rule.window_us) or ""), ("until", _text(until) or "")]
+    return f"{base}{path}?{urlencode([*rule.parameters, *bounds])}"
+
+
+def find_correlation_ids(rule: Rule, starts_at: int, ends_at: int) -> list[str]:
+    """Return correlation ids of the newest records by which a rule fires. Raises `DatabaseError`, `BudgetSpent`."""
+    if not rule.counts:
+        return []
+    records = matching(rule).filter(
+        timestamp__gte=from_us(starts_at) - rule.window_us * MICROSECOND, timestamp__lte=from_us(ends_at)
+    )
+    newest = records.order_by("-timestamp").values_list("correlation_id", flat=True)[:LOOKED_AT]
+    return list(dict.fromkeys(name for name in newest if name))[:CORRELATION_IDS]
+
+
+def tell(changes: Sequence[Told], now: datetime) -> None:
+    """Record the transitions, and put their messages into the outbox."""
+    by_receiver: dict[str, list[Told]] = defaultdict(list)
+    for told in changes:
+        if told.transition.is_new:
+            _record(told)
+        if told.transition.is_told:
+            for receiver in told.receivers:
+                by_receiver[receiver].append(told)
+    deliveries = []
+    for receiver, of_receiver in by_receiver.items():
+        at_once = [told for told in of_receiver if told.not_before is None]
+        groups = [at_once] if len(at_once) > MOST_SINGLE else [[told] for told in at_once]
+        groups += [[told] for told in of_receiver if told.not_before is not None]
+        deliveries += [
+            AlertDelivery(
+                message_id=uuid.uuid4(),
+                receiver=receiver,
+                rules=[told.name for told in group],
+                alerts=[told.alert() for told in group],
+                created_at=group[0].not_before or now,
+                next_at=group[0].not_before or now,
+                holds_all=group[0].not_before is None,
+            )
+            for group in groups
+        ]
+    AlertDelivery.objects.using(conf().DATABASE).bulk_create(deliveries)
+
+
+def _record(told: Told) -> None:
+    firing = told.transition.status == FIRING
+    context = {name: value for name, value in told.alert().items() if name not in ("rule", "status", "correlation_ids")}
+    record_atomically(
+        FIRING_CATEGORY if firing else RESOLVED_CATEGORY,
+        f"The alert {told.name} {'fires' if firing else 'is resolved'}.",
+        using=conf().DATABASE,
+        level="WARNING" if firing else "INFO",
+        subject=f"alert:{told.name}",
+        rule=told.name,
+        silenced=not told.transition.is_told,
+        **context,
+    )
+
+
+def _text(microseconds: int | None) -> str | None:
+    return None if microseconds is None else represent_time(from_us(microseconds))
+
+
+DELETED_AFTER = timedelta(days=7)
+"""How long a message that was sent stays in the outbox, for whoever asks what was told."""
