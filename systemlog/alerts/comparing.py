@@ -9,7 +9,7 @@ from django.db.models import Sum
 
 from systemlog.alerts.records import Statement
 from systemlog.alerts.rules import MAX_THRESHOLD, Rule, TimesAsMany
-from systemlog.alerts.spans import from_us
+from systemlog.alerts.spans import Span, from_us
 from systemlog.conf import conf
 from systemlog.models import SystemLogRollup
 from systemlog.records.ids import MICROSECOND
@@ -20,11 +20,10 @@ MAX_HOURS = 48
 
 
 class EarlierTime:
-    """Gives the threshold for a span of time: `times` as many records as there were in a window that much earlier.
+    """Compares spans of time with the same time a day or a week before.
 
-    What counts is the larger of two numbers: the records of the very window before, and the hour's from the roll-up,
-    divided by the windows of an hour. So a quiet minute in a busy hour raises no alarm. The least threshold is
-    `at_least - 1`, the largest `MAX_THRESHOLD`.
+    What counts is the larger of two numbers: the records of the windows around the same instant, and the busiest hour's
+    from the roll-up, divided by the windows of an hour. So a quiet minute in a busy hour raises no alarm.
     """
 
     def __init__(self, rule: Rule, condition: TimesAsMany) -> None:
@@ -32,17 +31,23 @@ class EarlierTime:
         self._statement = Statement(rule)
         self._filter = rollup_filter(rule.query)
 
-    def threshold(self, lower_us: int, upper_us: int) -> int:
-        """Return the threshold for windows in a span of time. Raises `DatabaseError`, `BudgetSpent`."""
+    def least(self, lower_us: int, upper_us: int) -> int:
+        """Return the least threshold for a span of time, by the roll-up. Raises `DatabaseError`, `BudgetSpent`."""
         condition = self._condition
-        least = condition.at_least - 1
-        cap = math.ceil((MAX_THRESHOLD + 1) / condition.times)
-        upper = upper_us - condition.before_us
-        within = condition.within_us
-        number = len(self._statement.read(upper - within, upper, min(cap, MAX_THRESHOLD) + 1))
-        hourly = self._most_of_an_hour(lower_us - condition.before_us, upper)
-        before = max(float(number), hourly * min(1.0, within * MICROSECOND / HOUR))
-        return min(MAX_THRESHOLD, max(least, math.floor(condition.times * before)))
+        hourly = self._most_of_an_hour(lower_us - condition.before_us, upper_us - condition.before_us)
+        before = hourly * min(1.0, condition.within_us * MICROSECOND / HOUR)
+        return min(MAX_THRESHOLD, max(condition.at_least - 1, math.floor(condition.times * before)))
+
+    def exceeds(self, span: Span) -> bool:
+        """Whether a span has more than `times` as many records as the same time before had.
+
+        Raises `DatabaseError`, `BudgetSpent`.
+        """
+        condition = self._condition
+        around = span.start - condition.before_us
+        enough = math.ceil(span.peak / condition.times)  # so many before, and the span has too few
+        before = self._statement.read(around - condition.within_us, around + condition.within_us, enough)
+        return len(before) < enough
 
     def _most_of_an_hour(self, lower_us: int, upper_us: int) -> int:
         """Return the records of the busiest hour of a span of time, from the roll-up; 0 where it cannot tell."""

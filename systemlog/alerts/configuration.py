@@ -105,7 +105,7 @@ def _file(path: str) -> Iterator[Wrong | tuple[list[Any], dict[str, Any]]]:
     """Yield the rules and receivers of the file, and what is wrong with the file."""
     if not path:
         return
-    where = f"The file of {NAME}['ALERTS_FILE'], {shown(path)},"
+    where = f"The file of {NAME}['ALERTS_FILE'], {path!r},"
     hint = 'The file holds {"rules": [...], "receivers": {...}}.'
     try:
         with Path(path).open("rb") as file:
@@ -123,7 +123,7 @@ def _file(path: str) -> Iterator[Wrong | tuple[list[Any], dict[str, Any]]]:
     try:
         check_keys(content, FILE_KEYS)
     except Mistake as mistake:
-        yield Wrong(f"{where} has the key {mistake}.", mistake.hint)
+        yield Wrong(f"{where} has a mistake: {mistake}. {mistake.hint}", mistake.hint)
     rules, receivers = content.get("rules", []), content.get("receivers", {})
     if not isinstance(rules, list):
         yield Wrong(f"{where} has 'rules' that are no list.", hint)

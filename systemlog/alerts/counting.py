@@ -62,9 +62,15 @@ class Slices:
 class Counter:
     """Reads for one rule, and remembers between readings how far its sweep has come."""
 
-    def __init__(self, rule: Rule, threshold: Callable[[int, int], int] | None = None) -> None:
+    def __init__(
+        self,
+        rule: Rule,
+        threshold: Callable[[int, int], int] | None = None,
+        exceeds: Callable[[Span], bool] = lambda span: True,
+    ) -> None:
         self._rule = rule
         self._statement = Statement(rule)
+        self._exceeds = exceeds
         self._threshold = threshold or (lambda lower, upper: rule.threshold)
         self.slices = Slices(rule.window_us * 2)
         self._sweep: tuple[int, int] | None = None
@@ -76,35 +82,35 @@ class Counter:
         At least one page of the sweep is read. Raises `DatabaseError`, `BudgetSpent`.
         """
         began, resume = self._sweep or (now, None)
-        spans, position = self._page(now + AHEAD_US, lower, first=True)
-        threshold = self._last_threshold
+        spans, position, threshold = self._page(now + AHEAD_US, lower, first=True)
         if resume is not None and position > lower:
             position = min(resume, position) if resume > lower else lower
         read_one = False
         while position > lower and not (read_one and time.monotonic() > more_until):
-            found, position = self._page(position, lower)
+            found, position, _ = self._page(position, lower)
             spans += found
             read_one = True
         complete = position <= lower
         self._sweep = None if complete else (began, position)
         return Reading(merge(spans), threshold, began if complete else None)
 
-    def _page(self, upper: int, lower: int, *, first: bool = False) -> tuple[list[Span], int]:
-        """Return the spans of a page that ends at `upper`, and where the next page ends: `lower` if there is none."""
+    def _page(self, upper: int, lower: int, *, first: bool = False) -> tuple[list[Span], int, int]:
+        """Return the spans of a page that ends at `upper`, the end of the next page, and the threshold.
+
+        The next page ends at `lower` if there is none.
+        """
         rule = self._rule
         start = max(lower, upper - self.slices.length_us - (AHEAD_US if first else 0))
-        number = self._last_threshold = self._threshold(start, upper)
+        number = self._threshold(start, upper)
         rows = PAGE_ROWS + number
         began = time.monotonic()
         times = self._statement.read(start, upper, rows)
         self.slices.learn(time.monotonic() - began)
         times.reverse()
-        spans = crowded(times, number, rule.window_us)
+        spans = [span for span in crowded(times, number, rule.window_us) if self._exceeds(span)]
         read_down_to = times[0] if len(times) == rows else start
         if read_down_to <= lower:
-            return spans, lower
+            return spans, lower, number
         # The next page has the window again, of which this page may have had a part only.
         following = read_down_to + rule.window_us
-        return spans, following if following < upper else read_down_to
-
-    _last_threshold = 0
+        return spans, following if following < upper else read_down_to, number

@@ -130,14 +130,15 @@ class Evaluator:
         told: list[Told] = []
         with transaction.atomic(using=conf().DATABASE):
             manager = Alert.objects.using(conf().DATABASE)
-            for row in manager.select_for_update().filter(rule__in=[*changes, *gone]).order_by("rule"):
-                change = changes.get(row.rule)
-                if change is None:
-                    told += _forget(row)
-                    continue
-                transitions = change.apply(row, commit=True) or []
-                told += [change.told(row, transition) for transition in transitions]
-            tell(told, now)
+            locked = manager.select_for_update().filter(rule__in=[*changes, *gone]).order_by("rule")
+            rows = {row.rule: row for row in locked}
+            for name, change in changes.items():  # in the order of the settings
+                if row := rows.get(name):
+                    transitions = change.apply(row, commit=True) or []
+                    told += [change.told(row, transition) for transition in transitions]
+            for name in gone:
+                told += _forget(rows[name]) if name in rows else []
+            tell(sorted(told, key=lambda each: each.transition.state.starts_at or 0), now)
         return told
 
     def _tidy(self, now: datetime) -> None:

@@ -55,7 +55,8 @@ class Reader:
             case NoneFor():
                 self._reader: Counter | Watcher = Watcher(rule)
             case TimesAsMany() as condition:
-                self._reader = Counter(rule, EarlierTime(rule, condition).threshold)
+                earlier = EarlierTime(rule, condition)
+                self._reader = Counter(rule, earlier.least, earlier.exceeds)
             case _:
                 self._reader = Counter(rule)
         self._last_seen: int | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +35,7 @@ def test_the_peak_is_the_fullest_window(times: list[int], number: int, within: i
 @given(TIMES, st.integers(0, 5), st.integers(1, 20))
 def test_spans_rise_and_lie_apart(times: list[int], number: int, within: int) -> None:
     spans = crowded(times, number, within)
-    assert all(before.end < after.start for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before.end < after.start for before, after in pairwise(spans))
 
 
 def test_records_that_span_the_whole_window_are_not_within_it() -> None:

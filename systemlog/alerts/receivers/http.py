@@ -69,15 +69,15 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float = T
         path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
         connection.request("POST", path, body, {"Connection": "close", **_authorization(parts), **headers})
         status = connection.getresponse().status
-    except TimeoutError:
-        raise Undelivered(f"It did not answer within {timeout_s:g} s.") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= deadline or isinstance(error, TimeoutError):
             raise Undelivered(f"It did not answer within {timeout_s:g} s.") from None
         raise Undelivered(f"It could not be reached: {type(error).__name__}.") from None
     finally:
         ended.set()
         connection.close()
+    if time.monotonic() >= deadline:  # an answer that the deadline broke off can look like a whole one
+        raise Undelivered(f"It did not answer within {timeout_s:g} s.")
     if not 200 <= status < 300:
         raise Undelivered(
             f"It answered with status {status}.",

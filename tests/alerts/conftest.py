@@ -1,0 +1,102 @@
+"""Fixtures of the room: rules in the settings, records at given times, a receiver, and evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from systemlog.alerts.deliverer import Deliverer
+from systemlog.alerts.evaluator import Evaluator, Result
+from systemlog.models import SystemLog
+from tests.support import receivers
+from tests.support.receivers import Hook
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+Rules = Callable[..., None]
+Records = Callable[..., None]
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """A receiver that takes every message."""
+    with receivers.hook() as running:
+        yield running
+
+
+@pytest.fixture
+def rules(settings: Any, hook: Hook) -> Rules:
+    """Sets rules, each told to the receiver `hook`; further settings by name."""
+
+    def begin(*given: dict[str, Any], **more: Any) -> None:
+        settings.SYSTEMLOG = {
+            **settings.SYSTEMLOG,
+            "ALERTS": [{"to": ["hook"], **rule} for rule in given],
+            "ALERT_RECEIVERS": {"hook": {"webhook": hook.url, "secret": SECRET}},
+            **more,
+        }
+
+    return begin
+
+
+@pytest.fixture
+def records(db: None) -> Records:
+    """Stores records: `records(6, ago=30)` are six errors of half a minute ago, a millisecond apart."""
+
+    def store(number: int, *, ago: float = 0.0, every: float = 0.001, level: str = "ERROR", **fields: Any) -> None:
+        first = datetime.now(UTC) - timedelta(seconds=ago)
+        SystemLog.objects.bulk_create(
+            SystemLog(
+                timestamp=first + timedelta(seconds=place * every),
+                level=level,
+                **{"category": "shop", "message": "it failed", **fields},
+            )
+            for place in range(number)
+        )
+
+    return store
+
+
+class Clock:
+    """Evaluates and delivers, and lets time pass without waiting."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self._ahead = timedelta(0)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all that a process remembers."""
+        self._evaluator, self._deliverer = Evaluator(), Deliverer("test")
+
+    def passes(self, seconds: float) -> None:
+        """Let time pass for evaluations and messages. Records keep the real time."""
+        self._ahead += timedelta(seconds=seconds)
+        ahead = self._ahead
+
+        class Later(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+                return datetime.now(tz) + ahead
+
+        for module in ("evaluator", "deliverer", "silencing", "reading"):
+            self._monkeypatch.setattr(f"systemlog.alerts.{module}.datetime", Later)
+
+    def evaluate(self, **options: Any) -> Result:
+        """Evaluate once, and send what is due."""
+        result = self._evaluator.evaluate(**options)
+        self._deliverer.deliver_once()
+        return result
+
+    def deliver(self) -> tuple[int, int]:
+        """Send what is due."""
+        return self._deliverer.deliver_once()
+
+
+@pytest.fixture
+def clock(db: None, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """An evaluator and a deliverer whose time a test moves."""
+    return Clock(monkeypatch)
