@@ -1,6 +1,7 @@
 """The module in which Django's admin looks for the admin classes of the app."""
 
+from systemlog.console.alerts import AlertAdmin
 from systemlog.console.audited import AuditedAdmin
 from systemlog.console.model_admin import SystemLogAdmin
 
-__all__ = ["AuditedAdmin", "SystemLogAdmin"]
+__all__ = ["AlertAdmin", "AuditedAdmin", "SystemLogAdmin"]

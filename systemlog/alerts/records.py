@@ -17,9 +17,9 @@ from systemlog.conf import conf
 from systemlog.models import SystemLog
 from systemlog.search.filters import record_conditions
 
-FIRING_CATEGORY, RESOLVED_CATEGORY = "alert.firing", "alert.resolved"
+FIRING_CATEGORY, RESOLVED_CATEGORY, SILENCED_CATEGORY = "alert.firing", "alert.resolved", "alert.silenced"
 LOGGER = "systemlog.alerts"
-OWN_CATEGORIES = (FIRING_CATEGORY, RESOLVED_CATEGORY, LOGGER)
+OWN_CATEGORIES = (FIRING_CATEGORY, RESOLVED_CATEGORY, SILENCED_CATEGORY, LOGGER)
 """The records of the alerts themselves, which no rule counts: else a rule could keep itself firing."""
 
 OWN_LEVELS = {"INFO", "WARNING"}

@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 
 from systemlog.alerts import outbox
+from systemlog.alerts.records import SILENCED_CATEGORY
 from systemlog.conf import conf
 from systemlog.models import Alert
+from systemlog.recording import record_atomically
+from systemlog.records.times import represent_time
 
 MAX_SILENCE = timedelta(days=366)
 
@@ -28,4 +31,14 @@ def silence(rule: str, span: timedelta, *, by: str, comment: str = "") -> dateti
         row.silenced_by, row.comment = (by[:200], comment[:1000]) if span else ("", "")
         row.save(update_fields=["silenced_until", "silenced_by", "comment"])
         outbox.hold_until(rule, until)
+        record_atomically(
+            SILENCED_CATEGORY,
+            f"The alert {rule} is {'silenced' if span else 'no longer silenced'}.",
+            using=conf().DATABASE,
+            subject=f"alert:{rule}",
+            rule=rule,
+            until=represent_time(until) if span else None,
+            by=by,
+            comment=comment,
+        )
     return row.silenced_until

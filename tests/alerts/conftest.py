@@ -85,6 +85,10 @@ class Clock:
         for module in ("evaluator", "deliverer", "silencing", "reading"):
             self._monkeypatch.setattr(f"systemlog.alerts.{module}.datetime", Later)
 
+    def evaluate_only(self) -> Result:
+        """Evaluate once, and send nothing."""
+        return self._evaluator.evaluate()
+
     def evaluate(self, **options: Any) -> Result:
         """Evaluate once, and send what is due."""
         result = self._evaluator.evaluate(**options)

@@ -121,6 +121,9 @@ def test_the_records_of_alerts_are_in_the_log_and_no_rule_counts_them(
         {"source": "web-1"},
         {"q": "it FAILED"},
         {"context.order": "7"},
+        {"query": 'level:error -category:elsewhere "it failed" context.order:7'},
+        {"category!": "elsewhere"},
+        {"level!": ["info", "debug"], "context.order!": "8"},
         {"min_level": "WARNING", "category": "shop", "q": "failed"},
     ],
 )

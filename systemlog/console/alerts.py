@@ -1,0 +1,97 @@
+"""The list of alerts in the admin: the state of each rule, and its silence as an action."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from systemlog.alerts.configuration import configuration
+from systemlog.alerts.evaluator import is_silenced
+from systemlog.alerts.reading import state_shown
+from systemlog.alerts.silencing import silence
+from systemlog.models import VIEW_PERMISSION, Alert
+
+CHANGE_PERMISSION = "systemlog.change_alert"
+
+
+@admin.register(Alert)
+class AlertAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class is not subscriptable
+    """Shows the rules to users who may read the log. Who may change alerts silences them; rules are in the settings."""
+
+    list_display = ("rule", "shown_state", "since", "shown_value", "silence", "silenced_by", "comment", "error")
+    list_display_links = None
+    ordering = ("rule",)
+    search_fields = ("rule",)
+    actions = ("silence_for_an_hour", "silence_for_a_day", "end_silence")
+    fields = list_display
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
+        """Return the rules of the settings."""
+        return super().get_queryset(request).filter(rule__in=list(configuration().rules))
+
+    def has_view_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
+        """Return whether the user may read the log, by the same permission as in the API."""
+        return request.user.has_perm(VIEW_PERMISSION)
+
+    def has_silence_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may silence rules."""
+        return request.user.has_perm(CHANGE_PERMISSION)
+
+    def has_add_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
+        """Return False: the rules are in the settings."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
+        """Return False: only the actions change anything."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
+        """Return False: a rule that leaves the settings leaves this list."""
+        return False
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: Alert) -> str:
+        """Return the state, `error` where the rule could not be evaluated."""
+        return state_shown(row)
+
+    @admin.display(description="since", ordering="starts_at")
+    def since(self, row: Alert) -> datetime | None:
+        """Return when the condition began to hold."""
+        return row.starts_at
+
+    @admin.display(description="value", ordering="value")
+    def shown_value(self, row: Alert) -> str | None:
+        """Return what was counted, beside the rule's number."""
+        return None if row.value is None else f"{row.value} of {row.threshold}"
+
+    @admin.display(description="silenced until", ordering="silenced_until")
+    def silence(self, row: Alert) -> datetime | None:
+        """Return until when nobody is told."""
+        return row.silenced_until if is_silenced(row, datetime.now(UTC)) else None
+
+    @admin.action(description="Silence the selected alerts for an hour", permissions=["silence"])
+    def silence_for_an_hour(self, request: HttpRequest, rows: QuerySet[Alert]) -> None:
+        """Tell nobody for an hour."""
+        self._silence(request, rows, timedelta(hours=1))
+
+    @admin.action(description="Silence the selected alerts for a day", permissions=["silence"])
+    def silence_for_a_day(self, request: HttpRequest, rows: QuerySet[Alert]) -> None:
+        """Tell nobody for a day."""
+        self._silence(request, rows, timedelta(days=1))
+
+    @admin.action(description="End the silence of the selected alerts", permissions=["silence"])
+    def end_silence(self, request: HttpRequest, rows: QuerySet[Alert]) -> None:
+        """Tell what fires."""
+        self._silence(request, rows, timedelta(0))
+
+    def _silence(self, request: HttpRequest, rows: QuerySet[Alert], span: timedelta) -> None:
+        user: Any = request.user
+        names = list(rows.values_list("rule", flat=True))
+        for name in names:
+            silence(name, span, by=user.get_username())
+        done = "silenced" if span else "no longer silenced"
+        self.message_user(request, f"{len(names)} alerts are {done}.", messages.SUCCESS)
