@@ -1,41 +1,40 @@
-"""Puts the setting `AUDIT` into force: the outbox and the triggers of a database, made, replaced and removed.
+"""Creates, replaces and drops the outbox and the triggers of a database, as the setting `AUDIT` asks for.
 
-A trigger's name ends in the hash of its text, so that what is missing or outdated shows in the names alone.
+The name of a trigger ends in the hash of its text, so names alone tell which triggers are missing or outdated.
 """
 
 from __future__ import annotations
 
 import types
-from collections.abc import Collection
+from collections.abc import Iterable
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from systemlog.audit import actor, postgresql, sqlite
-from systemlog.audit.tables import audited_tables
+from systemlog.audit.tables import TriggerTable, audited_tables
 
 VENDORS = {"postgresql": postgresql, "sqlite": sqlite}
 
 
 def dialect(connection: BaseDatabaseWrapper) -> types.ModuleType | None:
-    """The module of the database's vendor; None where nothing can be audited."""
+    """Return the module for the database's vendor, or None if it cannot be audited."""
     return VENDORS.get(connection.vendor)
 
 
-def install(alias: str, keep: Collection[str] = ()) -> bool:
-    """Have the database's triggers be those that the setting asks for; says whether anything was changed.
+def install(alias: str, tables: Iterable[TriggerTable] | None = None) -> bool:
+    """Create missing triggers and drop others, and return whether anything changed.
 
-    The triggers of tables to `keep` stay, asked for or not.
+    `tables` says which tables have triggers, in place of the setting.
     """
     connection = connections[alias]
     vendor = dialect(connection)
     if vendor is None:
         return False
-    tables = audited_tables(alias)
+    tables = audited_tables(alias) if tables is None else list(tables)
     if not tables and not vendor.outbox_exists(connection):
         return False
-    missing, needless = drift(connection)
-    needless = [(table, name) for table, name in needless if table not in keep]
+    missing, needless = drift(connection, tables)
     if not missing and not needless and vendor.outbox_exists(connection):
         return False
     with transaction.atomic(using=alias), connection.cursor() as cursor:
@@ -49,21 +48,20 @@ def install(alias: str, keep: Collection[str] = ()) -> bool:
             if not there.get(key):
                 for statement in statements:
                     cursor.execute(statement)
-        vendor.tidy(connection)
+        vendor.drop_unused(connection)
     if vendor is sqlite and tables:
         actor.begin_stamping(None, connection)
     return True
 
 
-def drift(connection: BaseDatabaseWrapper) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """The triggers that are missing, and those that are outdated, disabled, or not asked for any longer.
-
-    Each by its table and name.
-    """
+def drift(
+    connection: BaseDatabaseWrapper, tables: Iterable[TriggerTable] | None = None
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return the missing triggers, and those that are outdated, disabled or not asked for: each by table and name."""
     vendor = dialect(connection)
     if vendor is None:
         return [], []
-    wanted = vendor.expected(connection, audited_tables(connection.alias))
+    wanted = vendor.expected(connection, audited_tables(connection.alias) if tables is None else tables)
     there = vendor.existing(connection)
     missing = [key for key in wanted if not there.get(key)]
     needless = [key for key, enabled in there.items() if key not in wanted or not enabled]

@@ -1,13 +1,17 @@
-"""Triggers while `migrate` runs: installed at its end, and kept in step with the tables on the way there.
+"""Keeps the triggers in step with the tables while `migrate` runs, and installs them when it ends.
 
-Data migrations are recorded. SQLite's ALTER TABLE fails where a trigger names a column that goes, so a table's triggers
-are dropped before it changes, and made anew before the next statement that writes to it.
+Changes that data migrations make are recorded. SQLite's ALTER TABLE fails on a trigger that names a missing column, so
+the triggers of a table are dropped before it changes, and created again before the next write. Until `migrate` ends,
+the triggers hide what either the former triggers or the setting hides, and every column of such a table that neither
+knows: it may be a hidden column by another name.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import re
+import types
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -15,115 +19,123 @@ from typing import Any
 from django.db import DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from systemlog.audit import sqlite
 from systemlog.audit.installing import dialect, install
-from systemlog.audit.tables import audited_tables
+from systemlog.audit.tables import AuditedTable, TriggerTable, audited_tables
 
 Execute = Callable[[Any, Any, bool, dict[str, Any]], Any]
 
 logger = logging.getLogger("systemlog.audit")
 
-_changes_table = re.compile(r'\s*(?:ALTER|DROP)\s+TABLE\s+(?:IF\s+EXISTS\s+)?"?([^"\s(]+)', re.IGNORECASE)
-_makes_table = re.compile(r"\s*(?:CREATE|ALTER|DROP)\s+TABLE\b", re.IGNORECASE)
+_changes_table = re.compile(r'\s*(?:ALTER|DROP)\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?"?([^"\s(]+)', re.IGNORECASE)
+_renames_table = re.compile(r'.*\bRENAME\s+TO\s+"?([^"\s;]+)', re.IGNORECASE | re.DOTALL)
+_changes_schema = re.compile(r"\s*(?:CREATE|ALTER|DROP)\s+TABLE\b", re.IGNORECASE)
 _writes = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|REPLACE|WITH|MERGE|TRUNCATE|COPY)\b", re.IGNORECASE)
 
 
 def begin(sender: object, using: str, **kwargs: object) -> None:
-    """Receiver of `pre_migrate`: land what waits under the tables' old names, and watch the connection."""
+    """Receiver of `pre_migrate`: land the outbox while tables have their old names, and watch the connection."""
     connection = connections[using]
     end(connection)
     vendor = dialect(connection)
     if vendor is None:
         return
-    with suppress(DatabaseError):  # a log without its table, say: what waits stays
+    with suppress(DatabaseError):  # the log may have no table yet; then the outbox stays as it is
         if vendor.outbox_exists(connection):
             from systemlog.audit.draining import drain_waiting
 
             drain_waiting(alias=using, seconds=60.0)
     if audited_tables(using) or vendor.existing(connection):
-        connection.execute_wrappers.append(_Watch(connection))
+        watch = _Watch(connection, vendor)
+        watch.renew()
+        connection.execute_wrappers.append(watch)
 
 
 def finish(sender: object, using: str, **kwargs: object) -> None:
-    """Receiver of `post_migrate`: the watch ends, and the triggers are those that the setting asks for."""
+    """Receiver of `post_migrate`: end the watch, and install the triggers that the setting asks for."""
     end(connections[using])
     install(using)
 
 
 def end(connection: BaseDatabaseWrapper) -> None:
-    """Watch the connection no longer. A migration that failed has left a watch behind."""
+    """End the watch of a connection. A migration that failed leaves one behind."""
     connection.execute_wrappers[:] = [each for each in connection.execute_wrappers if not isinstance(each, _Watch)]
 
 
 class _Watch:
-    """An execute wrapper for the time of a `migrate`."""
+    """An execute wrapper while `migrate` runs."""
 
-    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+    def __init__(self, connection: BaseDatabaseWrapper, vendor: types.ModuleType) -> None:
         self._connection = connection
-        self._tables = [table.name for table in audited_tables(connection.alias)]
-        self._stale = True
-        """Whether tables may have changed since the triggers were made."""
+        self._vendor = vendor
+        self._wanted = {table.name: table for table in audited_tables(connection.alias)}
+        self._former: dict[str, TriggerTable] = vendor.installed(connection)
+        """The tables that had triggers when `migrate` began, by their present names."""
+        self._former_columns = {table: set(vendor.columns(connection, table)) for table in self._former}
+        self._stale = False
+        """Whether tables may have changed since the triggers were created."""
         self._busy = False
-        self._former: dict[str, sqlite.FormerTable] = {}
-        """Of SQLite: tables that have triggers by a name that the setting does not have."""
-        self._bare: set[str] = set()
-        """Those of them whose triggers were dropped."""
-        if connection.vendor == "sqlite":
-            for table in {table for table, _ in sqlite.existing(connection)} - set(self._tables):
-                self._former[table] = sqlite.former_table(connection, table)
 
     def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         text = sql if isinstance(sql, str) else ""
-        if not self._busy:
-            if _makes_table.match(text):
-                self._stale = True
-                if self._connection.vendor == "sqlite":
-                    self._make_way(text)
-            elif (self._stale or self._bare) and _writes.match(text):
-                if self._stale and any(table in text for table in self._tables):
-                    self._catch_up()
-                for table in [table for table in self._bare if table in text]:
-                    self._restore(table)
+        if self._busy:
+            return execute(sql, params, many, context)
+        if _changes_schema.match(text):
+            return self._change(text, lambda: execute(sql, params, many, context))
+        if self._stale and _writes.match(text) and any(table in text for table in (*self._wanted, *self._former)):
+            self.renew()
         return execute(sql, params, many, context)
 
-    def _make_way(self, sql: str) -> None:
-        """Drop the triggers of the table that the statement changes."""
-        if not (found := _changes_table.match(sql)):
-            return
-        self._busy = True
-        try:
-            with self._connection.cursor() as cursor:
-                for table, name in sqlite.existing(self._connection):
-                    if table.lower() == found[1].lower():
-                        cursor.execute(sqlite.drop_sql(self._connection, table, name))
-                        if table in self._former:
-                            self._bare.add(table)
-        finally:
-            self._busy = False
-
-    def _restore(self, table: str) -> None:
-        """Make the triggers of a table that the setting does not name, and that had some."""
-        self._busy = True
-        self._bare.discard(table)
-        try:
-            with self._connection.cursor() as cursor:
-                for statement in sqlite.restoring(self._connection, self._former[table]):
-                    cursor.execute(statement)
-        finally:
-            self._busy = False
-
-    def _catch_up(self) -> None:
-        """Make the triggers that are missing; where that cannot be just now, the end of `migrate` does it."""
-        self._busy = True
+    def renew(self) -> None:
+        """Create the triggers that fit the present tables."""
+        self._busy, self._stale = True, False
         try:
             with transaction.atomic(using=self._connection.alias):
-                install(self._connection.alias, keep=self._former.keys())
-            self._stale = False
+                names = dict.fromkeys((*self._wanted, *self._former))
+                install(self._connection.alias, [self._hiding(name) for name in names])
         except DatabaseError as error:
             logger.warning(
-                "Changes of a migration are not recorded: the audit triggers cannot be made before it ends.",
+                "The audit triggers cannot be renewed before the migration ends.",
                 extra={"action": "audit.install_failed", "error": type(error).__name__},
             )
-            self._stale = False
         finally:
             self._busy = False
+
+    def _change(self, sql: str, execute: Callable[[], Any]) -> Any:
+        found = _changes_table.match(sql)
+        table = found[1] if found else ""
+        if self._connection.vendor == "sqlite":
+            self._drop_triggers(table)
+        result = execute()
+        self._stale = True
+        if (renamed := _renames_table.match(sql)) and table in self._former:
+            self._former[renamed[1]] = dataclasses.replace(self._former.pop(table), name=renamed[1])
+            self._former_columns[renamed[1]] = self._former_columns.pop(table)
+        elif self._connection.vendor == "postgresql" and self._hides(table):
+            self.renew()  # in the transaction of the change, so that no session sees a hidden column by its new name
+        return result
+
+    def _drop_triggers(self, table: str) -> None:
+        self._busy = True
+        try:
+            with self._connection.cursor() as cursor:
+                for each, name in self._vendor.existing(self._connection):
+                    if each.lower() == table.lower():
+                        cursor.execute(self._vendor.drop_sql(self._connection, each, name))
+        finally:
+            self._busy = False
+
+    def _hides(self, table: str) -> bool:
+        return any(each.hides for each in (self._wanted.get(table), self._former.get(table)) if each is not None)
+
+    def _hiding(self, name: str) -> TriggerTable:
+        """Return the table with all that may have to be hidden."""
+        former: TriggerTable = self._former.get(name) or TriggerTable(name=name)
+        wanted: TriggerTable = self._wanted.get(name) or TriggerTable(name=name)
+        exclude, mask = former.exclude | wanted.exclude, former.mask | wanted.mask
+        if exclude or mask:
+            known = self._former_columns.get(name, set()).copy()
+            if isinstance(wanted, AuditedTable):
+                known |= wanted.columns
+            present = set(self._vendor.columns(self._connection, name))
+            mask |= present - known - set(self._vendor.key_columns(self._connection, name))
+        return dataclasses.replace(wanted, exclude=exclude, mask=mask - exclude)

@@ -1,30 +1,28 @@
-"""The triggers of PostgreSQL: four a table, for each statement, that note whole rows in the outbox.
+"""The triggers of PostgreSQL: four for each table, run once for each statement, which write whole rows to the outbox.
 
-A function names the key's columns and no other, so that ALTER TABLE does not break it. It runs with its owner's rights:
-who changes a table needs none on the outbox. Old and new rows meet in a FULL JOIN, because that is never a nested loop,
-whatever number of rows a cached plan was made for.
+The functions name only the columns that they hide, as keys of JSON, so ALTER TABLE does not break them. They run with
+the rights of their owner: a role that changes a table needs no right on the outbox.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from systemlog.audit.actor import OUTBOX, SETTING
-from systemlog.audit.tables import AuditedTable
+from systemlog.audit.tables import TriggerTable
 
 PREFIX = "systemlog_audit_"
 ROWS_OF_AN_ENTRY = 200
-"""So many rows of a statement stand in one entry: no value comes near PostgreSQL's limit of 1 GB."""
-
-MASKED = {"$masked": True}
-"""In the outbox, in place of a masked value."""
+"""The number of rows in one entry, so that no value comes near PostgreSQL's limit of 1 GB."""
 
 LOCK_SQL = "SELECT pg_advisory_xact_lock(hashtextextended('systemlog.audit', 0))"
 
-# Entries come and go: vacuum by their number, whatever the table's size. Whole rows are not worth compressing.
+# Rows are inserted and deleted all the time: vacuum by their number, whatever the table's size. JSON is not compressed,
+# because rows stay for a second.
 OUTBOX_SQL = f"""
     CREATE TABLE IF NOT EXISTS {OUTBOX} (
         seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -42,52 +40,78 @@ OUTBOX_SQL = f"""
     ALTER TABLE {OUTBOX} ALTER old SET STORAGE EXTERNAL, ALTER new SET STORAGE EXTERNAL
 """
 
+# Every name begins with `systemlog_`, since a column of the user's table may have any other.
 FUNCTION_SQL = """
     CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp AS $systemlog$
+    -- {options}
     DECLARE
-        instant timestamptz := clock_timestamp();
-        who text := nullif(current_setting('{setting}', true), '');
+        systemlog_at timestamptz := clock_timestamp();
+        systemlog_who text := nullif(current_setting('{setting}', true), '');
+        systemlog_rows int;
     BEGIN
         {body}
         RETURN NULL;
     END $systemlog$
 """
-NOTE_SQL = "INSERT INTO {outbox} (at, tbl, op, old, new, ctx)"
-INSERTED_SQL = """{note}
-        SELECT instant, TG_TABLE_NAME, 'i', NULL, json_agg({new}), who
-        FROM (SELECT n, (row_number() OVER () - 1) / {size} AS part FROM systemlog_new AS n) AS changed
-        GROUP BY part ORDER BY part;"""
-DELETED_SQL = """{note}
-        SELECT instant, TG_TABLE_NAME, 'd', json_agg({old}), NULL, who
-        FROM (SELECT o, (row_number() OVER () - 1) / {size} AS part FROM systemlog_old AS o) AS changed
-        GROUP BY part ORDER BY part;"""
-UPDATED_SQL = """{note}
-        SELECT instant, TG_TABLE_NAME, 'u', json_agg({old}), json_agg({new}), who
-        FROM (
-            SELECT o, n, (row_number() OVER () - 1) / {size} AS part
-            FROM {joined} WHERE (o *= n) IS NOT TRUE
-        ) AS changed
-        GROUP BY part ORDER BY part;"""
-TRUNCATED_SQL = "{note} VALUES (instant, TG_TABLE_NAME, 't', NULL, NULL, who);"
-NUMBERED = "(SELECT {row}, row_number() OVER () AS place FROM systemlog_{table} AS {row}) AS {row}{row}"
+# A statement of one row is the most frequent one, and grouping it costs a third of the trigger's time.
+BODY_SQL = """
+        SELECT count(*) INTO systemlog_rows FROM (SELECT FROM systemlog_{counted} LIMIT 2) AS systemlog_first;
+        IF systemlog_rows = 1 THEN
+            INSERT INTO {outbox} (at, tbl, op, old, new, ctx)
+            SELECT systemlog_at, TG_TABLE_NAME, '{op}', {one_old}, {one_new}, systemlog_who
+            FROM {one};
+        ELSIF systemlog_rows > 1 THEN
+            INSERT INTO {outbox} (at, tbl, op, old, new, ctx)
+            SELECT systemlog_at, TG_TABLE_NAME, '{op}', {many_old}, {many_new}, systemlog_who
+            FROM (SELECT *, (row_number() OVER () - 1) / {size} AS systemlog_part FROM {many}) AS systemlog_parts
+            GROUP BY systemlog_part ORDER BY systemlog_part;
+        END IF;"""
+TRUNCATED_SQL = """
+        INSERT INTO {outbox} (at, tbl, op, ctx) VALUES (systemlog_at, TG_TABLE_NAME, 't', systemlog_who);"""
 
+# PostgreSQL writes an update's old and new rows in one order. To join them by their place needs no key, which may
+# change, be of any type, or not be there.
+OLD = "SELECT systemlog_o, row_number() OVER () AS systemlog_place FROM systemlog_old AS systemlog_o"
+NEW = "SELECT systemlog_n, row_number() OVER () AS systemlog_place FROM systemlog_new AS systemlog_n"
+DIFFERS = "(systemlog_o *= systemlog_n) IS NOT TRUE"
+ONE_ROW = {
+    "i": "systemlog_new AS systemlog_n",
+    "u": f"systemlog_old AS systemlog_o, systemlog_new AS systemlog_n WHERE {DIFFERS}",
+    "d": "systemlog_old AS systemlog_o",
+}
+MANY_ROWS = {
+    "i": "(SELECT systemlog_n FROM systemlog_new AS systemlog_n) AS systemlog_each",
+    "u": f"({OLD}) AS systemlog_oo FULL JOIN ({NEW}) AS systemlog_nn USING (systemlog_place) WHERE {DIFFERS}",
+    "d": "(SELECT systemlog_o FROM systemlog_old AS systemlog_o) AS systemlog_each",
+}
 EVENTS = {
-    "i": ("INSERT", "NEW TABLE AS systemlog_new", INSERTED_SQL),
-    "u": ("UPDATE", "OLD TABLE AS systemlog_old NEW TABLE AS systemlog_new", UPDATED_SQL),
-    "d": ("DELETE", "OLD TABLE AS systemlog_old", DELETED_SQL),
-    "t": ("TRUNCATE", "", TRUNCATED_SQL),
+    "i": ("INSERT", "NEW TABLE AS systemlog_new"),
+    "u": ("UPDATE", "OLD TABLE AS systemlog_old NEW TABLE AS systemlog_new"),
+    "d": ("DELETE", "OLD TABLE AS systemlog_old"),
+    "t": ("TRUNCATE", ""),
 }
 
 KINDS_SQL = """
-    SELECT class.relname, class.relkind, class.relispartition OR EXISTS (
-        SELECT 1 FROM pg_index WHERE indrelid = class.oid AND indisunique AND indpred IS NULL
-    ) FROM pg_class class WHERE class.oid = ANY(%s::regclass[])
+    SELECT class.relname, class.relkind, EXISTS (SELECT 1 FROM pg_index WHERE indrelid = class.oid AND indisprimary)
+    FROM pg_class class WHERE class.oid = ANY(%s::regclass[])
 """
 TRIGGERS_SQL = f"""
     SELECT class.relname, tgname, tgenabled IN ('O', 'A') FROM pg_trigger
     JOIN pg_class class ON class.oid = tgrelid
     WHERE NOT tgisinternal AND starts_with(tgname, '{PREFIX}') AND pg_table_is_visible(class.oid)
+"""
+OPTIONS_SQL = f"""
+    SELECT class.relname, substring(prosrc FROM '-- (\\{{[^\\n]*\\}})\\n') FROM pg_trigger
+    JOIN pg_class class ON class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid
+    WHERE NOT tgisinternal AND starts_with(tgname, '{PREFIX}i_') AND pg_table_is_visible(class.oid)
+"""
+COLUMNS_SQL = """
+    SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+"""
+KEY_SQL = """
+    SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)
+    WHERE indrelid = to_regclass(%s) AND indisprimary
 """
 FUNCTIONS_SQL = f"""
     SELECT proname FROM pg_proc WHERE starts_with(proname, '{PREFIX}') AND prorettype = 'trigger'::regtype
@@ -96,7 +120,7 @@ FUNCTIONS_SQL = f"""
 
 
 def outbox_exists(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the database has an outbox."""
+    """Return whether the database has an outbox."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [OUTBOX])
         return bool(cursor.fetchone()[0])
@@ -110,14 +134,14 @@ def outbox_is_writable(connection: BaseDatabaseWrapper) -> bool:
 
 
 def create_outbox(connection: BaseDatabaseWrapper) -> None:
-    """Make the outbox, if it is not there."""
+    """Create the outbox if it does not exist."""
     if not outbox_exists(connection):
         with connection.cursor() as cursor:
             cursor.execute(OUTBOX_SQL)
 
 
-def kinds(connection: BaseDatabaseWrapper, tables: Iterable[AuditedTable]) -> dict[str, tuple[str, bool]]:
-    """Of the tables that are there: what kind of relation each is (`pg_class.relkind`), and whether it has a key.
+def kinds(connection: BaseDatabaseWrapper, tables: Iterable[TriggerTable]) -> dict[str, tuple[str, bool]]:
+    """Return, for the tables that exist, the kind of relation (`pg_class.relkind`) and whether it has a primary key.
 
     The kind of a table that Citus distributes is `c`.
     """
@@ -137,8 +161,22 @@ def kinds(connection: BaseDatabaseWrapper, tables: Iterable[AuditedTable]) -> di
     return found
 
 
-def expected(connection: BaseDatabaseWrapper, tables: Iterable[AuditedTable]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """The triggers that should be there: by table and name, the statements that make each."""
+def columns(connection: BaseDatabaseWrapper, table: str) -> list[str]:
+    """Return the columns that a table has."""
+    with connection.cursor() as cursor:
+        cursor.execute(COLUMNS_SQL, [connection.ops.quote_name(table)])
+        return [name for (name,) in cursor.fetchall()]
+
+
+def key_columns(connection: BaseDatabaseWrapper, table: str) -> list[str]:
+    """Return the columns of a table's primary key."""
+    with connection.cursor() as cursor:
+        cursor.execute(KEY_SQL, [connection.ops.quote_name(table)])
+        return [name for (name,) in cursor.fetchall()]
+
+
+def expected(connection: BaseDatabaseWrapper, tables: Iterable[TriggerTable]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return the triggers that should exist: by table and name, the statements that create each."""
     tables = list(tables)
     present = kinds(connection, tables)
     with connection.cursor() as cursor:
@@ -151,10 +189,9 @@ def expected(connection: BaseDatabaseWrapper, tables: Iterable[AuditedTable]) ->
     schema = f"{found[0]}." if found else ""
     wanted: dict[tuple[str, str], tuple[str, ...]] = {}
     for table in tables:
-        kind, has_key = present.get(table.name, ("", False))
-        if kind in ("r", "p"):
-            for op, (event, referencing, body) in EVENTS.items():
-                function, made = _function(connection, table, body, schema, has_key)
+        if present.get(table.name, ("", False))[0] in ("r", "p"):
+            for op, (event, referencing) in EVENTS.items():
+                function, made = _function(table, op, schema)
                 text = hashlib.sha256(f"{function}{event}{referencing}".encode()).hexdigest()[:12]
                 name = f"{PREFIX}{op}_{text}"
                 quoted = connection.ops.quote_name(table.name)
@@ -168,64 +205,82 @@ def expected(connection: BaseDatabaseWrapper, tables: Iterable[AuditedTable]) ->
 
 
 def existing(connection: BaseDatabaseWrapper) -> dict[tuple[str, str], bool]:
-    """The triggers that are there: by table and name, whether each is enabled."""
+    """Return the triggers that exist: by table and name, whether each is enabled."""
     with connection.cursor() as cursor:
         cursor.execute(TRIGGERS_SQL)
         return {(table, name): enabled for table, name, enabled in cursor.fetchall()}
 
 
+def installed(connection: BaseDatabaseWrapper) -> dict[str, TriggerTable]:
+    """Return the tables that have triggers, by name, with what the triggers exclude and mask."""
+    with connection.cursor() as cursor:
+        cursor.execute(OPTIONS_SQL)
+        found = {table: json.loads(options or "{}") for table, options in cursor.fetchall()}
+    return {
+        table: TriggerTable(
+            name=table, exclude=frozenset(options.get("exclude", ())), mask=frozenset(options.get("mask", ()))
+        )
+        for table, options in found.items()
+    }
+
+
 def drop_sql(connection: BaseDatabaseWrapper, table: str, name: str) -> str:
-    """The statement that drops a trigger."""
+    """Return the statement that drops a trigger."""
     return f"DROP TRIGGER IF EXISTS {name} ON {connection.ops.quote_name(table)}"
 
 
-def tidy(connection: BaseDatabaseWrapper) -> None:
-    """Drop the functions that no trigger calls any longer."""
+def drop_unused(connection: BaseDatabaseWrapper) -> None:
+    """Drop the functions that no trigger calls."""
     with connection.cursor() as cursor:
         cursor.execute(FUNCTIONS_SQL)
         for (name,) in cursor.fetchall():
             cursor.execute(f"DROP FUNCTION IF EXISTS {name}()")
 
 
-def _function(
-    connection: BaseDatabaseWrapper, table: AuditedTable, body: str, schema: str, has_key: bool
-) -> tuple[str, str]:
-    """The name of a trigger's function, and the statement that makes it."""
-    quote = connection.ops.quote_name
-    if has_key:
-        same = " AND ".join(f"o.{quote(column)} = n.{quote(column)}" for column in table.key)
-        joined = f"systemlog_old AS o FULL JOIN systemlog_new AS n ON {same}"
-    else:  # PostgreSQL fills both in one order
-        numbered = NUMBERED.format(row="o", table="old"), NUMBERED.format(row="n", table="new")
-        joined = f"{numbered[0]} FULL JOIN {numbered[1]} ON oo.place = nn.place"
-    told = body.format(
-        note=NOTE_SQL.format(outbox=f"{schema}{OUTBOX}"),
-        size=ROWS_OF_AN_ENTRY,
-        joined=joined,
-        old=_shown(table, "o", "n" if body is UPDATED_SQL else None),
-        new=_shown(table, "n", "o" if body is UPDATED_SQL else None),
+def _function(table: TriggerTable, op: str, schema: str) -> tuple[str, str]:
+    """Return the name of a trigger's function, and the statement that creates it."""
+    outbox = f"{schema}{OUTBOX}"
+    if op == "t":
+        body = TRUNCATED_SQL.format(outbox=outbox)
+    else:
+        old = _shown(table, "systemlog_o", "systemlog_n" if op == "u" else None)
+        new = _shown(table, "systemlog_n", "systemlog_o" if op == "u" else None)
+        body = BODY_SQL.format(
+            outbox=outbox,
+            op=op,
+            size=ROWS_OF_AN_ENTRY,
+            counted="old" if op == "d" else "new",
+            one=ONE_ROW[op],
+            many=MANY_ROWS[op],
+            one_old="NULL::json" if op == "i" else f"json_build_array({old})",
+            one_new="NULL::json" if op == "d" else f"json_build_array({new})",
+            many_old="NULL::json" if op == "i" else f"json_agg({old})",
+            many_new="NULL::json" if op == "d" else f"json_agg({new})",
+        )
+    options = json.dumps({"exclude": sorted(table.exclude), "mask": sorted(table.mask)})
+    name = PREFIX + hashlib.sha256(f"{FUNCTION_SQL}{options}{body}".encode()).hexdigest()[:16]
+    return f"{schema}{name}", FUNCTION_SQL.format(
+        name=f"{schema}{name}", setting=SETTING, body=body, options=options.replace("$", "\\u0024")
     )
-    name = PREFIX + hashlib.sha256(f"{FUNCTION_SQL}{told}".encode()).hexdigest()[:16]
-    return f"{schema}{name}", FUNCTION_SQL.format(name=f"{schema}{name}", setting=SETTING, body=told)
 
 
-def _shown(table: AuditedTable, row: str, other: str | None) -> str:
-    """A row as the outbox holds it: without excluded columns, and with what is masked replaced.
+def _shown(table: TriggerTable, row: str, other: str | None) -> str:
+    """Return the SQL of a row as the outbox holds it: without excluded columns, and with masked values replaced.
 
-    By jsonb's keys and not by columns: a column that was renamed since is missing, where its name would be an error. A
-    masked value that is null, or that the statement left as it was, is left out.
+    By keys of JSON and not by columns: a column that was renamed meanwhile is a missing key, but would be an unknown
+    column. A masked value that is null, or that the statement did not change, is left out.
     """
-    if not table.exclude and not table.mask:
+    if not table.hides:
         return row
     hidden = ", ".join(map(_literal, sorted(table.exclude | table.mask)))
     shown = f"(to_jsonb({row}) - ARRAY[{hidden}])"
     for column in sorted(table.mask):
         name = _literal(column)
-        told = f"to_jsonb({row}) -> {name}"
-        changed = f" AND {told} IS DISTINCT FROM to_jsonb({other}) -> {name}" if other else ""
+        value = f"to_jsonb({row}) -> {name}"
+        changed = f" AND {value} IS DISTINCT FROM to_jsonb({other}) -> {name}" if other else ""
         mask = f"jsonb_build_object({name}, '{{\"$masked\": true}}'::jsonb)"
-        shown += f" || CASE WHEN jsonb_typeof({told}) <> 'null'{changed} THEN {mask} ELSE '{{}}' END"
-    # Of a row that is not there nothing is to be told: of NULL, CASE would make an empty object.
+        shown += f" || CASE WHEN jsonb_typeof({value}) <> 'null'{changed} THEN {mask} ELSE '{{}}' END"
+    # A row that does not exist is null, of which the expression above would make an empty object.
     return f"CASE WHEN {row} IS NOT DISTINCT FROM NULL THEN NULL ELSE {shown} END"
 
 

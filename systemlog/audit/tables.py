@@ -1,4 +1,4 @@
-"""Which tables are audited: the setting `AUDIT`, resolved to tables and columns. Asks no database."""
+"""The audited tables: the setting `AUDIT` resolved to tables and columns. Queries no database."""
 
 from __future__ import annotations
 
@@ -14,41 +14,50 @@ from systemlog.conf import conf
 from systemlog.redaction import REDACTED, redact_value
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class AuditedTable:
-    """A table whose changes are recorded; `exclude` and `mask` are columns."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerTable:
+    """A table with audit triggers, and what the triggers do with its columns."""
 
-    model: type[Model]
+    name: str
     exclude: frozenset[str] = frozenset()
+    """Columns that the outbox never has."""
     mask: frozenset[str] = frozenset()
+    """Columns whose values the triggers replace."""
+    kept: frozenset[str] = frozenset()
+    """Columns whose values SQLite's triggers write at an update that does not change them."""
 
     @property
-    def name(self) -> str:
-        """The name of the table."""
-        return self.model._meta.db_table
+    def hides(self) -> bool:
+        """Whether the triggers exclude or mask any column."""
+        return bool(self.exclude or self.mask)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedTable(TriggerTable):
+    """A table that the setting `AUDIT` names, by its model."""
+
+    model: type[Model]
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of the model's fields."""
+        return frozenset(str(field.column) for field in self.model._meta.local_concrete_fields)
 
     @property
     def key(self) -> tuple[str, ...]:
         """The columns of the primary key."""
         return key_columns(self.model)
 
-    @property
-    def told(self) -> tuple[str, ...]:
-        """The columns that an update tells though it leaves them: of the key, and of a relation all."""
-        if self.model._meta.auto_created:
-            return tuple(str(field.column) for field in self.model._meta.concrete_fields)
-        return self.key
-
 
 def key_columns(model: type[Model]) -> tuple[str, ...]:
-    """The columns of a model's primary key, in order."""
+    """Return the columns of a model's primary key, in order."""
     return tuple(str(field.column) for field in model._meta.pk_fields)
 
 
 def audited_models() -> dict[type[Model], tuple[set[str], set[str]]]:
-    """The concrete models that `AUDIT` names, and those they inherit from, each with its excluded and masked fields.
+    """Return the concrete models that `AUDIT` names and their parents, each with its excluded and masked fields.
 
-    Names that lead nowhere are the system checks' business, and ignored here.
+    Names of models that do not exist are ignored: the system checks report them.
     """
     found: dict[type[Model], tuple[set[str], set[str]]] = {}
     for label, options in conf().AUDIT.items():
@@ -70,40 +79,40 @@ def audited_models() -> dict[type[Model], tuple[set[str], set[str]]]:
 
 
 def audited_tables(alias: str) -> list[AuditedTable]:
-    """The tables that are audited on a database, those of plain many-to-many relations included."""
+    """Return the audited tables of a database, including the tables of many-to-many fields."""
     if alias not in connections:
         return []
     return [
         table
-        for table in _all_tables()
+        for table in _all_tables().values()
         if router.allow_migrate_model(alias, table.model) and table.model._meta.app_label != "systemlog"
     ]
 
 
 def table_of(name: str) -> AuditedTable | None:
-    """The audited table of this name."""
-    return next((table for table in _all_tables() if table.name == name), None)
+    """Return the audited table of this name."""
+    return _all_tables().get(name)
 
 
 def is_audited(alias: str) -> bool:
-    """Whether a database may hold an audited table; cheap enough to be asked for each new connection."""
+    """Return whether a database may hold an audited table. Called for each new connection, so it must be cheap."""
     return bool(conf().AUDIT) and bool(audited_tables(alias))
 
 
 def aliases() -> list[str]:
-    """The databases that may hold an audited table."""
+    """Return the aliases of the databases that may hold an audited table."""
     return [alias for alias in connections if audited_tables(alias)] if conf().AUDIT else []
 
 
-_known: tuple[object, tuple[AuditedTable, ...]] = (None, ())
-"""The settings that were looked at last, and what they mean."""
+_cached: tuple[object, dict[str, AuditedTable]] = (None, {})
+"""The settings that were resolved last, and their tables by name."""
 
 
-def _all_tables() -> tuple[AuditedTable, ...]:
-    global _known  # noqa: PLW0603  (found anew only when the settings are others, as in tests)
-    if _known[0] is not conf():
-        _known = conf(), tuple(_find_tables())
-    return _known[1]
+def _all_tables() -> dict[str, AuditedTable]:
+    global _cached  # noqa: PLW0603  (resolved again only when the settings change, as in tests)
+    if _cached[0] is not conf():
+        _cached = conf(), {table.name: table for table in _find_tables()}
+    return _cached[1]
 
 
 def _find_tables() -> Iterator[AuditedTable]:
@@ -112,29 +121,37 @@ def _find_tables() -> Iterator[AuditedTable]:
         masked = {columns[name] for name in mask if name in columns}
         masked |= {column for name, column in columns.items() if is_secret(name)}
         excluded = {columns[name] for name in exclude if name in columns}
-        yield AuditedTable(model, frozenset(excluded), frozenset(masked - excluded - set(key_columns(model))))
+        masked -= excluded | set(key_columns(model))
+        yield AuditedTable(
+            name=model._meta.db_table,
+            exclude=frozenset(excluded),
+            mask=frozenset(masked),
+            kept=frozenset(key_columns(model)),
+            model=model,
+        )
         for relation in model._meta.local_many_to_many:
             if is_plain(relation) and relation.name not in exclude:
                 hidden = {relation_columns(relation)[1]} if relation.name in mask else set()
                 through = cast(type[Model], relation.remote_field.through)
-                yield AuditedTable(through, mask=frozenset(hidden))
+                kept = frozenset(str(field.column) for field in through._meta.local_concrete_fields)
+                yield AuditedTable(name=through._meta.db_table, mask=frozenset(hidden), kept=kept, model=through)
 
 
 def names_of(field: Any) -> set[str]:
-    """The names by which options may call a field."""
+    """Return the names by which `exclude` and `mask` may name a field."""
     return {field.name, field.attname}
 
 
 def is_plain(relation: ManyToManyField[Any, Any]) -> bool:
-    """Whether Django made the table of a many-to-many relation; a model of one's own is audited as itself."""
+    """Return whether Django made the table of a many-to-many field. Any other is audited if `AUDIT` names it."""
     return bool(cast(type[Model], relation.remote_field.through)._meta.auto_created)
 
 
 def relation_columns(relation: Any) -> tuple[str, str]:
-    """The columns of a relation's table: of the model that declares it, and of the other."""
+    """Return the columns of a many-to-many table: the key of the declaring model, and the key of the related model."""
     return relation.m2m_column_name(), relation.m2m_reverse_name()
 
 
 def is_secret(name: str) -> bool:
-    """Whether a field of this name holds a password or a key, as the redaction of log records has it."""
+    """Return whether the redaction of log records takes a field of this name for a password or a key."""
     return redact_value({name: "a value"}) == {name: REDACTED}

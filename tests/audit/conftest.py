@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +16,12 @@ from django.test import override_settings
 from systemlog.audit.draining import drain_waiting
 from systemlog.audit.installing import install
 from systemlog.models import SystemLog
+from tests.audit.projects import Run, project
 from tests.support.audit import forget_changes
 
 SHOP = {
     "shop.Order": {"exclude": ["updated"], "mask": ["note", "secret_code"]},
-    **{f"shop.{name}": {} for name in ("Tag", "Depot", "Line", "Stock", "Wide")},
+    **{f"shop.{name}": {} for name in ("Tag", "Depot", "Line", "Stock", "Odd", "Wide")},
 }
 
 
@@ -65,3 +67,10 @@ def told(shop: Any) -> Callable[..., list[tuple[str, str, Any]]]:
 
     tell.records = records  # type: ignore[attr-defined]  # for tests that look at the whole record
     return tell
+
+
+@pytest.fixture
+def run_in_project(tmp_path: Path, postgresql_url: str | None) -> Iterator[Run]:
+    """A function that runs code in a project of the test's own, on the database of the run."""
+    with project(tmp_path, postgresql_url) as run:
+        yield run

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Concat
 
 from systemlog.redaction import REDACTED
 
@@ -150,6 +151,25 @@ def test_keys_of_other_shapes_name_their_subjects(shop: Any, told: Told) -> None
         ("create", "shop.stock:1,x"),
         ("update", "shop.stock:1,x"),
     ]
+
+
+def test_columns_may_have_any_name_and_keys_may_change(shop: Any, told: Told) -> None:
+    shop.Odd.objects.bulk_create([shop.Odd(code=code) for code in "ab"])
+    shop.Odd.objects.filter(code="a").update(o=2, who=3, new=4)
+    shop.Odd.objects.update(n=5, place=6)
+    assert [changes for category, _, changes in told() if category == "update"] == [
+        {"o": [1, 2], "who": [1, 3], "new": [1, 4]},
+        *[{"n": [1, 5], "place": [1, 6]}] * 2,
+    ]
+    shop.Odd.objects.filter(code="a").update(code="c")
+    assert told() == [("update", "shop.odd:c", {"code": ["a", "c"]})]
+    shop.Odd.objects.update(code=Concat("code", Value("!")))
+    assert sorted(told()) == [
+        ("update", "shop.odd:b!", {"code": ["b", "b!"]}),
+        ("update", "shop.odd:c!", {"code": ["c", "c!"]}),
+    ]
+    shop.Odd.objects.all().delete()
+    assert len(told()) == 2
 
 
 def test_inheritance_is_told_by_table(shop: Any, told: Told) -> None:

@@ -72,6 +72,20 @@ class Stock(models.Model):
     count = models.IntegerField(default=0)
 
 
+class Odd(models.Model):
+    """Has columns by the names that triggers might use, and a key that changes."""
+
+    code = models.CharField(max_length=10, primary_key=True)
+    o = models.IntegerField(default=1)
+    n = models.IntegerField(default=1)
+    who = models.IntegerField(default=1)
+    instant = models.IntegerField(default=1)
+    part = models.IntegerField(default=1)
+    place = models.IntegerField(default=1)
+    old = models.IntegerField(default=1)
+    new = models.IntegerField(default=1, db_column="the 'new' {one} $")
+
+
 Wide = type(
     "Wide",
     (models.Model,),
