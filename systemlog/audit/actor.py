@@ -1,7 +1,7 @@
-"""Who makes a change: stamped into the change's own transaction, at the moment of the statement.
+"""The actor of a change: the user, the correlation id and the trace id at the moment of the statement.
 
-PostgreSQL gets it as a setting local to the transaction, in one message with the statement, so that a pooled connection
-keeps nobody's name. On SQLite a temporary trigger asks this process by a function.
+On PostgreSQL a setting that ends with the transaction carries them, sent in one message with the statement, so a pooled
+connection keeps nobody's name. On SQLite a temporary trigger calls a function of this process.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from systemlog.audit.tables import is_audited
 from systemlog.conf import conf
 from systemlog.correlation import current_ids
 
+WRITES = ("INSERT ", "UPDATE ", "DELETE ")
+"""How Django's own statements that write begin."""
+
 Execute = Callable[[Any, Any, bool, dict[str, Any]], Any]
 
 SETTING = "systemlog.context"
@@ -38,7 +41,7 @@ _writes = re.compile(
 )
 
 _commits = re.compile(r"\s*(?:CALL|DO)\b", re.IGNORECASE)
-"""May end transactions by themselves, which PostgreSQL refuses in a message of two statements."""
+"""Statements that may end transactions, which PostgreSQL refuses in a message of two statements."""
 
 _acting: ContextVar[str | None] = ContextVar("systemlog_acting", default=None)
 
@@ -50,7 +53,7 @@ STAMP_SQL = f"""
 
 @contextmanager
 def acting_as(user: object) -> Iterator[None]:
-    """Have the changes of the code inside recorded as `user`'s: a user, or the key of one. For scripts and commands."""
+    """Record the changes of a block of code as made by `user`, a user or the key of one. For scripts and commands."""
     token = _acting.set(None if user is None else str(getattr(user, "pk", user)))
     try:
         yield
@@ -58,8 +61,11 @@ def acting_as(user: object) -> Iterator[None]:
         _acting.reset(token)
 
 
-def describe() -> str:
-    """Who works just now, as the outbox stores it: letters, digits and `%-._~&=+` alone; empty if nobody is known."""
+def encode() -> str:
+    """Return the present actor as the outbox stores it, or an empty string if nobody is known.
+
+    The text holds only letters, digits and `%-._~&=+`, so it can stand in SQL.
+    """
     correlation_id, trace_id, user_id = current_ids()
     user_id = _acting.get() or user_id
     if correlation_id is None and user_id is None and trace_id is None:
@@ -69,31 +75,27 @@ def describe() -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def read(text: str | None) -> Mapping[str, str]:
-    """What `describe` told: `u` the user's key, `c` the correlation id, `t` the trace id; `s` names a statement."""
+def decode(text: str | None) -> Mapping[str, str]:
+    """Return what `encode` wrote: `u` the user's key, `c` the correlation id, `t` the trace id; `s` is a statement."""
     return dict(parse_qsl(text)) if text else {}
 
 
 def begin_stamping(sender: object, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
-    """Receiver of `connection_created`: from now on the changes of this connection tell who made them."""
+    """Receiver of `connection_created`: send the actor with each change of this connection."""
     if not conf().AUDIT or not is_audited(connection.alias):
         return
-    connection.execute_wrappers[:] = [
-        each for each in connection.execute_wrappers if not isinstance(each, _StatementCounter)
-    ]
+    compat.unwrap_statements(connection, _StatementCounter)
     if connection.vendor == "postgresql":
-        if stamp_postgresql not in connection.execute_wrappers:
-            # At the front, as in `correlation.sql`.
-            connection.execute_wrappers.insert(0, stamp_postgresql)
+        compat.wrap_statements(connection, stamp_postgresql)
     elif connection.vendor == "sqlite":
         counter = _StatementCounter()
-        connection.execute_wrappers.insert(0, counter)
-        connection.connection.create_function("systemlog_audit_context", 0, counter.describe)
+        compat.wrap_statements(connection, counter)
+        connection.connection.create_function("systemlog_audit_context", 0, counter.encode)
         stamp_sqlite(connection)
 
 
 def stamp_sqlite(connection: BaseDatabaseWrapper) -> None:
-    """Have an open SQLite connection stamp what comes into the outbox; nothing where there is no outbox yet."""
+    """Create the trigger that writes the actor into the outbox, if the database has an outbox."""
     cursor = connection.connection.cursor()
     with suppress(compat.sqlite_error()):
         cursor.execute("DROP TRIGGER IF EXISTS temp.systemlog_audit_stamp")
@@ -102,9 +104,9 @@ def stamp_sqlite(connection: BaseDatabaseWrapper) -> None:
 
 
 class _StatementCounter:
-    """An execute wrapper that numbers the statements of a SQLite connection, and tells the actor of each.
+    """An execute wrapper that numbers the statements of a SQLite connection.
 
-    SQLite fires triggers for each row. The number tells the rows of one statement from those of the next.
+    SQLite runs triggers for each row. The number shows which rows belong to one statement.
     """
 
     __slots__ = ("_number", "_prefix")
@@ -117,41 +119,38 @@ class _StatementCounter:
         self._number += 1
         return execute(sql, params, many, context)
 
-    def describe(self) -> str:
-        """For SQL; never raises, since that would fail the user's statement."""
-        try:
-            who = describe()
-        except Exception:  # noqa: BLE001  (a user object of anybody's)
-            who = ""
+    def encode(self) -> str:
+        """Return the present actor and the statement's number. SQLite calls this."""
+        who = _encode_safely()
         return f"{who}{'&' if who else ''}s={self._prefix}.{self._number}"
 
 
 _connections = itertools.count()
 _stamped = threading.local()
+"""The aliases whose connections of this thread ever sent an actor."""
 
 
 def stamp_postgresql(execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    """An execute wrapper that puts the actor in front of each statement that writes."""
-    if not isinstance(sql, str) or sql.startswith("SELECT") or not _writes.match(sql):
+    """An execute wrapper that sends the actor before each statement that writes."""
+    if isinstance(sql, str):
+        if not sql.startswith(WRITES) and (sql.startswith("SELECT") or not _writes.match(sql)):
+            return execute(sql, params, many, context)
+    elif hasattr(sql, "as_string"):  # a composed statement of psycopg
+        return stamp_postgresql(execute, sql.as_string(context["cursor"].cursor), params, many, context)
+    else:
         return execute(sql, params, many, context)
     connection: BaseDatabaseWrapper = context["connection"]
-    try:
-        who = describe()
-    except Exception:  # noqa: BLE001  (a user object of anybody's)
-        who = ""
-    names = _stamped.__dict__
-    if not who:
-        # In autocommit nothing is left of an earlier one; in a transaction there may be.
-        if connection.get_autocommit() or not names.get(connection.alias):
-            return execute(sql, params, many, context)
-    else:
-        names[connection.alias] = True
+    who, stamped = _encode_safely(), _stamped.__dict__
+    if not who and not stamped.get(connection.alias):
+        return execute(sql, params, many, context)
+    stamped[connection.alias] = True
+    autocommit = connection.get_autocommit()
+    if autocommit and (not who or _commits.match(sql)):
+        return execute(sql, params, many, context)
     stamp = f"SELECT pg_catalog.set_config('{SETTING}', '{who}', true)"
     cursor = context["cursor"].cursor
-    if connection.get_autocommit() and _commits.match(sql):
-        return execute(sql, params, many, context)
     if many or compat.binds_on_server(connection):
-        if not connection.get_autocommit():
+        if not autocommit:
             cursor.execute(stamp)
             return execute(sql, params, many, context)
         with transaction.atomic(using=connection.alias):
@@ -161,5 +160,13 @@ def stamp_postgresql(execute: Execute, sql: Any, params: Any, many: bool, contex
         stamp = stamp.replace("%", "%%")
     result = execute(f"{stamp}; {sql}", params, many, context)
     with suppress(DatabaseError):
-        cursor.nextset()  # past the answer to the stamp
+        cursor.nextset()  # skips the result of the stamp
     return result
+
+
+def _encode_safely() -> str:
+    """Return the present actor, or an empty string if that fails: it must not fail the user's statement."""
+    try:
+        return encode()
+    except Exception:  # noqa: BLE001  (from a user model of the project)
+        return ""

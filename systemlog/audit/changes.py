@@ -79,7 +79,11 @@ def batches(entries: Sequence[Entry], *, more: bool) -> list[list[Entry]]:
 
 def _statement(entry: Entry) -> tuple[str, str, str | int]:
     """What entries of one statement have in common; for all but relations' tables of SQLite, each is its own."""
-    if len(entry.old) + len(entry.new) <= 2 and (name := actor.read(entry.ctx).get("s")) and _relation_of(entry.table):
+    if (
+        len(entry.old) + len(entry.new) <= 2
+        and (name := actor.decode(entry.ctx).get("s"))
+        and _relation_of(entry.table)
+    ):
         return entry.table, entry.op, name
     return entry.table, str(entry.seq), ""
 
@@ -163,7 +167,7 @@ def _relation_records(part: Sequence[Entry], relation: _Relation, origin: Origin
 
 
 def _row(entry: Entry, ordinal: int, origin: Origin, category: str, subject: str, message: str, changes: Values) -> Row:
-    who = actor.read(entry.ctx)
+    who = actor.decode(entry.ctx)
     context: Values = {} if category == "audit.truncate" else {"changes": changes}
     if origin.alias != "default":
         context["database"] = origin.alias

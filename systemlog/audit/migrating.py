@@ -19,6 +19,7 @@ from typing import Any
 from django.db import DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from systemlog import compat
 from systemlog.audit.installing import dialect, install
 from systemlog.audit.tables import AuditedTable, TriggerTable, audited_tables
 
@@ -47,7 +48,7 @@ def begin(sender: object, using: str, **kwargs: object) -> None:
     if audited_tables(using) or vendor.existing(connection):
         watch = _Watch(connection, vendor)
         watch.renew()
-        connection.execute_wrappers.append(watch)
+        compat.wrap_statements(connection, watch)
 
 
 def finish(sender: object, using: str, **kwargs: object) -> None:
@@ -58,7 +59,7 @@ def finish(sender: object, using: str, **kwargs: object) -> None:
 
 def end(connection: BaseDatabaseWrapper) -> None:
     """End the watch of a connection. A migration that failed leaves one behind."""
-    connection.execute_wrappers[:] = [each for each in connection.execute_wrappers if not isinstance(each, _Watch)]
+    compat.unwrap_statements(connection, _Watch)
 
 
 class _Watch:

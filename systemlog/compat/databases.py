@@ -50,6 +50,11 @@ def wrap_statements(connection: BaseDatabaseWrapper, wrapper: Callable[..., Any]
         connection.execute_wrappers.insert(0, wrapper)
 
 
+def unwrap_statements(connection: BaseDatabaseWrapper, kind: type) -> None:
+    """Remove the wrappers of a class that `wrap_statements` added to a connection."""
+    connection.execute_wrappers[:] = [each for each in connection.execute_wrappers if not isinstance(each, kind)]
+
+
 @contextmanager
 def separate_connection(connection: BaseDatabaseWrapper) -> Iterator[BaseDatabaseWrapper]:
     """Open a second connection to the same database, without autocommit, and close it at the end of the block.

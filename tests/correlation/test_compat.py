@@ -56,3 +56,23 @@ def test_each_statement_passes_the_wrapper_once() -> None:
     finally:
         connection.execute_wrappers.remove(keep)
     assert seen == ["SELECT 1"]
+
+
+class Counter:
+    """A wrapper of a class of its own."""
+
+    calls = 0
+
+    def __call__(self, execute: Any, *arguments: Any) -> Any:
+        self.calls += 1
+        return execute(*arguments)
+
+
+@pytest.mark.django_db
+def test_wrappers_of_a_class_can_be_removed() -> None:
+    counter = Counter()
+    compat.wrap_statements(connection, counter)
+    compat.unwrap_statements(connection, Counter)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    assert counter.calls == 0
