@@ -12,7 +12,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -126,34 +126,32 @@ class _StatementCounter:
 
 
 _connections = itertools.count()
-_stamped = threading.local()
+_sent = threading.local()
 """The aliases whose connections of this thread ever sent an actor."""
 
 
 def stamp_postgresql(execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
     """An execute wrapper that sends the actor before each statement that writes."""
-    if isinstance(sql, str):
-        if not sql.startswith(WRITES) and (sql.startswith("SELECT") or not _writes.match(sql)):
-            return execute(sql, params, many, context)
-    elif hasattr(sql, "as_string"):  # a composed statement of psycopg
-        return stamp_postgresql(execute, sql.as_string(context["cursor"].cursor), params, many, context)
-    else:
-        return execute(sql, params, many, context)
-    connection: BaseDatabaseWrapper = context["connection"]
-    who, stamped = _encode_safely(), _stamped.__dict__
-    if not who and not stamped.get(connection.alias):
-        return execute(sql, params, many, context)
-    stamped[connection.alias] = True
-    autocommit = connection.get_autocommit()
-    if autocommit and (not who or _commits.match(sql)):
-        return execute(sql, params, many, context)
-    stamp = f"SELECT pg_catalog.set_config('{SETTING}', '{who}', true)"
-    cursor = context["cursor"].cursor
+    if not isinstance(sql, str) and hasattr(sql, "as_string"):  # a composed statement of psycopg
+        sql = sql.as_string(context["cursor"].cursor)
+    if isinstance(sql, str) and (sql.startswith(WRITES) or (not sql.startswith("SELECT") and _writes.match(sql))):
+        connection: BaseDatabaseWrapper = context["connection"]
+        who, sent = _encode_safely(), _sent.__dict__
+        if who or sent.get(connection.alias):  # else no earlier actor can be left in the transaction
+            sent[connection.alias] = True
+            autocommit = connection.get_autocommit()
+            if not autocommit or (who and not _commits.match(sql)):
+                stamp = f"SELECT pg_catalog.set_config('{SETTING}', '{who}', true)"
+                return _execute_with(stamp, autocommit, execute, sql, params, many, context)
+    return execute(sql, params, many, context)
+
+
+def _execute_with(
+    stamp: str, autocommit: bool, execute: Execute, sql: str, params: Any, many: bool, context: dict[str, Any]
+) -> Any:
+    cursor, connection = context["cursor"].cursor, context["connection"]
     if many or compat.binds_on_server(connection):
-        if not autocommit:
-            cursor.execute(stamp)
-            return execute(sql, params, many, context)
-        with transaction.atomic(using=connection.alias):
+        with transaction.atomic(using=connection.alias) if autocommit else nullcontext():
             cursor.execute(stamp)
             return execute(sql, params, many, context)
     if params is not None:
