@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import queue
 import threading
 import time
@@ -20,6 +19,7 @@ from django.core.signals import setting_changed
 from django.db import connections
 
 from health.conf import NAME, conf
+from health.forking import run_after_fork
 from health.metrics import gauges
 from health.metrics.collectors import configured_collectors
 from health.probes.configuration import ConfiguredProbe, configured_probes
@@ -211,7 +211,8 @@ def _make(
         return _made[kind]
 
 
-def _after_fork() -> None:
+@run_after_fork
+def _begin_in_child() -> None:
     global _lock  # noqa: PLW0603  (another thread may have held it when the process forked)
     _made.clear()
     _lock = threading.Lock()
@@ -223,5 +224,4 @@ def _forget(*, setting: str, **_: object) -> None:
             _made.popitem()[1].stop()
 
 
-os.register_at_fork(after_in_child=_after_fork)
 setting_changed.connect(_forget)

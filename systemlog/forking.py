@@ -35,7 +35,14 @@ def _register_with_uwsgi() -> None:
         # uwsgidecorators takes uWSGI's only hook for its list of functions.
         importlib.import_module("uwsgidecorators").postfork_chain.append(_run_all)
     except Exception:  # noqa: BLE001  (not installed, or a plain Exception: there is no master process)
-        uwsgi.post_fork_hook = _run_all  # type: ignore[attr-defined]  # a module without stubs
+        earlier = getattr(uwsgi, "post_fork_hook", None)  # another app's
+
+        def hook() -> None:
+            if earlier is not None:
+                earlier()
+            _run_all()
+
+        uwsgi.post_fork_hook = hook  # type: ignore[attr-defined]  # a module without stubs
 
 
 os.register_at_fork(after_in_child=_run_all)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from health.compat import key_of, use_value_class
+from health.forking import run_after_fork
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 OWNER = "HEALTH_METRICS_OWNER"
@@ -316,14 +317,15 @@ def _look_up_again() -> None:
 _moved: list[Callable[[], None]] = []
 
 
-def _after_fork() -> None:
+@run_after_fork
+def _begin_in_child() -> None:
     for file in _files.values():
         file.close()
     _files.clear()
     _look_up_again()  # the child counts from zero, in files of its own
-    with contextlib.suppress(RuntimeError):  # uWSGI (py-call-osafterfork) calls this hook only
+    with contextlib.suppress(RuntimeError):  # uWSGI does not call what is registered to run before a fork
         lock.release()
 
 
 # The fork waits until no thread of the parent is changing a number.
-os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=_after_fork)
+os.register_at_fork(before=lock.acquire, after_in_parent=lock.release)

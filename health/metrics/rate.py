@@ -8,6 +8,7 @@ import struct
 import time
 from pathlib import Path
 
+from health.forking import run_after_fork
 from health.metrics.multiprocess import allocate, create_file, is_abandoned, lock, shared_directory
 
 WINDOW_S = 60
@@ -95,4 +96,4 @@ def _read(file: Path) -> bytes:
         return bytes(RING_BYTES)
 
 
-os.register_at_fork(after_in_child=recent.forget)
+run_after_fork(recent.forget)
