@@ -31,7 +31,7 @@ class SystemLogConfig(AppConfig):
         from systemlog.ingest.errors import find_error_format
         from systemlog.journal import backends
         from systemlog.journal import checks as journal_checks  # noqa: F401  (registers them)
-        from systemlog.landing import thread
+        from systemlog.landing import notes, thread
         from systemlog.limits import checks as limit_checks  # noqa: F401  (registers them)
         from systemlog.problems import checks as problem_checks  # noqa: F401  (registers them)
         from systemlog.problems import protocol_formats
@@ -50,6 +50,7 @@ class SystemLogConfig(AppConfig):
         connection_created.connect(backends.begin_tests)
         pre_migrate.connect(migrating.begin, sender=self)
         post_migrate.connect(migrating.finish, sender=self)
+        notes.register_duty()
         protocol_formats.register(find_error_format)
         request_started.connect(thread.start_with_request)
         atexit.register(thread.stop)

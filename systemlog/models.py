@@ -72,7 +72,9 @@ class SystemLogQuerySet(models.QuerySet["SystemLog"]):
             record.normalize_timestamp()
         storage = get_storage(self.db)
         storage.ensure_partitions(record.timestamp for record in records)
-        with storage.counting(record.rollup_key for record in records):
+        with storage.counting(
+            (record.rollup_key for record in records), lambda: ((record.timestamp, record.id) for record in records)
+        ):
             return super().bulk_create(records, *args, **kwargs)
 
     bulk_create.alters_data = True  # type: ignore[attr-defined]  # templates must not call it
@@ -138,7 +140,7 @@ class SystemLog(models.Model):
         self.normalize_timestamp()
         storage = get_storage(kwargs.get("using") or type(self).objects.db)
         storage.ensure_partitions([self.timestamp])
-        with storage.counting([self.rollup_key]):
+        with storage.counting([self.rollup_key], lambda: [(self.timestamp, self.id)]):
             super().save_base(raw=raw, **kwargs)
 
     @property

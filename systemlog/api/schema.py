@@ -217,14 +217,20 @@ FILTER_PARAMETERS = [
     CONTEXT_PARAMETER,
 ]
 CURSOR = {"type": "string", "pattern": "^[A-Za-z0-9_.-]+$"}
+LIMIT_PARAMETER = _parameter(
+    "limit",
+    {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+    "Records on a page.",
+)
 LIST_PARAMETERS = [
     *FILTER_PARAMETERS,
-    _parameter(
-        "limit",
-        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
-        "Records on a page.",
-    ),
+    LIMIT_PARAMETER,
     _parameter("cursor", CURSOR, "From `next` or `previous` of a page."),
+]
+TAIL_PARAMETERS = [
+    *(each for each in FILTER_PARAMETERS if each.name not in ("since", "until")),
+    LIMIT_PARAMETER,
+    _parameter("after", CURSOR, "From `after` of the answer before. Without it, the tail begins now."),
 ]
 HISTOGRAM_PARAMETERS = [
     *FILTER_PARAMETERS,

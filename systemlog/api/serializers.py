@@ -69,6 +69,17 @@ class RecordPageSerializer(serializers.Serializer[Any]):
     previous = serializers.CharField(allow_null=True, help_text="URL of the next newer page.")
 
 
+@extend_schema_serializer(many=False)
+class TailSerializer(serializers.Serializer[Any]):
+    """What has landed since a cursor, in the order of landing."""
+
+    items = RecordSerializer(many=True)
+    after = serializers.CharField(help_text="The cursor for the next request.")
+    more = serializers.BooleanField(help_text="Whether there is more already: ask again at once.")
+    gap = serializers.BooleanField(help_text="Whether records may be missing here: read the list anew.")
+    poll_ms = serializers.IntegerField(help_text="Milliseconds to wait before the next request.")
+
+
 class BucketSerializer(serializers.Serializer[Any]):
     """An interval of time that begins at `timestamp`."""
 

@@ -7,6 +7,7 @@ from django.urls import re_path
 from systemlog.api.alerts import AlertsView
 from systemlog.api.export import ExportView
 from systemlog.api.statistics import FacetsView, HistogramView
+from systemlog.api.tail import TailView
 from systemlog.api.views import SystemLogViewSet
 from systemlog.ingest.endpoint import outside_transactions
 
@@ -20,6 +21,7 @@ urlpatterns = [
     re_path(r"^logs/histogram/?\Z", outside_transactions(HistogramView.as_view()), name="system-log-histogram"),
     re_path(r"^logs/facets/?\Z", outside_transactions(FacetsView.as_view()), name="system-log-facets"),
     re_path(r"^logs/export/?\Z", outside_transactions(ExportView.as_view()), name="system-log-export"),
+    re_path(r"^logs/tail/?\Z", outside_transactions(TailView.as_view()), name="system-log-tail"),
     re_path(
         r"^logs/(?P<pk>[^/]+)/?\Z",
         outside_transactions(SystemLogViewSet.as_view({"get": "retrieve"})),

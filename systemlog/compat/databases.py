@@ -79,36 +79,40 @@ def wrapped_errors(connection: BaseDatabaseWrapper) -> AbstractContextManager[No
     return connection.wrap_database_errors
 
 
-class _FunctionCall(BaseTable):
-    """The call of a database function in place of a table, in the FROM clause of a query."""
+class _Source(BaseTable):
+    """The call of a database function, or a subquery, in place of a table in the FROM clause of a query."""
 
-    def __init__(self, table: str, alias: str | None, function: str, arguments: Sequence[Any]) -> None:
+    def __init__(self, table: str, alias: str | None, sql: str, arguments: Sequence[Any]) -> None:
         super().__init__(table, alias)
-        self.function = function
+        self.sql = sql
         self.arguments = tuple(arguments)
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        """Return the call, with the alias of the table as the other parts of the query write it."""
-        marks = ", ".join(["%s"] * len(self.arguments))
+        """Return the source, with the alias of the table as the other parts of the query write it."""
         # Django 6.1 quotes aliases, and calls the method quote_name(); earlier versions do not quote them.
         quote = compiler.quote_name if hasattr(compiler, "quote_name") else compiler.quote_name_unless_alias
-        return f"{self.function}({marks}) {quote(self.table_alias)}", self.arguments
+        return f"{self.sql} {quote(self.table_alias)}", self.arguments
 
-    def relabeled_clone(self, change_map: dict[str | None, str]) -> _FunctionCall:
+    def relabeled_clone(self, change_map: dict[str | None, str]) -> _Source:
         """Return a copy with another alias."""
         alias = change_map.get(self.table_alias, self.table_alias)
-        return _FunctionCall(self.table_name, alias, self.function, self.arguments)
+        return _Source(self.table_name, alias, self.sql, self.arguments)
 
 
 def select_from_function(records: Q, function: str, arguments: Sequence[Any]) -> Q:
-    """Return the same query on the rows that a database function returns, in place of the model's table.
+    """Return the same query on the rows that a database function returns, in place of the model's table."""
+    return select_from(records, f"{function}({', '.join(['%s'] * len(arguments))})", arguments)
+
+
+def select_from(records: Q, sql: str, arguments: Sequence[Any]) -> Q:
+    """Return the same query on the rows of a subquery or a function call, in place of the model's table.
 
     Django has no documented way to replace the table of a query: this exchanges an entry of `Query.alias_map` (5.2,
     6.0, 6.1).
     """
     found = records.all()
     alias = found.query.get_initial_alias()
-    found.query.alias_map[alias] = _FunctionCall(found.model._meta.db_table, alias, function, arguments)
+    found.query.alias_map[alias] = _Source(found.model._meta.db_table, alias, sql, arguments)
     return found
 
 

@@ -12,10 +12,12 @@ import hashlib
 import sys
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedReader
+
+from django.db import IntegrityError
 
 from systemlog.exceptions import SystemLogError
 from systemlog.ingest.validation import InvalidRecord, RecordError, read_record
@@ -65,7 +67,7 @@ def import_file(
     batch: list[Row] = []
 
     def store() -> None:
-        stored = get_storage().insert(batch) if batch else 0
+        stored = _insert(batch) if batch else 0
         outcome.stored += stored
         outcome.repeated += len(batch) - stored
         batch.clear()
@@ -86,6 +88,19 @@ def import_file(
         raise
     store()
     return outcome
+
+
+def _insert(rows: Sequence[Row]) -> int:
+    """Insert the rows. No tail shows them, because whoever follows the log waits for what happens now."""
+    storage = get_storage()
+    for attempt in (1, 2):
+        try:
+            with storage.unnoted():
+                return storage.insert(rows)
+        except IntegrityError:  # a partition may have been dropped since; another attempt creates it again
+            if attempt == 2:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _read(line: bytes | None, seen: Counter[int]) -> Row:

@@ -20,6 +20,7 @@ from systemlog.conf import conf
 from systemlog.exceptions import SystemLogError
 from systemlog.journal.reentrancy import storing_records
 from systemlog.journal.stderr import complain
+from systemlog.landing.notes import forget_if_due
 from systemlog.records.copy_text import decode, texts
 from systemlog.records.repetition import repeats
 from systemlog.records.row import Row
@@ -138,6 +139,8 @@ class _Worker(threading.Thread):
         try:
             while (job := self.jobs.get()) is not None:
                 self._store(job)
+                with storing_records():
+                    forget_if_due()
         finally:
             connections.close_all()
 

@@ -122,6 +122,7 @@ def prune(
             record("audit.prune", "Records were pruned", deleted=outcome.deleted, archived=outcome.archived)
         try:
             storage.maintain(progress)
+            storage.forget_notes()
         except PartitionInUse as error:
             outcome.in_use.append(error.name)
     return outcome

@@ -13,6 +13,13 @@ from systemlog.search.parsing.query import Query
 from systemlog.search.position import Position
 
 
+def fingerprint_of(parameters: QueryDict, excluding: Collection[str]) -> str:
+    """Return a hash that identifies the search which a URL describes, without the parameters `excluding`."""
+    return fingerprint(
+        (name, value) for name in parameters if name not in excluding for value in parameters.getlist(name)
+    )
+
+
 class Paging:
     """The cursor among a URL's parameters, None for the first page, and the cursors of further pages.
 
@@ -22,12 +29,7 @@ class Paging:
 
     def __init__(self, parameters: QueryDict, *, excluding: Collection[str] = ()) -> None:
         self._parameters = parameters
-        self._search = fingerprint(
-            (name, value)
-            for name in parameters
-            if name != "cursor" and name not in excluding
-            for value in parameters.getlist(name)
-        )
+        self._search = fingerprint_of(parameters, {"cursor", *excluding})
         self.cursor = Cursor.decode(str(parameters["cursor"]), self._search) if "cursor" in parameters else None
 
     @property

@@ -19,6 +19,7 @@ from systemlog.storage.calendar import Span
 from systemlog.storage.checkpoints import Checkpoints, Slice
 from systemlog.storage.conflicts import OnConflict, StoredRecords, by_key, find
 from systemlog.storage.expiry import Expiry
+from systemlog.storage.landed import Key, Landed, Mark
 from systemlog.storage.lookups import Lookup
 from systemlog.storage.partitions import Clock, Partition, PartitionReport
 from systemlog.storage.pruning import Callbacks, Step
@@ -112,10 +113,13 @@ class Storage(ABC):
         """Count the records that the lookup finds, up to `most`. Return None where a plain count is as fast."""
         return None
 
-    def counting(self, rows: Iterable[tuple[datetime, str, str, str]]) -> AbstractContextManager[object]:
+    def counting(
+        self, rows: Iterable[tuple[datetime, str, str, str]], keys: Callable[[], Iterable[Key]]
+    ) -> AbstractContextManager[object]:
         """Return a context manager for a block in which the ORM inserts these (timestamp, source, category, level).
 
-        It adds them to the roll-up where no trigger does.
+        It adds them to the roll-up, and notes that they have landed, where no trigger does. `keys` is called after the
+        block.
         """
         return nullcontext()
 
@@ -138,6 +142,36 @@ class Storage(ABC):
         Its value is a function that sets how many seconds each later statement of the block may take. The limit always
         ends with the block.
         """
+
+    @abstractmethod
+    def present_mark(self) -> Mark:
+        """Return the mark behind everything that has landed up to now."""
+
+    @abstractmethod
+    def landed(self, mark: Mark, most: int) -> Landed | None:
+        """Return the keys of up to `most` records that became visible since the mark, each once.
+
+        Return None if the mark is too old, or is not of this database.
+        """
+
+    @abstractmethod
+    def records_of(self, records: QuerySet[Any, Any], landed: Landed, count: int) -> QuerySet[Any, Any]:
+        """Return the same query on the first `count` of the landed records."""
+
+    def count_visible(self, landed: Landed) -> int:
+        """Return how many of the landed keys come before the first whose record is not visible on every node yet."""
+        return len(landed.keys)
+
+    def unnoted(self) -> AbstractContextManager[object]:
+        """Return a context manager for a transaction whose records no tail shows, where the database can do that."""
+        return nullcontext()
+
+    def forget_notes(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Delete what the database has noted about landed records for marks that are too old by now.
+
+        Call it each minute. Returns early if `stopping` returns True.
+        """
+        return
 
     @abstractmethod
     def partitions(self) -> list[PartitionReport]:

@@ -73,7 +73,8 @@ def test_a_big_table_is_migrated_while_others_write_and_read() -> None:
         for writer in writers:
             writer.join(timeout=60)
     assert not errors
-    assert SystemLog.objects.count() == ROWS + sum(written)
+    # The end of another test may have emptied tables, which is audited.
+    assert SystemLog.objects.filter(category="general").count() == ROWS + sum(written)
     with connections[alias].cursor() as cursor:
-        cursor.execute("SELECT sum(count) FROM system_log_rollup")
+        cursor.execute("SELECT sum(count) FROM system_log_rollup WHERE category = 'general'")
         assert cursor.fetchone() == (ROWS + sum(written),)

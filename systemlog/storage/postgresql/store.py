@@ -5,9 +5,10 @@ from __future__ import annotations
 from systemlog.storage import rollup
 from systemlog.storage.postgresql.reading import ReadingStorage
 from systemlog.storage.postgresql.retention import RetentionStorage
+from systemlog.storage.postgresql.tailing import TailingStorage
 
 
-class PostgreSQLStorage(RetentionStorage, ReadingStorage):
+class PostgreSQLStorage(RetentionStorage, ReadingStorage, TailingStorage):
     """The log table on PostgreSQL."""
 
     def compact_rollup(self) -> int:

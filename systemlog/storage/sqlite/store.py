@@ -21,7 +21,7 @@ from systemlog.records.ids import MICROSECOND
 from systemlog.records.ndjson import write_line
 from systemlog.records.row import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage import rollup
-from systemlog.storage.base import BudgetSpent, Storage
+from systemlog.storage.base import BudgetSpent
 from systemlog.storage.calendar import BEGINNING, Span
 from systemlog.storage.checkpoints import CHECKPOINTS, Slice
 from systemlog.storage.conditions import Condition, expired
@@ -29,6 +29,7 @@ from systemlog.storage.conflicts import OnConflict, by_key, conflicts_among, fin
 from systemlog.storage.expiry import Expiry
 from systemlog.storage.partitions import Clock, Partition, PartitionReport, PartitionState
 from systemlog.storage.pruning import Action, Callbacks, Step
+from systemlog.storage.sqlite.tailing import TailingStorage
 
 PRUNE_BATCH = 2000
 PRUNE_PAUSE_S = 0.01
@@ -53,7 +54,7 @@ BYTES_SQL = "(SELECT page_count * page_size FROM pragma_page_count(), pragma_pag
 MAX_ROWID = 2**63 - 1
 
 
-class SQLiteStorage(Storage):
+class SQLiteStorage(TailingStorage):
     """The log table on SQLite."""
 
     def ensure_partitions(self, instants: Iterable[datetime]) -> None:

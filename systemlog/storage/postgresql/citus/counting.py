@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
 
 from systemlog.compat import wrapped_errors
 from systemlog.records.row import TABLE
 from systemlog.storage import rollup
 from systemlog.storage.calendar import Span
+from systemlog.storage.landed import Key, Landed
+from systemlog.storage.postgresql.notes import KEYS_OF_NOTE, NOTES
 from systemlog.storage.postgresql.store import PostgreSQLStorage
 from systemlog.storage.rollup import ROLLUP, hour_of
 
-COUNTED = "timestamp, source, category, level"
-"""The columns that the roll-up counts by."""
+STORED = "timestamp, source, category, level, id"
+"""The columns that the roll-up counts by, and the id."""
 
 RECOUNTED_SQL = f"""
     SELECT date_trunc('hour', timestamp, 'UTC'), source, category, level, count(*)
@@ -38,20 +42,58 @@ The partition before 1970 has more days than PostgreSQL has room for locks.
 
 PUT_SQL = f"COPY {ROLLUP} (hour, source, category, level, count, delta) FROM STDIN"
 
+NOTE_SQL = f"INSERT INTO {NOTES} (times, ids) VALUES (%s::timestamptz[], %s::uuid[])"
+
+ENDING_SQL = f"""
+    SELECT min(n) FROM {NOTES} WHERE n = ANY(%s) AND xid::xid IN (
+        SELECT transactionid FROM pg_locks WHERE locktype = 'transactionid' AND granted
+    )
+"""
+"""The first note whose transaction is not committed on every node yet.
+
+A transaction is visible on the coordinator before the workers have committed, and keeps its locks until they have.
+"""
+
 Counted = tuple[datetime, str, str, str]
+Stored = tuple[datetime, str, str, str, object]
 
 
 class CountingStorage(PostgreSQLStorage):
-    """A storage that counts the records that it writes."""
+    """A storage that counts the records that it writes, and notes that they have landed."""
+
+    _notes = True
 
     @contextmanager
-    def counting(self, rows: Iterable[Counted]) -> Iterator[None]:
-        """Count the rows in the transaction of the block."""
+    def counting(self, rows: Iterable[Counted], keys: Callable[[], Iterable[Key]]) -> Iterator[None]:
+        """Count and note the rows in the transaction of the block."""
         rows = list(rows)
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             lock_days_shared(cursor, (timestamp for timestamp, *_ in rows))
             yield
             self._count(rows)
+            self._note(keys())
+
+    @contextmanager
+    def unnoted(self) -> Iterator[None]:
+        """Write no notes in the block."""
+        self._notes = False
+        try:
+            yield
+        finally:
+            self._notes = True
+
+    def records_of(self, records: QuerySet[Any, Any], landed: Landed, count: int) -> QuerySet[Any, Any]:
+        """Query the table by the ids: the nodes plan for their shards each time, so a function saves nothing."""
+        times, ids = zip(*landed.keys[:count], strict=True)
+        return records.filter(id__in=ids, timestamp__gte=min(times), timestamp__lte=max(times))
+
+    def count_visible(self, landed: Landed) -> int:
+        """Stop before the first record whose transaction the workers have not committed yet."""
+        numbers = [n for n, _ in landed.source]
+        with self.connection.cursor() as cursor:
+            cursor.execute(ENDING_SQL, [sorted(set(numbers))])
+            (ending,) = cursor.fetchone()
+        return len(numbers) if ending is None else numbers.index(ending)
 
     def recount_rollup(self, span: Span) -> None:
         """Recount while no other transaction writes records of these days."""
@@ -74,6 +116,20 @@ class CountingStorage(PostgreSQLStorage):
     def _count(self, rows: Iterable[Counted], times: int = 1) -> None:
         counts = Counter((hour_of(timestamp.astimezone(UTC)), *names) for timestamp, *names in rows)
         self._put([(*key, times * count, "t") for key, count in counts.items()])
+
+    def _note(self, keys: Iterable[tuple[object, object]]) -> None:
+        """Note that records have landed, as the trigger does on one PostgreSQL."""
+        keys = list(keys)
+        if self._notes:
+            with self.connection.cursor() as cursor:
+                for start in range(0, len(keys), KEYS_OF_NOTE):
+                    times, ids = zip(*keys[start : start + KEYS_OF_NOTE], strict=True)
+                    cursor.execute(NOTE_SQL, [list(times), list(ids)])
+
+    def _count_and_note(self, stored: Iterable[Stored]) -> None:
+        stored = list(stored)
+        self._count((timestamp, source, category, level) for timestamp, source, category, level, _ in stored)
+        self._note((timestamp, key) for timestamp, *_, key in stored)
 
 
 def lock_days_shared(cursor: CursorWrapper, timestamps: Iterable[datetime]) -> None:

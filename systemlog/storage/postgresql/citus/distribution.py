@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
@@ -11,11 +11,17 @@ from django.db.backends.utils import CursorWrapper
 
 from systemlog.records.row import TABLE
 from systemlog.storage import rollup
-from systemlog.storage.postgresql import lookup_functions
+from systemlog.storage.postgresql import lookup_functions, notes
 from systemlog.storage.rollup import ROLLUP
 
 DISTRIBUTED_BY: Mapping[str, str | None] = {TABLE: "id", ROLLUP: None}
 """The distributed tables and their distribution column. None means a single shard."""
+
+FUNCTIONS: list[tuple[str, Sequence[str], Sequence[str]]] = [
+    (lookup_functions.RECORDS, lookup_functions.DROP_SQL, lookup_functions.CREATE_SQL),
+    (notes.RECORDS_AT, [notes.DROP_LOOKUP_SQL], [notes.CREATE_LOOKUP_SQL]),
+]
+"""The functions that depend on the log table: one of each kind, and the statements that drop and create that kind."""
 
 EXTENSION_SQL = "SELECT count(*) FROM pg_extension WHERE extname = 'citus'"
 
@@ -63,19 +69,25 @@ def undistribute(schema_editor: BaseDatabaseSchemaEditor, rollup_model: type[mod
     with connection.cursor() as cursor:
         if not is_distributed(cursor):
             return
-        cursor.execute("SELECT to_regproc(%s) IS NOT NULL", [lookup_functions.RECORDS])
-        has_functions = cursor.fetchone()[0]
-        for statement in lookup_functions.DROP_SQL if has_functions else ():
-            cursor.execute(statement)
+        functions = [each for each in FUNCTIONS if _exists(cursor, each[0])]
+        for _, dropping, _ in functions:
+            for statement in dropping:
+                cursor.execute(statement)
         cursor.execute("SET LOCAL citus.enable_unsafe_triggers = on")
         cursor.execute("SELECT undistribute_table(%s)", [TABLE])
-        for statement in lookup_functions.CREATE_SQL if has_functions else ():
-            cursor.execute(statement)
+        for _, _, creating in functions:
+            for statement in creating:
+                cursor.execute(statement)
         counted = list(rollup_model._base_manager.using(connection.alias))
         schema_editor.delete_model(rollup_model)
         schema_editor.create_model(rollup_model)
         rollup_model._base_manager.using(connection.alias).bulk_create(counted)
         cursor.execute(rollup.TRIGGERS_POSTGRESQL)
+
+
+def _exists(cursor: CursorWrapper, function: str) -> bool:
+    cursor.execute("SELECT to_regproc(%s) IS NOT NULL", [function])
+    return bool(cursor.fetchone()[0])
 
 
 def _has_extension(cursor: CursorWrapper) -> bool:

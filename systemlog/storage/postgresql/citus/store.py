@@ -21,7 +21,7 @@ from systemlog.storage.conflicts import OnConflict, find
 from systemlog.storage.lookups import Lookup
 from systemlog.storage.partitions import PartitionReport
 from systemlog.storage.postgresql import partitions
-from systemlog.storage.postgresql.citus.counting import COUNTED, lock_days_shared
+from systemlog.storage.postgresql.citus.counting import STORED, lock_days_shared
 from systemlog.storage.postgresql.citus.retention import CitusRetentionStorage
 from systemlog.storage.postgresql.citus.shards import NODES_SQL, with_sizes
 from systemlog.storage.postgresql.errors import UNIQUE_VIOLATION, sqlstate_of
@@ -41,7 +41,7 @@ class CitusStorage(CitusRetentionStorage):
     """The log table on a Citus cluster."""
 
     # RETURNING, because the row count of a distributed INSERT includes the rows that it skipped.
-    unstage_sql = f"{UNSTAGE_SQL} RETURNING {COUNTED}"
+    unstage_sql = f"{UNSTAGE_SQL} RETURNING {STORED}"
 
     def insert(self, rows: Sequence[Row]) -> int:
         """Do the same as on one PostgreSQL, and retry after a deadlock."""
@@ -83,12 +83,12 @@ class CitusStorage(CitusRetentionStorage):
                 lock_days_shared(cursor, (row.timestamp for row in rows))
                 if len(rows) < COPY_FROM_ROWS:
                     statement, values = insertion(rows)
-                    cursor.execute(f"{statement} RETURNING {COUNTED}", values)
+                    cursor.execute(f"{statement} RETURNING {STORED}", values)
                     stored = cursor.fetchall()
                 else:
                     self._copy(cursor, TABLE, rows)
-                    stored = [(row.timestamp, row.source, row.category, row.level) for row in rows]
-                self._count(stored)
+                    stored = [(row.timestamp, row.source, row.category, row.level, row.id) for row in rows]
+                self._count_and_note(stored)
                 return len(stored)
         except DatabaseError as error:
             if not self._may_be_known(error):
@@ -100,14 +100,18 @@ class CitusStorage(CitusRetentionStorage):
             self._copy(cursor, STAGE, rows)
             cursor.execute(self.unstage_sql)
             stored = cursor.fetchall()
-            self._count(stored)
+            self._count_and_note(stored)
             return len(stored)
 
     def _copy_lines(self, cursor: CursorWrapper, blocks: Iterable[Sequence[bytes]], *, skip_known: bool) -> None:
         blocks = list(blocks)
         lock_days_shared(cursor, instants(line for lines in blocks for line in lines))
         super()._copy_lines(cursor, blocks, skip_known=skip_known)
-        self._count(cursor.fetchall() if skip_known else (counted_by(line) for lines in blocks for line in lines))
+        if skip_known:
+            self._count_and_note(cursor.fetchall())
+        else:
+            self._count(counted_by(line) for lines in blocks for line in lines)
+            self._note(_key(line) for lines in blocks for line in lines)
 
     def _differing(self, cursor: CursorWrapper, slices: Sequence[Slice]) -> Iterable[Sequence[Any]]:
         """Return all stored rows of the keys. Citus cannot join the staging table laterally with a distributed one."""
@@ -134,3 +138,8 @@ class CitusStorage(CitusRetentionStorage):
                 if sqlstate_of(error) != DEADLOCK_DETECTED or self.connection.in_atomic_block:
                     raise
         return write()
+
+
+def _key(line: bytes) -> tuple[str, str]:
+    timestamp, key, _ = line.split(b"\t", 2)
+    return timestamp.decode(), key.decode()
