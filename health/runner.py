@@ -56,6 +56,8 @@ class ProbeThread:
         self._started = 0.0
         self._latest: Result | None = None
         self._announced = State.PASS
+        self.since: float | None = None
+        """When the first result in the present state came, on the monotonic clock; None before the first result."""
 
     def start(self, now: float) -> Run | None:
         """Start a run if one is needed, and return the run to wait for.
@@ -127,6 +129,8 @@ class ProbeThread:
     def _announce(self, result: Result) -> None:
         with self._lock:
             before, self._announced = self._announced, result.state
+            if self.since is None or before is not result.state:
+                self.since = result.finished
         self._tell(self.probe.name, result, before is not result.state)
 
 
@@ -152,6 +156,10 @@ class Runner:
         """Return each probe with its latest result. No probe is run."""
         now = time.monotonic()
         return [(thread.probe, thread.result(now)) for thread in self.threads]
+
+    def since(self) -> dict[str, float]:
+        """Return by name since when each probe has been in its state, on the monotonic clock."""
+        return {thread.probe.name: thread.since for thread in self.threads if thread.since is not None}
 
     def stop(self) -> None:
         """End all threads. A thread whose probe hangs ends when the probe returns."""
