@@ -35,6 +35,7 @@ FIELDS = {
 """The parameters that have a text field, with their labels. `q` has the search box."""
 
 LABELS = {"q": "Message has", "level": "Level", "min_level": "Level at least", **FIELDS}
+EXCLUDABLE = {"level", "category", "source", "user_id", "subject"}
 RELATED = ["correlation_id", "trace_id", "user_id", "subject", "category", "source"]
 
 
@@ -67,6 +68,8 @@ class Related(NamedTuple):
     label: str
     value: str
     link: str
+    without: str | None
+    """The link to all records with another value, where that can be searched for."""
 
 
 def without_empty(query: QueryDict) -> QueryDict:
@@ -145,8 +148,20 @@ def related(record: SystemLog, path: str) -> list[Related]:
     """Return the values that other records may share, each with the link to those records in the list at `path`."""
     values = {name: getattr(record, name) for name in RELATED}
     return [
-        Related(FIELDS[name], value, path + link(_copy([(name, value)]))) for name, value in values.items() if value
+        Related(FIELDS[name], value, only(name, value, path), without(name, value, path))
+        for name, value in values.items()
+        if value
     ]
+
+
+def only(name: str, value: str, path: str) -> str:
+    """Return the link to the records with this value."""
+    return path + link(_copy([(name, value)]))
+
+
+def without(name: str, value: str, path: str) -> str | None:
+    """Return the link to the records with another value; None where no parameter excludes it."""
+    return only(f"{name}!", value, path) if name in EXCLUDABLE else None
 
 
 def _without(query: QueryDict, name: str, value: str) -> str:

@@ -6,26 +6,26 @@ parameters of the API and reads its pages with `systemlog.search`, newest first 
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 from django.db.models.functions import Left
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.template.response import TemplateResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 
 from systemlog.console import contexts, filter_links
-from systemlog.console.policy import protect
-from systemlog.correlation import get_correlation_id
+from systemlog.console.frames import read_traceback
+from systemlog.console.neighbours import MAX_NEIGHBOURS, read_neighbours
+from systemlog.console.pages import ConsolePages
+from systemlog.console.tree import as_tree
 from systemlog.models import VIEW_PERMISSION, SystemLog
 from systemlog.problems import InvalidParameters
 from systemlog.records.ids import parse_id
@@ -36,7 +36,7 @@ from systemlog.search.paging import Paging
 from systemlog.search.parsing.cursors import BadCursor
 from systemlog.search.parsing.parameters import read_query
 from systemlog.search.plan import make_plan
-from systemlog.search.rows import INSTANCES
+from systemlog.search.rows import INSTANCES, represent
 
 OTHER_PARAMETERS = {"cursor", "since", "until"}
 """The parameters of the list beside the filters."""
@@ -47,18 +47,18 @@ BEGINNING_CHARACTERS = 300
 AROUND = timedelta(minutes=1)
 """The page of a record links to the records of this time before and after it."""
 
-logger = logging.getLogger(__name__)
+AROUND_RECORDS = 10
+"""The page of a record shows this many before and after it."""
 
 
 @admin.register(SystemLog)
-class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class is not subscriptable
+class SystemLogAdmin(ConsolePages, admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class is not subscriptable
     """Shows records to users with the permission `systemlog.view_systemlog`. Nobody adds, changes or deletes one."""
 
     actions = None
     list_per_page = 100
     list_template = "admin/systemlog/systemlog/list.html"
     record_template = "admin/systemlog/systemlog/record.html"
-    unavailable_template = "admin/systemlog/systemlog/unavailable.html"
 
     def has_view_permission(self, request: HttpRequest, obj: SystemLog | None = None) -> bool:
         """Return whether the user may read the log, by the same permission as in the API."""
@@ -83,14 +83,16 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show a page of the records that match the parameters; or the errors of the parameters, and no records."""
-        self._check_access(request)
+        self.check_access(request)
         parameters = filter_links.without_empty(request.GET)
         try:
+            if story := self.story_of_pasted(request, parameters.get("query", "")):
+                return HttpResponseRedirect(story)
             found = self._find(parameters)
         except InvalidParameters as error:
             found = {"errors": error.errors}
         except (OperationalError, InterfaceError) as error:
-            return self._unavailable(request, error)
+            return self.unavailable(request, error)
         filters = filter_links.known_parameters(parameters)
         context = {
             "title": capfirst(self.opts.verbose_name_plural),
@@ -103,17 +105,17 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
             **found,
             **(extra_context or {}),
         }
-        return self._render(request, self.list_template, context)
+        return self.render(request, self.list_template, context)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show one record as text and links, without a form."""
-        self._check_access(request)
+        self.check_access(request)
         try:
             record = self.get_object(request, unquote(object_id))
         except (OperationalError, InterfaceError) as error:
-            return self._unavailable(request, error)
+            return self.unavailable(request, error)
         if record is None:
             # Django redirects to the admin's index, with a message.
             return super().change_view(request, object_id, form_url, extra_context)
@@ -121,31 +123,40 @@ class SystemLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's cl
         around = QueryDict(mutable=True)
         around["since"] = (record.timestamp - AROUND).isoformat()
         around["until"] = (record.timestamp + AROUND).isoformat()
+        trace = record.context.get("exception") if isinstance(record.context, dict) else None
+        story = record.correlation_id and self.url_of(request, "story")
+        if story:
+            story += f"?{urlencode({'correlation_id': record.correlation_id})}#r-{record.pk}"
         context = {
             "title": f"{record.level} of {record.category}",
             "record": record,
             "related": filter_links.related(record, here),
             "around": f"{here}?{around.urlencode()}",
+            "around_records": AROUND_RECORDS,
+            "only_level": filter_links.only("level", record.level, here),
+            "not_level": filter_links.without("level", record.level, here),
+            "story": story,
+            "frames": read_traceback(trace) if isinstance(trace, str) else [],
+            "tree": as_tree(record.context, here) if record.context and isinstance(record.context, dict | list) else "",
+            "whole_json": contexts.as_json(represent(record)),
+            "neighbours": self._neighbours(request, record),
             "texts": contexts.texts(record.context),
             "json": contexts.as_json(record.context),
             "back": f"{here}?{request.GET.get('_changelist_filters', '')}",
             **(extra_context or {}),
         }
-        return self._render(request, self.record_template, context)
+        return self.render(request, self.record_template, context)
 
-    def _check_access(self, request: HttpRequest) -> None:
-        if not self.has_view_permission(request) or request.method not in ("GET", "HEAD"):
-            raise PermissionDenied
-
-    def _render(self, request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-        request.current_app = self.admin_site.name  # the namespace in which {% url %} resolves names
-        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
-        return protect(TemplateResponse(request, template, context, status=status))
-
-    def _unavailable(self, request: HttpRequest, error: Exception) -> HttpResponse:
-        logger.error("The admin could not read the log store.", exc_info=error, extra={"action": "admin_read_failed"})
-        context = {"title": "The log cannot be read", "correlation_id": get_correlation_id()}
-        return self._render(request, self.unavailable_template, context, status=503)
+    def _neighbours(self, request: HttpRequest, record: SystemLog) -> list[SystemLog]:
+        """Return the records around one, newest first, and it among them, if `around` asks for a number of them."""
+        try:
+            number = min(int(request.GET.get("around", "")), MAX_NEIGHBOURS)
+        except ValueError:
+            return []
+        if number < 1:
+            return []
+        after, before = read_neighbours(record, number, BEGINNINGS)
+        return [*after, record, *before]
 
     def _find(self, parameters: QueryDict) -> dict[str, Any]:
         """Return the page and the links around it, for the template. Raises `InvalidParameters`."""

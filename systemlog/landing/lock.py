@@ -40,6 +40,27 @@ class LanderLock:
             self._descriptor = None
 
 
+def find_lander(folder: Path) -> int | None:
+    """Return the id of the process of this host that holds the lock; None if none does, 0 if that is not known.
+
+    Linux lists all locks with their processes. The lock itself is not tried, because that could keep a lander from it.
+    """
+    try:
+        status = (folder / directory.LANDER_LOCK).stat()
+        locks = Path("/proc/locks").read_text()
+    except FileNotFoundError:
+        return None if Path("/proc/locks").exists() else 0
+    except OSError:
+        return 0
+    file = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    for line in locks.splitlines():
+        # "3: FLOCK  ADVISORY  WRITE 4711 08:01:131090 0 EOF"; a process that waits has "->" behind the number
+        words = line.split()
+        if len(words) > 5 and words[1] == "FLOCK" and words[5] == file:
+            return max(0, int(words[4]))
+    return None
+
+
 _locks: weakref.WeakSet[LanderLock] = weakref.WeakSet()
 
 

@@ -17,8 +17,12 @@ AUDIT = "audit."
 def catch_up(query: Query) -> None:
     """Land up to 1,000 waiting changes, for 50 ms at most, if the query may ask for them. Never fails the search."""
     asked = any(name.startswith(AUDIT) or name == AUDIT.rstrip(".") for name in query.categories)
-    if not query.subject and not asked:
-        return
+    if query.subject or asked:
+        land_waiting_changes()
+
+
+def land_waiting_changes() -> None:
+    """Land up to 1,000 waiting changes, for 50 ms at most. Never raises an error of a database."""
     try:
         drain_waiting()
     except Error as error:  # a standby takes no records, say

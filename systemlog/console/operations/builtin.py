@@ -1,0 +1,16 @@
+"""Registers the parts of this app. Another room adds its own with `register`, when the app starts."""
+
+from __future__ import annotations
+
+from systemlog.console.operations import audit_part, health_part, journal_part, partitions_part, problems_part
+from systemlog.console.operations.registry import register
+
+for _part in (
+    health_part.PART,
+    journal_part.PART,
+    partitions_part.PART,
+    partitions_part.PRUNING,
+    problems_part.PART,
+    audit_part.PART,
+):
+    register(_part)

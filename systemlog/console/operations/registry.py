@@ -1,0 +1,117 @@
+"""The parts of the operations page, and running them: side by side, each in a thread of its own, with a time-out.
+
+A room adds its part with `register`. A part that raises or hangs is shown as failed, and all others as they are.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections
+
+from systemlog.console.operations.report import Report
+from systemlog.exceptions import SystemLogError
+
+TIMEOUT_S = 4.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the page. `read` takes the user, and returns None where its feature is not in use."""
+
+    name: str
+    title: str
+    read: Callable[[Any], Report | None]
+    order: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A part as it came out: a report, or why there is none."""
+
+    part: Part
+    report: Report | None
+    failure: str = ""
+
+
+class _Run:
+    """One run of a part. Its thread is left alone when it takes too long: the time limit of its statements ends it."""
+
+    def __init__(self, part: Part, user: Any) -> None:
+        self.shown: Shown | None = None
+        self._part = part
+        self._user = user
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(
+            target=context.run, args=(self._read,), name=f"operations {part.name}", daemon=True
+        )
+        self._thread.start()
+
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._thread.is_alive()
+
+    def wait(self, until: float) -> Shown | None:
+        """Return what came out, or None if that is not there in time."""
+        self._thread.join(max(0.0, until - time.monotonic()))
+        return self.shown
+
+    def _read(self) -> None:
+        try:
+            self.shown = Shown(self._part, self._part.read(self._user))
+        except Exception as error:
+            said = str(error) if isinstance(error, SystemLogError) else type(error).__name__
+            self.shown = Shown(self._part, None, f"It failed: {said}")
+            logger.exception(
+                "A part of the operations page failed.",
+                extra={"action": "console.part_failed", "part": self._part.name},
+            )
+        finally:
+            connections.close_all()
+
+
+_parts: dict[str, Part] = {}
+_running: dict[str, _Run] = {}
+_lock = threading.Lock()
+
+
+def register(part: Part) -> None:
+    """Show a part on the page. A second part of the same name replaces the first."""
+    _parts[part.name] = part
+
+
+def registered() -> list[Part]:
+    """Return all parts in the order of the page."""
+    return sorted(_parts.values(), key=lambda part: (part.order, part.name))
+
+
+def show(parts: Iterable[Part], user: Any, timeout_s: float | None = None) -> list[Shown]:
+    """Run the parts side by side, and return what came out of each that is in use."""
+    until = time.monotonic() + (TIMEOUT_S if timeout_s is None else timeout_s)
+    runs = [(part, _start(part, user)) for part in parts]
+    shown = []
+    for part, run in runs:
+        result = run.wait(until) if run else None
+        if result is None:
+            shown.append(Shown(part, None, "It gave no answer in time."))
+        elif result.report or result.failure:
+            shown.append(result)
+    return shown
+
+
+def _start(part: Part, user: Any) -> _Run | None:
+    """Start a run; None while an earlier one hangs, so that a part that hangs costs one thread and no more."""
+    with _lock:
+        before = _running.get(part.name)
+        if before is not None and before.is_running():
+            return None
+        run = _running[part.name] = _Run(part, user)
+        return run

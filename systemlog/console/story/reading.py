@@ -1,0 +1,170 @@
+"""Reads the records of a story, oldest first: a light row of each, and the contexts of those that show theirs.
+
+A page has up to a thousand records, so that a story of a hundred thousand is read page by page. Everything is read
+within the time budget of a search.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db.models import Q, QuerySet
+from django.db.models.fields.json import KT
+from django.db.models.functions import Left
+
+from systemlog.conf import conf
+from systemlog.models import Level, SystemLog
+from systemlog.search.budget import TimeBudget
+from systemlog.search.plan import records_within
+from systemlog.storage import BudgetSpent, get_storage
+from systemlog.storage.calendar import BEGINNING, END, Span
+from systemlog.storage.lookups import By, Lookup
+
+PAGE_RECORDS = 1000
+COUNTED_RECORDS = 100_000
+"""A longer story is said to have more than this."""
+
+MESSAGE_CHARACTERS = 1000
+GRAVE = Level.from_severity(Level.ERROR)
+
+
+class Moment(NamedTuple):
+    """What a story shows of every record."""
+
+    id: uuid.UUID
+    timestamp: datetime
+    level: str
+    category: str
+    source: str
+    message: str
+    correlation_id: str | None
+    trace_id: str | None
+    user_id: str | None
+    subject: str | None
+    duration_ms: str | None
+    exception: str | None
+    """The beginning of the traceback, if there is one."""
+
+    @property
+    def grave(self) -> bool:
+        """Whether it is an error."""
+        return self.level in GRAVE
+
+
+class Position(NamedTuple):
+    """Where a page of a story begins."""
+
+    timestamp: datetime
+    id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a story."""
+
+    moments: list[Moment]
+    next: Position | None
+    total: int
+    """The number of records in the story, as far as it was counted."""
+
+    exact: bool
+    beginning: datetime | None
+    """When the story began, where this page does not begin with it."""
+
+    first_error: Position | None
+    """The first error of the story, where it is beyond this page."""
+
+
+def read_page(by: By, value: str, start: Position | None = None) -> Page:
+    """Return the page that begins at `start`, or with the first record. Raises `BudgetSpent`."""
+    records = _light().filter(**{by.value: value})
+    storage = get_storage(records.db)
+    lookup = Lookup(by, value)
+    with storage.budget() as allow:
+        budget = TimeBudget(allow, conf().SEARCH_TIMEOUT_S)
+        budget.check()
+        oldest_first = records.order_by("timestamp", "id")
+        if start is None:
+            # The lookup finds the newest: it has the whole story, unless that is longer than a page.
+            found = storage.look_up(oldest_first, lookup, PAGE_RECORDS + 1)
+            moments = _moments(oldest_first[: PAGE_RECORDS + 1] if found is None else found)
+            if found is not None and len(moments) > PAGE_RECORDS:
+                budget.check()
+                moments = _moments(oldest_first[: PAGE_RECORDS + 1])
+        else:
+            from_start = Q(timestamp__gt=start.timestamp) | Q(timestamp=start.timestamp, id__gte=start.id)
+            moments = _moments(oldest_first.filter(from_start, timestamp__gte=start.timestamp)[: PAGE_RECORDS + 1])
+        more = moments[PAGE_RECORDS:]
+        moments = moments[:PAGE_RECORDS]
+        following = Position(more[0].timestamp, more[0].id) if more else None
+        if start is None and following is None:
+            return Page(moments, None, len(moments), True, None, None)
+        budget.check()
+        number = storage.count_up_to(lookup, COUNTED_RECORDS + 1)
+        if number is None:
+            number = records.values("id")[: COUNTED_RECORDS + 1].count()
+        first_error = beginning = None
+        if start is not None:
+            budget.check()
+            beginning = oldest_first.values_list("timestamp", flat=True).first()
+        elif not any(moment.grave for moment in moments):
+            budget.check()
+            error = oldest_first.filter(level__in=GRAVE).values_list("timestamp", "id").first()
+            first_error = Position(*error) if error else None
+    total = min(number, COUNTED_RECORDS)
+    return Page(moments, following, total, number <= COUNTED_RECORDS, beginning, first_error)
+
+
+def count_records(by: By, value: str, most: int) -> int:
+    """Return how many records a correlation id or trace has, counted up to `most`. Raises `BudgetSpent`."""
+    records = SystemLog.objects.filter(**{by.value: value})
+    storage = get_storage(records.db)
+    with storage.budget() as allow:
+        TimeBudget(allow, conf().SEARCH_TIMEOUT_S).check()
+        number = storage.count_up_to(Lookup(by, value), most)
+        return number if number is not None else records.values("id")[:most].count()
+
+
+def read_contexts(moments: Sequence[Moment]) -> dict[uuid.UUID, Any]:
+    """Return the records of these moments with their whole contexts, by id; none of them where time runs out."""
+    if not moments:
+        return {}
+    ids = {moment.id for moment in moments}
+    first, last = moments[0].timestamp, moments[-1].timestamp
+    records = SystemLog.objects.filter(id__in=ids, timestamp__gte=first, timestamp__lte=last)
+    found: Iterable[SystemLog] = ()
+    with suppress(BudgetSpent), get_storage(records.db).budget() as allow:
+        TimeBudget(allow, conf().SEARCH_TIMEOUT_S).check()
+        found = list(records.defer("message"))
+    return {record.id: record for record in found}
+
+
+def _light() -> QuerySet[SystemLog, Any]:
+    # Plain SQL can store timestamps that Python cannot represent.
+    return records_within(SystemLog.objects.all(), Span(BEGINNING, END)).annotate(
+        beginning=Left("message", MESSAGE_CHARACTERS + 1),
+        took=Left(KT("context__duration_ms"), 32),
+        trace=Left(KT("context__exception"), 1),
+    )
+
+
+_columns = (
+    *("id", "timestamp", "level", "category", "source", "beginning", "correlation_id", "trace_id", "user_id"),
+    *("subject", "took", "trace"),
+)
+
+
+def _moments(records: QuerySet[SystemLog, Any]) -> list[Moment]:
+    return [Moment(*row) for row in records.values_list(*_columns)]
+
+
+def choose(moments: Collection[Moment], most_traces: int, most_changes: int) -> list[Moment]:
+    """Return the moments that show their context: those with a traceback and those of the audit trail, in order."""
+    traces = [moment for moment in moments if moment.exception][:most_traces]
+    changes = [moment for moment in moments if moment.category.startswith("audit.")][:most_changes]
+    return sorted({*traces, *changes}, key=lambda moment: (moment.timestamp, moment.id))
