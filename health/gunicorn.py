@@ -16,7 +16,7 @@ import signal
 from types import FrameType
 from typing import Any
 
-from django.conf import ENVIRONMENT_VARIABLE, settings
+from django.conf import settings
 
 from health.conf import conf
 from health.draining import drain_file, stop_draining, watch
@@ -65,4 +65,4 @@ def when_ready(server: Any) -> None:
 
 
 def _settings_are_known() -> bool:
-    return settings.configured or bool(os.environ.get(ENVIRONMENT_VARIABLE))
+    return settings.configured or bool(os.environ.get("DJANGO_SETTINGS_MODULE"))

@@ -24,7 +24,7 @@ from django.http import HttpResponse
 from health.access import needs_queries
 from health.middleware import Endpoint, endpoints
 from health.runner import collecting
-from ops_platform.handlers import UTF8WSGIRequest
+from ops_platform.compat import UTF8WSGIRequest
 from systemlog.conf import conf as systemlog_conf
 from systemlog.correlation import is_acceptable, new_id
 from systemlog.correlation.trusted_proxies import is_trusted

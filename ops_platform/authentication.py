@@ -9,14 +9,14 @@ from django.contrib.auth.models import AbstractUser
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 from django.utils import timezone
-from knox.crypto import hash_token
 from knox.models import AuthToken
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from ops_platform import remembered
-from ops_platform.compat import ignore_groups
+from ops_platform.compat import ignore_groups, token_digest
+from systemlog.compat import django_request
 from systemlog.ingest.authentication import FOR_THE_JOURNAL
 
 SCHEME = "Bearer"
@@ -39,7 +39,7 @@ class BearerAuthentication(BaseAuthentication):
         token = token.strip()
         if not re.fullmatch("[A-Za-z0-9_]+", token):
             raise AuthenticationFailed("The Authorization header holds no token.")
-        digest = hash_token(token)
+        digest = token_digest(token)
         try:
             found = (
                 AuthToken.objects.select_related("user")
@@ -70,4 +70,4 @@ class BearerAuthentication(BaseAuthentication):
 
 def _for_the_journal(request: Request) -> bool:
     """Whether the request may write into the journal, and does nothing else with the database."""
-    return request.method == "POST" or getattr(request._request, FOR_THE_JOURNAL, False)
+    return request.method == "POST" or getattr(django_request(request), FOR_THE_JOURNAL, False)

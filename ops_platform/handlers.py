@@ -7,31 +7,14 @@ or a query string with too many parameters, would cause a 500 there that no midd
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from django.core.handlers.asgi import ASGIHandler, ASGIRequest
-from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
-from django.http import HttpRequest
-from django.utils.http import parse_header_parameters
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
 
 from ops_platform import deadlines
-
-
-class UTF8Mixin(HttpRequest):
-    """A request that ignores `charset`, and is read as UTF-8."""
-
-    def _set_content_type_params(self, meta: Mapping[str, str]) -> None:
-        # As Django's own method, without setting the encoding.
-        self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
-
-
-class UTF8WSGIRequest(UTF8Mixin, WSGIRequest):
-    """A request under WSGI."""
-
-
-class UTF8ASGIRequest(UTF8Mixin, ASGIRequest):
-    """A request under ASGI."""
+from ops_platform.compat import UTF8ASGIRequest, UTF8WSGIRequest
 
 
 class UTF8WSGIHandler(WSGIHandler):

@@ -21,11 +21,11 @@ from django.core.cache.backends.filebased import FileBasedCache
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
+from ops_platform.compat import keyed_digest
 from systemlog.limits.clients import client_address as forwarded_address
 from systemlog.problems.negotiation import prefers_html
 from systemlog.problems.types import TooManyRequests
@@ -75,7 +75,7 @@ def _refuse(request: HttpRequest, wait_s: int) -> HttpResponse:
 def _key(name: str, address: str) -> str:
     # Django compares names in NFKC. Case is ignored, so that ADMIN does not give ten more attempts.
     normal = unicodedata.normalize("NFKC", name).casefold()
-    return salted_hmac("ops_platform.logins", f"{address}\n{normal}", algorithm="sha256").hexdigest()
+    return keyed_digest("ops_platform.logins", f"{address}\n{normal}")
 
 
 def _seconds_to_wait(key: str) -> int:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 from knox.models import AuthToken
+
+from ops_platform.compat import keyed_digest
 
 REMEMBERED_S = 300
 """How long a token is remembered after it was last found valid."""
@@ -68,7 +69,7 @@ def recall(digest: str) -> AuthToken | None:
 
 def _mark(digest: str) -> Path:
     # The file name must not be the digest, which is what the database stores.
-    name = salted_hmac("ops_platform.remembered", digest, algorithm="sha256").hexdigest()
+    name = keyed_digest("ops_platform.remembered", digest)
     return Path(settings.VAR_DIR) / "tokens" / name
 
 

@@ -6,7 +6,6 @@ WEB_CONCURRENCY at import, and a bad value would cause a traceback before any ch
 
 from __future__ import annotations
 
-import logging
 import logging.config
 from typing import Any
 
@@ -14,6 +13,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from ops_platform import environment, logs
+from ops_platform.compat import log_through_root
 
 
 class ServerLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -26,12 +26,8 @@ class ServerLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
 
     def setup(self, cfg: Config) -> None:
         """Configure logging in the master process, as Django does in the workers."""
-        self.cfg = cfg
         variables, _ = environment.load()
         logging.config.dictConfig(
             logs.configuration(level=variables.LOG_LEVEL, debug=variables.DEBUG, form=variables.LOG_FORMAT)
         )
-        self.loglevel = logging.INFO
-        self.error_log.setLevel(self.loglevel)
-        self.error_log.propagate = True
-        self._access_log_enabled = False
+        log_through_root(self, cfg)

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from django.core.management import call_command
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import Error
 
+from ops_platform.compat import has_pending_migrations
+from systemlog.compat import separate_connection
 from systemlog.audit.installing import install
 
 POLL_S = 0.1
@@ -61,8 +62,7 @@ def alone(waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
 def migrate(verbosity: int) -> None:
     """Apply missing migrations on every database. Print nothing if all are applied."""
     for alias in connections:
-        executor = MigrationExecutor(connections[alias])
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        if has_pending_migrations(connections[alias]):
             call_command("migrate", database=alias, interactive=False, verbosity=verbosity)
         else:
             install(alias)  # the setting AUDIT may ask for others than the last migration did
@@ -74,9 +74,7 @@ def _advisory_lock(connection: BaseDatabaseWrapper, waiting: Callable[[], None])
     # pooler (PgBouncer) gives the session to another client after a transaction, with every lock of the session. The
     # transaction is idle and has no snapshot, for which a CREATE INDEX CONCURRENTLY elsewhere would wait. A statement
     # that waits for the lock would have a snapshot, so the lock is tried again and again.
-    own = connection.copy()
-    try:
-        own.set_autocommit(False)
+    with separate_connection(connection) as own:
 
         def locks() -> bool:
             with own.cursor() as cursor:
@@ -90,9 +88,6 @@ def _advisory_lock(connection: BaseDatabaseWrapper, waiting: Callable[[], None])
 
         _try_until(locks, waiting)
         yield
-        own.rollback()
-    finally:
-        own.close()
 
 
 @contextlib.contextmanager

@@ -21,11 +21,20 @@ from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from gunicorn.workers import gthread
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from ops_platform.closing import Lingering
-from ops_platform.compat import deferred, read_ahead, takes_over_continue
+from ops_platform.compat import (
+    closes_by,
+    closes_itself,
+    deferred,
+    discard_body,
+    is_new,
+    read_ahead,
+    stop_accepting,
+    takes_over_continue,
+    wait_for_data,
+)
 from ops_platform.continuing import ExpectedBody
 from ops_platform.patience import HEAD_GRACE_S, PatientSocket, end_at_once
 
@@ -43,7 +52,7 @@ KILL_AFTER_S = 5
 
 # How long a thread waits for data. Then a connection without a first byte waits without a thread, like idle ones, and
 # a connection whose response is sent and whose body is incomplete is closed.
-gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.1
+wait_for_data(0.1)
 
 RESERVED_THREADS = 2
 """The worker is crowded if no more threads than these are free. `ops_platform.admission` keeps them for probes."""
@@ -63,7 +72,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle(self, conn: TConn) -> object:
         """Answer a request in a thread of the pool, if its head has arrived."""
-        if not conn.initialized:
+        if is_new(conn):
             self._take_over(conn)
         if isinstance(conn.sock, PatientSocket):
             if not self._has_arrived(conn):
@@ -76,7 +85,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self._handled.discard(conn)
 
     def _take_over(self, conn: TConn) -> None:
-        conn.close = partial(self._close, conn)
+        closes_by(conn, partial(self._close, conn))
         if self.cfg.is_ssl or isinstance(conn.sock, PatientSocket):
             return
         conn.sock = PatientSocket.take_over(conn.sock, self._is_crowded)
@@ -111,11 +120,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         stays = super().handle_request(req, conn)
         if stays and self._is_crowded():
             # gunicorn waits longer for the rest of a body that the application has not read.
-            return bool(conn.parser.finish_body(deadline=time.monotonic() + CROWDED_DRAIN_S))
+            return discard_body(conn, time.monotonic() + CROWDED_DRAIN_S)
         return stays
 
     def _close(self, conn: TConn, *, graceful: bool = False) -> None:
-        del conn.close  # breaks a reference cycle, so that the connection is freed at once
+        closes_itself(conn)
         if getattr(conn.sock, "is_left_unread", False):
             end_at_once(conn.sock)
         elif graceful:
@@ -137,9 +146,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if super().is_parent_alive():
             return True
         self.alive = False
-        self.set_accept_enabled(False)
-        for listener in self.sockets:
-            listener.close()
+        stop_accepting(self)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(self.cfg.graceful_timeout + KILL_AFTER_S)
         return False

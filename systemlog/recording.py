@@ -9,9 +9,10 @@ import uuid
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import connections
 from django.db.transaction import TransactionManagementError
 
+from systemlog import compat
 from systemlog.conf import conf
 from systemlog.correlation import current_ids
 from systemlog.journal import backends
@@ -66,7 +67,7 @@ def record_atomically(
         raise ImproperlyConfigured(
             f"A record cannot be atomic with a transaction on {using!r}: SYSTEMLOG['DATABASE'] is {conf().DATABASE!r}."
         )
-    if not transaction.get_connection(using).in_atomic_block:
+    if not compat.in_transaction(connections[using]):
         raise TransactionManagementError("record_atomically() must be called inside transaction.atomic().")
     row = decode(_line(new_key_bytes(), category, message, level, subject, user, context))
     get_storage(using).insert([row])

@@ -1,17 +1,34 @@
-"""What the app takes from other packages without a promise of theirs."""
+"""Tests of the private APIs of Django, drf-spectacular and logging on which the whole app depends."""
 
 from __future__ import annotations
 
 import logging
 import subprocess
 import sys
+from datetime import UTC
 
 import pytest
 from django.conf import settings
+from django.db import connection, transaction
 from django.test import override_settings
 from django.utils.functional import SimpleLazyObject
+from drf_spectacular.plumbing import ComponentRegistry
 
-from systemlog.compat import NOT_LOADED, existing_loggers, lazy_content, settings_read_before
+from systemlog.compat import (
+    NOT_LOADED,
+    choice_schema,
+    connect,
+    drop_unusable,
+    existing_loggers,
+    in_transaction,
+    is_host_in,
+    lazy_content,
+    reference,
+    settings_read_before,
+    views_of,
+    without_groups,
+    zone_of,
+)
 
 PROJECT = """
 import sys
@@ -96,3 +113,55 @@ def test_a_lazy_object_gives_its_content_only_when_it_is_loaded() -> None:
     assert lazy["loaded"]
     assert lazy_content(lazy) == {"loaded": True}
     assert lazy_content("any other") == "any other"
+
+
+def test_a_connection_knows_whether_it_is_inside_atomic(transactional_db: None) -> None:
+    assert not in_transaction(connection)
+    with transaction.atomic():
+        assert in_transaction(connection)
+
+
+def test_a_connection_that_an_error_made_unusable_is_closed(transactional_db: None) -> None:
+    connect(connection)
+    assert connection.connection is not None
+    connection.errors_occurred = True
+    connection.connection.close()
+    drop_unusable(connection)
+    assert connection.connection is None
+
+
+def test_times_of_a_database_without_zones_are_in_utc_by_default() -> None:
+    assert zone_of(connection) in (UTC, None)  # None: the database has zones
+
+
+def test_a_regular_expression_loses_its_groups_and_metacharacters() -> None:
+    assert without_groups(r"^orders/(?P<pk>[^/.]+)/?$") == "orders/<pk>/"
+
+
+def test_the_views_of_a_urlconf_are_listed_with_their_whole_routes() -> None:
+    assert {"^docs/?$", r"system/^logs/?\Z"} <= {route for route, _ in views_of()}
+
+
+@pytest.mark.parametrize(
+    ("host", "patterns", "found"),
+    [
+        ("API.example.com", ["api.example.com"], True),
+        ("a.b.c", [".b.c"], True),
+        ("b", ["a"], False),
+        ("b", ["*"], True),
+    ],
+)
+def test_a_host_is_found_among_patterns(host: str, patterns: list[str], found: bool) -> None:
+    assert is_host_in(host, patterns) is found
+
+
+def test_a_choice_becomes_an_enumeration_with_a_mark() -> None:
+    schema = choice_schema([("a", "A"), ("b", "B")])
+    assert schema["enum"] == ["a", "b"]
+    assert "x-spec-enum-id" in schema
+
+
+def test_a_referenced_schema_is_a_component() -> None:
+    registry = ComponentRegistry()
+    assert reference(registry, "Thing", {"type": "object"}) == {"$ref": "#/components/schemas/Thing"}
+    assert registry.build({})["schemas"]["Thing"] == {"type": "object"}

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from django.utils.module_loading import import_string
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 from prometheus_client.exposition import generate_latest
-from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from health.conf import conf

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from prometheus_client import REGISTRY
-from prometheus_client.metrics_core import Metric
-from prometheus_client.samples import Sample
-from prometheus_client.utils import floatToGoString
+from prometheus_client.core import Metric, Sample
 
+from health.compat import bound_text
 from health.metrics.archive import merge_dead_processes, number_files, read_archive
 from health.metrics.multiprocess import private_numbers, settle, shared_directory
 from health.metrics.numbers import Numbers, fold, forget_layouts, read_numbers
@@ -101,7 +100,7 @@ def _add_histogram(family: Metric, labels: dict[str, str], counts: Iterable[tupl
     total = 0.0
     for bound, count in counts:
         total += count
-        le = floatToGoString(bound)
+        le = bound_text(bound)
         family.samples.append(Sample(f"{family.name}_bucket", labels | {"le": le}, total))
     family.samples.append(Sample(f"{family.name}_count", labels, total))
     family.samples.append(Sample(f"{family.name}_sum", labels, sum_))

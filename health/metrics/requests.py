@@ -14,13 +14,12 @@ import time
 from bisect import bisect_left
 from typing import Any
 
-from django.contrib.admindocs.utils import replace_metacharacters, replace_named_groups, replace_unnamed_groups
 from django.core.signals import got_request_exception
 from django.db.backends.signals import connection_created
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from health.compat import value_of, values_of_histogram
+from health.compat import value_of, values_of_histogram, without_groups
 from health.metrics.instruments import (
     BUCKETS_S,
     CONNECTIONS,
@@ -110,8 +109,7 @@ def readable_route(pattern: str) -> str:
 
     `orders/(?P<pk>[^/.]+)/?\Z` becomes `orders/<pk>/`. A pattern of `path` stays as it is.
     """
-    simplified = replace_metacharacters(replace_unnamed_groups(replace_named_groups(pattern)))
-    return re.sub(r"\\([^A-Za-z0-9])", r"\1", simplified)
+    return re.sub(r"\\([^A-Za-z0-9])", r"\1", without_groups(pattern))
 
 
 def _problem_type(response: HttpResponseBase) -> str:

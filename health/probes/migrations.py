@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.migrations.executor import MigrationExecutor
-from django.db.migrations.recorder import MigrationRecorder
-
+from health.compat import has_applied, pending_migrations
 from health.probes.database import connected_to
 
 
@@ -22,11 +20,9 @@ class Migrations:
     def __call__(self) -> None:
         """Raise `Pending`, or the exception of the database."""
         with connected_to(self.alias) as connection:
-            if self._known and self._known <= MigrationRecorder(connection).applied_migrations().keys():
+            if self._known and has_applied(connection, self._known):
                 return
-            executor = MigrationExecutor(connection)  # reads every migration from disk
-            targets = set(executor.loader.graph.leaf_nodes())
-            if plan := executor.migration_plan(list(targets)):
-                first = plan[0][0]
-                raise Pending(f"{len(plan)} to apply, from {first.app_label}.{first.name} on")
-            self._known = targets
+            pending, last = pending_migrations(connection)
+            if pending:
+                raise Pending(f"{len(pending)} to apply, from {pending[0]} on")
+            self._known = last

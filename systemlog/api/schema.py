@@ -10,12 +10,10 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import build_choice_field
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework.serializers import ChoiceField
 
-from systemlog.compat import map_fields
+from systemlog.compat import choice_schema, map_fields
 from systemlog.models import Level
 from systemlog.records.fields import MAX_TEXT_CHARACTERS
 from systemlog.search.counting.histogram import AUTOMATIC_BUCKETS, MAX_BUCKETS
@@ -89,7 +87,7 @@ def _new_record() -> dict[str, Any]:
     The levels are marked like those of a record that is read, so that the document has one component for both.
     """
     schema = copy.deepcopy(NEW_RECORD)
-    levels = build_choice_field(ChoiceField(choices=Level.choices))
+    levels = choice_schema(Level.choices)
     schema["properties"]["level"] = {**levels, **schema["properties"]["level"]}
     return schema
 

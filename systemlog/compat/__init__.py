@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+# What `request.POST` raises for a broken body. Django documents no module that has it.
+from django.http.multipartparser import MultiPartParserError
+
 from systemlog.compat.databases import (
     binds_on_server,
+    connect,
     creating_partitioned,
+    drop_unusable,
     forget_rendered_models,
     select_from,
+    in_transaction,
     select_from_function,
     separate_connection,
     sqlite_error,
@@ -14,6 +20,7 @@ from systemlog.compat.databases import (
     uses_psycopg3,
     wrap_statements,
     wrapped_errors,
+    zone_of,
 )
 from systemlog.compat.environment import (
     NOT_LOADED,
@@ -24,10 +31,13 @@ from systemlog.compat.environment import (
 )
 from systemlog.compat.requests import (
     client_has_left,
+    debug_page,
     django_request,
+    error_page,
     input_stream,
     intercept_exceptions,
     loaded_user,
+    log_response,
     mark_logged,
     mark_post_unreadable,
     non_atomic_aliases,
@@ -40,32 +50,45 @@ from systemlog.compat.requests import (
 )
 from systemlog.compat.spectacular import (
     ResponsesExtended,
+    choice_schema,
     map_fields,
+    reference,
     schema_has_body,
     schema_paginator,
     schema_parameters,
 )
+from systemlog.compat.urls import is_host_in, views_of, without_groups
 
 __all__ = [
     "NOT_LOADED",
+    "MultiPartParserError",
     "ResponsesExtended",
     "binds_on_server",
+    "choice_schema",
     "client_has_left",
+    "connect",
     "creating_partitioned",
+    "debug_page",
     "django_request",
+    "drop_unusable",
+    "error_page",
     "existing_loggers",
     "forget_rendered_models",
     "in_tests",
+    "in_transaction",
     "input_stream",
     "intercept_exceptions",
+    "is_host_in",
     "lazy_content",
     "loaded_user",
+    "log_response",
     "map_fields",
     "mark_logged",
     "mark_post_unreadable",
     "non_atomic_aliases",
     "parsed_body",
     "postpone_query_errors",
+    "reference",
     "replace_input_stream",
     "schema_has_body",
     "schema_paginator",
@@ -79,7 +102,10 @@ __all__ = [
     "stream_parts",
     "unwrap_statements",
     "uses_psycopg3",
+    "views_of",
     "was_logged",
+    "without_groups",
     "wrap_statements",
     "wrapped_errors",
+    "zone_of",
 ]

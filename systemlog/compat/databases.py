@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import tzinfo
 from typing import Any, TypeVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -53,6 +54,34 @@ def wrap_statements(connection: BaseDatabaseWrapper, wrapper: Callable[..., Any]
 def unwrap_statements(connection: BaseDatabaseWrapper, kind: type) -> None:
     """Remove the wrappers of a class that `wrap_statements` added to a connection."""
     connection.execute_wrappers[:] = [each for each in connection.execute_wrappers if not isinstance(each, kind)]
+
+
+def in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the connection is inside `transaction.atomic()`.
+
+    Django documents `get_autocommit()`, which is also False where a project has switched autocommit off and no block is
+    open (`in_atomic_block`; 5.2, 6.0, 6.1).
+    """
+    return connection.in_atomic_block
+
+
+def zone_of(connection: BaseDatabaseWrapper) -> tzinfo | None:
+    """Return the time zone in which a database without time zones keeps its times (`timezone`; 5.2, 6.0, 6.1)."""
+    return connection.timezone
+
+
+def drop_unusable(connection: BaseDatabaseWrapper) -> None:
+    """Close the connection if an error has made it unusable, or its `CONN_MAX_AGE` is over.
+
+    `django.db.close_old_connections` does so for all aliases of a thread, and not for connections that are none of an
+    alias (`close_if_unusable_or_obsolete`; 5.2, 6.0, 6.1).
+    """
+    connection.close_if_unusable_or_obsolete()
+
+
+def connect(connection: BaseDatabaseWrapper) -> None:
+    """Connect to the database unless the connection is open (`ensure_connection`; 5.2, 6.0, 6.1)."""
+    connection.ensure_connection()
 
 
 @contextmanager

@@ -10,9 +10,11 @@ from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers import exception as exception_handling
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import log
 from django.utils.functional import LazyObject, empty
+from django.views import debug, defaults
 
 
 def client_has_left(request: HttpRequest) -> bool:
@@ -80,6 +82,23 @@ def was_logged(response: HttpResponseBase) -> bool:
 def mark_logged(response: HttpResponseBase) -> None:
     """Keep Django from logging the response: its `log_response` logs each one once."""
     response._has_been_logged = True  # type: ignore[attr-defined]  # private
+
+
+def log_response(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Log an error response as Django does, to `django.request`, and mark it as logged (5.2, 6.0, 6.1)."""
+    log.log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)  # type: ignore[arg-type]  # Django's response has more kinds than its stubs
+
+
+def error_page(title: str, details: str) -> str:
+    """Return Django's own HTML page for an error (`ERROR_PAGE_TEMPLATE`; 5.2, 6.0, 6.1)."""
+    return defaults.ERROR_PAGE_TEMPLATE % {"title": title, "details": details}
+
+
+def debug_page(request: HttpRequest, exc: BaseException) -> HttpResponse:
+    """Return Django's page for an exception under DEBUG (`technical_404_response` and `_500_`; 5.2, 6.0, 6.1)."""
+    if isinstance(exc, Http404):
+        return debug.technical_404_response(request, exc)
+    return debug.technical_500_response(request, type(exc), exc, exc.__traceback__)
 
 
 def stored_headers(response: HttpResponseBase) -> dict[str, tuple[str, str]]:

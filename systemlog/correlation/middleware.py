@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.log import log_response
 
 from systemlog import compat
 from systemlog.conf import conf
@@ -107,7 +106,7 @@ def _log(request: HttpRequest, response: HttpResponseBase) -> None:
 
     Django would log it after the outermost middleware, where the correlation is no longer current.
     """
-    log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)  # type: ignore[arg-type]  # Django's response has more kinds than its stubs
+    compat.log_response(request, response)
 
 
 def _finish(correlation: Correlation, request: HttpRequest, response: HttpResponseBase) -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from django.http.request import validate_host
-
+from systemlog import compat
 from systemlog.correlation.context import Correlation, correlated, current
 
 HEADER = "X-Request-ID"
@@ -32,7 +31,7 @@ def missing_headers(hosts: Sequence[str], host: str, given: Container[str]) -> I
     `hosts` has the syntax of ALLOWED_HOSTS: `api.example.com`, `.example.com` for that host and all below it, or `*`.
     If the call has a `traceparent` of its own, no `tracestate` is added, because the two belong together.
     """
-    if not validate_host(host.lower(), hosts):
+    if not compat.is_host_in(host, hosts):
         return
     has_trace = "traceparent" in given or "tracestate" in given
     for name, value in outgoing_headers().items():

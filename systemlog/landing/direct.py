@@ -16,6 +16,7 @@ from queue import SimpleQueue
 
 from django.db import Error, connections, transaction
 
+from systemlog import compat
 from systemlog.conf import conf
 from systemlog.exceptions import SystemLogError
 from systemlog.journal.reentrancy import storing_records
@@ -173,7 +174,7 @@ class _Job:
                         if attempt == ATTEMPTS or self._fate.locked():
                             raise
                     finally:
-                        self._storage.connection.close_if_unusable_or_obsolete()
+                        compat.drop_unusable(self._storage.connection)
         except Exception as error:  # noqa: BLE001  (a driver may raise anything; the application goes on)
             self._error = error
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from django.http.response import HttpResponseBase
 
+from systemlog import compat
 from systemlog.limits.gcra import remaining, wait_ns, whole_seconds
 from systemlog.limits.policies import Policy
 
@@ -46,6 +47,6 @@ def write_headers(response: HttpResponseBase, counts: list[Count]) -> None:
     else:
         left, span_ns = 0, -spare_ns
     # The mapping below `headers`, by lower-case name: setting a value there costs a tenth, and ours need no check.
-    stored = response.headers._store
+    stored = compat.stored_headers(response)
     stored["ratelimit-policy"] = (RATE_LIMIT_POLICY, items)
     stored["ratelimit"] = (RATE_LIMIT, f"{policy.prefix}{left};t={whole_seconds(span_ns)}")

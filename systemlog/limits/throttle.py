@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rest_framework.throttling import BaseThrottle
 
+from systemlog import compat
 from systemlog.limits.admission import admit_user
 
 if TYPE_CHECKING:
@@ -24,5 +25,5 @@ class LimitThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: APIView) -> bool:
         """Let the request in. Raises `TooManyRequests`, or `Unavailable`."""
         # Django's request, on which DRF has put the user that it found.
-        admit_user(request._request)
+        admit_user(compat.django_request(request))
         return True

@@ -9,11 +9,11 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction
 from django.apps.config import AppConfig
-from django.conf import global_settings, settings
+from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
-from django.urls import NoReverseMatch, Resolver404, get_resolver, resolve, reverse
+from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 from rest_framework.settings import api_settings
 
 from systemlog import compat
@@ -22,12 +22,12 @@ from systemlog.correlation.routes import readable_route
 from systemlog.problems import views
 from systemlog.problems.negotiation import ContentNegotiation
 from systemlog.problems.registry import slugs_taken_twice
-from systemlog.problems.routes import views_below
 
 MIDDLEWARE = "systemlog.problems.ProblemMiddleware"
 HANDLER = "systemlog.problems.exception_handler"
 NEGOTIATION = "systemlog.problems.ContentNegotiation"
 CSRF_FAILURE = "systemlog.problems.views.csrf_failure"
+DJANGOS_CSRF_FAILURE = "django.views.csrf.csrf_failure"
 ABOVE = ("systemlog.correlation.CorrelationMiddleware", "health.middleware.HealthMiddleware")
 """The middlewares that belong above ProblemMiddleware."""
 
@@ -107,7 +107,7 @@ def _default_views(has_handler: bool, has_middleware: bool) -> Iterator[CheckMes
             hint=f"Set REST_FRAMEWORK['DEFAULT_CONTENT_NEGOTIATION_CLASS'] to {NEGOTIATION!r}.",
             id="systemlog.W024",
         )
-    if has_middleware and settings.CSRF_FAILURE_VIEW == global_settings.CSRF_FAILURE_VIEW:
+    if has_middleware and settings.CSRF_FAILURE_VIEW == DJANGOS_CSRF_FAILURE:
         yield checks.Warning(
             "A failed CSRF check is answered like any other 403, which does not tell the client what to do.",
             hint=f"Set CSRF_FAILURE_VIEW to {CSRF_FAILURE!r}.",
@@ -140,7 +140,7 @@ def check_async_views(app_configs: Sequence[AppConfig] | None, **kwargs: object)
             hint="Decorate it with django.db.transaction.non_atomic_requests, or make it a sync view.",
             id="systemlog.E021",
         )
-        for route, view in views_below(get_resolver())
+        for route, view in compat.views_of()
         if iscoroutinefunction(view) and atomic - compat.non_atomic_aliases(view)
     ]
 

@@ -1,24 +1,14 @@
-"""The project's views by route, and whether a request belongs to an API or to HTML pages."""
+"""Whether a request belongs to an API or to HTML pages."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import URLPattern, URLResolver, get_resolver
 
-
-def views_below(resolver: URLResolver, root: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each view below the resolver with its whole route, in Django's notation."""
-    for entry in resolver.url_patterns:
-        route = root + str(entry.pattern)
-        if isinstance(entry, URLPattern):
-            yield route, entry.callback
-        else:
-            yield from views_below(entry, route)
+from systemlog import compat
 
 
 def is_of_an_api(request: HttpRequest) -> bool:
@@ -38,7 +28,7 @@ def is_of_an_api(request: HttpRequest) -> bool:
 def _segments_of_apis(urlconf: Any) -> frozenset[str]:
     """Return the first path segments below which all views are REST framework's."""
     segments: dict[bool, set[str]] = {True: set(), False: set()}
-    for route, view in views_below(get_resolver(urlconf)):
+    for route, view in compat.views_of(urlconf):
         segment, slash, _ = route.removeprefix("^").partition("/")
         if segment.isascii() and segment.replace("-", "").replace("_", "").isalnum() and slash:
             segments[_is_of_rest_framework(view)].add(segment)

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from django.db.models import PROTECT, RESTRICT, Model
 from drf_spectacular import openapi
-from drf_spectacular.plumbing import ResolvedComponent
 from rest_framework import serializers
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.pagination import CursorPagination, LimitOffsetPagination, PageNumberPagination
@@ -166,14 +165,10 @@ class AutoSchema(compat.ResponsesExtended, openapi.AutoSchema):
         yield from getattr(getattr(self.view, action, None), "problem_types", ())
 
     def _problem_response(self, status: int, types: list[ProblemType]) -> dict[str, Any]:
-        component = ResolvedComponent(
-            name="Problem", type=ResolvedComponent.SCHEMA, object="Problem", schema=PROBLEM_SCHEMA
-        )
-        self.registry.register_on_missing(component)
         description = "\n\n".join(f"[{known.title}]({known.uri}): {known.documentation}" for known in types)
         response: dict[str, Any] = {
             "description": description,
-            "content": {MEDIA_TYPE: {"schema": component.ref}},
+            "content": {MEDIA_TYPE: {"schema": compat.reference(self.registry, "Problem", PROBLEM_SCHEMA)}},
             "x-problem-types": [known.uri for known in types],
         }
         if any(known.slug == "validation-failed" for known in types) and (codes := self._codes()):

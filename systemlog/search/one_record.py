@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connections
 
+from systemlog import compat
 from systemlog.models import SystemLog
 from systemlog.records.ids import instant_of
 from systemlog.storage import get_storage
@@ -26,7 +27,7 @@ def find_record(record_id: uuid.UUID) -> SystemLog | None:
         try:
             return found.first()
         except OperationalError:  # another session has locked a partition, perhaps
-            if transaction.get_connection(records.db).in_atomic_block:
+            if compat.in_transaction(connections[records.db]):
                 raise
     # Plain SQL can store timestamps that Python cannot represent.
     records = records.filter(timestamp__gte=BEGINNING, timestamp__lte=END)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.checks import run_checks
 from django.test import AsyncClient, Client
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from pytest_django.fixtures import Settings

@@ -11,7 +11,7 @@ import pytest
 from django.core.handlers import exception as exception_handling
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 from django.utils.log import log_response
 from drf_spectacular.openapi import AutoSchema
@@ -136,3 +136,29 @@ def test_a_codec_that_is_not_for_text_does_not_fail_the_request(monkeypatch: pyt
 def test_the_schema_still_has_the_method(name: str) -> None:
     parameters = list(inspect.signature(getattr(AutoSchema, name)).parameters.values())[1:]
     assert all(parameter.default is not parameter.empty for parameter in parameters)
+
+
+def test_an_error_is_logged_as_django_logs_it(caplog: pytest.LogCaptureFixture) -> None:
+    response = HttpResponse(status=404)
+    compat.log_response(RequestFactory().get("/missing"), response)
+    assert [(each.name, each.getMessage()) for each in caplog.records] == [("django.request", "Not Found: /missing")]
+    assert compat.was_logged(response)
+
+
+def test_djangos_page_for_an_error_has_a_title_and_details() -> None:
+    page = compat.error_page("Teapot (418)", "<p>short and stout</p>")
+    assert "<title>Teapot (418)</title>" in page
+    assert "<p>short and stout</p>" in page
+
+
+@pytest.mark.parametrize(("error", "status"), [(Http404("nothing"), 404), (ValueError("broken"), 500)])
+def test_django_has_a_page_for_an_exception_under_debug(error: Exception, status: int) -> None:
+    page = compat.debug_page(RequestFactory().get("/"), error)
+    assert page.status_code == status
+    assert str(error) in page.text
+
+
+def test_a_form_with_a_broken_boundary_raises_the_error_of_the_multipart_parser() -> None:
+    request = RequestFactory().post("/", b"a", "multipart/form-data; boundary=")
+    with pytest.raises(compat.MultiPartParserError):
+        _ = request.POST

@@ -19,6 +19,7 @@ from typing import Any
 from django.db import DatabaseError, Error, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from systemlog import compat
 from systemlog.forking import run_after_fork
 from systemlog.limits.gcra import Rate
 from systemlog.limits.stores.interface import KEY_BYTES, StoreUnavailable
@@ -205,5 +206,5 @@ def _connect(alias: str) -> BaseDatabaseWrapper:
         options |= {"timeout": TIMEOUT_S}
     settings_dict = {**known.settings_dict, "OPTIONS": options, "AUTOCOMMIT": True, "CONN_MAX_AGE": None}
     connection: BaseDatabaseWrapper = type(known)(settings_dict, alias)
-    connection.ensure_connection()
+    compat.connect(connection)
     return connection

@@ -15,12 +15,12 @@ from django.core import exceptions as django
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, UnreadablePostError
-from django.http.multipartparser import MultiPartParserError
 from django.middleware.common import CommonMiddleware
 from rest_framework import exceptions as drf
 from rest_framework.parsers import BaseParser
 from rest_framework.settings import api_settings
 
+from systemlog import compat
 from systemlog.problems import types
 from systemlog.problems.formatting.messages import safe_message
 
@@ -111,7 +111,7 @@ KINDS: tuple[tuple[Kinds, Callable[[Any], drf.APIException]], ...] = (
     (django.ValidationError, _validation_error),
     (django.RequestDataTooBig, _always(types.ContentTooLarge)),
     ((django.SuspiciousOperation, django.BadRequest), _always(types.BadRequest)),
-    (MultiPartParserError, _always(types.MalformedBody)),
+    (compat.MultiPartParserError, _always(types.MalformedBody)),
     (UnreadablePostError, _always(types.IncompleteBody)),
     ((ProtectedError, RestrictedError), _always(types.StillReferenced)),
     (IntegrityError, _integrity_error),

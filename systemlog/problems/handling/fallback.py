@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseServerEr
 from django.http.response import HttpResponseBase
 from django.template import TemplateDoesNotExist, loader
 from django.utils.functional import Promise
-from django.views import debug, defaults
+from django.views import defaults
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 
 from systemlog import compat
@@ -122,20 +122,18 @@ def _page_of_status(request: HttpRequest, status: int) -> HttpResponse:
     try:
         return HttpResponse(loader.render_to_string(f"{status}.html", {}, request))
     except TemplateDoesNotExist:
-        words = {"title": f"{phrase(status)} ({status})", "details": f"<p>Request {correlation_id_of(request)}</p>"}
-        return HttpResponse(defaults.ERROR_PAGE_TEMPLATE % words)
+        details = f"<p>Request {correlation_id_of(request)}</p>"
+        return HttpResponse(compat.error_page(f"{phrase(status)} ({status})", details))
 
 
 def _technical_page(request: HttpRequest, exc: BaseException) -> HttpResponse:
     """Return the page with the traceback or the URL patterns that Django shows under DEBUG."""
-    if isinstance(exc, Http404):
-        return debug.technical_404_response(request, exc)
-    return debug.technical_500_response(request, type(exc), exc, exc.__traceback__)
+    return compat.debug_page(request, exc)
 
 
 def _bare_page() -> HttpResponse:
     """Return Django's page for a 500, for the case that the project's own page fails."""
-    return HttpResponseServerError(defaults.ERROR_PAGE_TEMPLATE % {"title": "Server Error (500)", "details": ""})
+    return HttpResponseServerError(compat.error_page("Server Error (500)", ""))
 
 
 def _missing_error(request: HttpRequest, response: HttpResponse | StreamingHttpResponse) -> APIException | None:

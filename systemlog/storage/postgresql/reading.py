@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from systemlog.compat import select_from_function
+from systemlog.compat import in_transaction, select_from_function
 from systemlog.storage.base import BudgetSpent
 from systemlog.storage.calendar import BEGINNING, END
 from systemlog.storage.lookups import Lookup
@@ -42,7 +42,7 @@ class ReadingStorage(PartitionedStorage):
     @contextmanager
     def budget(self) -> Iterator[Callable[[float], None]]:
         """Set `statement_timeout` for this transaction. Inside a transaction of the caller, its values are restored."""
-        inside = self.connection.in_atomic_block
+        inside = in_transaction(self.connection)
         try:
             with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
                 if inside:

@@ -11,7 +11,7 @@ from django.db import OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.transaction import TransactionManagementError
 
-from systemlog.compat import separate_connection, wrapped_errors
+from systemlog.compat import in_transaction, separate_connection, wrapped_errors
 from systemlog.conf import conf
 from systemlog.records.row import TABLE
 from systemlog.storage import rollup
@@ -63,7 +63,7 @@ class RetentionStorage(WritingStorage):
     @contextmanager
     def exclusive(self, waiting: Callable[[], None]) -> Iterator[None]:
         """Hold an advisory lock in a transaction of a separate connection; those of this connection are short."""
-        if self.connection.in_atomic_block:
+        if in_transaction(self.connection):
             raise TransactionManagementError("Retention has transactions of its own, and cannot run inside another.")
         with separate_connection(self.connection) as own:
             with own.cursor() as cursor:

@@ -12,7 +12,7 @@ from typing import Any, cast
 from django.db import DatabaseError, Error, IntegrityError, transaction
 from django.db.backends.utils import CursorWrapper
 
-from systemlog.compat import wrapped_errors
+from systemlog.compat import in_transaction, wrapped_errors
 from systemlog.records.copy_text import instants
 from systemlog.records.row import COLUMN_LIST, COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.checkpoints import Slice
@@ -78,7 +78,7 @@ class WritingStorage(PartitionedStorage):
                     raise
                 # A partition in the cache of this process was dropped since.
                 known_spans.pop(self._database(), None)
-                if attempt == 2 or self.connection.in_atomic_block:
+                if attempt == 2 or in_transaction(self.connection):
                     raise
                 self.ensure_partitions({row.timestamp for row in rows})
         raise AssertionError("unreachable")

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from systemlog import compat
 from systemlog.records.context_json import ContextDecoder
 from systemlog.records.times import represent_time
 
@@ -22,7 +23,7 @@ def register_functions(sender: object, connection: BaseDatabaseWrapper, **kwargs
         create = connection.connection.create_function
         create("systemlog_json_contains", 2, _json_contains, deterministic=True)
         create("systemlog_has_term", 2, _has_term, deterministic=True)
-        create("systemlog_time_text", 1, lambda text: _time_text(text, connection.timezone), deterministic=True)
+        create("systemlog_time_text", 1, lambda text: _time_text(text, compat.zone_of(connection)), deterministic=True)
 
 
 def _has_term(text: str | None, term: str) -> bool:

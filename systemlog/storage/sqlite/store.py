@@ -15,6 +15,7 @@ from typing import Any
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils.dateparse import parse_datetime
 
+from systemlog import compat
 from systemlog.records.context_json import UNREADABLE
 from systemlog.records.copy_text import texts
 from systemlog.records.ids import MICROSECOND
@@ -76,7 +77,7 @@ class SQLiteStorage(TailingStorage):
 
     def insert_durably(self, rows: Sequence[Row]) -> int:
         """`insert`, whose commit waits for the disk: with `synchronous=NORMAL` a WAL's commit does not."""
-        if self.connection.in_atomic_block:
+        if compat.in_transaction(self.connection):
             return self.insert(rows)
         with self.connection.cursor() as cursor:
             cursor.execute("PRAGMA synchronous")
@@ -122,7 +123,7 @@ class SQLiteStorage(TailingStorage):
             oldest, newest = (parse_datetime(text) if text else None for text in cursor.fetchone())
         if oldest is None or newest is None:
             return []
-        zone = self.connection.timezone
+        zone = compat.zone_of(self.connection)
         return [Span(oldest.replace(tzinfo=zone), newest.replace(tzinfo=zone) + MICROSECOND)]
 
     def partition_spans(self) -> list[Span]:
@@ -136,7 +137,7 @@ class SQLiteStorage(TailingStorage):
             newest = parse_datetime(cursor.fetchone()[0] or "")
         if newest is None:
             return BEGINNING
-        return newest.replace(tzinfo=self.connection.timezone) + MICROSECOND
+        return newest.replace(tzinfo=compat.zone_of(self.connection)) + MICROSECOND
 
     def compact_rollup(self) -> int:
         """Count rare sources and categories together. Triggers update rows, so there is nothing to sum up."""
@@ -152,7 +153,7 @@ class SQLiteStorage(TailingStorage):
             nonlocal deadline
             deadline = time.monotonic() + seconds
 
-        self.connection.ensure_connection()
+        compat.connect(self.connection)
         raw: sqlite3.Connection = self.connection.connection
         raw.set_progress_handler(lambda: time.monotonic() > deadline, PROGRESS_INSTRUCTIONS)
         try:
@@ -220,7 +221,9 @@ class SQLiteStorage(TailingStorage):
                     )
                     gone = int(cursor.rowcount)
                 deleted += gone
-                oldest, since = (expired_rows[place][1].replace(tzinfo=self.connection.timezone) for place in (0, -1))
+                oldest, since = (
+                    expired_rows[place][1].replace(tzinfo=compat.zone_of(self.connection)) for place in (0, -1)
+                )
                 span = Span(span.lower if span else oldest, since + MICROSECOND)
                 callbacks.progress(deleted)
                 time.sleep(PRUNE_PAUSE_S)
@@ -252,8 +255,8 @@ class SQLiteStorage(TailingStorage):
                     rows = cursor.fetchall()
                 if not rows:
                     return
-                since, after = self._adapt(rows[-1][0].replace(tzinfo=self.connection.timezone)), rows[-1][1]
-                yield b"".join(_line(row, self.connection.timezone) for row in rows)
+                since, after = self._adapt(rows[-1][0].replace(tzinfo=compat.zone_of(self.connection))), rows[-1][1]
+                yield b"".join(_line(row, compat.zone_of(self.connection)) for row in rows)
 
         write(partition, blocks())
 

@@ -13,6 +13,7 @@ from django.db import DatabaseError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 
+from systemlog import compat
 from systemlog.records.copy_text import counted_by, instants
 from systemlog.records.row import TABLE, Row
 from systemlog.storage.calendar import Span
@@ -135,7 +136,7 @@ class CitusStorage(CitusRetentionStorage):
             try:
                 return write()
             except OperationalError as error:
-                if sqlstate_of(error) != DEADLOCK_DETECTED or self.connection.in_atomic_block:
+                if sqlstate_of(error) != DEADLOCK_DETECTED or compat.in_transaction(self.connection):
                     raise
         return write()
 
