@@ -36,6 +36,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
+from tests.support.waiting import eventually
+
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
@@ -392,17 +394,22 @@ def serving(tree: Path, var: Path, port: int) -> Iterator[SimpleNamespace]:
             stderr=log,
         )
     try:
-        for _ in range(600):
-            with contextlib.suppress(OSError):
-                connection = http.client.HTTPConnection("127.0.0.1", port)
-                connection.request("GET", "/system-health/live")
-                connection.getresponse().read()
-                break
-            time.sleep(0.1)
+        if not eventually(lambda: is_served(port), 60):
+            raise TimeoutError(f"The server does not answer: {(var / 'log').read_text()}")
         yield SimpleNamespace(port=port, token=token)
     finally:
         server.terminate()
         server.wait()
+
+
+def is_served(port: int) -> bool:
+    """Return whether a server answers at the port."""
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection.request("GET", "/system-health/live")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
 
 
 def post(server: SimpleNamespace, body: bytes) -> float:

@@ -50,11 +50,11 @@ def parameters_of(source: dict[Any, Any]) -> frozenset[str]:
 def alone(value: object) -> bytes | None:
     """Return a text or number, or the only item of a list, as bytes; None for another value."""
     if issubclass(type(value), list | tuple) and len(value) == 1:  # type: ignore[arg-type]  # it has a length
-        value = value[0]  # type: ignore[index]
+        value = value[0]  # type: ignore[index]  # a list or tuple
     kind = type(value)
     if issubclass(kind, str):
-        return str.encode(value, "utf-8", "surrogatepass")  # type: ignore[arg-type]
-    return str(value).encode() if kind is int and abs(value) < 10**MAX_DIGITS else None  # type: ignore[arg-type]
+        return str.encode(value, "utf-8", "surrogatepass")  # type: ignore[arg-type]  # a text
+    return str(value).encode() if type(value) is int and abs(value) < 10**MAX_DIGITS else None
 
 
 def has_content(value: object) -> bool:

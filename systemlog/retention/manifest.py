@@ -113,7 +113,7 @@ def _read_entry(given: Mapping[str, object]) -> Entry:
         expected = int if field.type == "int" else str
         if not isinstance(given.get(field.name, ""), expected) and field.name in given:
             raise TypeError(field.name)
-    entry = Entry(**given)  # type: ignore[arg-type]
+    entry = Entry(**given)  # type: ignore[arg-type]  # checked above
     if not _plain_name.fullmatch(entry.file):
         raise ValueError(entry.file)
     return entry

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from django.db.models import Q
@@ -106,7 +107,7 @@ def prune(
         check_clock(storage, expiry.now)
     outcome = Outcome()
     with ExitStack() as stack:
-        waiting = lambda: progress("waiting for another run to end")  # noqa: E731
+        waiting = partial(progress, "waiting for another run to end")
         try:
             stack.enter_context(storage.exclusive(waiting))
         except PartitionInUse as error:
@@ -135,7 +136,7 @@ def archive_older(
     expiry = Expiry((Policy(keep=timedelta(0), archive=True),), before)
     storage = get_storage()
     outcome = Outcome()
-    waiting = lambda: progress("waiting for another run to end")  # noqa: E731
+    waiting = partial(progress, "waiting for another run to end")
     with ExitStack() as stack:
         try:
             stack.enter_context(storage.exclusive(waiting))  # no other run rewrites a partition while it is read

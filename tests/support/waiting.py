@@ -9,9 +9,9 @@ from collections.abc import Callable
 EVENTUALLY_S = 10
 
 
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Ask until it holds, for ten seconds at the most."""
-    until = time.monotonic() + EVENTUALLY_S
+def eventually(condition: Callable[[], bool], within_s: float = EVENTUALLY_S) -> bool:
+    """Ask until the condition holds or the time is over. Return whether it holds."""
+    until = time.monotonic() + within_s
     pause = threading.Event()
     while time.monotonic() < until:
         if condition():
