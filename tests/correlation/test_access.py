@@ -170,7 +170,7 @@ def test_a_client_that_goes_away_is_recorded_as_499(records: Records) -> None:
     async def go_away() -> None:
         answer = CorrelationMiddleware(site.hangs)(AsyncRequestFactory().get("/"))
         async with asyncio.timeout(0.01):
-            await answer  # type: ignore[misc]  # a coroutine here
+            await answer
 
     with pytest.raises(TimeoutError):
         asyncio.run(go_away())

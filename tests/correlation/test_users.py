@@ -108,7 +108,7 @@ def test_the_user_is_known_to_what_outlives_the_request() -> None:
             request.user = User(pk=7)
             return HttpResponse()
 
-        await CorrelationMiddleware(view)(RequestFactory().get("/"))  # type: ignore[misc]  # a coroutine here
+        await CorrelationMiddleware(view)(RequestFactory().get("/"))
         return await tasks[0]
 
     assert asyncio.run(run()) == "7"

@@ -27,7 +27,6 @@ RECORDS = 2000
 DEADLINE_S = 30
 POLL_S = 0.1
 BEGAN = datetime.now(UTC) - timedelta(minutes=1)
-
 Landed = Callable[[int], list[dict[str, Any]]]
 
 
@@ -156,7 +155,7 @@ def test_the_handler_of_python_logging_loki(
     failed: list[logging.LogRecord] = []
     url = f"{shared.url}/loki/api/v1/push"
     handler = LokiHandler(url, tags={"service": source}, auth=("any", token), version=version)
-    handler.handleError = failed.append  # type: ignore[method-assign]
+    handler.handleError = failed.append
     logger = logging.Logger("billing")  # noqa: LOG001  (one that no other test sees)
     logger.addHandler(handler)
     for number in range(50):

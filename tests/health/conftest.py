@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
 from health import readiness
-from tests.support.health import AddDatabase, FreezingRelay, Probes
+from tests.support.health import AddDatabase, FreezingRelay, Probes, StartWorker, Worker
 from tests.support.postgresql import Server, running_server
 
 
@@ -105,3 +106,22 @@ def fresh_start() -> Iterator[None]:
     yield
     if was_started:
         readiness._started.set()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "metrics"
+
+
+@pytest.fixture
+def start(directory: Path) -> Iterator[StartWorker]:
+    """Start a worker; all are gone at the end."""
+    workers = []
+
+    def start_one() -> Worker:
+        workers.append(Worker(directory))
+        return workers[-1]
+
+    yield start_one
+    for worker in workers:
+        worker.kill()

@@ -40,7 +40,7 @@ def problem(request: HttpRequest) -> HttpResponse:
 
 def problem_with_data(request: HttpRequest) -> HttpResponse:
     response = HttpResponse(b"only `data` has the type", status=409, content_type="application/problem+json")
-    response.data = {"type": "/problems/sold-out"}  # type: ignore[attr-defined]  # as REST framework's responses have it
+    response.data = {"type": "/problems/sold-out"}
     return response
 
 

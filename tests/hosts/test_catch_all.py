@@ -24,7 +24,7 @@ OURS = [path("system/", include("systemlog.api.urls")), path("", include("system
 
 def site(settings: Any, patterns: list[URLPattern | URLResolver]) -> Client:
     urls = ModuleType("urls_of_a_site")
-    urls.urlpatterns = patterns  # type: ignore[attr-defined]  # a module made here
+    urls.urlpatterns = patterns
     settings.ROOT_URLCONF = urls
     return Client()
 

@@ -13,6 +13,8 @@ from knox.models import AuthToken
 
 from systemlog.landing import Lander
 from systemlog.models import SystemLog
+from tests.support.elastic import NDJSON, lines
+from tests.support.otlp import JSON, PROTOBUF, Export
 
 
 @pytest.fixture
@@ -94,3 +96,24 @@ def full_journal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     before = backends.replace(Full())
     yield
     backends.replace(before)
+
+
+@pytest.fixture
+def bulk(send: Callable[..., Any]) -> Callable[..., Any]:
+    """Sends lines as a bulk, and returns the statuses of the items."""
+
+    def bulk(*values: Any, path: str = "/elastic/app/_bulk") -> list[int]:
+        response = send(path, lines(*values), NDJSON)
+        assert response.status_code == 200, response.content
+        body = response.json()
+        statuses = [item["status"] for each in body["items"] for item in each.values()]
+        assert body["errors"] == any(status >= 300 for status in statuses)
+        return statuses
+
+    return bulk
+
+
+@pytest.fixture(params=[JSON, PROTOBUF])
+def export(request: pytest.FixtureRequest, send: Callable[..., Any]) -> Export:
+    """Sends requests, in each encoding in turn."""
+    return Export(send, request.param)

@@ -28,10 +28,10 @@ def main(given: dict[str, Any]) -> None:
     rate = make_rate(given["quota"], given["window"] * SECOND_NS, given["quota"])
     store = guard.guard().store
     store.check()
-    print("ready", flush=True)  # noqa: T201
+    print("ready", flush=True)  # noqa: T201  (to the test)
     sys.stdin.readline()
     key = bytes.fromhex(given["key"])
-    print(sum(store.take(key, rate) >= 0 for _ in range(given["times"])), flush=True)  # noqa: T201
+    print(sum(store.take(key, rate) >= 0 for _ in range(given["times"])), flush=True)  # noqa: T201  (to the test)
     sys.stdin.readline()
 
 

@@ -99,10 +99,10 @@ def test_the_refused_keys_that_are_remembered_are_limited(limit: Limit, monkeypa
             return -(10**9)
 
     monkeypatch.setattr(guard, "MAX_REFUSED", 10)
-    kept = guard.Guard(Far())  # type: ignore[arg-type]  # what it needs of a store
+    kept = guard.Guard(Far())
     keys = [os.urandom(16) for _ in range(20)]
     for key in keys:
-        kept.take(key, None)  # type: ignore[arg-type]  # not looked at
+        kept.take(key, None)
 
     assert len(kept._refused) == 10
     assert (kept.known(keys[0]) or 0) < 0

@@ -38,7 +38,7 @@ def hostile(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def folder(settings: object, tmp_path: Path) -> Path:
-    settings.SYSTEMLOG = settings.SYSTEMLOG | {"JOURNAL_DIR": str(tmp_path / "journal")}  # type: ignore[attr-defined]
+    settings.SYSTEMLOG = settings.SYSTEMLOG | {"JOURNAL_DIR": str(tmp_path / "journal")}
     folder = directory.target_folder()
     directory.make_folder(folder)
     return folder

@@ -110,7 +110,7 @@ def test_each_exception_that_django_catches_is_offered_once(monkeypatch: pytest.
 
 
 def test_a_codec_that_is_not_for_text_does_not_fail_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = HttpRequest._set_content_type_params  # type: ignore[attr-defined]  # private
+    original = HttpRequest._set_content_type_params
     monkeypatch.setattr(HttpRequest, "_set_content_type_params", original)
     compat.postpone_query_errors()
     environ = RequestFactory()._base_environ(

@@ -36,7 +36,7 @@ class InvalidToken(AuthenticationFailed):
 
     def __init__(self) -> None:
         super().__init__()
-        self.detail = {  # type: ignore[assignment]  # simplejwt sets an object, too
+        self.detail = {
             "detail": AuthenticationFailed("Given token not valid for any token type").detail,
             "code": "token_not_valid",
             "messages": [{"token_class": "AccessToken"}],
@@ -71,7 +71,7 @@ class Open(APIView):
 
 
 class Raises(Open):
-    authentication_classes = (BasicAuthentication,)  # type: ignore[assignment]  # without any, DRF makes 403 of 401
+    authentication_classes = (BasicAuthentication,)
 
     def get(self, request: Request, name: str) -> Response:
         raise RAISED[name]

@@ -72,7 +72,7 @@ def multipart(files: dict[str, bytes]) -> tuple[bytes, dict[str, str]]:
 
 def is_asgi(server: Server) -> bool:
     """Return whether the server is uvicorn."""
-    return "uvicorn" in server.process.args  # type: ignore[operator]  # a list
+    return "uvicorn" in server.process.args
 
 
 class TestChunkedBodies:

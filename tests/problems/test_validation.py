@@ -26,7 +26,7 @@ def answer(exc: Exception, method: str = "POST", path: str = "/x/", **context: A
     request = Request(getattr(RequestFactory(), method.lower())(path))
     response = exception_handler(exc, {"request": request, "view": None, **context})
     assert response is not None
-    return Problem.from_response(response)  # type: ignore[arg-type]  # an HttpResponse
+    return Problem.from_response(response)
 
 
 def pointers(detail: Any) -> list[str | None]:

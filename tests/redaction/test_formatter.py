@@ -30,7 +30,7 @@ def line_of(formatter: dict[str, Any], msg: object, *args: object, exc_info: Any
         msg,
         args,
         exc_info,
-        extra=extra,  # type: ignore[arg-type]
+        extra=extra,
     )
     return made.format(record)
 
@@ -130,7 +130,7 @@ class Uncomparable:
     def __eq__(self, other: object) -> bool:
         raise ValueError("ambiguous")
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 def test_a_value_that_cannot_be_compared_does_not_lose_the_line() -> None:

@@ -30,11 +30,11 @@ HOSTILE = [
     "\ufeff=1",
     "\u200b=1",
     '"=1',
-    "＝1",  # noqa: RUF001
-    "＋1",  # noqa: RUF001
-    "－1",  # noqa: RUF001
-    "＠SUM(1)",  # noqa: RUF001
-    " ＝1",  # noqa: RUF001
+    "＝1",  # noqa: RUF001  (forms that spreadsheets take as well)
+    "＋1",  # noqa: RUF001  (forms that spreadsheets take as well)
+    "－1",  # noqa: RUF001  (forms that spreadsheets take as well)
+    "＠SUM(1)",  # noqa: RUF001  (forms that spreadsheets take as well)
+    " ＝1",  # noqa: RUF001  (forms that spreadsheets take as well)
     "a;=1",
     "a; =1",
     'a;"=1"',
@@ -77,12 +77,12 @@ def test_a_text_without_a_formula_stays_as_it_is(text: str) -> None:
     assert harmless(text) == text
 
 
-@given(st.text(alphabet=st.sampled_from("=+-@＝＠;|,\t\r\n \"'a1\x00\xa0\ufeff"), max_size=30))  # noqa: RUF001
+@given(st.text(alphabet=st.sampled_from("=+-@＝＠;|,\t\r\n \"'a1\x00\xa0\ufeff"), max_size=30))  # noqa: RUF001  (forms that spreadsheets take as well)
 def test_no_text_gives_a_formula_in_any_cell(text: str) -> None:
     assert not any(computes(cell) for cell in cells_of(harmless(text) or ""))
 
 
-@given(st.text(alphabet=st.sampled_from("=+-@＝;|,\t\n \"'\\\\a1"), max_size=30), st.integers(-9, 9))  # noqa: RUF001
+@given(st.text(alphabet=st.sampled_from("=+-@＝;|,\t\n \"'\\\\a1"), max_size=30), st.integers(-9, 9))  # noqa: RUF001  (forms that spreadsheets take as well)
 def test_json_keeps_its_values_and_gives_no_formula(text: str, number: int) -> None:
     value = {text: [text, -5, {"a": number, "b;": number}]}
     given = json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -45,9 +45,13 @@ def test_a_separate_connection_commits_by_itself_and_rolls_back_when_it_is_close
 @pytest.mark.django_db(transaction=True)
 def test_errors_of_copy_are_those_of_django() -> None:
     alias = conf().DATABASE
-    with connections[alias].cursor() as cursor, pytest.raises(DatabaseError) as raised:  # noqa: SIM117
-        with wrapped_errors(connections[alias]), cursor.copy("COPY system_log_checkpoint FROM STDIN") as copy:
-            copy.write(b"no uuid\n")
+    with (
+        connections[alias].cursor() as cursor,
+        pytest.raises(DatabaseError) as raised,
+        wrapped_errors(connections[alias]),
+        cursor.copy("COPY system_log_checkpoint FROM STDIN") as copy,
+    ):
+        copy.write(b"no uuid\n")
     assert type(raised.value).__module__ == "django.db.utils"
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.support.postgresql import Server
 
@@ -51,3 +56,41 @@ class FreezingRelay:
                 client.sendall(data)
         except OSError:
             return
+
+
+PROJECT = Path(__file__).parents[2]
+
+
+class Worker:
+    """A process of its own that counts into the directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.health.worker"],
+            cwd=PROJECT,
+            env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(directory)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def do(self, *command: object) -> object:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(" ".join(map(str, command)) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def scrape(self, name: str, **labels: str) -> float | None:
+        samples = self.do("scrape")
+        assert isinstance(samples, list)
+        found = [value for sample, given, value in samples if sample == name and labels.items() <= given.items()]
+        assert len(found) <= 1, "a series is there twice"
+        return found[0] if found else None
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+StartWorker = Callable[[], Worker]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import threading
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from django.core.management import call_command
 from django.db import connections
 
 from systemlog.conf import conf
 from systemlog.models import SystemLog
 from systemlog.storage import Row, get_storage
+from tests.support.databases import on_citus
 
 NOW = datetime.now(UTC)
 
@@ -53,3 +57,34 @@ def sql(statement: str, *values: Any) -> list[tuple[Any, ...]]:
     with connections[conf().DATABASE].cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall() if cursor.description else []
+
+
+rewrites = pytest.mark.skipif(on_citus(), reason="on a cluster the rows of a mixed partition are deleted")
+
+only_postgresql = pytest.mark.skipif(
+    "connections[conf().DATABASE].vendor != 'postgresql'", reason="only PostgreSQL has partitions"
+)
+
+DAYS = timedelta(days=1)
+
+
+def in_threads(*actions: Callable[[], object]) -> None:
+    """Run the functions at the same time, and raise the first exception of any of them."""
+    errors: list[Exception] = []
+
+    def guarded(action: Callable[[], object]) -> None:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001  (raised below)
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=guarded, args=(action,)) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+    if errors:
+        raise errors[0]
