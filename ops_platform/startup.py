@@ -13,8 +13,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import Error
 
 from ops_platform.compat import has_pending_migrations
-from systemlog.compat import separate_connection
 from systemlog.audit.installing import install
+from systemlog.compat import separate_connection
 
 POLL_S = 0.1
 ADVISORY_LOCK = int.from_bytes(b"ops_plat")
