@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple, NoReturn, cast
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin import helpers
 from django.contrib.admin.models import DELETION, LogEntry
@@ -28,6 +29,10 @@ SHOWN_CHARACTERS = 8
 """Number of leading characters that identify a token."""
 
 CHOSEN = helpers.ACTION_CHECKBOX_NAME
+
+# The pages name them as the documentation does. Migrations do not see these names.
+apps.get_app_config("knox").verbose_name = "API tokens"
+AuthToken._meta.verbose_name, AuthToken._meta.verbose_name_plural = "API token", "API tokens"
 
 # knox's own admin page would issue a token to anybody, people included.
 admin.site.unregister(AuthToken)

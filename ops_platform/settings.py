@@ -16,7 +16,7 @@ CSRF_TRUSTED_ORIGINS = ENV.CSRF_TRUSTED_ORIGINS
 VAR_DIR = ENV.VAR_DIR
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "ops_platform.site.PlatformAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

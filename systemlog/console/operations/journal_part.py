@@ -45,7 +45,9 @@ def read(user: Any) -> Report | None:
         Fact("On disk", size(state.bytes), note=counted(state.segments, "segment")),
     ]
     if ledger.batch_records:
-        facts.append(Fact("Last batch", f"{ledger.batch_records:,.0f} records", note=f"in {seconds(ledger.batch_s)}"))
+        facts.append(
+            Fact("Last batch", counted(int(ledger.batch_records), "record"), note=f"in {seconds(ledger.batch_s)}")
+        )
     rows = [
         [
             Cell(level),

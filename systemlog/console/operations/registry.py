@@ -15,7 +15,6 @@ from typing import Any
 
 from django.db import connections
 
-from systemlog.console.operations.report import Report
 from systemlog.exceptions import SystemLogError
 
 TIMEOUT_S = 4.0
@@ -25,11 +24,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the page. `read` takes the user, and returns None where its feature is not in use."""
+    """A part of the page. `read` takes the user, and returns a `Report`, or None where its feature is not in use.
+
+    A part of another page may return what that page's template shows.
+    """
 
     name: str
     title: str
-    read: Callable[[Any], Report | None]
+    read: Callable[[Any], Any]
     order: int = 100
 
 
@@ -38,7 +40,7 @@ class Shown:
     """A part as it came out: a report, or why there is none."""
 
     part: Part
-    report: Report | None
+    report: Any
     failure: str = ""
 
 

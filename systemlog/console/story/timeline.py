@@ -5,6 +5,7 @@ Positions are percentages of the width, as the attributes of SVG elements take t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ GAP_SHARE = 0.12
 SHORTEST_GAP = timedelta(milliseconds=20)
 MILLISECOND = timedelta(milliseconds=1)
 TICKS = 5
+_zeros = re.compile(r"\.0+ ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,8 @@ def _ticks(left: datetime, right: datetime, zero: datetime) -> list[Tick]:
     while (instant := zero + number * step * MILLISECOND) <= right:
         x = 100 * ((instant - left) / (right - left))
         side = "start" if x < 4 else "end" if x > 90 else "middle"
-        ticks.append(Tick(_percent(x), in_words(instant - zero) if number else "0", side))
+        label = _zeros.sub(" ", in_words(instant - zero)) if number else "0"
+        ticks.append(Tick(_percent(x), label, side))
         number += 1
     return ticks
 
