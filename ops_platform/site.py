@@ -17,12 +17,9 @@ class PlatformSite(AdminSite):
     index_title = "Start"
     index_template = "ops_platform/start.html"
 
-    @property
-    def site_header(self) -> str:  # type: ignore[override]  # the class has a text
-        """The name on each page."""
-        return str(settings.SPECTACULAR_SETTINGS["TITLE"])
-
-    site_title = site_header  # type: ignore[assignment]
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        self.site_header = self.site_title = str(settings.SPECTACULAR_SETTINGS["TITLE"])
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the start page."""

@@ -55,7 +55,7 @@ def test_the_problems_of_the_last_day_are_counted_by_type(client: Client) -> Non
 
     store(problem("not-found"), problem("not-found"), problem("internal-error", "ERROR"), problem("gone", hours=30))
     response = client.get(OPERATIONS)
-    assert "3 errors answered within the last day, 1 of them the server’s own" in text_of(client).replace("'", "’")
+    assert "3 errors answered within the last day, 1 of them the server's own" in text_of(client)
     rows = [" ".join(row.split()) for row in page_of(response).rows]
     assert any(row.endswith("not-found20") for row in rows), rows
     assert not any("gone" in row for row in rows)

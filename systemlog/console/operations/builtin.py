@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from systemlog.console.operations import audit_part, health_part, journal_part, partitions_part, problems_part
+from systemlog.console.operations import (
+    alerts_part,
+    audit_part,
+    health_part,
+    journal_part,
+    partitions_part,
+    problems_part,
+)
 from systemlog.console.operations.registry import register
 
 for _part in (
     health_part.PART,
+    alerts_part.PART,
     journal_part.PART,
     partitions_part.PART,
     partitions_part.PRUNING,
