@@ -60,15 +60,16 @@ class Deliverer:
         """Send each message that is due once. Returns how many were delivered, and how many were not."""
         delivered = failed = 0
         idle = threading.Event()
+        self._resend(datetime.now(UTC))
         while True:
-            outcomes = self.step(may_send=True)
+            outcomes = self.step(may_send=True, may_resend=False)
             delivered += sum(outcomes)
             failed += len(outcomes) - sum(outcomes)
             if not self._sending:
                 return delivered, failed
             idle.wait(BUSY_POLL_S)
 
-    def step(self, *, may_send: bool) -> list[bool]:
+    def step(self, *, may_send: bool, may_resend: bool = True) -> list[bool]:
         """Note the outcomes of requests that ended, and begin requests. Returns which of the messages were delivered.
 
         Raises `DatabaseError`.
@@ -81,7 +82,8 @@ class Deliverer:
         if may_send:
             for delivery in outbox.next_of_each(set(self._sending), now):
                 self._begin(delivery, now)
-            self._resend(now)
+            if may_resend:
+                self._resend(now)
         return outcomes
 
     def _begin(self, delivery: AlertDelivery, now: datetime) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from django.db import transaction
+from django.db import connections, transaction
 
 from systemlog.alerts import leases
 from systemlog.alerts.configuration import Configuration, configuration, late
@@ -129,6 +129,7 @@ class Evaluator:
     def _write(self, changes: dict[str, Change], gone: list[str], now: datetime) -> list[Told]:
         told: list[Told] = []
         with transaction.atomic(using=conf().DATABASE):
+            _wait_for_disk()
             manager = Alert.objects.using(conf().DATABASE)
             locked = manager.select_for_update().filter(rule__in=[*changes, *gone]).order_by("rule")
             rows = {row.rule: row for row in locked}
@@ -255,6 +256,14 @@ def _forget(row: Alert) -> list[Told]:
         told = [Told(row.rule, None, row.labels, row.receivers, transition)]
     row.delete()
     return told
+
+
+def _wait_for_disk() -> None:
+    """Have the commit wait for the server's disk: else a crash of the server could tell a transition twice."""
+    connection = connections[conf().DATABASE]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = on")
 
 
 def _correlation_ids(rule: Rule, transition: Transition) -> list[str]:

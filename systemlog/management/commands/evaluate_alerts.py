@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError
 
-from systemlog.alerts import leases
 from systemlog.alerts.configuration import is_on
 from systemlog.alerts.deliverer import Deliverer
 from systemlog.alerts.evaluator import Evaluator
@@ -25,7 +25,7 @@ class Command(TerminalCommand):
             raise CommandError("There are no rules: SYSTEMLOG has neither ALERTS nor ALERTS_FILE.")
         try:
             result = Evaluator().evaluate(in_full=True)
-            delivered, failed = Deliverer(f"{leases.holder()}:command").deliver_once()
+            delivered, failed = Deliverer(f"command {uuid.uuid4().hex}").deliver_once()
         except (DatabaseError, InterfaceError) as error:
             raise CommandError(f"The log database does not answer: {first_line(error)}.") from None
         for name, text in result.errors.items():

@@ -1,0 +1,245 @@
+"""Kills evaluators and PostgreSQL between any two steps, round after round, and counts what a receiver was told.
+
+    python -m tests.alerts.crash [--rounds 50] [--database sqlite|postgresql] [--pg-bin DIR]
+
+Each round has a rule and a burst of its own. Its alert must be told as firing and as resolved: each in one message,
+which may come twice under its one id. It starts what it needs, and ends with 1 at the first that is lost or doubled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+from django.db import DatabaseError, InterfaceError, connection, connections, transaction
+
+from tests.support import receivers
+from tests.support.postgresql import Server, running_server
+from tests.support.receivers import Hook
+
+BURST = 6
+DEADLINE_S = 60
+LONGEST_S = 0.25
+FORGETFUL = {"synchronous_commit": "off", "wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
+"""A server that loses what it committed in the last seconds, if it crashes."""
+
+STEPS = {
+    "before the states are written": ("evaluator", "Evaluator._write", True),
+    "before the commit": ("evaluator", "tell", False),
+    "after the commit": ("leases", "note", True),
+    "before a message is claimed": ("outbox", "claim", True),
+    "after a message was claimed": ("outbox", "claim", False),
+    "after a message was sent": ("outbox", "finish", True),
+    "after it was noted as sent": ("outbox", "finish", False),
+}
+"""Where a process is killed: a function of a module, and whether before its call or after."""
+
+
+def main() -> int:
+    """Run the rounds; gives the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=50, help="rounds of each kind")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="postgresql")
+    parser.add_argument("--pg-bin", type=Path, help="PostgreSQL's binaries (default: those of the tests' wheel)")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the moments of the kills")
+    options = parser.parse_args()
+    random.seed(options.seed)
+    print(f"seed {options.seed}")
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        hook = stack.enter_context(receivers.hook())
+        server = None
+        if options.database == "postgresql":
+            server = stack.enter_context(running_server(options.pg_bin, settings=FORGETFUL))
+        kinds: dict[str, Callable[[], None]] = {step: lambda step=step: killed_at(step) for step in STEPS}
+        kinds["at any moment"] = killed_somewhere
+        if server is not None:
+            kinds["PostgreSQL at any moment"] = lambda: killed_database(server)
+        rules = [f"{kind} {number}" for kind in kinds for number in range(options.rounds)]
+        configure(folder, server, hook, rules)
+        for kind, kill in kinds.items():
+            for number in range(options.rounds):
+                rule = f"{kind} {number}"
+                burst(rule)
+                kill()  # while it fires
+                settle(lambda hook=hook, rule=rule: (rule, "firing") in hook.told)
+                kill()  # while it is resolved
+                settle(lambda hook=hook, rule=rule: (rule, "resolved") in hook.told)
+                if wrong := compare(rule, hook):
+                    print(f"{rule}: {wrong}")
+                    return 1
+            print(f"{kind}: {options.rounds} rounds, each told once", flush=True)
+    return 0
+
+
+def configure(folder: Path, server: Server | None, hook: Hook, rules: list[str]) -> None:
+    """Django, with the log alone, and a rule for each round."""
+    from ops_platform.parsers import database
+    from ops_platform.settings import SQLITE_OPTIONS
+
+    sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "db"), "OPTIONS": SQLITE_OPTIONS}
+    settings.configure(
+        DATABASES={"default": sqlite if server is None else database(server.url())},
+        INSTALLED_APPS=["systemlog"],
+        SYSTEMLOG={
+            "JOURNAL": "direct",
+            "JOURNAL_DIR": str(folder / "journal"),
+            "ALERTS": [
+                {"name": rule, "category": rule, "more_than": 5, "within": "1s", "keep_firing": "0s", "to": ["hook"]}
+                for rule in rules
+            ],
+            "ALERT_RECEIVERS": {"hook": {"webhook": hook.url}},
+        },
+        USE_TZ=True,
+        LOGGING_CONFIG=None,
+    )
+    django.setup()
+    call_command("migrate", verbosity=0)
+    connections.close_all()
+
+
+def burst(rule: str) -> None:
+    """Store records that make the rule fire, and that are over."""
+    from systemlog.models import SystemLog
+
+    first = datetime.now(UTC) - timedelta(seconds=30)
+    records = [
+        SystemLog(timestamp=first + timedelta(milliseconds=place), category=rule, level="ERROR", message="no")
+        for place in range(BURST)
+    ]
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            connection.cursor().execute("SET LOCAL synchronous_commit = on")  # no crash may lose the burst itself
+        SystemLog.objects.bulk_create(records)
+    connections.close_all()
+
+
+# -- kinds of kills
+
+
+def killed_at(step: str) -> None:
+    """A process that is killed at one step, if it comes to it."""
+    module_name, name, before = STEPS[step]
+
+    def work() -> None:
+        from importlib import import_module
+
+        owner: Any = import_module(f"systemlog.alerts.{module_name}")
+        *path, last = name.split(".")
+        for part in path:
+            owner = getattr(owner, part)
+        called = getattr(owner, last)
+
+        def killing(*arguments: Any, **options: Any) -> Any:
+            if before:
+                die()
+            found = called(*arguments, **options)
+            die()
+            return found
+
+        setattr(owner, last, killing)
+        evaluate_and_deliver()
+
+    os.waitpid(in_child(work), 0)
+
+
+def killed_somewhere() -> None:
+    """A process that evaluates and delivers again and again, and is killed."""
+    child = in_child(work_until_killed)
+    time.sleep(random.random() * LONGEST_S)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def killed_database(server: Server) -> None:
+    """A PostgreSQL that crashes while a process evaluates and delivers, which is killed afterwards."""
+    child = in_child(work_until_killed)
+    time.sleep(random.random() * LONGEST_S)
+    server.stop(how=signal.SIGQUIT)
+    server.start()
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def work_until_killed() -> None:
+    """Evaluate and deliver without end."""
+    while True:
+        with contextlib.suppress(DatabaseError, InterfaceError):
+            evaluate_and_deliver()
+        connections.close_all()
+
+
+def evaluate_and_deliver() -> None:
+    """What the duties do, once."""
+    from systemlog.alerts.deliverer import Deliverer
+    from systemlog.alerts.evaluator import Evaluator
+
+    Evaluator().evaluate()
+    Deliverer("crash").deliver_once()
+
+
+def settle(is_told: Callable[[], bool]) -> None:
+    """Evaluate and deliver in peace until something was told."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not is_told():
+        if time.monotonic() > deadline:
+            raise TimeoutError("Nothing was told.")
+        os.waitpid(in_child(evaluate_and_deliver), 0)
+
+
+def compare(rule: str, hook: Hook) -> str | None:
+    """What is wrong with the messages about a rule and with its records, None if nothing is."""
+    from systemlog.models import SystemLog
+
+    ids = defaultdict(set)
+    for status, message_id in messages(rule, hook):
+        ids[status].add(message_id)
+    if counts := {status: len(found) for status, found in ids.items() if len(found) != 1}:
+        return f"told more than once: {counts}"
+    found = SystemLog.objects.filter(subject=f"alert:{rule}").values_list("category", flat=True)
+    if sorted(found) != ["alert.firing", "alert.resolved"]:
+        return f"the log has {sorted(found)}"
+    connections.close_all()
+    return None
+
+
+def messages(rule: str, hook: Hook) -> Iterator[tuple[str, str]]:
+    """The status and the id of each message about a rule."""
+    for request in hook.received:
+        body = request.json
+        for alert in body.get("alerts", [body]):
+            if alert["rule"] == rule:
+                yield alert["status"], request.headers["webhook-id"]
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Do something in a process of its own; gives its id."""
+    child = os.fork()
+    if child:
+        return child
+    with contextlib.suppress(BaseException):
+        work()
+    os._exit(0)
+
+
+def die() -> None:
+    """End this process as a kill does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
