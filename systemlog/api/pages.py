@@ -19,10 +19,15 @@ from systemlog.search.rows import represent_row, represent_row_for_orjson
 
 def read_limit(parameters: QueryDict) -> int:
     """Return how many records a page may have. Raises `InvalidParameters`."""
-    text = parameters.get("limit", str(DEFAULT_LIMIT))
-    if text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_LIMIT:
+    return read_number(parameters, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT)
+
+
+def read_number(parameters: QueryDict, name: str, least: int, most: int, default: int) -> int:
+    """Return the number that a parameter has. Raises `InvalidParameters`."""
+    text = parameters.get(name, str(default))
+    if text.isascii() and text.isdigit() and len(text) <= 4 and least <= int(text) <= most:
         return int(text)
-    raise InvalidParameters({"limit": f"This must be a number from 1 to {MAX_LIMIT}."})
+    raise InvalidParameters({name: f"This must be a number from {least} to {most}."})
 
 
 def read_paging(parameters: QueryDict, excluding: Collection[str] = ()) -> Paging:

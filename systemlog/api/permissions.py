@@ -23,3 +23,14 @@ class SystemLogPermission(BasePermission):
             return False
         permission = self.needed.get(request.method or "")
         return permission is None or request.user.has_perm(permission)
+
+
+class ReaderPermission(SystemLogPermission):
+    """Whoever may read the log may use the endpoint, with any method that it has."""
+
+    needed = dict.fromkeys(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"), VIEW_PERMISSION)
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Return whether the user may read the log, or asks with a method that the endpoint does not have."""
+        has_method = (request.method or "").lower() in view.http_method_names
+        return bool(super().has_permission(request, view)) or (not has_method and request.user.is_authenticated)

@@ -230,6 +230,24 @@ TAIL_PARAMETERS = [
     LIMIT_PARAMETER,
     _parameter("after", CURSOR, "From `after` of the answer before. Without it, the tail begins now."),
 ]
+MAX_AROUND = 200
+AROUND = 25
+AROUND_PARAMETERS = [
+    _parameter(
+        name, {"type": "integer", "minimum": 0, "maximum": MAX_AROUND, "default": AROUND}, f"How many {what} records."
+    )
+    for name, what in (("before", "older"), ("after", "newer"))
+] + [_parameter("same", {"type": "string", "enum": ["source"]}, "Only records of the same source.")]
+MAX_SAMPLE = 5000
+SAMPLE = 1000
+FIELDS_PARAMETERS = [
+    *FILTER_PARAMETERS,
+    _parameter(
+        "sample",
+        {"type": "integer", "minimum": 1, "maximum": MAX_SAMPLE, "default": SAMPLE},
+        "How many of the newest records to read.",
+    ),
+]
 HISTOGRAM_PARAMETERS = [
     *FILTER_PARAMETERS,
     _parameter(

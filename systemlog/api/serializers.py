@@ -80,6 +80,45 @@ class TailSerializer(serializers.Serializer[Any]):
     poll_ms = serializers.IntegerField(help_text="Milliseconds to wait before the next request.")
 
 
+class AroundSerializer(serializers.Serializer[Any]):
+    """A record among its neighbors, newest first."""
+
+    items = RecordSerializer(many=True)
+    index = serializers.IntegerField(help_text="The place of the record among the items, counted from 0.")
+    complete = serializers.BooleanField(help_text="False where the search ran out of its time budget.")
+
+
+class ContextValueSerializer(serializers.Serializer[Any]):
+    """A value of a member of the context, as the filter takes it."""
+
+    value = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+class ContextFieldSerializer(serializers.Serializer[Any]):
+    """A member of the context, and its most frequent values."""
+
+    field = serializers.CharField(help_text="The name of the filter: `context.<key>`.")
+    count = serializers.IntegerField(help_text="How many of the sampled records have it.")
+    share = serializers.FloatField(help_text="The same as a part of all sampled records.")
+    values = ContextValueSerializer(many=True)
+    other = serializers.IntegerField(help_text="How many records have a value that is not named here.")
+
+
+class ContextFieldsSerializer(serializers.Serializer[Any]):
+    """The members of the context of the newest records, the most frequent first."""
+
+    sampled = serializers.IntegerField(help_text="How many of the newest records were read.")
+    fields_ = ContextFieldSerializer(many=True)
+    complete = serializers.BooleanField(help_text="False where the search ran out of its time budget.")
+    searched_until = serializers.DateTimeField(allow_null=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        """Return the fields under their names in the answer: a serializer's own `fields` is a property."""
+        found = super().get_fields()
+        return {name.rstrip("_"): field for name, field in found.items()}
+
+
 class BucketSerializer(serializers.Serializer[Any]):
     """An interval of time that begins at `timestamp`."""
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from django.urls import re_path
 
 from systemlog.api.alerts import AlertsView
+from systemlog.api.context_fields import ContextFieldsView
 from systemlog.api.export import ExportView
+from systemlog.api.neighbors import AroundView
+from systemlog.api.saved_views import SavedViewDetailView, SavedViewListView
 from systemlog.api.statistics import FacetsView, HistogramView
 from systemlog.api.tail import TailView
 from systemlog.api.views import SystemLogViewSet
@@ -22,9 +25,13 @@ urlpatterns = [
     re_path(r"^logs/facets/?\Z", outside_transactions(FacetsView.as_view()), name="system-log-facets"),
     re_path(r"^logs/export/?\Z", outside_transactions(ExportView.as_view()), name="system-log-export"),
     re_path(r"^logs/tail/?\Z", outside_transactions(TailView.as_view()), name="system-log-tail"),
+    re_path(r"^logs/fields/?\Z", outside_transactions(ContextFieldsView.as_view()), name="system-log-fields"),
+    re_path(r"^logs/(?P<pk>[^/]+)/around/?\Z", outside_transactions(AroundView.as_view()), name="system-log-around"),
     re_path(
         r"^logs/(?P<pk>[^/]+)/?\Z",
         outside_transactions(SystemLogViewSet.as_view({"get": "retrieve"})),
         name="system-log-detail",
     ),
+    re_path(r"^views/?\Z", SavedViewListView.as_view(), name="system-views"),
+    re_path(r"^views/(?P<pk>[^/]+)/?\Z", SavedViewDetailView.as_view(), name="system-view"),
 ]
