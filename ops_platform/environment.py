@@ -162,6 +162,15 @@ class Environment:
         "",
         "Directory of the journal, on a local disk. Default: `journal` in `VAR_DIR`.",
     )
+    SYSTEMLOG_DIGEST_KEY: str = variable(
+        text,
+        "",
+        "File of the key that signs a digest of each hour of the log (`manage.py create_digest_key FILE`), or the "
+        "dotted path of a callable that signs: see docs/digests.md. Default: no digests.",
+    )
+    SYSTEMLOG_DIGEST_DIR: Path | None = variable(
+        optional_folder, "", "Directory that gets every digest too. Default: `digests` in `VAR_DIR`."
+    )
     SYSTEMLOG_INGEST: list[str] = variable(
         protocols,
         "",

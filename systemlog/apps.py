@@ -27,6 +27,9 @@ class SystemLogConfig(AppConfig):
         from systemlog.audit import checks as audit_checks  # noqa: F401  (registers them)
         from systemlog.correlation import checks as correlation_checks  # noqa: F401  (registers them)
         from systemlog.correlation.sqlcommenter import comment_statements
+        from systemlog.digests import checks as digest_checks  # noqa: F401  (registers them)
+        from systemlog.digests import duty
+        from systemlog.digests.pruning import DigestWitness
         from systemlog.ingest import checks as ingest_checks  # noqa: F401  (registers them)
         from systemlog.ingest.errors import find_error_format
         from systemlog.journal import backends
@@ -37,6 +40,7 @@ class SystemLogConfig(AppConfig):
         from systemlog.problems import protocol_formats
         from systemlog.problems.formatting import handler  # noqa: F401  (else the first error would wait for it)
         from systemlog.retention import checks as retention_checks  # noqa: F401  (registers them)
+        from systemlog.storage import witness
         from systemlog.storage.sqlite.functions import register_functions
 
         if apps.is_installed("django.contrib.auth"):
@@ -50,6 +54,8 @@ class SystemLogConfig(AppConfig):
         connection_created.connect(backends.begin_tests)
         pre_migrate.connect(migrating.begin, sender=self)
         post_migrate.connect(migrating.finish, sender=self)
+        witness.register(DigestWitness())
+        duty.register()
         notes.register_duty()
         protocol_formats.register(find_error_format)
         request_started.connect(thread.start_with_request)

@@ -157,6 +157,20 @@ class Settings:
     ARCHIVE_COMPRESSION: str = option(
         "gzip", "How archives are compressed: `gzip`, or `zstd` (needs the extra `zstd`).", one_of("gzip", "zstd")
     )
+    DIGEST_KEY: str = option(
+        "",
+        "What signs the digests of each hour: a file of `create_digest_key`, which its owner alone can read, or the "
+        "dotted path of a callable that takes bytes and returns their Ed25519 signature (a KMS). Without it there are "
+        "no digests.",
+    )
+    DIGEST_PUBLIC_KEY: str = option(
+        "", "File of the public key, where `DIGEST_KEY` is a callable, or to verify where there is no private key."
+    )
+    DIGEST_DIR: str = option(
+        "",
+        "Directory outside the database that gets every digest too, one for each log. Default: `digests` in "
+        "`$STATE_DIRECTORY`, else in the folder `var` of `BASE_DIR`.",
+    )
     SEARCH_TIMEOUT_S: float = option(
         1.0, "Seconds that one search may take before it answers with what it has found.", at_least(0.01)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NoReturn, cast
 
@@ -19,6 +19,7 @@ from systemlog.storage import get_storage
 from systemlog.storage.checkpoints import CHECKPOINTS
 from systemlog.storage.defaults import MintedId, NowText
 from systemlog.storage.rollup import ROLLUP
+from systemlog.storage.witness import Keys
 
 ADD_PERMISSION = "systemlog.add_systemlog"
 VIEW_PERMISSION = "systemlog.view_systemlog"
@@ -72,8 +73,12 @@ class SystemLogQuerySet(models.QuerySet["SystemLog"]):
             record.normalize_timestamp()
         storage = get_storage(self.db)
         storage.ensure_partitions(record.timestamp for record in records)
-        with storage.counting(
-            (record.rollup_key for record in records), lambda: ((record.timestamp, record.id) for record in records)
+        with (
+            storage.noting(*_instants_and_keys(records)),
+            storage.counting(
+                (record.rollup_key for record in records),
+                lambda: ((record.timestamp, record.id) for record in records),
+            ),
         ):
             return super().bulk_create(records, *args, **kwargs)
 
@@ -140,7 +145,10 @@ class SystemLog(models.Model):
         self.normalize_timestamp()
         storage = get_storage(kwargs.get("using") or type(self).objects.db)
         storage.ensure_partitions([self.timestamp])
-        with storage.counting([self.rollup_key], lambda: [(self.timestamp, self.id)]):
+        with (
+            storage.noting(*_instants_and_keys([self])),
+            storage.counting([self.rollup_key], lambda: [(self.timestamp, self.id)]),
+        ):
             super().save_base(raw=raw, **kwargs)
 
     @property
@@ -163,6 +171,14 @@ class SystemLog(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise `RecordsAreNeverChanged`."""
         raise RecordsAreNeverChanged
+
+
+def _instants_and_keys(records: Sequence[SystemLog]) -> tuple[Callable[[], set[datetime]], Keys]:
+    """Return what `Storage.noting` asks for. A record without an id has one when it is stored."""
+    return (
+        lambda: {record.timestamp for record in records},
+        lambda fits: [(record.timestamp, record.id) for record in records if fits(record.timestamp)],
+    )
 
 
 class SystemLogRollup(models.Model):
@@ -316,3 +332,53 @@ class SavedView(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Digest(models.Model):
+    """A signed statement of what an hour of the log holds. What counts is the line; the other columns find it."""
+
+    number = models.BigIntegerField(primary_key=True)
+    kind = models.TextField()
+    hour = models.DateTimeField(null=True)
+    line = models.TextField()
+
+    class Meta:
+        db_table = "system_log_digest"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.kind}"
+
+
+class LateNote(models.Model):
+    """A signed note of records that were stored into a sealed hour, until a digest takes it in."""
+
+    id = models.BigAutoField(primary_key=True)
+    hour = models.DateTimeField()
+    line = models.TextField()
+
+    class Meta:
+        db_table = "system_log_late_note"
+        default_permissions = ()
+        indexes = [models.Index(fields=["hour"], name="system_log_late_note_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H}"
+
+
+class DigestFrontier(models.Model):
+    """The one row that tells writers which hours are closed: records that come into them need a note.
+
+    It decides nothing else. Whoever changes it only has late records told.
+    """
+
+    id = models.SmallIntegerField(primary_key=True)
+    until = models.DateTimeField()
+    log = models.TextField()
+
+    class Meta:
+        db_table = "system_log_digest_frontier"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"until {self.until:%Y-%m-%d %H}"

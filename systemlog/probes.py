@@ -93,6 +93,23 @@ def partitions_made_ahead() -> str | None:
     return "The partition for tomorrow is missing: run manage.py prune_system_logs daily." if missing else None
 
 
+def digests() -> str | None:
+    """A probe: None where each hour is sealed in time and the last verification held, or there is no key; else a text.
+
+    Raises `LogAltered` where the last verification on this host found hours that are not as they were sealed.
+    """
+    from systemlog.digests.metrics import warning
+
+    return warning()
+
+
+def collect_digests() -> Iterator[Metric]:
+    """Yield the metric families of the digests; they read the directory outside the database."""
+    from systemlog.digests.metrics import families
+
+    yield from families()
+
+
 def limits() -> str | None:
     """A probe: None where the store of the rate limits answers, or there are no limits; else a text.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,9 @@ NULL = b"\\N"
 TIMESTAMP, ID, LEVEL, CATEGORY, CONTEXT = map(COLUMNS.index, ("timestamp", "id", "level", "category", "context"))
 LEVEL_OFFSET = 63
 """Where the level begins in a line: in every line, the timestamp and the id before it have the same length."""
+
+ID_OFFSET = 30
+"""Where the id begins in a line."""
 
 _level_of_initial = {ord(name[0]): index for index, name in enumerate(LEVEL_NAMES)}
 
@@ -93,6 +96,17 @@ def instants(lines: Iterable[bytes]) -> set[datetime]:
     """Return one instant in each hour that has a record among the lines, to find the partitions that must exist."""
     hours = {line[:13] for line in lines}
     return {datetime.fromisoformat(f"{hour.decode()}:00:00+00:00") for hour in hours}
+
+
+def keys_of(lines: Iterable[bytes], fits: Callable[[datetime], bool]) -> list[tuple[datetime, uuid.UUID]]:
+    """Return timestamp and id of the lines whose time fits. Asks once for each hour."""
+    hours = {line[:13] for line in lines}
+    fitting = {hour for hour in hours if fits(datetime.fromisoformat(f"{hour.decode()}:00:00+00:00"))}
+    return [
+        (datetime.fromisoformat(line[: ID_OFFSET - 1].decode()), uuid.UUID(line[ID_OFFSET : ID_OFFSET + 32].decode()))
+        for line in lines
+        if line[:13] in fitting
+    ]
 
 
 def _unescape(field: bytes) -> bytes:

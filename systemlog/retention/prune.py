@@ -31,6 +31,7 @@ from systemlog.storage.expiry import Expiry, Policy, Verdict
 from systemlog.storage.partitions import Partition, PartitionState
 from systemlog.storage.pruning import Callbacks, Step
 from systemlog.storage.rollup import OTHER
+from systemlog.storage.witness import Removal, get_witness
 
 CATEGORY = "systemlog.retention"
 """The category of the records about pruning."""
@@ -113,12 +114,13 @@ def prune(
         except PartitionInUse as error:
             outcome.in_use.append(error.name)
             return outcome
+        removal = stack.enter_context(get_witness().removing(storage.connection, waiting))
         open_archive = None
         if archives and archive_to:
             opened = archive.opened(archive_to.directory, archive_to.compression, waiting)
             open_archive = stack.enter_context(opened)
         for partition in _expiring_partitions(storage, expiry):
-            _prune_partition(storage, partition, expiry, open_archive, outcome, progress)
+            _prune_partition(storage, partition, expiry, open_archive, outcome, progress, removal)
         if outcome.deleted:
             record("audit.prune", "Records were pruned", deleted=outcome.deleted, archived=outcome.archived)
         try:
@@ -143,10 +145,12 @@ def archive_older(
         except PartitionInUse as error:
             outcome.in_use.append(error.name)
             return outcome
+        removal = stack.enter_context(get_witness().removing(storage.connection, waiting))
         open_archive = stack.enter_context(archive.opened(archive_to.directory, archive_to.compression, waiting))
         for partition in _expiring_partitions(storage, expiry):
             progress(f"archiving {partition.name}")
-            storage.archive(partition, expiry, _writer(open_archive, outcome))
+            storage.archive(partition, expiry, _writer(open_archive, outcome, removal))
+            removal.finish()
     return outcome
 
 
@@ -176,18 +180,21 @@ def _prune_partition(
     open_archive: archive.Archive | None,
     outcome: Outcome,
     progress: Callable[[str], None],
+    removal: Removal,
 ) -> None:
     progress(f"reading {partition.name}")
     expiry = _without_idle(expiry, partition)
     step = storage.plan(partition, expiry)
     before = outcome.deleted
     callbacks = Callbacks(
-        archive=_writer(open_archive, outcome) if open_archive else None,
+        archive=_writer(open_archive, outcome, removal) if open_archive else None,
         removal_record=lambda rows, span: _removal_record(step, rows, span, expiry),
         progress=lambda rows: progress(f"{before + rows:,} records deleted"),
+        removal=removal,
     )
     try:
         outcome.deleted += storage.execute(step, expiry, callbacks)
+        removal.finish()
     except PartitionInUse as error:
         outcome.in_use.append(error.name)
 
@@ -220,10 +227,14 @@ def _expiring_partitions(storage: Storage, expiry: Expiry) -> list[Partition]:
     return [partition for partition in reversed(there) if expiry.verdict(*partition.span) is not Verdict.NOTHING]
 
 
-def _writer(open_archive: archive.Archive, outcome: Outcome) -> Callable[[Partition, Iterator[bytes]], None]:
+def _writer(
+    open_archive: archive.Archive, outcome: Outcome, removal: Removal
+) -> Callable[[Partition, Iterator[bytes]], None]:
     def write(partition: Partition, blocks: Iterator[bytes]) -> None:
-        entry = open_archive.write(partition.name, blocks)
-        outcome.archived += entry.rows if entry else 0
+        entry = open_archive.write(partition.name, removal.archiving(blocks))
+        if entry:
+            outcome.archived += entry.rows
+            removal.archived(entry.file, entry.content_sha256)
 
     return write
 

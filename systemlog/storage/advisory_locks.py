@@ -13,3 +13,6 @@ RETENTION_LOCK = "systemlog.retention"
 
 ROLLUP_LOCK = "systemlog.rollup"
 """Held while the roll-up is compacted or recounted."""
+
+DIGESTS_LOCK = "systemlog.digests"
+"""Held by the process that appends digests: it seals, prunes or accepts."""

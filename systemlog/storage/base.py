@@ -13,6 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
 
 from systemlog.exceptions import SystemLogError
+from systemlog.records.copy_text import instants, keys_of
 from systemlog.records.row import Row
 from systemlog.storage import rollup
 from systemlog.storage.calendar import Span
@@ -23,6 +24,7 @@ from systemlog.storage.landed import Key, Landed, Mark
 from systemlog.storage.lookups import Lookup
 from systemlog.storage.partitions import Clock, Partition, PartitionReport
 from systemlog.storage.pruning import Callbacks, Step
+from systemlog.storage.witness import Keys, get_witness
 
 
 class BudgetSpent(SystemLogError):
@@ -122,6 +124,20 @@ class Storage(ABC):
         block.
         """
         return nullcontext()
+
+    def noting(self, hours: Callable[[], Iterable[datetime]], keys: Keys) -> AbstractContextManager[object]:
+        """Return a context manager for a block that stores records of these hours, which the witness then notes."""
+        return get_witness().noting(self.connection, hours, keys)
+
+    def noting_rows(self, rows: Sequence[Row]) -> AbstractContextManager[object]:
+        """`noting`, for rows."""
+        return self.noting(
+            lambda: {row.timestamp for row in rows}, lambda fits: [row[:2] for row in rows if fits(row.timestamp)]
+        )
+
+    def noting_lines(self, lines: Sequence[bytes]) -> AbstractContextManager[object]:
+        """`noting`, for lines of the journal."""
+        return self.noting(lambda: instants(lines), lambda fits: keys_of(lines, fits))
 
     @abstractmethod
     def compact_rollup(self) -> int:

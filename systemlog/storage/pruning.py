@@ -9,6 +9,7 @@ from typing import NamedTuple
 from systemlog.records.row import Row
 from systemlog.storage.calendar import Span
 from systemlog.storage.partitions import Partition
+from systemlog.storage.witness import Removal
 
 
 class Action(Enum):
@@ -35,9 +36,10 @@ class Callbacks(NamedTuple):
     `archive` gets the partition and the rows to archive, as NDJSON in blocks of whole lines; when it returns, the rows
     are archived safely. `removal_record` gets the number of removed rows and the span in which they lie, and returns
     the record about their removal, which is stored in the same transaction. `progress` gets the number of rows removed
-    up to now.
+    up to now. `removal` watches what is removed.
     """
 
     archive: Callable[[Partition, Iterator[bytes]], None] | None
     removal_record: Callable[[int, Span], Row]
     progress: Callable[[int], None]
+    removal: Removal = Removal()

@@ -104,7 +104,10 @@ class RetentionStorage(WritingStorage):
         partition = step.partition
         archive = callbacks.archive if step.rows and expiry.archives(partition.span.lower) else None
 
+        removal = callbacks.removal
+
         def finish(cursor: CursorWrapper, rows: int) -> None:
+            removal.sign()
             if rows:
                 self._insert([callbacks.removal_record(rows, partition.span)])
 
@@ -113,17 +116,28 @@ class RetentionStorage(WritingStorage):
         if step.action is Action.NOTHING:
             return 0
         if step.action is Action.DELETE:
-            return self._delete(partition, expired(expiry, unadapted), callbacks)
+            condition = expired(expiry, unadapted)
+            if removal.watches:
+                return self._delete_by_hours(partition, condition, callbacks)
+            return self._delete(partition, condition, callbacks)
         if step.action is Action.DROP and archive is None:
-            rewrite.drop(self.connection, partition, lambda cursor: finish(cursor, went))
+            dropped = lambda: removal.drop(partition.span)  # noqa: E731
+            rewrite.drop(self.connection, partition, lambda cursor: finish(cursor, went), dropped)
         else:
             all_expired = expiry.verdict(*partition.span) is Verdict.ALL
+            condition = Condition(ALL, []) if all_expired else expired(expiry, unadapted)
+
+            def before_copy(cursor: CursorWrapper) -> None:
+                if archive:
+                    self._archive(partition, expiry, archive)
+                removal.read(partition.name, partition.span, condition)
+
             went = rewrite.rewrite_partitions(
                 self.connection,
                 [partition],
                 partition.span,
-                Condition(ALL, []) if all_expired else expired(expiry, unadapted),
-                before_copy=lambda cursor: self._archive(partition, expiry, archive) if archive else None,
+                condition,
+                before_copy=before_copy,
                 finish=finish,
                 keep_empty=not self._may_be_dropped(partition, expiry),
             )
@@ -228,6 +242,43 @@ class RetentionStorage(WritingStorage):
                 if gone:
                     self._insert([callbacks.removal_record(gone, partition.span)])
             callbacks.progress(deleted)
+
+    def _delete_by_hours(self, partition: Partition, condition: Condition, callbacks: Callbacks) -> int:
+        """Delete the expired rows of one hour after the other, each in a transaction that also accounts for them."""
+        deleted = 0
+        while (hour := self._first_hour(partition, condition)) is not None:
+            with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+                self._freeze(cursor, hour)
+                callbacks.removal.read(partition.name, hour, condition)
+                in_hour = Condition(
+                    f"timestamp >= %s AND timestamp < %s AND {condition.sql}", [*hour, *condition.values]
+                )
+                gone = self._delete_at_once(cursor, partition, in_hour)
+                callbacks.removal.sign()
+                if gone:
+                    self._insert([callbacks.removal_record(gone, hour)])
+            deleted += gone
+            callbacks.progress(deleted)
+        return deleted
+
+    def _first_hour(self, partition: Partition, condition: Condition) -> Span | None:
+        """Return the part of the first hour with expired rows that lies in the partition."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT min(timestamp) FROM {partition.name} WHERE {condition.sql}", condition.values)
+            (oldest,) = cursor.fetchone()
+        if oldest is None:
+            return None
+        lower = oldest.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        return Span(lower, lower + rollup.HOUR)
+
+    def _freeze(self, cursor: CursorWrapper, span: Span) -> None:
+        """Make the transaction that has just begun delete the rows that it has read, and no others of this span."""
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+    def _delete_at_once(self, cursor: CursorWrapper, partition: Partition, condition: Condition) -> int:
+        """Delete rows by one statement."""
+        cursor.execute(f"DELETE FROM {TABLE} WHERE {condition.sql}", condition.values)
+        return int(cursor.rowcount)
 
     def _may_be_dropped(self, partition: Partition, expiry: Expiry) -> bool:
         return partition.span.upper <= expiry.now - KEPT_BEHIND

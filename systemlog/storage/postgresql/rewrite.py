@@ -73,11 +73,20 @@ DETACHED_SQL = """
 """
 
 
-def drop(connection: BaseDatabaseWrapper, partition: Partition, finish: Callable[[CursorWrapper], None]) -> None:
-    """Detach a partition with all its rows. `finish` is called in the same transaction. Raises `PartitionInUse`."""
+def drop(
+    connection: BaseDatabaseWrapper,
+    partition: Partition,
+    finish: Callable[[CursorWrapper], None],
+    dropped: Callable[[], None] = lambda: None,
+) -> None:
+    """Detach a partition with all its rows. Raises `PartitionInUse`.
+
+    `finish` is called in the same transaction, `dropped` too, when no more rows can come.
+    """
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         finish(cursor)
         lock_partitions(connection, cursor, [partition])
+        dropped()
         detach(cursor, [partition])
 
 

@@ -137,17 +137,17 @@ class WritingStorage(PartitionedStorage):
     def _insert(self, rows: Sequence[Row]) -> int:
         alias = self.connection.alias
         if len(rows) < COPY_FROM_ROWS:
-            with self.connection.cursor() as cursor:
+            with self.noting_rows(rows), self.connection.cursor() as cursor:
                 cursor.execute(*insertion(rows))
                 return int(cursor.rowcount)
         try:
-            with transaction.atomic(using=alias), self.connection.cursor() as cursor:
+            with transaction.atomic(using=alias), self.noting_rows(rows), self.connection.cursor() as cursor:
                 self._copy(cursor, TABLE, rows)
                 return len(rows)
         except DatabaseError as error:
             if not self._may_be_known(error):
                 raise
-        with transaction.atomic(using=alias), self.connection.cursor() as cursor:
+        with transaction.atomic(using=alias), self.noting_rows(rows), self.connection.cursor() as cursor:
             cursor.execute(STAGE_SQL)
             cursor.execute(f"TRUNCATE {STAGE}")
             self._copy(cursor, STAGE, rows)
@@ -162,8 +162,10 @@ class WritingStorage(PartitionedStorage):
             cursor.execute(WAIT_FOR_DISK_SQL)
             positions = checkpoints.lock(cursor, slices, start)
             chosen = [slice_ for slice_ in slices if positions.get(slice_.segment) == slice_.start]
-            if any(slice_.lines for slice_ in chosen):
-                self._copy_lines(cursor, [slice_.lines for slice_ in chosen], skip_known=skip_known)
+            lines = [line for slice_ in chosen for line in slice_.lines]
+            if lines:
+                with self.noting_lines(lines):
+                    self._copy_lines(cursor, [slice_.lines for slice_ in chosen], skip_known=skip_known)
                 if skip_known and on_conflict is not None:
                     known = by_key(self._differing(cursor, chosen))
                     if conflicts := conflicts_among(chosen, known):

@@ -71,7 +71,11 @@ class SQLiteStorage(TailingStorage):
             return 0
         adapt = self.connection.ops.adapt_datetimefield_value
         values = [(adapt(row.timestamp), row.id.hex, *row[2:8], context_as_json(row.context), *row[9:]) for row in rows]
-        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+        with (
+            transaction.atomic(using=self.connection.alias),
+            self.noting_rows(rows),
+            self.connection.cursor() as cursor,
+        ):
             cursor.executemany(INSERT_SQL, values)
             return int(cursor.rowcount)
 
@@ -102,7 +106,9 @@ class SQLiteStorage(TailingStorage):
             chosen = [slice_ for slice_ in slices if positions.get(slice_.segment) == slice_.start]
             values = [values_of(line) for slice_ in chosen for line in slice_.lines]
             if values:
-                cursor.executemany(INSERT_SQL, values)
+                lines = [line for slice_ in chosen for line in slice_.lines]
+                with self.noting_lines(lines):
+                    cursor.executemany(INSERT_SQL, values)
                 if on_conflict is not None and cursor.rowcount < len(values):
                     known = by_key(find(self.connection, cursor, ((value[0], value[1]) for value in values)))
                     if conflicts := conflicts_among(chosen, known):
@@ -205,6 +211,8 @@ class SQLiteStorage(TailingStorage):
                 last = cursor.fetchone()[0]
             condition = Condition(f"rowid <= %s AND {condition.sql}", [last, *condition.values])
             self._archive(step.partition, expiry, callbacks.archive, last)
+        if callbacks.removal.watches:
+            return self._delete_by_hours(step, condition, callbacks)
         deleted, since = 0, step.partition.span.lower
         span: Span | None = None
         try:
@@ -230,6 +238,38 @@ class SQLiteStorage(TailingStorage):
         finally:
             if deleted and span:
                 self.insert([callbacks.removal_record(deleted, span)])
+
+    def _delete_by_hours(self, step: Step, condition: Condition, callbacks: Callbacks) -> int:
+        """Delete the expired rows of one hour after the other, each in a transaction that also accounts for them."""
+        deleted, since = 0, step.partition.span.lower
+        first: Span | None = None
+        oldest_sql = f"SELECT min(timestamp) FROM {TABLE} WHERE timestamp >= %s AND {condition.sql}"
+        try:
+            while True:
+                with self.connection.cursor() as cursor:
+                    cursor.execute(oldest_sql, [self._adapt(since), *condition.values])
+                    oldest = parse_datetime(cursor.fetchone()[0] or "")
+                if oldest is None:
+                    return deleted
+                lower = rollup.hour_of(oldest.replace(tzinfo=self.connection.timezone))
+                hour = Span(lower, lower + rollup.HOUR)
+                with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+                    cursor.execute(
+                        f"UPDATE {CHECKPOINTS} SET position = position WHERE 0"
+                    )  # takes the write lock first
+                    callbacks.removal.read(TABLE, hour, condition)
+                    cursor.execute(
+                        f"DELETE FROM {TABLE} WHERE timestamp >= %s AND timestamp < %s AND {condition.sql}",
+                        [*map(self._adapt, hour), *condition.values],
+                    )
+                    deleted += int(cursor.rowcount)
+                    callbacks.removal.sign()
+                since, first = hour.upper, first or hour
+                callbacks.progress(deleted)
+                time.sleep(PRUNE_PAUSE_S)
+        finally:
+            if deleted and first:
+                self.insert([callbacks.removal_record(deleted, Span(first.lower, since))])
 
     def archive(
         self, partition: Partition, expiry: Expiry, write: Callable[[Partition, Iterator[bytes]], None]

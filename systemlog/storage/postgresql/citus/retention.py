@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from django.db import DatabaseError, transaction
+from django.db.backends.utils import CursorWrapper
 
 from systemlog.records.ndjson import write_line
 from systemlog.records.row import COLUMN_LIST, COLUMNS, TABLE, JSONText, Row
@@ -100,12 +101,28 @@ class CitusRetentionStorage(CountingStorage):
                 yield b"".join(write_line(row._asdict()) for row in sorted(batch, key=lambda row: row[:2]))
                 callbacks.progress(went)
 
-        with transaction.atomic(using=self.connection.alias):
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            if callbacks.removal.watches:
+                self._freeze(cursor, partition.span)
+                callbacks.removal.read(partition.name, partition.span, archived)
             archive(partition, blocks())
+            callbacks.removal.sign()
             if went:
                 self._insert([callbacks.removal_record(went, partition.span)])
         unarchived = Condition(f"{gone.sql} AND NOT {archived.sql}", [*gone.values, *archived.values])
+        if callbacks.removal.watches:
+            return went + self._delete_by_hours(partition, unarchived, callbacks)
         return went + self._delete(partition, unarchived, callbacks)
+
+    def _freeze(self, cursor: CursorWrapper, span: Span) -> None:
+        """Keep writers of these days out: there is no snapshot of the whole table."""
+        cursor.execute(DAYS_SQL.format(shared=""), [ROLLUP, days_between(*span)])
+
+    def _delete_at_once(self, cursor: CursorWrapper, partition: Partition, condition: Condition) -> int:
+        gone = 0
+        while batch := self._delete_batch(partition, condition):
+            gone += len(batch)
+        return gone
 
     def _drop_empty(self, partition: Partition) -> None:
         if partition.name not in {there.name for there in self._partitions()}:

@@ -80,7 +80,7 @@ class CitusStorage(CitusRetentionStorage):
     def _insert(self, rows: Sequence[Row]) -> int:
         alias = self.connection.alias
         try:
-            with transaction.atomic(using=alias), self.connection.cursor() as cursor:
+            with transaction.atomic(using=alias), self.noting_rows(rows), self.connection.cursor() as cursor:
                 lock_days_shared(cursor, (row.timestamp for row in rows))
                 if len(rows) < COPY_FROM_ROWS:
                     statement, values = insertion(rows)
@@ -94,7 +94,7 @@ class CitusStorage(CitusRetentionStorage):
         except DatabaseError as error:
             if not self._may_be_known(error):
                 raise
-        with transaction.atomic(using=alias), self.connection.cursor() as cursor:
+        with transaction.atomic(using=alias), self.noting_rows(rows), self.connection.cursor() as cursor:
             lock_days_shared(cursor, (row.timestamp for row in rows))
             cursor.execute(STAGE_SQL)
             cursor.execute(f"TRUNCATE {STAGE}")

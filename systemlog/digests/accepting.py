@@ -1,0 +1,142 @@
+"""Accepting the log as it is, after a lawful restore: an operator signs it, with a reason that stays in the chain."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from systemlog.digests.agreement import ChainsDiffer, follow, read_states
+from systemlog.digests.chain import Chain
+from systemlog.digests.frontier import move_frontier
+from systemlog.digests.keys import Signer, signer
+from systemlog.digests.notes import Notes, forget
+from systemlog.digests.outside import outside
+from systemlog.digests.statements import ACCEPTED, NotAStatement, Statement, read, write_hour
+from systemlog.digests.states import State, States
+from systemlog.digests.tally import Tally, empty_tally, tally_hours
+from systemlog.models import Digest, LateNote
+from systemlog.recording import record
+from systemlog.storage import get_storage
+from systemlog.storage.calendar import BEGINNING
+
+
+def accept(reason: str) -> list[datetime]:
+    """Sign the hours that are not as they were sealed as they are now, and return them.
+
+    The digests outside are put into the database first, in place of those that it has. Raises what `seal` raises.
+    """
+    signer_ = signer()
+    storage = get_storage()
+    chain = Chain(storage, outside())
+    with chain.exclusive(wait=True):
+        states = _take_outside(chain)
+        chain.introduce_key(signer_, states)
+        accepted = _accept_hours(chain, signer_, states, reason)
+    record(
+        "audit.digests_accepted",
+        "The log was accepted as it is",
+        level="WARNING",
+        reason=reason,
+        hours=len(accepted),
+        first=write_hour(accepted[0]) if accepted else None,
+        last=write_hour(accepted[-1]) if accepted else None,
+    )
+    return accepted
+
+
+def _take_outside(chain: Chain) -> States:
+    """Make the table hold the digests outside. Without any, take over those of the table, if they are one chain."""
+    try:
+        if not chain.outside.exists():
+            return _take_table(chain)
+        states = read_states(chain.outside.lines())
+        digests = [read(line) for line in chain.outside.lines()]
+    except NotAStatement as error:
+        raise ChainsDiffer(str(error)) from None
+    stored = dict(chain.numbered_lines())
+    last = digests[-1].number
+    newer = [read(line) for number, line in sorted(stored.items()) if number > last]
+    before = digests[-1]
+    good: list[Statement] = []
+    if stored.get(last) == before.line:
+        for digest in newer:  # of other hosts
+            if follow(digest, before, states):
+                break
+            good.append(digest)
+            before = digest
+    wrong = [one for one in digests if stored.get(one.number) != one.line]
+    with transaction.atomic(using=chain.alias):
+        keep = last + len(good)
+        Digest.objects.using(chain.alias).filter(number__gt=keep).delete()
+        for start in range(0, len(wrong), 100):
+            some = wrong[start : start + 100]
+            Digest.objects.using(chain.alias).filter(number__in=[one.number for one in some]).delete()
+            chain.put(some)
+        if states.until is not None and states.log is not None:
+            move_frontier(chain.storage, states.until, states.log)
+    chain.outside.append([one.line for one in good])
+    return states
+
+
+def _take_table(chain: Chain) -> States:
+    states, before, lines = States(), None, []
+    for _, line in chain.numbered_lines():
+        digest = read(line)
+        if wrong := follow(digest, before, states):
+            raise ChainsDiffer(f"Digest {digest.number} in the database {wrong}, and there are none outside.")
+        lines.append(line)
+        before = digest
+    chain.outside.append(lines)
+    return states
+
+
+def _accept_hours(chain: Chain, signer_: Signer, states: States, reason: str) -> list[datetime]:
+    accepted: list[datetime] = []
+
+    def sign(tally: Tally, state: State | None) -> None:
+        with transaction.atomic(using=chain.alias):
+            digest = chain.append(
+                signer_,
+                ACCEPTED,
+                until=states.until,
+                reason=reason,
+                hour=write_hour(tally.hour),
+                hours=1,
+                count=tally.whole.count,
+                root=tally.whole.root().hex(),
+                was={"count": state.count, "root": state.root.hex()} if state else None,
+                **({"notes": [note.sha256 for note in tally.notes]} if tally.notes else {}),
+            )
+            forget(chain.storage, tally.notes)
+        states.apply(digest)
+        accepted.append(tally.hour)
+
+    if states.until is not None:
+        expected = states.filled()
+        notes = Notes(chain.storage, states, BEGINNING, states.until)
+        for tally in tally_hours(chain.storage, BEGINNING, states.until, notes):
+            while expected and expected[0] < tally.hour:
+                hour = expected.pop(0)
+                sign(empty_tally(hour), states.of(hour))
+            if expected and expected[0] == tally.hour:
+                expected.pop(0)
+            state = states.of(tally.hour)
+            if state is None or state.broken or not tally.holds(state):
+                sign(tally, state)
+        for hour in expected:
+            sign(empty_tally(hour), states.of(hour))
+        _drop_invalid(chain, states)
+    if not accepted:
+        with transaction.atomic(using=chain.alias):
+            states.apply(chain.append(signer_, ACCEPTED, until=states.until, reason=reason))
+    return accepted
+
+
+def _drop_invalid(chain: Chain, states: States) -> None:
+    """Delete the notes that do not count, which verification would go on telling."""
+    assert states.until is not None  # noqa: S101  (the caller has asked)
+    notes = Notes(chain.storage, states, BEGINNING, states.until)
+    notes.load()
+    valid = {note.row for hour in notes.hours() for note in notes.of(hour)}
+    LateNote.objects.using(chain.alias).filter(hour__lt=states.until).exclude(id__in=list(valid)[:500]).delete()

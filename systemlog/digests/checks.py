@@ -1,0 +1,60 @@
+"""System checks of the digests: the key can be used by this process alone, and the directory outside too."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+
+from django.apps.config import AppConfig
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
+
+from systemlog.conf import NAME, conf
+from systemlog.digests.keys import KeyUnusable, signer
+from systemlog.digests.outside import OutsideUnusable, outside
+
+
+@register(Tags.security)
+def check_key(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.E120: the key that signs digests can be used."""
+    if not conf().DIGEST_KEY:
+        return []
+    try:
+        signer()
+    except KeyUnusable as error:
+        hint = "Make a key with `manage.py create_digest_key FILE`, as the user of the service."
+        return [Error(f"{NAME}['DIGEST_KEY']: {error}", hint=hint, id="systemlog.E120")]
+    return []
+
+
+@register(Tags.files)
+def check_directory(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.E121: the directory of the digests can be used. W120: its path is absolute."""
+    if not conf().DIGEST_KEY:
+        return []
+    try:
+        directory = outside().directory
+    except OutsideUnusable as error:
+        return [Error(str(error), hint="Name a directory outside the database's files.", id="systemlog.E121")]
+    if not directory.is_absolute():
+        return [
+            CheckWarning(
+                f"The directory of the digests, {directory}, is no absolute path: commands that are started elsewhere "
+                "would not find them.",
+                hint=f"Write an absolute path into {NAME}['DIGEST_DIR'].",
+                id="systemlog.W120",
+            )
+        ]
+    if not directory.exists():
+        return []
+    status = directory.stat()
+    wrong = None
+    if not stat.S_ISDIR(status.st_mode) or not os.access(directory, os.W_OK | os.X_OK):
+        wrong = "is no directory that this process can write to"
+    elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        wrong = "can be written to by others"
+    if wrong is None:
+        return []
+    hint = "Make it the service's own, with mode 0700."
+    return [Error(f"The directory of the digests, {directory}, {wrong}.", hint=hint, id="systemlog.E121")]

@@ -1,0 +1,160 @@
+"""The copy of the digests outside the database: a file to which each digest is appended, in the directory `DIGEST_DIR`.
+
+Its last line is the highest digest that this host has seen. Whoever owns the database cannot take that back.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.conf import settings
+
+from systemlog.conf import conf
+from systemlog.digests.statements import Statement, read
+from systemlog.exceptions import SystemLogError
+
+FILE = "digests.ndjson"
+LOCK = ".lock"
+VERIFICATION = "verification.json"
+TAIL_BYTES = 2**16
+
+
+class OutsideUnusable(SystemLogError, OSError):
+    """The directory of the digests cannot be used. The text says why."""
+
+
+class Verification(NamedTuple):
+    """When the log was last verified on this host, and whether all was as it was sealed."""
+
+    at: datetime
+    held: bool
+
+
+class Outside:
+    """The directory `DIGEST_DIR`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.file = directory / FILE
+
+    def exists(self) -> bool:
+        """Whether there is a digest outside."""
+        try:
+            return self.file.stat().st_size > 0
+        except OSError:
+            return False
+
+    def head(self) -> Statement | None:
+        """Return the last digest, None where there is none. Raises `NotAStatement` and `OutsideUnusable`."""
+        try:
+            with self.file.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                take = TAIL_BYTES
+                while True:
+                    file.seek(max(0, size - take))
+                    whole = file.read(take).rpartition(b"\n")[0]  # a line that a crash cut short has no end
+                    line = whole.rpartition(b"\n")[2]
+                    if b"\n" in whole or take >= size:
+                        return read(line.decode()) if line else None
+                    take *= 8
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise OutsideUnusable(f"The digests in {self.file} cannot be read: {error.strerror}.") from None
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines, oldest first."""
+        try:
+            with self.file.open(encoding="utf-8", errors="replace", newline="\n") as file:
+                for line in file:
+                    if line.endswith("\n"):
+                        yield line[:-1]
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise OutsideUnusable(f"The digests in {self.file} cannot be read: {error.strerror}.") from None
+
+    def append(self, lines: Iterable[str]) -> None:
+        """Append lines, and wait for the disk. Raises `OutsideUnusable`."""
+        data = "".join(f"{line}\n" for line in lines).encode()
+        try:
+            self.make()
+            descriptor = os.open(self.file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                size = os.fstat(descriptor).st_size
+                if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                    os.ftruncate(descriptor, os.pread(descriptor, size, 0).rfind(b"\n") + 1)
+                while data:
+                    data = data[os.write(descriptor, data) :]
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OutsideUnusable:
+            raise
+        except OSError as error:
+            raise OutsideUnusable(f"The digests in {self.file} cannot be written: {error.strerror}.") from None
+
+    def make(self) -> None:
+        """Create the directory if it is missing. Raises `OutsideUnusable` where others can write to it."""
+        try:
+            for missing in reversed([each for each in self.directory.parents if not each.exists()]):
+                missing.mkdir(mode=0o700, exist_ok=True)
+            self.directory.mkdir(mode=0o700, exist_ok=True)
+            status = self.directory.stat()
+        except OSError as error:
+            raise OutsideUnusable(f"The directory {self.directory} cannot be used: {error.strerror}.") from None
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise OutsideUnusable(f"Others can write to the directory {self.directory}: chmod 700 it.")
+
+    @contextmanager
+    def locked(self, *, wait: bool) -> Iterator[bool]:
+        """Hold the lock of this host's digests. The value is False where another process has it and `wait` is not."""
+        self.make()
+        try:
+            descriptor = os.open(self.directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise OutsideUnusable(f"The directory {self.directory} cannot be used: {error.strerror}.") from None
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(descriptor)
+
+    def last_verification(self) -> Verification | None:
+        """Return when the log was last verified on this host, None where never."""
+        try:
+            said: dict[str, Any] = json.loads((self.directory / VERIFICATION).read_text())
+            return Verification(datetime.fromisoformat(said["at"]), bool(said["held"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write_verification(self, *, held: bool) -> None:
+        """Note that the log was verified now. A directory that cannot be written to keeps the note from nobody."""
+        with suppress(OSError):
+            self.make()
+            part = self.directory / f"{VERIFICATION}.{os.getpid()}"
+            part.write_text(json.dumps({"at": datetime.now(UTC).isoformat(), "held": held}))
+            part.rename(self.directory / VERIFICATION)
+
+
+def outside() -> Outside:
+    """Return `DIGEST_DIR`, else `$STATE_DIRECTORY/digests`, else `BASE_DIR/var/digests`. Raises `OutsideUnusable`."""
+    if conf().DIGEST_DIR:
+        return Outside(Path(conf().DIGEST_DIR))
+    if state := os.environ.get("STATE_DIRECTORY", "").split(":")[0]:
+        return Outside(Path(state) / "digests")
+    if base := getattr(settings, "BASE_DIR", None):
+        return Outside(Path(base) / "var" / "digests")
+    raise OutsideUnusable("The digests have no directory outside the database: set SYSTEMLOG['DIGEST_DIR'].")

@@ -1,0 +1,94 @@
+"""Reading records in the order of their keys, a page at a time, as the texts of which the canonical form is made.
+
+Each page is a statement of its own, so that reading a large hour holds no snapshot and no lock for long.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from systemlog.digests.canonical import COLUMNS
+from systemlog.records.ndjson import CONTEXT
+from systemlog.records.row import TABLE
+from systemlog.storage import Storage
+from systemlog.storage.conditions import Condition
+
+PAGE_ROWS = 2000
+
+Texts = Sequence[Any]
+"""A record: the texts of its columns in canonical order; behind them, where there is a condition, whether it holds."""
+
+_PLAIN = ", ".join(COLUMNS[2:-1])
+_POSTGRESQL = f"""
+    SELECT to_char(timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), encode(uuid_send(id), 'hex'),
+        {_PLAIN}, context::text{{flag}}
+    FROM {{table}} WHERE timestamp >= %s AND timestamp < %s AND (timestamp, id) > (%s, %s)
+    ORDER BY {{table}}.timestamp, id LIMIT {PAGE_ROWS}
+"""
+_SQLITE = f"""
+    SELECT timestamp || '', id, {_PLAIN}, context || ''{{flag}} FROM {{table}}
+    WHERE timestamp >= %s AND timestamp < %s AND (timestamp, id) > (%s, %s) ORDER BY timestamp, id LIMIT {PAGE_ROWS}
+"""
+_NIL = uuid.UUID(int=0)
+
+
+def pages(
+    storage: Storage, since: datetime, until: datetime, *, table: str = TABLE, condition: Condition | None = None
+) -> Iterator[list[Texts]]:
+    """Yield the records from `since` until before `until`, in pages."""
+    connection = storage.connection
+    on_postgresql = connection.vendor == "postgresql"
+    adapt = connection.ops.adapt_datetimefield_value
+    flag = f", {condition.sql}" if condition else ""
+    query = (_POSTGRESQL if on_postgresql else _SQLITE).format(table=table, flag=flag)
+    values = condition.values if condition else []
+    end = adapt(until)
+    at: Any = adapt(since)
+    # Nothing is before the first id, and a record may have that one itself.
+    after: Any = _NIL if on_postgresql else ""
+    if on_postgresql:
+        query = query.replace("(timestamp, id) >", "(timestamp, id) >=", 1)
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(query, [*values, at, end, at, after])
+            rows: list[Texts] = cursor.fetchall()
+        if not rows:
+            return
+        last = rows[-1]
+        if on_postgresql:
+            yield rows
+            at, after = last[0], uuid.UUID(last[1])
+            query = query.replace("(timestamp, id) >=", "(timestamp, id) >", 1)
+        else:
+            yield [(_represent(row[0]), *row[1:]) for row in rows]
+            at, after = last[0], last[1]
+        if len(rows) < PAGE_ROWS:
+            return
+
+
+def archived(blocks: Iterable[bytes]) -> Iterator[Texts]:
+    """Yield the records of the lines of an archive. Raises `ValueError` for a line that is none."""
+    for block in blocks:
+        for line in block.splitlines():
+            head, found, context = line.partition(CONTEXT)
+            record = orjson.loads(head + b"}") if found else {}
+            try:
+                record["id"] = record["id"].replace("-", "")
+                yield [*(record[name] for name in COLUMNS[:-1]), context[:-1].decode()]
+            except (KeyError, AttributeError):
+                raise ValueError("This is no line of an archive of system_logs.") from None
+
+
+def hour_text(texts: Texts) -> str:
+    """Return the hour of a record as digests write it."""
+    return str(texts[0][:13])
+
+
+def _represent(text: str) -> str:
+    whole = text if len(text) > 19 else f"{text}.000000"
+    return f"{whole[:10]}T{whole[11:]}Z"

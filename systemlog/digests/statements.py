@@ -1,0 +1,134 @@
+"""Signed statements: digests and notes of late records, each one line of JSON whose last member is the signature.
+
+The signed bytes are the line up to that member, and a closing brace. A digest names the SHA-256 of the line before it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from systemlog.digests.keys import PublicKey, Signer
+from systemlog.exceptions import SystemLogError
+from systemlog.records.times import represent_time
+
+HOUR = timedelta(hours=1)
+SIGNATURE = ',"signature":"'
+
+SEALED, RESEALED, PRUNED, RESTORED, ARCHIVED, KEY, ACCEPTED, LATE = (
+    "sealed",
+    "resealed",
+    "pruned",
+    "restored",
+    "archived",
+    "key",
+    "accepted",
+    "late",
+)
+STATING = (SEALED, RESEALED, PRUNED, RESTORED, ACCEPTED)
+"""The kinds that say what an hour holds."""
+
+
+class NotAStatement(SystemLogError, ValueError):
+    """The line is no statement that this version knows."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A line, and what it says."""
+
+    line: str
+    said: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        return str(self.said["kind"])
+
+    @property
+    def number(self) -> int:
+        """The place of a digest in the chain, from 1."""
+        return int(self.said["number"])
+
+    @property
+    def key(self) -> str:
+        """The id of the key that signed."""
+        return str(self.said["key"])
+
+    @property
+    def hours(self) -> int:
+        """How many hours this is about, from `hour` on. More than one means that each of them is empty."""
+        return int(self.said.get("hours", 1))
+
+    @cached_property
+    def hour(self) -> datetime | None:
+        """The first hour that this is about."""
+        text = self.said.get("hour")
+        return read_hour(text) if text else None
+
+    @cached_property
+    def until(self) -> datetime | None:
+        """All hours before this one are sealed."""
+        text = self.said.get("until")
+        return read_hour(text) if text else None
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the line."""
+        return sha256(self.line.encode()).hexdigest()
+
+    def is_signed_by(self, key: PublicKey) -> bool:
+        """Whether this key has signed the line."""
+        signed, _, rest = self.line.rpartition(SIGNATURE)
+        try:
+            return key.verifies(f"{signed}}}".encode(), bytes.fromhex(rest.removesuffix('"}')))
+        except ValueError:
+            return False
+
+
+def write(said: Mapping[str, Any], signer: Signer) -> Statement:
+    """Sign what is said, and return the statement. Raises `KeyUnusable`."""
+    said = {**said, "at": represent_time(datetime.now(UTC)), "key": signer.public.id}
+    text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()
+    return Statement(f'{text[:-1]}{SIGNATURE}{signer.sign(text.encode()).hex()}"}}', said)
+
+
+def read(line: str) -> Statement:
+    """Return the statement of a line. Raises `NotAStatement`."""
+    try:
+        said = json.loads(line)
+        # The line must be exactly what `write` makes, so that no two readers see different things in it.
+        signature = said.pop("signature")
+        text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()
+        if f'{text[:-1]}{SIGNATURE}{signature}"}}' != line:
+            raise NotAStatement(line[:100])
+        statement = Statement(line, said)
+        _ = statement.kind, statement.key, statement.hours, statement.hour, statement.until
+        if statement.kind != LATE:
+            _ = statement.number, str(said["previous"])
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise NotAStatement(f"This is no digest: {line[:100]}") from None
+    return statement
+
+
+def hour_of(instant: datetime) -> datetime:
+    """Return the beginning of an instant's hour."""
+    return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def write_hour(hour: datetime) -> str:
+    """Return an hour as 2026-01-02T03."""
+    return hour.isoformat(timespec="hours")[:13]
+
+
+def read_hour(text: str) -> datetime:
+    """Return the hour of a text such as 2026-01-02T03. Raises `ValueError`."""
+    if len(text) != 13:
+        raise ValueError(text)
+    return datetime.fromisoformat(f"{text}:00:00+00:00")

@@ -1,0 +1,168 @@
+"""What each hour must hold, by all digests so far."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from systemlog.digests.keys import KeyUnusable, PublicKey
+from systemlog.digests.merkle import EMPTY
+from systemlog.digests.statements import (
+    ACCEPTED,
+    ARCHIVED,
+    HOUR,
+    KEY,
+    PRUNED,
+    RESTORED,
+    SEALED,
+    STATING,
+    Statement,
+    read_hour,
+    write_hour,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What an hour must hold: the number of its records, and their root. `number` is that of the digest."""
+
+    count: int
+    root: bytes
+    number: int
+    broken: bool = False
+    """Whether the hour did not hold what it should when records were pruned from it."""
+
+    def is_held_by(self, count: int, root: bytes) -> bool:
+        return self.count == count and self.root == root
+
+
+class Stretch(NamedTuple):
+    """Hours from `start` to before `end`, all of which are empty."""
+
+    start: datetime
+    end: datetime
+    number: int
+
+
+class ArchiveFile(NamedTuple):
+    """A file of an archive, by its content: what it holds of each hour."""
+
+    content_sha256: str
+    name: str
+    hours: dict[datetime, tuple[int, bytes]]
+    number: int
+
+
+class States:
+    """The state of each sealed hour. Digests are applied in order."""
+
+    def __init__(self) -> None:
+        self.until: datetime | None = None
+        """All hours before this one are sealed."""
+        self.keys: dict[str, PublicKey] = {}
+        """The keys of the chain by their ids, in the order in which they came."""
+        self.log: str | None = None
+        """The name of this log in notes: the SHA-256 of the first digest."""
+        self.folded: dict[datetime, set[str]] = defaultdict(set)
+        """The SHA-256 of the notes that digests have taken in, by hour."""
+        self.gone: dict[datetime, tuple[int, bytes]] = {}
+        """What went when records of an hour were last pruned: their number and root."""
+        self.archives: dict[str, ArchiveFile] = {}
+        """Files of archives by the SHA-256 of their content."""
+        self.holding: dict[datetime, set[str]] = defaultdict(set)
+        """The files that hold pruned records of an hour."""
+        self._hours: dict[datetime, State] = {}
+        self._stretches: list[Stretch] = []
+
+    def apply(self, digest: Statement) -> str | None:
+        """Take in the next digest. Return what is wrong with it, None where it fits."""
+        if self.log is None:
+            self.log = digest.sha256
+        wrong = None
+        try:
+            if digest.kind == KEY:
+                key = PublicKey(bytes.fromhex(digest.said["public"]))
+                self.keys[key.id] = key
+            elif digest.kind == ARCHIVED:
+                self._apply_archive(digest)
+            elif digest.kind in STATING and digest.hour is not None:
+                wrong = self._apply_hours(digest, digest.hour)
+            elif digest.kind != ACCEPTED:
+                wrong = f"is of a kind {digest.kind!r} that this version does not know"
+        except (KeyError, ValueError, TypeError, OverflowError, KeyUnusable):
+            return "cannot be read"
+        if digest.until is not None:
+            if self.until is not None and digest.until < self.until:
+                return "takes back which hours are sealed"
+            self.until = digest.until
+        return wrong
+
+    def of(self, hour: datetime) -> State | None:
+        """Return the state of an hour, None where no digest is about it."""
+        state = self._hours.get(hour)
+        if state is not None:
+            return state
+        for stretch in reversed(self._stretches[: bisect_right(self._stretches, hour, key=lambda one: one.start)]):
+            if hour < stretch.end:
+                return State(0, EMPTY, stretch.number)
+        return None
+
+    def filled(self) -> list[datetime]:
+        """Return the hours that must hold records, or were found broken, in order."""
+        return sorted(hour for hour, state in self._hours.items() if state.count or state.broken)
+
+    def gaps(self) -> Iterator[tuple[datetime, datetime]]:
+        """Yield spans before `until` about which there is no digest."""
+        spans = sorted(
+            [(one.start, one.end) for one in self._stretches] + [(hour, hour + HOUR) for hour in self._hours]
+        )
+        reached = spans[0][0] if spans else None
+        for start, end in spans:
+            if reached is not None and start > reached:
+                yield reached, start
+            reached = max(end, reached or end)
+        if self.until is not None and reached is not None and reached < self.until:
+            yield reached, self.until
+
+    def _apply_hours(self, digest: Statement, hour: datetime) -> str | None:
+        said = digest.said
+        self.folded[hour].update(said.get("notes", ()))
+        if not self.folded[hour]:
+            del self.folded[hour]
+        if digest.hours > 1:
+            end = hour + digest.hours * HOUR
+            for known in [one for one in self._hours if hour <= one < end]:
+                state = self._hours.pop(known)
+                if state.count:
+                    self.gone[known] = state.count, state.root
+                    self._holds(known, said)
+            self._stretches = [one for one in self._stretches if not (hour <= one.start and one.end <= end)]
+            self._stretches.append(Stretch(hour, end, digest.number))
+            self._stretches.sort()
+            return None if not said["count"] else "says that several hours hold records"
+        wrong = None
+        if digest.kind == SEALED and (self.until is not None and hour < self.until):
+            wrong = f"seals {write_hour(hour)} once more"
+        broken = bool(said.get("broken")) or (
+            digest.kind != ACCEPTED and (old := self._hours.get(hour)) is not None and old.broken
+        )
+        self._hours[hour] = State(int(said["count"]), bytes.fromhex(said["root"]), digest.number, broken)
+        if digest.kind == PRUNED:
+            self.gone[hour] = int(said["gone"]["count"]), bytes.fromhex(said["gone"]["root"])
+            self._holds(hour, said)
+        elif digest.kind == RESTORED:
+            self.holding.pop(hour, None)
+        return wrong
+
+    def _holds(self, hour: datetime, said: Any) -> None:
+        if file := said.get("archive"):
+            self.holding[hour].add(file)
+
+    def _apply_archive(self, digest: Statement) -> None:
+        said: Any = digest.said
+        hours = {read_hour(text): (int(count), bytes.fromhex(root)) for text, count, root in said["held"]}
+        self.archives[said["content_sha256"]] = ArchiveFile(said["content_sha256"], said["file"], hours, digest.number)

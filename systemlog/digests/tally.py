@@ -1,0 +1,179 @@
+"""Counting and hashing the records of each hour, beside the notes of late ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+
+from systemlog.digests import reading
+from systemlog.digests.canonical import canonical
+from systemlog.digests.merkle import LEAF, Tree
+from systemlog.digests.notes import Key, Note, Notes
+from systemlog.digests.statements import read_hour
+from systemlog.digests.states import State
+from systemlog.records.row import TABLE
+from systemlog.storage import Storage
+from systemlog.storage.conditions import Condition
+
+Pace = Callable[[int], None]
+"""Called with the number of records of each page. It may take its time, or raise."""
+
+
+def no_pace(records: int) -> None:
+    """Go on at once."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """The records of one hour.
+
+    `rest` are those without a note; `whole` has those with a note too that was there when the hour was begun. A record
+    that was noted since is in neither: it belongs to a later digest.
+    """
+
+    hour: datetime
+    rest: Tree
+    whole: Tree
+    notes: list[Note]
+    noted: Tree = field(default_factory=Tree)
+    differing: int = 0
+    """How many records differ from their notes."""
+    stays: Tree | None = None
+    goes: Tree | None = None
+    """Of `whole`, what a condition leaves, and what it selects."""
+
+    @property
+    def records(self) -> int:
+        """How many records the notes have."""
+        return sum(len(note.records) for note in self.notes)
+
+    @property
+    def notes_hold(self) -> bool:
+        """Whether each record of the notes is stored, as it is noted."""
+        return not self.differing and self.noted.count == len({key for note in self.notes for key in note.records})
+
+    def holds(self, state: State | None) -> bool:
+        """Whether the hour is as its state says, apart from late records that are noted."""
+        if state is None or not self.notes_hold:
+            return False
+        return state.is_held_by(self.rest.count, self.rest.root()) or self.repeats(state)
+
+    def repeats(self, state: State) -> bool:
+        """Whether the records of the notes are in the state already: they were forgotten, and stored again."""
+        return state.is_held_by(self.whole.count, self.whole.root())
+
+
+def tally_hours(
+    storage: Storage,
+    since: datetime,
+    until: datetime,
+    notes: Notes,
+    *,
+    pace: Pace = no_pace,
+    table: str = TABLE,
+    condition: Condition | None = None,
+) -> Iterator[Tally]:
+    """Yield the tally of each hour that has records or notes, in order."""
+    hours = _Hours(notes, splits=condition is not None)
+    unique_keys = storage.connection.vendor == "postgresql"
+    tally: Tally | None = None
+    text = ""
+    for page in reading.pages(storage, since, until, table=table, condition=condition):
+        hours.load(read_until=reading.hour_text(page[-1]), current=text)
+        for texts in page:
+            if texts[0][:13] != text:
+                if tally is not None:
+                    yield tally
+                text = texts[0][:13]
+                yield from hours.before(text)
+                tally = hours.begin(text)
+                rest = tally.rest
+            leaf = sha256(LEAF + canonical(texts[:12], unique_keys=unique_keys)).digest()
+            if hours.plain:
+                rest.add(leaf)
+            else:
+                hours.add(texts, leaf)
+        pace(len(page))
+    if tally is not None:
+        yield tally
+    yield from hours.before("~")
+
+
+class _Hours:
+    """The hours of a reading, and which of their notes were there before their first record was read."""
+
+    def __init__(self, notes: Notes, *, splits: bool) -> None:
+        self._notes = notes
+        self._splits = splits
+        notes.load()
+        self._early = {hour: list(notes.of(hour)) for hour in notes.hours()}
+        self._waiting = sorted(self._early)
+        """The hours with notes that were not begun yet."""
+        self._tally: Tally | None = None
+        self._noted: dict[Key, bytes] = {}
+        self._later: set[Key] = set()
+        self.plain = True
+        """Whether the current hour has no notes, and is not split by a condition."""
+
+    def load(self, *, read_until: str, current: str) -> None:
+        """Read new notes, after a page: each record of it whose note is not there yet has none."""
+        if not self._notes.load():
+            return
+        for hour in self._notes.hours():
+            if hour > read_until:  # no record of these hours was read yet
+                self._early[hour] = list(self._notes.of(hour))
+                if hour not in self._waiting:
+                    self._waiting = sorted([*self._waiting, hour])
+        if self._tally is not None:
+            self._find_later(current)
+
+    def before(self, text: str) -> Iterator[Tally]:
+        """Yield the hours before this one that have notes and no record."""
+        while self._waiting and self._waiting[0] < text:
+            yield self.begin(self._waiting[0])
+
+    def begin(self, text: str) -> Tally:
+        """Begin an hour."""
+        if self._waiting and self._waiting[0] == text:
+            self._waiting.pop(0)
+        known = self._early.get(text, [])
+        rest = Tree()
+        self._tally = tally = Tally(read_hour(text), rest, Tree() if known else rest, known)
+        if self._splits:
+            tally.stays, tally.goes = Tree(), Tree()
+        self._noted = {key: leaf for note in known for key, leaf in note.records.items()}
+        self._find_later(text)
+        return tally
+
+    def add(self, texts: reading.Texts, leaf: bytes) -> None:
+        """Add a record to an hour that is not plain."""
+        tally = self._tally
+        assert tally is not None  # noqa: S101  (begun before)
+        key = texts[0], texts[1]
+        noted = self._noted.get(key)
+        if noted is None and key in self._later:
+            if self._splits:
+                tally.differing += 1  # it would be removed or left without being accounted for
+            return
+        if noted is None:
+            tally.rest.add(leaf)
+        else:
+            tally.noted.add(leaf)
+            tally.differing += noted != leaf
+        if tally.whole is not tally.rest:
+            tally.whole.add(leaf)
+        if tally.stays is not None and tally.goes is not None:
+            (tally.goes if texts[12] else tally.stays).add(leaf)
+
+    def _find_later(self, text: str) -> None:
+        known = {note.row for note in self._early.get(text, ())}
+        self._later = {key for note in self._notes.of(text) if note.row not in known for key in note.records}
+        self.plain = not (self._splits or self._noted or self._later)
+
+
+def empty_tally(hour: datetime) -> Tally:
+    """Return the tally of an hour without records."""
+    rest = Tree()
+    return Tally(hour, rest, rest, [])

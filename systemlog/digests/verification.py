@@ -1,0 +1,191 @@
+"""Verification: the chain of digests first, then the records of each sealed hour against it. Nothing is changed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import zip_longest
+from pathlib import Path
+
+from systemlog.digests.agreement import follow
+from systemlog.digests.archives import verify_archives
+from systemlog.digests.chain import Chain
+from systemlog.digests.keys import PublicKey
+from systemlog.digests.notes import Notes
+from systemlog.digests.outside import Outside
+from systemlog.digests.statements import HOUR, NotAStatement, Statement, read, write_hour
+from systemlog.digests.states import State, States
+from systemlog.digests.tally import Pace, Tally, empty_tally, no_pace, tally_hours
+from systemlog.storage import Storage
+from systemlog.storage.calendar import BEGINNING
+
+Tell = Callable[[datetime | None, str], None]
+"""Called with an hour, or None for the log as a whole, and what is wrong there."""
+
+OUTSIDE_TIME = "a record before the year 1 or after 9999"
+
+
+@dataclass(slots=True)
+class Result:
+    """What was verified, and what is wrong."""
+
+    digests: int = 0
+    hours: int = 0
+    records: int = 0
+    until: datetime | None = None
+    wrong: dict[datetime | None, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything is as it was sealed."""
+        return not self.wrong
+
+    def tell(self, hour: datetime | None, what: str) -> None:
+        """Note what is wrong in an hour."""
+        if what not in self.wrong[hour]:
+            self.wrong[hour].append(what)
+
+
+def verify(
+    storage: Storage,
+    outside: Outside,
+    key: PublicKey,
+    *,
+    hour: datetime | None = None,
+    archives: tuple[Path, ...] = (),
+    pace: Pace = no_pace,
+) -> Result:
+    """Verify the log, or one hour of it, with the public key alone."""
+    result = Result()
+    chain = Chain(storage, outside)
+    states = verify_chain(chain, key, result)
+    result.until = states.until
+    if states.until is not None:
+        since, until = (hour, hour + HOUR) if hour else (BEGINNING, states.until)
+        if hour and hour >= states.until:
+            result.tell(hour, "is not sealed yet")
+        else:
+            verify_hours(storage, states, since, until, result, pace)
+            if archives:
+                verify_archives(archives, states, result.tell, hour)
+    return result
+
+
+def verify_chain(chain: Chain, key: PublicKey, result: Result) -> States:
+    """Verify the digests in the table and outside, and return the states by them.
+
+    Where the two differ, the copy outside counts. The last digest must be signed by `key`: it names the one before it,
+    and so vouches for the whole chain, whichever keys have signed the rest.
+    """
+    states, before = States(), None
+    for line, differs in _lines(chain):
+        try:
+            digest = read(line)
+        except NotAStatement as error:
+            result.tell(states.until, str(error))
+            continue
+        wrong = follow(digest, before, states)
+        if wrong or differs:
+            for about in _hours_of(digest):
+                result.tell(about, f"digest {digest.number} {wrong or differs}")
+        before = digest
+        result.digests += 1
+    if before is not None and before.key != key.id:
+        wrong_key = f"the digests are signed by another key, {before.key}, and not by {key.id}"
+        for about in [*states.filled(), None]:
+            result.tell(about, wrong_key)
+    for since, until in states.gaps():
+        result.tell(since, f"no digest is about the hours from here to {write_hour(until)}")
+    return states
+
+
+def verify_hours(
+    storage: Storage, states: States, since: datetime, until: datetime, result: Result, pace: Pace = no_pace
+) -> None:
+    """Compare the records with the states."""
+    expected = [hour for hour in states.filled() if since <= hour < until]
+    place = 0
+    notes = Notes(storage, states, since, until)
+    for tally in tally_hours(storage, since, until, notes, pace=pace):
+        while place < len(expected) and expected[place] < tally.hour:
+            _compare(storage, states, empty_tally(expected[place]), result)
+            place += 1
+        if place < len(expected) and expected[place] == tally.hour:
+            place += 1
+        _compare(storage, states, tally, result)
+    for hour in expected[place:]:
+        _compare(storage, states, empty_tally(hour), result)
+    for hour, what in notes.invalid:
+        result.tell(hour, f"there is {what}")
+    if since == BEGINNING and _outside_time(storage):
+        result.tell(None, f"there is {OUTSIDE_TIME}")
+
+
+def _compare(storage: Storage, states: States, tally: Tally, result: Result) -> None:
+    state = states.of(tally.hour)
+    result.hours += 1
+    result.records += tally.rest.count + tally.noted.count
+    if state is not None and state.broken:
+        result.tell(tally.hour, "was not as it was sealed when records were pruned from it")
+    if not tally.holds(state):
+        result.tell(tally.hour, describe(tally, state))
+
+
+def describe(tally: Tally, state: State | None) -> str:
+    """Say in words how an hour differs from its state."""
+    if state is None:
+        return "no digest is about this hour"
+    if not tally.notes_hold:
+        return f"of {tally.records} records that were noted as late, {tally.noted.count} are there as they were noted"
+    count = tally.rest.count
+    if count != state.count:
+        return f"has {count} records in place of {state.count}"
+    return f"its {count} records are not those that were sealed"
+
+
+def _lines(chain: Chain) -> Iterator[tuple[str, str | None]]:
+    """Yield the lines of the chain, with what is wrong where table and copy differ."""
+    outside = chain.outside.lines() if chain.outside.exists() else iter(())
+    for copied, stored in zip_longest(outside, _by_place(chain)):
+        if copied is None:
+            yield str(stored), None
+        elif stored is None:
+            yield copied, "is missing in the database"
+        elif copied != stored:
+            yield copied, f"is another one in the database than in {chain.outside.file}"
+        else:
+            yield copied, None
+
+
+def _by_place(chain: Chain) -> Iterator[str | None]:
+    """Yield the lines of the table by their numbers from 1, None for a number that is missing."""
+    place = 1
+    for number, line in chain.numbered_lines():
+        while place < number:
+            yield None
+            place += 1
+        yield line
+        place += 1
+
+
+def _hours_of(digest: Statement) -> list[datetime | None]:
+    if digest.hour is None:
+        return [None]
+    if digest.hours == 1:
+        return [digest.hour]
+    end = digest.hour + digest.hours * HOUR
+    return [digest.hour, end - HOUR]
+
+
+def _outside_time(storage: Storage) -> bool:
+    with storage.connection.cursor() as cursor:
+        if storage.connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT EXISTS (SELECT 1 FROM system_logs WHERE timestamp < '0001-01-01+00')"
+                " OR EXISTS (SELECT 1 FROM system_logs WHERE timestamp >= '10000-01-01+00')"
+            )
+        else:
+            cursor.execute("SELECT EXISTS (SELECT 1 FROM system_logs WHERE timestamp < '0001-01-01 00:00:00')")
+        return bool(cursor.fetchone()[0])

@@ -1,0 +1,72 @@
+"""What watches records being stored and removed: `systemlog.digests`, which accounts for both in signed statements.
+
+The storages call the witness; it is registered when the app starts, because it stands on the storages.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from systemlog.storage.calendar import Span
+from systemlog.storage.conditions import Condition
+
+Keys = Callable[[Callable[[datetime], bool]], Sequence[tuple[datetime, uuid.UUID | None]]]
+"""Returns the keys of the records whose time the given function accepts."""
+
+
+class Removal:
+    """Watches one run of retention. This one does nothing."""
+
+    watches = False
+
+    def read(self, table: str, span: Span, condition: Condition) -> None:
+        """Read the records of a span, those that are about to be removed by the condition among them."""
+
+    def sign(self) -> None:
+        """Account for what was read, in the transaction that removes it."""
+
+    def drop(self, span: Span) -> None:
+        """Account for a span all of whose records are removed, in the transaction that removes them."""
+
+    def archiving(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """Pass on the blocks of lines that an archive gets."""
+        return blocks
+
+    def finish(self) -> None:
+        """Account for what was archived and not removed, outside a transaction."""
+
+    def archived(self, file: str, content_sha256: str) -> None:
+        """Account for a file of an archive that holds those blocks."""
+
+
+class Witness:
+    """Watches records being stored and removed. This one does nothing."""
+
+    def noting(
+        self, connection: BaseDatabaseWrapper, hours: Callable[[], Iterable[datetime]], keys: Keys
+    ) -> AbstractContextManager[object]:
+        """Return a context manager for a block that stores records of these hours."""
+        return nullcontext()
+
+    def removing(self, connection: BaseDatabaseWrapper, waiting: Callable[[], None]) -> AbstractContextManager[Removal]:
+        """Return a context manager for a run of retention."""
+        return nullcontext(Removal())
+
+
+_witness = Witness()
+
+
+def register(witness: Witness) -> None:
+    """Have this one watch."""
+    global _witness  # noqa: PLW0603  (one for each process)
+    _witness = witness
+
+
+def get_witness() -> Witness:
+    """Return the one that watches."""
+    return _witness
