@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.db import connections, transaction
+from django.test import Client
+from django.urls import reverse
 
 from systemlog import probes
 from systemlog.conf import conf
@@ -186,6 +188,18 @@ def test_probe_and_metrics_tell_what_is_sealed_and_verified(sealed_log: Path) ->
     assert values()["systemlog_digests_verification_held"] == 0
     with pytest.raises(LogAltered):
         probes.digests()
+
+
+def test_the_operations_page_tells_it_too(sealed_log: Path, admin_client: Client) -> None:
+    fill(3)
+    seal(datetime.now(UTC))
+    assert verify() == []
+    page = admin_client.get(reverse("admin:systemlog_systemlog_operations")).content.decode()
+    assert "Each hour is sealed in time. The last verification held." in page
+    attack(f"DELETE FROM {TABLE} WHERE message = 'm1'")
+    assert verify()
+    page = admin_client.get(reverse("admin:systemlog_systemlog_operations")).content.decode()
+    assert "not as they were sealed" in page
 
 
 def test_without_a_key_the_probe_says_nothing(db: None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from systemlog.console.operations import (
     alerts_part,
     audit_part,
+    digests_part,
     health_part,
     journal_part,
     partitions_part,
@@ -18,6 +19,7 @@ for _part in (
     journal_part.PART,
     partitions_part.PART,
     partitions_part.PRUNING,
+    digests_part.PART,
     problems_part.PART,
     audit_part.PART,
 ):
