@@ -6,8 +6,9 @@ parameters of the API and reads its pages with `systemlog.search`, newest first 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,13 +24,14 @@ from django.utils.text import capfirst
 
 from systemlog.console import contexts, filter_links
 from systemlog.console.frames import read_traceback
-from systemlog.console.neighbours import MAX_NEIGHBOURS, read_neighbours
 from systemlog.console.pages import ConsolePages
 from systemlog.console.tree import as_tree
 from systemlog.models import VIEW_PERMISSION, SystemLog
 from systemlog.problems import InvalidParameters
+from systemlog.records.fields import ALL_FIELDS
 from systemlog.records.ids import parse_id
 from systemlog.search.catch_up import catch_up
+from systemlog.search.neighbors import find_neighbors
 from systemlog.search.one_record import find_record
 from systemlog.search.pages import find_page
 from systemlog.search.paging import Paging
@@ -49,6 +51,9 @@ AROUND = timedelta(minutes=1)
 
 AROUND_RECORDS = 10
 """The page of a record shows this many before and after it."""
+
+MAX_NEIGHBORS = 100
+NEIGHBOR_FIELDS = ("id", "timestamp", "level", "category", "message")
 
 
 @admin.register(SystemLog)
@@ -139,7 +144,7 @@ class SystemLogAdmin(ConsolePages, admin.ModelAdmin):  # type: ignore[type-arg] 
             "frames": read_traceback(trace) if isinstance(trace, str) else [],
             "tree": as_tree(record.context, here) if record.context and isinstance(record.context, dict | list) else "",
             "whole_json": contexts.as_json(represent(record)),
-            "neighbours": self._neighbours(request, record),
+            **self._surroundings(request, record),
             "texts": contexts.texts(record.context),
             "json": contexts.as_json(record.context),
             "back": f"{here}?{request.GET.get('_changelist_filters', '')}",
@@ -147,16 +152,18 @@ class SystemLogAdmin(ConsolePages, admin.ModelAdmin):  # type: ignore[type-arg] 
         }
         return self.render(request, self.record_template, context)
 
-    def _neighbours(self, request: HttpRequest, record: SystemLog) -> list[SystemLog]:
-        """Return the records around one, newest first, and it among them, if `around` asks for a number of them."""
+    def _surroundings(self, request: HttpRequest, record: SystemLog) -> dict[str, Any]:
+        """Return a record and those of its source around it, as many as `around` asks for."""
         try:
-            number = min(int(request.GET.get("around", "")), MAX_NEIGHBOURS)
+            number = min(int(request.GET.get("around", "")), MAX_NEIGHBORS)
         except ValueError:
-            return []
+            number = 0
         if number < 1:
-            return []
-        after, before = read_neighbours(record, number, BEGINNINGS)
-        return [*after, record, *before]
+            return {}
+        found = find_neighbors(record, before=number, after=number, same_source=True)
+        rows = [_neighbor(row) for row in (*found.newer, *found.older)]
+        rows.insert(len(found.newer), {name: getattr(record, name) for name in NEIGHBOR_FIELDS})
+        return {"neighbors": rows, "neighbors_complete": found.complete}
 
     def _find(self, parameters: QueryDict) -> dict[str, Any]:
         """Return the page and the links around it, for the template. Raises `InvalidParameters`."""
@@ -183,6 +190,11 @@ class SystemLogAdmin(ConsolePages, admin.ModelAdmin):  # type: ignore[type-arg] 
             "go_on": None if page.complete else newer if paging.backwards else older,
             "newest": filter_links.link(parameters, cursor=None) if cursor else None,
         }
+
+
+def _neighbor(row: Sequence[str]) -> dict[str, Any]:
+    fields = dict(zip(ALL_FIELDS, row, strict=True))
+    return {name: fields[name] for name in NEIGHBOR_FIELDS} | {"timestamp": datetime.fromisoformat(fields["timestamp"])}
 
 
 def _read_paging(parameters: QueryDict) -> Paging:

@@ -6,6 +6,7 @@ This is a mixin of the admin class of the log, with what all of its pages share:
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
@@ -59,12 +60,13 @@ class ConsolePages(Base):
 
     def story_view(self, request: HttpRequest) -> HttpResponse:
         """Show all records of a correlation id or a trace, oldest first, as a timeline."""
-        self.check_access(request)
+        self.check_access(request, methods=("GET", "HEAD", "POST"))
         status = 200
         found: dict[str, Any] = {"title": OPEN_STORY, "page_name": "story"}
         try:
-            if "text" in request.GET:
-                return self._open_pasted(request)
+            # The whole body of a problem may be too long for a URL, so the form posts it.
+            if (text := (request.POST or request.GET).get("text")) is not None:
+                return self._open_pasted(request, text)
             if asked := read_asked(request.GET):
                 land_waiting_changes()
                 found = {**found, "title": f"{NAMES[asked.by]} {asked.value}", "asked": asked}
@@ -92,9 +94,9 @@ class ConsolePages(Base):
         """Return the URL of a page of the log on this admin site."""
         return reverse(f"admin:systemlog_systemlog_{page}", args=args, current_app=self.admin_site.name)
 
-    def check_access(self, request: HttpRequest) -> None:
+    def check_access(self, request: HttpRequest, *, methods: Sequence[str] = ("GET", "HEAD")) -> None:
         """Raise `PermissionDenied` unless the user may read the log, and only reads."""
-        if not request.user.has_perm(VIEW_PERMISSION) or request.method not in ("GET", "HEAD"):
+        if not request.user.has_perm(VIEW_PERMISSION) or request.method not in methods:
             raise PermissionDenied
 
     def render(self, request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
@@ -129,8 +131,7 @@ class ConsolePages(Base):
     def _story_url(self, request: HttpRequest, story: Story) -> str:
         return f"{self.url_of(request, 'story')}?{story.query}{FIRST_ERROR}"
 
-    def _open_pasted(self, request: HttpRequest) -> HttpResponse:
-        text = request.GET["text"]
+    def _open_pasted(self, request: HttpRequest, text: str) -> HttpResponse:
         story = find_story(text)
         if story is not None:
             return HttpResponseRedirect(self._story_url(request, story))

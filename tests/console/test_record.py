@@ -138,3 +138,37 @@ def test_a_context_nested_beyond_all_measure_breaks_nothing() -> None:
         context = {"a": context}
     assert as_json(context) == "This context is nested too deep to be shown."
     assert [text.text for text in texts(context)] == ["x\ny"]
+
+
+def test_the_records_around_it_are_of_the_same_source(client: Client) -> None:
+    times = [{"timestamp": NOW - timedelta(seconds=number), "source": "web"} for number in range(6)]
+    rows = store(*({"message": f"m{number}", **time} for number, time in enumerate(times)))
+    store({"message": "elsewhere", "source": "other", "timestamp": NOW - timedelta(seconds=2.5)})
+    page = page_of(client.get(f"{LIST}{rows[2].id}/change/?around=2"))
+    assert [re.search(r"m\d", row)[0] for row in page.rows[1:]] == ["m0", "m1", "m2", "m3", "m4"]  # type: ignore[index]
+    assert "elsewhere" not in page.text
+    for number in ("x", "-1", "0", "1e9", ""):
+        assert "Surrounding records of" not in page_of(client.get(f"{LIST}{rows[2].id}/change/?around={number}")).text
+
+
+def test_the_exception_shows_its_frames(client: Client) -> None:
+    (row,) = store({"level": "ERROR", "context": {"exception": TRACEBACK}})
+    page = page_of(show(client, row.id))
+    frames = [attributes for tag, attributes in page.elements if "data-own" in attributes]
+    assert [attributes["data-own"] for attributes in frames] == ["yes"]
+
+
+def test_values_lead_to_records_with_and_without_them(client: Client) -> None:
+    row, _ = store({"message": "one", "context": {"order": {"id": 7}}}, {"message": "two", "level": "ERROR"})
+    page = page_of(show(client, row.id))
+    links = {urlsplit(href).query for _, href in page.links}
+    assert {"context.order.id=7", "context.order.id%21=7", "level=INFO", "level%21=INFO"} <= links
+    assert messages_of(client.get(f"{LIST}?context.order.id=7")) == ["one"]
+    assert messages_of(client.get(f"{LIST}?level%21=INFO")) == ["two"]
+
+
+def test_a_context_of_many_keys_is_shown_in_part(client: Client) -> None:
+    (row,) = store({"context": {"big": {f"key{number}": number for number in range(3000)}}})
+    text = page_of(show(client, row.id)).text
+    assert "… 2501 more" in text
+    assert '"key2999": 2999' in text

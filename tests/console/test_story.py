@@ -172,6 +172,7 @@ def test_what_is_pasted_into_the_search_opens_its_story(client: Client, text: st
     store(at(0, "one"))
     for url in (f"{LIST}?{urlencode({'query': text})}", f"{STORY}?{urlencode({'text': text})}"):
         assert client.get(url)["Location"] == f"{STORY}?correlation_id={REQUEST}#first-error"
+    assert client.post(STORY, {"text": text})["Location"] == f"{STORY}?correlation_id={REQUEST}#first-error"
     answer = client.get(f"{STORY}link/?{urlencode({'text': text})}").json()
     assert (answer["records"], answer["certain"]) == (1, True)
 
