@@ -102,7 +102,7 @@ class Counter:
         rule = self._rule
         start = max(lower, upper - self.slices.length_us - (AHEAD_US if first else 0))
         number = self._threshold(start, upper)
-        rows = PAGE_ROWS + number
+        rows = max(PAGE_ROWS, 2 * number)
         began = time.monotonic()
         times = self._statement.read(start, upper, rows)
         self.slices.learn(time.monotonic() - began)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connections
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, Func, QuerySet
 
 from systemlog.alerts.rules import Rule
 from systemlog.alerts.spans import from_us, to_us
@@ -37,13 +37,28 @@ def matching(rule: Rule) -> QuerySet[SystemLog]:
     return records
 
 
+class Microseconds(Func):
+    """An instant in microseconds since 1970 on PostgreSQL, whose driver would take ten times as long for a datetime."""
+
+    output_field = BigIntegerField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """Compute it in the database."""
+        template = "(extract(epoch FROM %(expressions)s) * 1000000)::bigint"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """Leave the instant as it is."""
+        return self.as_sql(compiler, connection, template="%(expressions)s", **context)
+
+
 class Statement:
     """A rule's statement: the times of the records from `lower` on and before `upper`, the newest (or oldest) first."""
 
     def __init__(self, rule: Rule, *, newest_first: bool = True) -> None:
         order = "-timestamp" if newest_first else "timestamp"
         records = matching(rule).filter(timestamp__gte=_LOWER, timestamp__lt=_UPPER)
-        query = records.order_by(order).values_list("timestamp")[:_LIMIT].query
+        query = records.order_by(order).values_list(Microseconds("timestamp"))[:_LIMIT].query
         self._alias = records.db
         sql, parameters = query.get_compiler(records.db).as_sql()
         self._sql = sql.replace(str(_LIMIT), "%s")
@@ -63,4 +78,4 @@ class Statement:
             rows = cursor.fetchall()
         if connection.vendor == "sqlite":  # which stores no time zone
             return [to_us(row[0].replace(tzinfo=connection.timezone)) for row in rows]
-        return [to_us(row[0]) for row in rows]
+        return [row[0] for row in rows]
