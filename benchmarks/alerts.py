@@ -1,9 +1,9 @@
 """A hundred rules over N records: `python -m benchmarks.alerts --rows 1000000 [--pg-bin DIR]`.
 
 Loads ten days of records, and evaluates 100 rules again and again: at rest, then in a storm of 200,000 errors in
-the last hour. It tells the time and the processor time of an evaluation and its slowest statement, and what the same look-back
-costs where each rule counts every window of it in one statement, as a query without a cap does. At last it lands
-records with and without an evaluator beside it, in turns.
+the last hour. It tells the time and the processor time of an evaluation and its slowest statement, and what the same
+look-back costs where a rule counts every window of it in one statement, as a query without a cap does. At last it
+lands records with and without an evaluator beside it, in turns.
 Runs on a PostgreSQL that it starts itself (`--pg-bin`: directory of the binaries, by default those of the wheel), or on
 an empty database in DATABASE_URL. At 10 million rows it needs about 8 GB of disk.
 """
