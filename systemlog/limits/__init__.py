@@ -1,4 +1,4 @@
-"""How often someone may ask: rate limits that are exact over all processes, told by the headers of every answer."""
+"""Rate limits that are exact over all processes. The headers of every response state them."""
 
 from systemlog.limits.decorator import limited
 from systemlog.limits.middleware import LimitMiddleware

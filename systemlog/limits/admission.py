@@ -1,6 +1,6 @@
-"""Whether a request is let in: what the middleware, the throttle and the decorator have in common.
+"""Admission of requests, as the middleware, the throttle class and the decorator share it.
 
-Each notes on the request what it counted; the middleware writes the headers from that when the answer is there.
+Each of the three stores on the request what it counted. The middleware writes the headers of the response from that.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from systemlog.limits.refusals import refusals
 from systemlog.problems.types import TooManyRequests, Unavailable
 
 COUNTS = "_systemlog_limits"
-"""The attribute of a request that has its counts."""
+"""Attribute of a request that holds its counts."""
 
 
 def limit_exceeded(count: Count) -> TooManyRequests:
-    """The refusal of a request that is over a limit."""
+    """Return the refusal of a request that is over a limit."""
     members: dict[str, Any] = {"violated-policies": [count.policy.name]}
     problem = TooManyRequests(headers={"Retry-After": str(count.wait_s), "Cache-Control": "no-store"}, **members)
     problem.is_recorded = True
@@ -31,14 +31,14 @@ def limit_exceeded(count: Count) -> TooManyRequests:
 
 
 def limits_unavailable() -> Unavailable:
-    """The refusal of a request while nobody can say whether it is over a limit, where `LIMITS_FAIL` is `closed`."""
+    """Return the refusal of a request while the store does not answer and `LIMITS_FAIL` is `closed`."""
     problem = Unavailable(headers={"Retry-After": str(PAUSE_S), "Cache-Control": "no-store"})
     problem.is_recorded = True
     return problem
 
 
 def counts_of(request: HttpRequest) -> list[Count]:
-    """What was counted of the request so far."""
+    """Return what was counted of the request so far."""
     found: list[Count] | None = request.__dict__.get(COUNTS)
     if found is None:
         found = request.__dict__[COUNTS] = []
@@ -46,9 +46,9 @@ def counts_of(request: HttpRequest) -> list[Count]:
 
 
 def admit(request: HttpRequest, those: Iterable[Policy], counts: list[Count]) -> None:
-    """Count the request by each of those policies that applies to it, until one refuses it.
+    """Count the request by each of the policies that applies to it, until one refuses it.
 
-    Raises `TooManyRequests`; `Unavailable` where the store is dead and the settings say so.
+    Raises `TooManyRequests`, or `Unavailable` where the store is dead and `LIMITS_FAIL` is `closed`.
     """
     for policy in those:
         if policy.applies is not None and not policy.applies(request):
@@ -70,9 +70,9 @@ def admit(request: HttpRequest, those: Iterable[Policy], counts: list[Count]) ->
 
 
 def admit_user(request: HttpRequest) -> None:
-    """Count a request whose user is known by every policy that is not by address. Raises as `admit` does.
+    """Count a request, whose user is known, by every policy that is not by address. Raises the same as `admit`.
 
-    For views that authenticate by themselves; those of REST framework have `LimitThrottle`.
+    It is for views that authenticate by themselves. Views of REST framework have `LimitThrottle`.
     """
     others = policies().others
     if others:

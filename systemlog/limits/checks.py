@@ -1,4 +1,4 @@
-"""System checks of the rate limits: policies that cannot be used, and what keeps one from having any effect."""
+"""System checks of the rate limits."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from systemlog.limits.policies import mistakes, policies
 
 MIDDLEWARE = ("systemlog.limits.LimitMiddleware", "systemlog.limits.middleware.LimitMiddleware")
 ABOVE = ("systemlog.problems.ProblemMiddleware", "health.middleware.HealthMiddleware")
-"""What makes the refusals readable, and what answers the probes, which are never limited."""
+"""Middlewares that must come before: one formats refusals, the other answers probes, which are never limited."""
 
 BELOW = (
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 )
-"""What asks a database for whoever is asking, and belongs below the limits."""
+"""Middlewares that must come after, because they look users up in a database."""
 
 TABLE = "system_log_limit"
 
@@ -37,7 +37,7 @@ def check_policies(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
     """systemlog.E080: every entry of `LIMITS` is a policy, with a name of its own."""
     given = conf().LIMITS
     if not isinstance(given, list):
-        return []  # its type is wrong, which the check of all settings says
+        return []  # the check of all settings reports the wrong type
     return [
         Error(
             f"{NAME}['LIMITS'][{place}] {wrong}.",
@@ -50,7 +50,7 @@ def check_policies(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
 
 @register(Tags.compatibility)
 def check_store(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.E081: the store of the limits can be had."""
+    """systemlog.E081: the store of the limits can be created."""
     if not conf().LIMITS:
         return []
     store = conf().LIMITS_STORE
@@ -77,7 +77,7 @@ def check_store(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> li
 def check_table(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: object
 ) -> list[CheckMessage]:
-    """systemlog.E082: the database store has its table; asked of the database."""
+    """systemlog.E082: the database has the table of the database store."""
     alias = conf().DATABASE
     if not conf().LIMITS or conf().LIMITS_STORE != "database" or alias not in (databases or ()):
         return []
@@ -96,13 +96,13 @@ def check_table(
 
 @register(Tags.compatibility)
 def check_installation(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.W080: the middleware is there; W081: in its place; W082: policies by user have their throttle class."""
+    """systemlog.W080: the middleware is installed; W081: at its place; W082: so is the throttle class."""
     return list(_what_is_missing())
 
 
 @register(Tags.security)
 def check_proxies(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.E083: `TRUSTED_PROXIES` has addresses and networks; W083: and does not trust everybody."""
+    """systemlog.E083: `TRUSTED_PROXIES` has only addresses and networks; W083: it does not contain `*`."""
     messages: list[CheckMessage] = []
     for proxy in conf().TRUSTED_PROXIES:
         if proxy == ANY:

@@ -1,7 +1,7 @@
-"""Where a request came from: the address by which it is limited.
+"""The address of the client, by which a request is limited.
 
-Behind proxies that is the rightmost address of `X-Forwarded-For` that is no trusted proxy: what stands left of it was
-written by the client, who may write anything.
+Behind proxies it is the rightmost address of `X-Forwarded-For` that is no trusted proxy. The client itself may have
+written everything to the left of that address.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from systemlog.conf import conf
 from systemlog.correlation.trusted_proxies import is_trusted
 
 ANY = "*"
-"""In a list of proxies: whoever connects is one."""
+"""In a list of proxies: every peer is a proxy."""
 
 IPV6_CLIENT_BITS = 64
 """A client of IPv6 usually has all addresses of such a network."""
 
 MAX_FORWARDED_CHARACTERS = 512
-"""So much of the header is looked at, from its end."""
+"""Number of characters of the header that are read, from its end."""
 
 
 def limited_address(request: HttpRequest) -> str | None:
-    """The address that the request is counted by; an IPv6 client's network. None where there is none to know."""
+    """Return the address that the request is counted by, of an IPv6 client its network; None if it is unknown."""
     meta = request.META
     return _limited(
         meta.get("REMOTE_ADDR") or "",
@@ -36,7 +36,7 @@ def limited_address(request: HttpRequest) -> str | None:
 
 
 def client_address(peer: str, forwarded: str, proxies: Sequence[str]) -> str:
-    """The address of the client, given that of the peer and the header; empty where there is none to know."""
+    """Return the client's address, given the peer's address and the header; an empty text if it is unknown."""
     if len(forwarded) > MAX_FORWARDED_CHARACTERS:
         forwarded = forwarded[-MAX_FORWARDED_CHARACTERS:].partition(",")[2]  # the first hop may be cut
     believed = normal_address(peer) or ""
@@ -47,7 +47,7 @@ def client_address(peer: str, forwarded: str, proxies: Sequence[str]) -> str:
             break
         address = normal_address(hop)
         if address is None:
-            break  # the proxy does not know either
+            break  # the proxy does not know the address of its client
         believed = peer = address
         if ANY in proxies:
             break
@@ -55,7 +55,7 @@ def client_address(peer: str, forwarded: str, proxies: Sequence[str]) -> str:
 
 
 def normal_address(text: str) -> str | None:
-    """The address without brackets, port and zone, an IPv4 address always in its own form; None where it is none."""
+    """Return the address without brackets, port and zone, and IPv4 addresses in IPv4 form; None if it is no address."""
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -1,4 +1,4 @@
-"""`@limited("export", "5/1m", by="user")`: a limit of one Django view, sync or async."""
+"""The decorator `@limited("export", "5/1m", by="user")`, which limits one Django view, sync or async."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from systemlog.problems import ProblemException
 View = Callable[..., Any]
 
 NAMESPACE = "view:"
-"""A policy of a view and one of the settings may have the same name, and still count apart."""
+"""Prefix of keys, so that policies of a view and of the settings with the same name count apart."""
 
 
 def limited(
     name: str, rate: str, *, by: str | Who = "ip", burst: int | None = None, methods: tuple[str, ...] = ()
 ) -> Callable[[View], View]:
-    """Limit a view to `rate` (`5/1m`) for each address, user, or whatever the function `by` gives for a request.
+    """Limit a view to `rate` (`5/1m`) for each address, each user, or each value that the function `by` returns.
 
-    Requests for which that is None are not limited: with `user` those of nobody. Raises `PolicyMistake`.
+    A request for which that value is None is not limited; with `user`, an anonymous one. Raises `PolicyMistake`.
     """
     quota, window_s = parse_rate(rate)
     given = {"name": name, "by": by, "quota": quota, "window": window_s, "burst": burst, "methods": methods}
-    make_policy({**given, "by": by if by in (ADDRESS, USER) else str})  # a mistake is told where it stands
+    make_policy({**given, "by": by if by in (ADDRESS, USER) else str})  # so that a mistake is raised at the decorator
 
     @functools.cache
     def policy() -> Policy:
-        # When it is first asked for: the function of a dotted path may not be there yet.
+        # Made by the first request, because the function of a dotted path cannot be imported earlier.
         return make_policy(given, namespace=NAMESPACE)
 
     def decorate(view: View) -> View:
@@ -47,14 +47,14 @@ def limited(
                     request.user = await request.auser()
                 outer, counts = COUNTS in request.__dict__, counts_of(request)
                 try:
-                    # In a thread: the store may wait for another host, and the function may ask a database.
+                    # In a thread, because the store may wait for another host, and the function for a database.
                     await sync_to_async(admit, thread_sensitive=False)(request, (policy(),), counts)
                 except ProblemException as exc:
                     refuse = sync_to_async(refusal) if may_block(request) else None
                     response = await refuse(request, exc) if refuse else refusal(request, exc)
                 else:
                     response = await view(request, *args, **kwargs)
-                return _told(response, counts, outer)
+                return _with_headers(response, counts, outer)
 
             return limited_async
 
@@ -67,15 +67,15 @@ def limited(
                 response = refusal(request, exc)
             else:
                 response = view(request, *args, **kwargs)
-            return _told(response, counts, outer)
+            return _with_headers(response, counts, outer)
 
         return limited_sync
 
     return decorate
 
 
-def _told(response: HttpResponseBase, counts: list[Count], outer: bool) -> HttpResponseBase:
-    """The response with the headers, unless the middleware will write them."""
+def _with_headers(response: HttpResponseBase, counts: list[Count], outer: bool) -> HttpResponseBase:
+    """Write the headers into the response, unless the middleware will write them, and return it."""
     if counts and not outer:
         write_headers(response, counts)
     return response

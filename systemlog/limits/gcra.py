@@ -1,7 +1,7 @@
 """The generic cell rate algorithm (GCRA): a rate limit that needs one number for each key.
 
-That number is the theoretical arrival time (TAT): when a key that asked evenly would be due next. A TAT in the past
-says nothing, so an absent key and an expired one are the same. Times are integers in nanoseconds, of any one clock.
+That number is the theoretical arrival time (TAT): when the next request would come if requests came evenly. A TAT in
+the past has no effect, so an absent key and an expired one are the same. Times are integers in nanoseconds.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ SECOND_NS = 10**9
 
 
 class Rate(NamedTuple):
-    """How often a key may ask: `burst` times at once, then once each interval."""
+    """How many requests a key has: `burst` at once, then one each interval."""
 
     interval_ns: int
     tolerance_ns: int
-    """The interval, `burst` times: how far the TAT may be in the future."""
+    """The longest time that the TAT may be in the future: `burst` intervals."""
 
 
 def make_rate(quota: int, window_ns: int, burst: int) -> Rate:
-    """The rate of `quota` requests in a window. The interval is rounded up: never more than the quota is let in."""
+    """Return the rate of `quota` requests in a window. The interval is rounded up, so that no more are admitted."""
     interval_ns = -(-window_ns // quota)
     return Rate(interval_ns, interval_ns * burst)
 
 
 def advance(tat: int, now: int, rate: Rate) -> tuple[int, int]:
-    """The TAT after a request, and what `remaining` and `wait_ns` read: the spare time.
+    """Return the TAT after a request, and the spare time, of which `remaining` and `wait_ns` make numbers for clients.
 
-    Negative spare time means that the request is refused, and the TAT stays as it was. A TAT that is further in the
-    future than any admitted request could have put it is of another clock (a reboot, say): it counts as the furthest
-    possible one.
+    Negative spare time means that the request is refused; the TAT is then unchanged. A TAT that is further in the
+    future than an admitted request can set it comes from another clock (before a reboot, for example). It is treated as
+    the latest possible one.
     """
     interval_ns, tolerance_ns = rate
     latest = now + tolerance_ns
@@ -40,15 +40,15 @@ def advance(tat: int, now: int, rate: Rate) -> tuple[int, int]:
 
 
 def remaining(spare_ns: int, rate: Rate) -> int:
-    """How many requests would be admitted at once, after this one."""
+    """Return how many more requests would be admitted at once."""
     return spare_ns // rate.interval_ns if spare_ns >= 0 else 0
 
 
 def wait_ns(spare_ns: int, rate: Rate) -> int:
-    """The time after which there is one more than `remaining`; after a refusal, when the next request is admitted."""
+    """Return the time until one more than `remaining` is admitted; after a refusal, until the next one is."""
     return -spare_ns if spare_ns < 0 else rate.interval_ns - spare_ns % rate.interval_ns
 
 
 def whole_seconds(span_ns: int) -> int:
-    """The span rounded up to whole seconds, one at least: whoever waits so long has waited long enough."""
+    """Return the span rounded up to whole seconds, at least one, so that a client that waits for it is admitted."""
     return max(1, -(-span_ns // SECOND_NS))

@@ -1,7 +1,7 @@
-"""The store that the settings name, guarded: a dead one is noticed once, and asked again every two seconds.
+"""A circuit breaker around the store that the settings name: after a failure it is asked again every two seconds.
 
-Of a store on another host it is also remembered which keys are over their limit: they stay so until their time, and
-nobody has to be asked for that.
+For a store on another host, the guard also remembers which keys are over their limit, and for how long. Requests of
+these keys are refused without asking the store.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from systemlog.limits.stores.interface import Store, StoreUnavailable
 logger = logging.getLogger("systemlog.limits")
 
 PAUSE_S = 2
-"""After a failure the store is asked again so much later, by one request: the others need not wait for it."""
+"""Time after a failure until one request asks the store again. The other requests do not wait for it."""
 
 MAX_REFUSED = 20_000
 FILE = "times"
 
 
 class Guard:
-    """Asks a store, and keeps requests from a dead one."""
+    """Asks a store, and does not ask it while it is dead."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.is_remote = store.is_remote
         self._take = store.take
         self._ask_again_at: float | None = None
-        """Set while the store is dead."""
+        """When a dead store is asked again; None while the store answers."""
         self._refused: dict[bytes, int] = {}
-        """Until when (of `monotonic_ns`) a key is known to be refused."""
+        """The time of `monotonic_ns` until which each of these keys is refused."""
         self._lock = threading.Lock()
 
     @property
@@ -51,7 +51,7 @@ class Guard:
         return self._ask_again_at is not None
 
     def known(self, key: bytes) -> int | None:
-        """The spare time of a key that is refused for certain, without asking anybody; None for any other."""
+        """Return the spare time of a key that is known to be refused; None for any other. Does not ask the store."""
         until = self._refused.get(key)
         if until is None:
             return None
@@ -62,7 +62,7 @@ class Guard:
         return None
 
     def take(self, key: bytes, rate: Rate) -> int | None:
-        """Count one request of the key, and give the spare time (see `gcra`); None where the store is dead."""
+        """Count one request of the key. Return the spare time (see `gcra`); None if the store is dead."""
         if self._ask_again_at is not None and not self._may_ask():
             return None
         if self.is_remote and (known := self.known(key)) is not None:
@@ -92,13 +92,13 @@ class Guard:
         with self._lock:
             is_new, self._ask_again_at = self._ask_again_at is None, monotonic() + PAUSE_S
         if is_new:
-            _warn_apart(str(error))
+            _warn_uncorrelated(str(error))
 
     def _recover(self) -> None:
         with self._lock:
             was_dead, self._ask_again_at = self.is_dead, None
         if was_dead:
-            _tell_apart()
+            _report_recovery()
 
     def _remember(self, key: bytes, wait_ns: int) -> None:
         refused = self._refused
@@ -112,7 +112,7 @@ class Guard:
 
 
 def limits_directory() -> Path | None:
-    """Where the files of the room are: by the settings, `$STATE_DIRECTORY` or `BASE_DIR`; None where none says it."""
+    """Return the directory of the files, by `LIMITS_DIR`, `$STATE_DIRECTORY` or `BASE_DIR`; None if none is set."""
     if conf().LIMITS_DIR:
         return Path(conf().LIMITS_DIR)
     if state := os.environ.get("STATE_DIRECTORY", "").split(":")[0]:
@@ -122,7 +122,7 @@ def limits_directory() -> Path | None:
 
 
 class NoStore:
-    """Stands for a store that cannot be made."""
+    """Takes the place of a store that cannot be created."""
 
     is_remote = False
 
@@ -142,12 +142,12 @@ class NoStore:
 
 
 def guard() -> Guard:
-    """That of this process, for the settings in force."""
+    """Return the guard of this process, for the current settings."""
     return _guard or _make()
 
 
 def close() -> None:
-    """Let go of the store; the next request makes another."""
+    """Close the store. The next request creates another one."""
     global _guard
     with _making:
         left, _guard = _guard, None
@@ -197,16 +197,16 @@ def _warn(why: str) -> None:
     )
 
 
-def _tell() -> None:
+def _log_recovery() -> None:
     logger.info(
         "The store of the rate limits answers again.",
         extra={"action": "limits.store_back", "store": conf().LIMITS_STORE.partition(":")[0]},
     )
 
 
-# Of no request: the one that happens to notice has nothing to do with it.
-_warn_apart = carried(None, _warn)
-_tell_apart = carried(None, _tell)
+# Without the correlation of the request that notices the failure, because it is not the cause.
+_warn_uncorrelated = carried(None, _warn)
+_report_recovery = carried(None, _log_recovery)
 
 
 def _find_anew(*, setting: str, **_: object) -> None:
@@ -224,4 +224,4 @@ def _begin_in_child() -> None:
     if _guard is not None:
         _guard._lock = threading.Lock()
         if _guard.is_remote:
-            _guard = None  # and not closed: the connections are the parent's
+            _guard = None  # not closed, because the parent uses the connections

@@ -1,4 +1,4 @@
-"""Every metric of the room, by name."""
+"""The metrics of the rate limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prometheus_client import Counter
 
 
 class Instruments(NamedTuple):
-    """The counters, each of the whole process."""
+    """The counters of this process."""
 
     LIMITED: Counter
     FAILURES: Counter
@@ -18,7 +18,7 @@ class Instruments(NamedTuple):
 
 @functools.cache
 def instruments() -> Instruments:
-    """The counters, made on first use: a project may first say how its processes share their metrics."""
+    """Return the counters. They are created on first use, after the project has set how its processes share metrics."""
     return Instruments(
         LIMITED=Counter("systemlog_limited", "Requests that a rate limit refused.", ["policy"]),
         FAILURES=Counter("systemlog_limits_store_failures", "Times that the store of the rate limits did not answer."),

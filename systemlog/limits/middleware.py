@@ -1,7 +1,7 @@
-"""The middleware: limits requests by address before anything else is done for them, and writes the headers.
+"""The middleware. It applies the policies by address, and writes the headers of all policies.
 
-It stands below ProblemMiddleware and above sessions and authentication, so that a flood of bad tokens costs no query.
-The probes are answered above it (`health.middleware`), and static files are never limited.
+It stands after ProblemMiddleware and before sessions and authentication, so that a flood of bad tokens costs no query.
+Probes are answered before it (`health.middleware`), and static files are never limited.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseB
 
 
 class LimitMiddleware:
-    """Applies the policies by `ip`; sync, and async without a hop unless the store is on another host."""
+    """Applies the policies by `ip`, sync and async. Async, it needs a thread only if the store is on another host."""
 
     sync_capable = True
     async_capable = True
@@ -40,7 +40,7 @@ class LimitMiddleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        """Let the request in, or refuse it."""
+        """Admit the request, or refuse it."""
         if self._is_async:
             return self._call_async(request)
         in_force = policies()

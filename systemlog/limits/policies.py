@@ -1,4 +1,4 @@
-"""The policies of the settings, ready for use: who is counted by what, and how much is allowed."""
+"""The policies of the settings: by what requests are counted, and how many are admitted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from systemlog.limits.stores.interface import KEY_BYTES
 from systemlog.records.durations import parse_duration
 
 Who = Callable[[HttpRequest], str | None]
-"""Says by what a request is counted; None for what is not limited."""
+"""Returns the value by which a request is counted; None for a request that is not limited."""
 
 KEYS = {"name", "by", "quota", "window", "burst", "routes", "methods", "exempt"}
 REQUIRED = ("name", "by", "quota", "window")
@@ -37,7 +37,7 @@ _rate = re.compile(r"\s*([0-9]{1,10})\s*/\s*([0-9]{0,6})\s*([smhd])\s*", re.ASCI
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """One limit. `who` says by what a request is counted."""
+    """One limit. `who` returns the value by which a request is counted."""
 
     name: str
     by: str
@@ -46,28 +46,28 @@ class Policy:
     rate: Rate
     who: Who
     applies: Callable[[HttpRequest], bool] | None
-    """Whether it limits a request; None where it limits every one."""
+    """Returns whether the policy limits a request; None if it limits every request."""
     item: str
-    """Its item of the header `RateLimit-Policy`."""
+    """The item of the policy in the header `RateLimit-Policy`."""
     prefix: str
-    """What its item of the header `RateLimit` begins with."""
+    """The beginning of the policy's item in the header `RateLimit`."""
     key: Callable[[str], bytes]
-    """Gives the key of a store: a digest, so that no store says who asks."""
+    """Returns the key for a store: a digest, so that a store does not reveal addresses and users."""
 
 
 class Policies(NamedTuple):
-    """Those in force: by address, which the middleware applies, and the others, which need to know the user."""
+    """The policies in force: those by address, which the middleware applies, and the others, which need the user."""
 
     by_address: tuple[Policy, ...]
     others: tuple[Policy, ...]
 
 
 class PolicyMistake(SystemLogError, ValueError):
-    """A policy that cannot be used; the text completes the sentence "LIMITS[0] …"."""
+    """A policy that cannot be used. The text completes the sentence "LIMITS[0] …"."""
 
 
 def make_policy(given: Mapping[str, Any], *, namespace: str = "") -> Policy:
-    """The policy that an entry of `LIMITS` says. Raises `PolicyMistake`."""
+    """Return the policy of an entry of `LIMITS`. Raises `PolicyMistake`."""
     if wrong := next(_wrong_with(given), None):
         raise PolicyMistake(wrong)
     by, quota = given["by"], given["quota"]
@@ -88,7 +88,7 @@ def make_policy(given: Mapping[str, Any], *, namespace: str = "") -> Policy:
 
 
 def parse_rate(text: str) -> tuple[int, int]:
-    """Quota and window in seconds of a rate such as `5/1m` or `100/s`. Raises `PolicyMistake`."""
+    """Return quota and window in seconds of a rate such as `5/1m` or `100/s`. Raises `PolicyMistake`."""
     match = _rate.fullmatch(text)
     if match is None:
         raise PolicyMistake(f"has the rate {text!r}, which does not look like 100/10s, 5/1m, 1000/h or 10000/1d")
@@ -97,7 +97,7 @@ def parse_rate(text: str) -> tuple[int, int]:
 
 
 def window_seconds(window: object) -> int:
-    """The window in seconds, given as a number or as `90s`, `15m`, `12h`, `1d`. Raises `PolicyMistake`."""
+    """Return the window, a number or a text such as `90s`, `15m`, `12h` or `1d`, in seconds. Raises `PolicyMistake`."""
     if isinstance(window, str):
         try:
             window = int(parse_duration(window).total_seconds())
@@ -109,14 +109,14 @@ def window_seconds(window: object) -> int:
 
 
 def policies() -> Policies:
-    """Those of the settings in force. What is wrong with one, a system check says; here it is left out."""
+    """Return the policies of the current settings, without entries that cannot be used (a system check names those)."""
     given = conf().LIMITS
     in_force = _in_force
     return in_force[1] if given is in_force[0] else _read(given)
 
 
 def mistakes(given: Sequence[Any]) -> Iterator[tuple[int, str]]:
-    """What is wrong with the entries of `LIMITS`: (place, what)."""
+    """Yield what is wrong with entries of `LIMITS`, with the index of the entry."""
     names: set[str] = set()
     for place, entry in enumerate(given):
         try:
@@ -130,13 +130,13 @@ def mistakes(given: Sequence[Any]) -> Iterator[tuple[int, str]]:
 
 
 def user_key(request: HttpRequest) -> str | None:
-    """The key of the user who is logged in, whatever token or session says so; None for the anonymous."""
+    """Return the key of the authenticated user, the same for all tokens and sessions; None for an anonymous request."""
     user = getattr(request, "user", None)
     return str(user.pk) if user is not None and user.is_authenticated else None
 
 
 NONE = Policies((), ())
-"""What is in force where there are no limits."""
+"""The policies where there are no limits."""
 
 _in_force: tuple[object, Policies] = (None, NONE)
 
@@ -236,5 +236,5 @@ def _keys(name: str) -> Callable[[str], bytes]:
 
 
 def _secret() -> bytes:
-    """The key of the digests, of which nobody can compute one: else a client could aim at another's row."""
+    """Return the key of the digests. Without one, a client could compute whose row it shares."""
     return hashlib.blake2b(f"systemlog.limits{settings.SECRET_KEY}".encode(), digest_size=32).digest()

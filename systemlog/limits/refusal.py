@@ -1,4 +1,4 @@
-"""The answer to a request that a limit refuses, before or in place of a view."""
+"""The response to a request that a limit refuses."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def refusal(request: HttpRequest, exc: ProblemException) -> HttpResponseBase:
 
 
 def may_block(request: HttpRequest) -> bool:
-    """Whether the answer may have to be read from a disk: a page is made from templates."""
+    """Return whether making the response may read from the disk, because it is an HTML page with templates."""
     return gets_html(request)

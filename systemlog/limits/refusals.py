@@ -1,8 +1,8 @@
-"""One log record for each key that was refused within a minute, with the number of its refusals.
+"""Log records about refused requests: one for each key and minute, with the number of refusals.
 
-Anybody can have thousands of requests refused. So the processes of this host count them together, in a file beside the
-one of the limits: the first refusal of a key begins a minute, and at its end one process writes the record. What a
-process that was killed has counted, another one tells, or the next that starts.
+A record for each refusal would let any client fill the log. So the processes of this host count refusals together, in a
+file beside the file of the limits. The first refusal of a key begins a minute; at its end, one process writes the
+record. If a process is killed, another one writes its records, or the next one that starts.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ STATUS = 429
 
 ROWS = 512
 WAYS = 8
-"""Keys of one row that are told apart; what comes beyond them is counted with another key of its row."""
+"""Keys of one row that are counted apart. Refusals of further keys are added to the last key of the row."""
 
 _slot = struct.Struct("<16sQQ32s64s")
-"""Key, when its minute ends, how many refusals; the policy, and who was refused (as UTF-8, cut)."""
+"""Key, end of its minute, number of refusals, name of the policy, and the refused address or user (UTF-8, cut)."""
 ROW_BYTES = WAYS * _slot.size
 
 
@@ -54,24 +54,24 @@ OTHERS = b"(several)"
 
 
 class Refusals:
-    """Counts refusals, and has them told."""
+    """Counts refusals, and writes their records when their minutes are over."""
 
     PAUSE_S = 1.0
 
     def __init__(self) -> None:
         self._file: StoreFile | None = None
         self._alone: dict[bytes, Refused] = {}
-        """What could not be counted in the file, because of a full disk for one."""
+        """Refusals that could not be counted in the file, for example because the disk is full."""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
         self._is_counted = False
-        """Whether this process is known to the others as one that tells."""
+        """Whether this process holds its lock of the file, by which other processes know that it writes records."""
 
     def note(self, key: bytes, policy: str, by: str, who: str) -> None:
         """Count one refusal."""
-        told_as = who if by in ("ip", "user") else f"{by}:{who}"
-        texts = policy.encode()[:32], told_as.encode("utf-8", "replace")[:64]
+        shown = who if by in ("ip", "user") else f"{by}:{who}"
+        texts = policy.encode()[:32], shown.encode("utf-8", "replace")[:64]
         with self._lock:
             now = time.time_ns()
             try:
@@ -83,7 +83,7 @@ class Refusals:
             self._start()
 
     def tell(self, *, all_of_them: bool = False) -> bool:
-        """Write the records of the minutes that are over; gives whether others are still going on."""
+        """Write the records of the minutes that are over. Return whether other minutes are not over yet."""
         with self._lock:
             now = time.time_ns()
             over: list[Refused] = []
@@ -96,35 +96,35 @@ class Refusals:
                         over += taken
                         going_on = going_on or left
             except OSError:
-                pass  # they are told when the disk is well again
+                pass  # their records are written when the file can be read again
             for key, one in list(self._alone.items()):
                 if all_of_them or _is_over(one, now):
                     over.append(self._alone.pop(key))
             going_on = going_on or bool(self._alone)
         for one in over:
-            _tell_apart(one)
+            _log_uncorrelated(one)
         return going_on
 
     def begin_in_child(self) -> None:
-        """Begin anew in a forked process, on the same file."""
+        """Reset the state in a forked process, which uses the same file."""
         self._lock = threading.Lock()
         self._alone, self._thread, self._ended, self._is_counted = {}, None, threading.Event(), False
 
     def end(self) -> None:
-        """The process ends: tell what nobody else is there to tell."""
+        """Write all records when the last process ends. Called at the end of each process."""
         self._ended.set()
         if self._file is not None and self._is_last():
             self.tell(all_of_them=True)
 
     def close(self) -> None:
-        """Close the file, to open the one of other settings."""
+        """Close the file. The next refusal opens the file of the current settings."""
         with self._lock:
             file, self._file, self._is_counted = self._file, None, False
             if file is not None:
                 file.close()
 
     def resume(self) -> None:
-        """Have told what an earlier process left untold."""
+        """Start writing the records of refusals that an earlier process has counted."""
         with self._lock:
             directory = limits_directory()
             if directory is not None and (directory / FILE).exists():
@@ -158,7 +158,7 @@ class Refusals:
             file.write(start + place * _slot.size, _slot.pack(*one._replace(number=one.number + 1)))
 
     def _take_over(self, file: LockedFile, start: int, now: int, all_of_them: bool) -> tuple[list[Refused], bool]:
-        """Empty the slots whose minute is over, and give them; and whether others are left."""
+        """Empty the slots whose minute is over. Return them, and whether other slots are in use."""
         with file.locked(start, ROW_BYTES):
             slots = list(_slots(file.read(start, ROW_BYTES)))
             taken = []
@@ -169,19 +169,19 @@ class Refusals:
             return taken, any(one.number for one in slots if one not in taken)
 
     def _is_last(self) -> bool:
-        """Whether no other process has the file open."""
+        """Return whether no other process holds the file."""
         try:
             return self._opened().own(alone=True)
         except OSError:
             return True
 
     def _start(self) -> None:
-        """Have the minutes told when they are over, by a thread that ends when none is left."""
+        """Start the thread that writes records. It ends when there is no refusal to report."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="systemlog-refusals", daemon=True)
             try:
                 self._thread.start()
-            except RuntimeError:  # no thread is to be had; the next refusal tries again
+            except RuntimeError:  # no thread can be started; the next refusal tries again
                 self._thread = None
 
     def _run(self) -> None:
@@ -206,7 +206,7 @@ def _is_over(one: Refused, now: int) -> bool:
     return not now < one.until <= now + MINUTE_NS
 
 
-def _tell(one: Refused) -> None:
+def _log(one: Refused) -> None:
     level = configured_level(STATUS, conf().PROBLEM_LOG_LEVELS)
     if level is None:
         return
@@ -221,11 +221,11 @@ def _tell(one: Refused) -> None:
     )
 
 
-# Of no request: the record is about many.
-_tell_apart = carried(None, _tell)
+# Without a correlation, because the record is about many requests.
+_log_uncorrelated = carried(None, _log)
 
 refusals = Refusals()
-"""Those that this process has seen."""
+"""The refusals of this process."""
 
 atexit.register(refusals.end)
 run_after_fork(refusals.begin_in_child)

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class LimitThrottle(BaseThrottle):
-    """Applies every policy but those by `ip`: the middleware has done those, before anybody was asked for.
+    """Applies every policy except those by `ip`, which the middleware has applied before authentication.
 
-    A name for `DEFAULT_THROTTLE_CLASSES`. It does not answer False, as throttles do, but raises the refusal: what DRF
-    makes of a False knows no policy. The headers of the answer are the middleware's to write.
+    It is for `DEFAULT_THROTTLE_CLASSES`. Other throttles return False to refuse a request; this one raises the problem,
+    because the exception that DRF would raise does not name the policy. The middleware writes the headers.
     """
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        """Let the request in. Raises `TooManyRequests`, or `Unavailable`."""
-        # Django's request, on which DRF has put the user that it found.
+        """Return True if the request is admitted. Raises `TooManyRequests`, or `Unavailable`."""
+        # Django's request. DRF has set its user.
         admit_user(compat.django_request(request))
         return True

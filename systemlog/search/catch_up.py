@@ -1,4 +1,4 @@
-"""Before a search about one thing, what waits in the audit outboxes is landed, so that the answer has it."""
+"""Landing of waiting audit records before a search that may ask for them, so that its answer includes them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The store for many hosts that have no Redis: a table of the log's database, one statement a request.
+"""The store for several hosts without Redis: a table of the log's database, and one statement a request.
 
-The table is on a connection of its own, in autocommit: in the transaction of a request, a rollback would give the quota
-back, and the user's row would be locked until the request ends. One thread of the process has the connection, so that
-nobody waits for a database that hangs. The clock is the server's on PostgreSQL.
+It uses a connection of its own in autocommit. In the transaction of a request, a rollback would undo the count, and the
+row would be locked until the request ends. One thread of each process owns the connection, so that requests do not wait
+longer than the timeout for a database that hangs. On PostgreSQL the clock is that of the server.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from systemlog.limits.gcra import Rate
 from systemlog.limits.stores.interface import KEY_BYTES, StoreUnavailable
 
 TIMEOUT_S = 0.5
-"""A dead store is noticed within a second."""
+"""Timeout of the database: less than the second within which a dead store must be noticed."""
 
 TAKE = """
 INSERT INTO system_log_limit AS kept (key, tat) VALUES (%(key)s, {now} + %(interval)s)
@@ -34,20 +34,20 @@ SET tat = {greatest}({least}(kept.tat, {now} + %(tolerance)s), {now}) + %(interv
 WHERE {greatest}({least}(kept.tat, {now} + %(tolerance)s), {now}) <= {now} + %(tolerance)s - %(interval)s
 RETURNING {now} + %(tolerance)s - tat
 """
-"""Count one request if it is within the limit; gives the spare time, or no row if it is not (see `gcra.advance`)."""
+"""Counts one request if it is within the limit. Returns the spare time (see `gcra.advance`), else no row."""
 
 ASK = "SELECT tat - {now} FROM system_log_limit WHERE key = %(key)s"
-"""How far the time of a refused key is in the future."""
+"""Returns how far the TAT of a refused key is in the future."""
 
 TIDY = """
 DELETE FROM system_log_limit WHERE tat < {now} AND key IN (
     SELECT key FROM system_log_limit WHERE key >= %(key)s ORDER BY key LIMIT %(rows)s {skipping})
 """
-"""Delete times that have passed, among some keys from a random one on."""
+"""Delete TATs that have passed, among the keys that follow a random one."""
 
 WORDS = {
     "postgresql": {
-        # The same in all of a statement. One that waited for the row's lock has an earlier time: it is stricter then.
+        # Constant within a statement. A statement that waited for the row's lock has an earlier time, and is stricter.
         "now": "(extract(epoch FROM statement_timestamp()) * 1000000)::bigint * 1000",
         "greatest": "greatest",
         "least": "least",
@@ -58,11 +58,11 @@ WORDS = {
 
 TIDY_EVERY = 500
 TIDY_ROWS = 1000
-"""More than can have been added since: the table holds the keys of the last moments, and no more."""
+"""More rows than were added since the last time, so that the table does not grow."""
 
 
 class DatabaseStore:
-    """Keeps the times in the database of the alias."""
+    """Keeps the TATs in the database of the alias."""
 
     is_remote = True
 
@@ -77,7 +77,7 @@ class DatabaseStore:
         return self._ask(lambda worker: worker.take(key, rate))
 
     def check(self) -> None:
-        """Have the table asked."""
+        """Query the table. Raises `StoreUnavailable`."""
         self._ask(lambda worker: worker.check())
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class DatabaseStore:
             raise StoreUnavailable(f"The database {self._alias!r}: {type(error).__name__}.") from error
 
     def _abandon(self, worker: _Worker) -> None:
-        """Leave the worker that hangs to itself, and have another begin with a new connection."""
+        """Stop using a worker that hangs. The next call creates another one, with a new connection."""
         with self._lock:
             if self._worker is worker:
                 self._worker = None
@@ -114,7 +114,7 @@ class DatabaseStore:
 
 
 class _Worker:
-    """A thread and its connection. The process does not wait for the thread when it ends: it may hang."""
+    """A thread and its connection. The process does not wait for this thread when it exits, because it may hang."""
 
     def __init__(self, alias: str) -> None:
         self._alias = alias
@@ -124,13 +124,13 @@ class _Worker:
         threading.Thread(target=self._work, name="systemlog-limits", daemon=True).start()
 
     def submit(self, what: Any) -> Future[int]:
-        """Have it done in the thread."""
+        """Have a function called in the thread. Return its future."""
         future: Future[int] = Future()
         self._waiting.put((what, future))
         return future
 
     def end(self) -> None:
-        """Close the connection when what is being done is done."""
+        """End the thread, and close the connection, after the current call."""
         self._waiting.put(None)
 
     def take(self, key: bytes, rate: Rate) -> int:
@@ -143,11 +143,11 @@ class _Worker:
             return int(row[0])
         row = self._execute(ASK, values)
         ahead = int(row[0]) if row is not None else tolerance
-        # At most an interval away, as `gcra.advance` has it; and refused it was, whatever time has passed since.
+        # At most one interval, as in `gcra.advance`, and negative even if time has passed: the request was refused.
         return -max(1, min(ahead, tolerance) + interval - tolerance)
 
     def check(self) -> int:
-        """Ask for a key that there is not."""
+        """Look up a key that does not exist."""
         self._execute(ASK, {"key": bytes(KEY_BYTES), "now": time.time_ns()})
         return 0
 
@@ -155,10 +155,10 @@ class _Worker:
         while (item := self._waiting.get()) is not None:
             what, future = item
             if not future.set_running_or_notify_cancel():
-                continue  # nobody waits for it any more
+                continue  # its caller has given up
             try:
                 future.set_result(self._run(what))
-            except Exception as error:  # noqa: BLE001  (raised where it is waited for)
+            except Exception as error:  # noqa: BLE001  (raised in the caller)
                 future.set_exception(error)
             if self._taken >= TIDY_EVERY:
                 self._taken = 0
@@ -171,7 +171,7 @@ class _Worker:
         except (OperationalError, InterfaceError):
             if self._connection is None or self._connection.vendor == "sqlite":
                 raise
-            # The server may have ended a connection that was idle for long: a new one decides.
+            # The server may have closed an idle connection, so the statement is tried again on a new one.
             self._close()
             given = what(self)
         return given
@@ -195,7 +195,7 @@ class _Worker:
 
 
 def _connect(alias: str) -> BaseDatabaseWrapper:
-    """A connection beside Django's own, with timeouts of its own. Raises what connecting raises."""
+    """Return a new connection beside that of Django, with shorter timeouts. Raises the exceptions of connecting."""
     known = connections[alias]
     options = {**known.settings_dict["OPTIONS"]}
     if known.vendor == "postgresql":

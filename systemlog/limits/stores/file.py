@@ -1,7 +1,7 @@
-"""A file of fixed size that the processes of one host share, region by region, under locks of its bytes.
+"""A file of fixed size that the processes of one host share. Each region of it is locked by byte-range locks.
 
-It survives what happens to files: it is made again when it was deleted, extended when it was cut short, emptied when
-its header is not its own, and never written where the disk had no room for it beforehand.
+A file that was deleted is created again, one that was cut short is extended, and one with a damaged header is emptied.
+Its space on the disk is allocated before it is written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _header = struct.Struct("<8s36sq")
 MAGIC = b"SLLIMIT1"
 
 PATIENCE_S = 0.5
-"""How long a lock is waited for. It is held for microseconds, unless its process was stopped or traced."""
+"""Timeout of a lock. Locks are held for microseconds, unless the holder was stopped or is debugged."""
 
 SPINS = 50
 PAUSE_S = 0.0005
@@ -30,11 +30,11 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 now_ns = functools.partial(time.clock_gettime_ns, _CLOCK)
-"""Nanoseconds since the host started, of the clock that nobody can set."""
+"""Return the nanoseconds since the host started. No one can set this clock."""
 
 
 class LockedFile:
-    """An open descriptor. A process must open the file once: closing *any* descriptor of it drops all its locks."""
+    """An open descriptor. A process must open the file only once: closing *any* descriptor releases all its locks."""
 
     __slots__ = ("_size", "descriptor")
 
@@ -43,7 +43,7 @@ class LockedFile:
         self._size = size
 
     def lock(self, start: int, length: int) -> None:
-        """Lock a region against other processes; threads need a lock beside. Raises `OSError` (ETIMEDOUT)."""
+        """Lock a region against other processes, not against threads of this one. Raises `TimeoutError`."""
         for attempt in range(1_000_000):
             try:
                 fcntl.lockf(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, length, HEADER_BYTES + start)
@@ -69,10 +69,10 @@ class LockedFile:
             self.unlock(start, length)
 
     def own(self, *, alone: bool = False) -> bool:
-        """Hold the file as one of its processes, or as the only one; False where another process keeps that from it.
+        """Hold the file as one of its processes, or as the only one. Return False if other processes prevent that.
 
-        Whoever wants to be the only one is none of its processes from then on: of several that end at once, the last
-        one gets it.
+        A call with `alone` gives up being one of the processes. So of several processes that exit at once, the last one
+        succeeds.
         """
         kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
         try:
@@ -84,7 +84,7 @@ class LockedFile:
         return True
 
     def read(self, start: int, length: int) -> bytes:
-        """The bytes of the region. Where the file was cut short, it is extended first."""
+        """Return the bytes of the region. A file that was cut short is extended first."""
         data = os.pread(self.descriptor, length, HEADER_BYTES + start)
         if len(data) < length:
             os.posix_fallocate(self.descriptor, 0, self._size)
@@ -92,14 +92,15 @@ class LockedFile:
         return data
 
     def write(self, start: int, data: bytes) -> None:
-        """Write into the region."""
+        """Write the bytes at the start of the region."""
         os.pwrite(self.descriptor, data, HEADER_BYTES + start)
 
 
 class StoreFile:
     """The file at `path`, opened on first use.
 
-    `has_times`: it holds slots of three words, of which the last is a time of `now_ns`, that a reboot has to shift.
+    With `has_times`, the file holds slots of three words. The last one is a time of `now_ns`, which is shifted after a
+    reboot.
     """
 
     def __init__(self, path: Path, size: int, *, has_times: bool = False) -> None:
@@ -114,7 +115,7 @@ class StoreFile:
         return self.opened or self._open_anew()
 
     def look(self) -> None:
-        """See whether the path still leads to the open file; if not, open what is there, or make it again."""
+        """Check whether the path still leads to the open file. If not, open the file at the path, or create it."""
         if self.opened is None:
             return
         try:
@@ -153,7 +154,7 @@ class StoreFile:
         return opened
 
     def _prepare(self, descriptor: int, old: LockedFile | None = None) -> None:
-        """Give the file its size and header. A new file in the place of a deleted one gets what that one held."""
+        """Set size and header of the file. A new file in place of a deleted one gets the content of the deleted one."""
         with _alone(descriptor):
             if os.fstat(descriptor).st_size != self._size:
                 os.posix_fallocate(descriptor, 0, self._size)
@@ -167,7 +168,7 @@ class StoreFile:
             os.pwrite(descriptor, _header.pack(MAGIC, _boot_id(), _offset_ns()), 0)
 
     def _shift(self, descriptor: int, by_ns: int) -> None:
-        """Put the times of the last boot into those of this one: the clock began anew, and the limits go on."""
+        """Convert the times of the previous boot, because the clock has restarted, so that the limits go on."""
         words = memoryview(bytearray(os.pread(descriptor, self._size - HEADER_BYTES, HEADER_BYTES))).cast("Q")
         now = now_ns()
         for place in range(2, len(words), 3):
@@ -179,7 +180,7 @@ class StoreFile:
 
 @contextmanager
 def _alone(descriptor: int) -> Iterator[None]:
-    """Hold the lock of the whole file, which is another one than those of its regions."""
+    """Hold the lock of the whole file, which is independent of the locks of its regions. Raises `TimeoutError`."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -202,5 +203,5 @@ def _boot_id() -> bytes:
 
 
 def _offset_ns() -> int:
-    """Nanoseconds from the start of the host's clock to that of the calendar's."""
+    """Return the difference between the time of day and the host's clock, in nanoseconds."""
     return time.time_ns() - now_ns()

@@ -1,4 +1,4 @@
-"""What a store does, and the error by which it says that it cannot."""
+"""The interface of a store, and its exception."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ KEY_BYTES = 16
 
 
 class StoreUnavailable(SystemLogError):
-    """The store cannot say whether a request is within its limit. The text says why."""
+    """The store cannot determine whether a request is within its limit. The text gives the reason."""
 
 
 class Store(Protocol):
-    """Keeps one theoretical arrival time (TAT) for each key, exactly, whoever else uses the same store."""
+    """Keeps one theoretical arrival time (TAT) for each key, exact across all processes that use the store."""
 
     is_remote: bool
-    """Whether a call may wait for another process: then it does not belong on an event loop."""
+    """Whether a call may wait for another process, so that it must not run on an event loop."""
 
     def take(self, key: bytes, rate: Rate, /) -> int:
-        """Count one request of `key` (16 bytes); gives the spare time of `gcra.advance`.
+        """Count one request of `key` (16 bytes). Return the spare time of `gcra.advance`.
 
         Raises `StoreUnavailable` within a second.
         """
@@ -30,4 +30,4 @@ class Store(Protocol):
         """Raise `StoreUnavailable` if `take` would."""
 
     def close(self) -> None:
-        """Let go of files and connections; the next call opens them again."""
+        """Close files and connections. The next call opens them again."""

@@ -1,7 +1,7 @@
-"""The store for many hosts that have a Redis or Valkey server: one script, which runs there without interruption.
+"""The store for several hosts with a Redis or Valkey server. The server runs one script a request, atomically.
 
-The clock is the server's. A key is kept until its time has passed, so there is nothing to clean up; a server with
-`maxmemory` and an evicting policy may forget keys before.
+The clock is that of the server. A key expires when its TAT has passed. A server with `maxmemory` and an evicting policy
+may drop keys earlier.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from systemlog.limits.gcra import Rate
 from systemlog.limits.stores.interface import StoreUnavailable
 
 TIMEOUT_S = 0.3
-"""To connect, and again for the answer: a dead server is noticed within a second."""
+"""Timeout of connecting, and of the response, so that a dead server is noticed within a second."""
 
 PREFIX = b"systemlog:limit:"
 
-# Numbers are doubles there: microseconds fit into 53 bits, nanoseconds do not.
+# Numbers of Lua are doubles: microseconds fit into 53 bits, nanoseconds do not.
 TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -34,7 +34,7 @@ return spare
 
 
 class RedisStore:
-    """Keeps the times in the server at `url`."""
+    """Keeps the TATs in the server at `url`."""
 
     is_remote = True
 
@@ -43,14 +43,14 @@ class RedisStore:
             url,
             socket_connect_timeout=TIMEOUT_S,
             socket_timeout=TIMEOUT_S,
-            # Once more on a new connection, for the server may have closed an idle one; never after a timeout.
+            # One retry on a new connection, because the server may have closed an idle one; none after a timeout.
             retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         )
         self._script = self._client.register_script(TAKE)
 
     def take(self, key: bytes, rate: Rate, /) -> int:
         """Count one request of the key."""
-        # Rounded up: never more than the quota.
+        # Rounded up, so that no more than the quota is admitted.
         interval = -(-rate.interval_ns // 1000)
         burst = rate.tolerance_ns // rate.interval_ns
         try:
@@ -60,7 +60,7 @@ class RedisStore:
         return int(spare) * 1000
 
     def check(self) -> None:
-        """Have the server answer."""
+        """Ask the server. Raises `StoreUnavailable` if it does not answer."""
         try:
             self._client.ping()
         except (redis.RedisError, OSError) as error:

@@ -25,7 +25,7 @@ WAYS = 8
 SLOT_BYTES = KEY_BYTES + 8
 ROW_BYTES = WAYS * SLOT_BYTES
 HORIZON_NS = 2 * 366 * 86_400 * 10**9
-"""No TAT is so far in the future: what reads so is damage, and its slot is free."""
+"""No valid TAT is further in the future than this. A slot with such a TAT is damaged, and counts as free."""
 
 _slot = struct.Struct(f"<{KEY_BYTES}sQ")
 _tat = struct.Struct("<Q")
@@ -34,11 +34,11 @@ _tats = struct.Struct("<" + f"{KEY_BYTES}xQ" * WAYS)
 LOCK = LOCK_EX | LOCK_NB
 
 LOOK_NS = 10**9
-"""How often the file is looked at: whether it was deleted or cut short."""
+"""Interval of checking whether the file was deleted or cut short."""
 
 
 class SharedStore:
-    """Keeps the times in the file at `path`. One process has one store of a file: see `LockedFile`."""
+    """Keeps the TATs in the file at `path`. A process must have only one store of a file (see `LockedFile`)."""
 
     is_remote = False
 
@@ -51,7 +51,7 @@ class SharedStore:
 
     def take(self, key: bytes, rate: Rate, /) -> int:
         """Count one request of the key."""
-        # Each request comes through here: the calls of `LockedFile` are spelled out, which saves a third of the time.
+        # The methods of `LockedFile` are inlined, because every request runs this: that saves a third of the time.
         start = (key[0] << 8 | key[1]) % ROWS * ROW_BYTES
         at = HEADER_BYTES + start
         try:
@@ -68,7 +68,7 @@ class SharedStore:
                     row = os.pread(descriptor, ROW_BYTES, at)
                     if len(row) < ROW_BYTES:
                         row = file.read(start, ROW_BYTES)
-                    # The clock is read under the lock: the time of a row never goes back.
+                    # The clock is read under the lock, so that the times of a row never go back.
                     now = now_ns()
                     if now > self._look_at_ns:
                         self._is_look_due = True
@@ -107,7 +107,7 @@ class SharedStore:
         self._look_at_ns, self._is_look_due = now_ns() + LOOK_NS, False
 
     def _add(self, key: bytes, rate: Rate, row: bytes, file: LockedFile, start: int) -> int:
-        """Take a slot for a key that has none; the row is locked."""
+        """Take a slot for a key that has none. The caller holds the lock of the row."""
         now = now_ns()
         place, evicted = _free_place(_tats.unpack(row), now)
         tat, spare = advance(0, now, rate)
@@ -117,12 +117,12 @@ class SharedStore:
         return spare
 
     def _begin_in_child(self) -> None:
-        # The descriptor stays good: a child holds none of its parent's locks. But another thread may have held this.
+        # The descriptor stays valid, because a child inherits no record locks. Another thread may have held this lock.
         self._lock = threading.Lock()
 
 
 def _find(row: bytes, key: bytes) -> int:
-    """Where the key's slot begins in the row; -1 if it has none."""
+    """Return where the key's slot begins in the row; -1 if it has none."""
     at = row.find(key)
     while at >= 0 and at % SLOT_BYTES:
         at = row.find(key, at + 1)
@@ -130,7 +130,7 @@ def _find(row: bytes, key: bytes) -> int:
 
 
 def _free_place(tats: tuple[int, ...], now: int) -> tuple[int, bool]:
-    """The slot for a new key, and whether that evicts another: the one that is least limited."""
+    """Return the slot for a new key, and whether that evicts another key: the one closest to expiry."""
     latest = now + HORIZON_NS
     for place, tat in enumerate(tats):
         if tat <= now or tat > latest:
