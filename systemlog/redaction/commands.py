@@ -6,6 +6,7 @@ Each function takes the text and the span of a hit. It returns the span of the s
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from systemlog.redaction import keys
 from systemlog.redaction.judging import is_harmless, looks_secret
@@ -37,6 +38,27 @@ _OPTIONS = {
     "mongo": rb"-p ?" + _VALUE,
 }
 """By the beginning of a command's name, the pattern of its option for a password."""
+
+_COMMAND = re.compile(
+    rb"(?:mysql|mariadb)(?:-?(?:admin|dump|import|sh))?|sshpass|redis-cli|curl|smbclient|ldap(?:add|modify|passwd|search)"
+    rb"|docker|helm|oc|podman|openssl|sqlcmd|mongo(?:sh|dump)?"
+)
+
+_WITH_LOGIN = (b"docker", b"helm", b"oc", b"podman")
+"""Commands that take a password for `login` only."""
+
+MAX_WORDS_BEFORE = 12
+"""The number of arguments among which the command's name is looked for, as in `sudo -u root mysql -p…`."""
+
+MAX_WORDS = 60
+MAX_BYTES_OF_JWK = 4000
+
+_ONE_WORD = bytes.maketrans(b" \t\r\n\"'\\|;&", b"__________")
+"""Makes one word of an argument, without changing its length."""
+
+_FIRST_WORD = re.compile(rb"([^\"'\\]{1,80})\\*[\"']")
+_NEXT_WORD = re.compile(rb"(?:[ \t\r\n]|\\+[nrt]){0,20},(?:[ \t\r\n]|\\+[nrt]){0,20}\\*[\"']([^\"'\\]{0,400})\\*[\"']")
+_PRIVATE_MEMBER = re.compile(rb"[\"'](?:k|d|p|q|dp|dq|qi)\\*[\"'] {0,4}: {0,4}\\*[\"']([A-Za-z0-9_=-]{1,2000})")
 
 _COMMANDS = {name.encode(): re.compile(_WORDS_BETWEEN + option) for name, option in _OPTIONS.items()}
 
@@ -75,6 +97,62 @@ def command(data: bytes, start: int, end: int) -> Span | None:
             found = pattern.match(data, end)
             return found.span(1) if found and not is_harmless(found[1], b"") else None
     return None
+
+
+def password_argument(words: Sequence[bytes]) -> tuple[int, Span] | None:
+    """Return the index of the argument of a command that holds a password, and the span in it; None if none does."""
+    for number, word in enumerate(words[:MAX_WORDS_BEFORE]):
+        name = word.rpartition(b"/")[2]
+        if _COMMAND.fullmatch(name) and (found := _of_command(name, words, number + 1)):
+            return found
+    return None
+
+
+def _of_command(name: bytes, words: Sequence[bytes], first: int) -> tuple[int, Span] | None:
+    if name in _WITH_LOGIN:
+        if b"login" not in words[first : first + 2]:
+            return None
+        first = words.index(b"login", first) + 1
+    rest = [each.translate(_ONE_WORD) for each in words[first:]]
+    pattern = next(pattern for beginning, pattern in _COMMANDS.items() if name.startswith(beginning))
+    found = pattern.match(b" ".join(rest))
+    if found is None or is_harmless(found[1], b""):
+        return None
+    start, end = found.span(1)
+    for place, each in enumerate(rest, start=first):
+        if start < len(each):
+            return place, (start, min(end, len(each)))
+        start, end = start - len(each) - 1, end - len(each) - 1
+    return None
+
+
+def arguments(data: bytes, start: int, end: int) -> Span | None:
+    """Match the password among the arguments of a command that are written as a list: `['mysql', '-p…']`."""
+    words: list[re.Match[bytes]] = []
+    word = _FIRST_WORD.match(data, start)
+    # A further command is another hit, so that no argument is read for two of them.
+    while word and len(words) < MAX_WORDS and not (words and _COMMAND.fullmatch(word[1])):
+        words.append(word)
+        word = _NEXT_WORD.match(data, word.end())
+    found = _of_command(words[0][1], [each[1] for each in words], 1) if words else None
+    if found is None:
+        return None
+    place, span = found
+    begin = words[place].start(1)
+    return begin + span[0], begin + span[1]
+
+
+def jwk(data: bytes, start: int, end: int) -> Span | None:
+    """Match the private members of a JSON Web Key, from the first one to the last one.
+
+    Only the members between two `kty` are searched for each of them, so that a text of hits takes linear time.
+    """
+    first, last = max(start - MAX_BYTES_OF_JWK, 0), end + MAX_BYTES_OF_JWK
+    begin = max(data.rfind(b"{", first, start), data.rfind(b"kty", first, start))
+    ends = [at for sign in (b"}", b"kty") if (at := data.find(sign, end, last)) >= 0]
+    members = _PRIVATE_MEMBER.finditer(data, begin if begin >= 0 else start, min([*ends, last]))
+    found = [match.span(1) for match in members]
+    return (found[0][0], found[-1][1]) if found else None
 
 
 def netrc(data: bytes, start: int, end: int) -> Span | None:

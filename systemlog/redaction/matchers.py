@@ -128,7 +128,16 @@ MATCHERS: dict[str, Callable[[bytes, int, int], Span | None]] = {
     for function in (
         *(private_key, putty, issued, issued_word, jwt, encoded, bearer, scheme, basic, card),
         *(addresses.url, addresses.url_user, addresses.url_encoded, addresses.query, addresses.link),
-        *(commands.command, commands.netrc, commands.sql, commands.insert, commands.parameters, commands.sentence),
+        *(
+            commands.command,
+            commands.arguments,
+            commands.jwk,
+            commands.netrc,
+            commands.sql,
+            commands.insert,
+            commands.parameters,
+            commands.sentence,
+        ),
         *(pairs.option, pairs.pair, pairs.near, pairs.weak),
     )
 }

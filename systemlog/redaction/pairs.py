@@ -66,6 +66,14 @@ _NEXT_LINE = re.compile(
     _BLANK + rb"(?:[|>][+-]?)?" + _NEWLINE + rb"[ \t]*(?:- )?([^\s\"'\\:=,<>]{4,200}={0,2})(?=[\s\\\"']|\Z)(?!:)"
 )
 
+_TAG = re.compile(_BLANK + rb"(!!?[A-Za-z][A-Za-z0-9_.:/-]{0,40})[ \t]+(?=[^ \t\r\n\\])")
+"""Matches the tag of a YAML value: `!vault`, `!!str`."""
+
+_REFERENCES = frozenset(
+    (b"!Ref", b"!GetAtt", b"!ImportValue", b"!Sub", b"!FindInMap", b"!secret", b"!env_var", b"!include", b"!reference")
+)
+"""Tags of CloudFormation, Home Assistant and GitLab CI, whose values name a secret."""
+
 _NAME = rb"(?i:name|key|field|header|param(?:eter)?|variable|var|env|id|k|option|setting|property)"
 _HOLDER = rb"(?i:[a-z]{0,20}(?:value|input)|val|v|content|contents|data|default|text|current|secret|string)"
 _THEN_VALUE = re.compile(
@@ -149,6 +157,17 @@ def near(data: bytes, start: int, end: int) -> Span | None:  # noqa: PLR0911  (o
 
 def value_at(data: bytes, start: int, end: int, position: int) -> Span | None:
     """Match the value at `position`. Its key begins at `start`, and the sign after the key, if any, ends at `end`."""
+    tag = _TAG.match(data, position) if data[end - 1 : end] == b":" else None
+    if tag is None:
+        return _untagged(data, start, end, position)
+    if tag[1] in _REFERENCES:
+        return None
+    # The tag goes too, because it may be the beginning of a password.
+    tagged = _untagged(data, start, end, tag.end())
+    return (tag.start(1), tagged[1]) if tagged else _untagged(data, start, end, position)
+
+
+def _untagged(data: bytes, start: int, end: int, position: int) -> Span | None:
     opening = _OPENING.match(data, position)
     if opening is None:  # not possible, because the pattern matches the empty text
         return None

@@ -228,11 +228,15 @@ class Redactor:
         while todo:
             source, target = todo.pop()
             if isinstance(target, list):
+                hidden = values.hide_argument(source)
+                if hidden is not None:
+                    source = [*source]
+                    source[hidden[0]], changed = hidden[1], True
                 secret = self._named_in_list(source, turns)
                 changed = changed or any(source[number] != REDACTED for number in secret)
                 target.extend(REDACTED if number in secret else copy(item) for number, item in enumerate(source))
                 continue
-            placed = values.parameters_of(source)
+            placed = values.parameters_of(source) | values.private_members_of(source)
             named = self._named_elsewhere(source, turns)
             for key, item in source.items():
                 name = copy(key)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from systemlog.redaction import commands
+from systemlog.redaction.pairs import REDACTED
 
 _NAMES = (
     "env",
@@ -45,6 +47,27 @@ def parameters_of(source: dict[Any, Any]) -> frozenset[str]:
         if type(statement := source.get(key)) is str and commands.has_place(statement):
             return _PARAMETERS
     return frozenset()
+
+
+_PRIVATE_MEMBERS = frozenset(("k", "d", "p", "q", "dp", "dq", "qi", "oth"))
+
+
+def private_members_of(source: dict[Any, Any]) -> frozenset[str]:
+    """Return the keys that hold the private parts of a JSON Web Key (RFC 7518, section 6)."""
+    return _PRIVATE_MEMBERS if source.get("kty") in ("EC", "OKP", "RSA", "oct") else frozenset()
+
+
+def hide_argument(source: Sequence[Any]) -> tuple[int, str] | None:
+    """Return the index of a command's argument that holds a password, and the argument with the password replaced."""
+    if len(source) < 2 or not all(type(each) is str for each in source[: commands.MAX_WORDS]):
+        return None
+    words = [each.encode("utf-8", "surrogatepass") for each in source[: commands.MAX_WORDS]]
+    found = commands.password_argument(words)
+    if found is None:
+        return None
+    number, (start, end) = found
+    word = words[number]
+    return number, b"".join((word[:start], REDACTED, word[end:])).decode("utf-8", "surrogatepass")
 
 
 def alone(value: object) -> bytes | None:

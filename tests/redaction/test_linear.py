@@ -46,6 +46,11 @@ UNITS = (
     "password  ",
     "\\u0041",
     'pwd:\\"a',
+    'mysql","',
+    "'curl', '-u', ",
+    '"kty":"oct",',
+    '{"kty":"RSA","d":"',
+    "secret: !a ",
 )
 
 

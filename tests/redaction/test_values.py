@@ -226,3 +226,67 @@ def test_a_value_goes_that_is_named_beside_it(redactor: Redactor, value: dict[st
 )
 def test_a_value_stays_beside_which_nothing_sensitive_is_named(redactor: Redactor, value: dict[str, object]) -> None:
     assert redactor.value(value) is value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place", "left"),
+    [
+        (["mysql", "-px"], 1, "-p[redacted]"),
+        (["sudo", "-u", "db", "/usr/bin/mysqldump", "-u", "root", "-phunter2", "shop"], 6, "-p[redacted]"),
+        (["sshpass", "-p", "hunter2", "ssh", "host"], 2, REDACTED),
+        (["curl", "-u", "ann:hunter2", "https://example.com"], 2, "ann:[redacted]"),
+        (["docker", "login", "-u", "ann", "-p", "hunter2"], 5, REDACTED),
+        (["openssl", "rsa", "-passin", "pass:hunter2"], 3, "pass:[redacted]"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
+)
+def test_a_password_among_the_arguments_of_a_command_goes(
+    redactor: Redactor, arguments: list[str], place: int, left: str
+) -> None:
+    expected = [*arguments[:place], left, *arguments[place + 1 :]]
+    assert redactor.value({"cmd": arguments}) == {"cmd": expected}
+    assert redactor.text(f"run {arguments!r}") == f"run {expected!r}"
+    assert json.loads(redactor.text(json.dumps(arguments))) == expected
+    assert json.loads(redactor.text(json.dumps(arguments, indent=1))) == expected
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["docker", "run", "-p", "8080:80", "nginx"],
+        ["mysql", "-P", "3306"],
+        ["ls", "-px"],
+        ["mysql", "-p"],
+        ["curl", "-o", "a:b"],
+        ["pin", "curl", "mysql"],
+    ],
+    ids=" ".join,
+)
+def test_other_arguments_stay(redactor: Redactor, arguments: list[str]) -> None:
+    assert redactor.value({"cmd": arguments}) == {"cmd": arguments}
+    assert redactor.text(repr(arguments)) == repr(arguments)
+
+
+def test_the_private_members_of_a_json_web_key_go(redactor: Redactor) -> None:
+    secret = {"kty": "oct", "k": "GawgguFyGrWKav7AX4VKUg", "alg": "A128KW"}
+    private = {"kty": "RSA", "n": "0vx7agoebGcQ", "e": "AQAB", "d": "X4cTteJY_gn4FYPsXB8r", "p": "83i-7IvMGXoMXCsk"}
+    public = {"kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "k": 0}
+    assert redactor.value({"keys": [secret, private]}) == {
+        "keys": [{**secret, "k": REDACTED}, {**private, "d": REDACTED, "p": REDACTED}]
+    }
+    assert "Gawggu" not in redactor.text(f"loaded {secret!r}")
+    assert "X4cT" not in redactor.text(f"loaded {private!r}")
+    del public["k"]
+    assert redactor.value(public) == public
+    assert redactor.value({"k": "v", "d": "e"}) == {"k": "v", "d": "e"}
+
+
+@pytest.mark.parametrize("tag", ["!vault", "!!str", "!Custom.tag"])
+def test_the_value_behind_a_yaml_tag_goes(redactor: Redactor, tag: str) -> None:
+    assert redactor.text(f"secret: {tag} x") == "secret: [redacted]"
+    assert "hunter2" not in redactor.text(f"password: {tag} 'hunter2 and more'\nuser: ann")
+
+
+def test_a_yaml_tag_that_names_a_secret_stays(redactor: Redactor) -> None:
+    text = "password: !Ref DatabasePassword\ntoken: !secret api_token"
+    assert redactor.text(text) == text
