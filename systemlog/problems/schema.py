@@ -42,6 +42,11 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "code": {"type": "string", "description": "For programs: more specific than the type, if the view gave one."},
         "accepted": {"type": "integer", "description": "Number of records of this request accepted before the error."},
         "errors_omitted": {"type": "integer", "description": "Number of further errors that `errors` does not list."},
+        "violated-policies": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Names of the rate limits that refused the request.",
+        },
         "errors": {
             "type": "array",
             "description": "The errors of the input, each with its place.",

@@ -56,6 +56,14 @@ def test_a_refusal_is_a_problem_that_names_the_policy_and_nobody(limit: Limit, c
     assert b"127.0.0.1" not in response.content
 
 
+def test_the_members_of_a_refusal_are_in_the_schema(limit: Limit, client: Client) -> None:
+    described = client.get("/schema", {"format": "json"}).json()["components"]["schemas"]["Problem"]["properties"]
+    limit({**IP, "quota": 1})
+    client.get("/nothing-here")
+
+    assert client.get("/nothing-here").json().keys() <= described.keys()
+
+
 def test_a_browser_gets_a_page(limit: Limit, client: Client) -> None:
     limit({**IP, "quota": 1})
     client.get("/admin/login/")
