@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import OperationalError
 from django.test import Client
 
 from systemlog.console.operations import registry
@@ -141,3 +142,15 @@ def test_tokens_are_called_what_they_are(client: Client) -> None:
     assert "API tokens" in text
     for word in ("Knox", "Auth token", "Django administration", "Django site admin"):
         assert word not in text
+
+
+def test_a_database_that_is_away_fails_its_parts_alone(
+    client: Client, another_part: Callable[[Callable[[Any], Any]], None]
+) -> None:
+    def fail(user: Any) -> None:
+        raise OperationalError("connection to server at 10.0.0.7 failed")
+
+    another_part(fail)
+    text = text_of(client)
+    assert "The database does not answer." in text
+    assert "10.0.0.7" not in text

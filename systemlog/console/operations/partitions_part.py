@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from systemlog.conf import conf
@@ -17,6 +18,7 @@ from systemlog.storage.pruning import Step
 
 STATEMENT_S = 3.0
 MAX_ROWS = 24
+RESOLUTION = timedelta(microseconds=1)
 WORDS = {PartitionState.AHEAD: "made ahead", PartitionState.LIVE: "live", PartitionState.OPEN: "over, not sealed yet"}
 UNUSUAL = {PartitionState.DETACHING, PartitionState.REWRITTEN}
 
@@ -36,7 +38,7 @@ def read(user: Any) -> Report | None:
         Fact("Partitions", count(len(there)), State.WARNING if len(there) > 100 else State.NONE),
     ]
     table = Table(
-        ("Partition", "From", "To", "Records", "Size", "State"), [_row(each, largest) for each in shown], "Partitions"
+        ("Partition", "Span", "Records", "Size", "State"), [_row(each, largest) for each in shown], "Partitions"
     )
     strange = [each for each in there if each.state in UNUSUAL]
     note = f"The newest {MAX_ROWS} of {len(there)}." if len(there) > MAX_ROWS else ""
@@ -80,12 +82,19 @@ def _row(each: PartitionReport, largest: int) -> list[Cell]:
     span: Span = each.partition.span
     return [
         Cell(each.partition.name),
-        Cell("the beginning" if span.lower == BEGINNING else f"{span.lower:%Y-%m-%d}"),
-        Cell("open" if span.upper == END else f"{span.upper:%Y-%m-%d}"),
+        Cell(_days(span)),
         Cell(count(each.rows), number=True),
         Cell(size(each.total_bytes), number=True, share=each.total_bytes / largest),
         Cell(WORDS.get(each.state, each.state.value), state=State.WARNING if each.state in UNUSUAL else State.NONE),
     ]
+
+
+def _days(span: Span) -> str:
+    first = "the beginning" if span.lower == BEGINNING else f"{span.lower:%Y-%m-%d}"
+    if span.upper == END:
+        return f"from {first} on"
+    last = f"{span.upper - RESOLUTION:%Y-%m-%d}"
+    return first if first == last else f"{first} to {last}"
 
 
 def _step(step: Step) -> list[Cell]:

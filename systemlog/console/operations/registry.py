@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 
 from systemlog.exceptions import SystemLogError
+from systemlog.storage import BudgetSpent
 
 TIMEOUT_S = 4.0
 
@@ -70,14 +71,22 @@ class _Run:
         try:
             self.shown = Shown(self._part, self._part.read(self._user))
         except Exception as error:
-            said = str(error) if isinstance(error, SystemLogError) else type(error).__name__
-            self.shown = Shown(self._part, None, f"It failed: {said}")
+            self.shown = Shown(self._part, None, _in_words(error))
             logger.exception(
                 "A part of the operations page failed.",
                 extra={"action": "console.part_failed", "part": self._part.name},
             )
         finally:
             connections.close_all()
+
+
+def _in_words(error: Exception) -> str:
+    """Return why a part failed. The text of other packages' exceptions is for the log alone."""
+    if isinstance(error, BudgetSpent):
+        return "The database took too long."
+    if isinstance(error, OperationalError | InterfaceError):
+        return "The database does not answer."
+    return f"It failed: {error}" if isinstance(error, SystemLogError) else f"It failed: {type(error).__name__}."
 
 
 _parts: dict[str, Part] = {}

@@ -60,6 +60,11 @@ class Entry:
     changes: list[Change]
 
     @property
+    def created(self) -> bool:
+        """Whether it says that an object was created, whose fields were nothing before."""
+        return self.moment.category == "audit.create"
+
+    @property
     def message(self) -> str:
         """The beginning of the message."""
         text = self.moment.message
