@@ -12,6 +12,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from systemlog.alerts.absence import Watcher
 from systemlog.alerts.comparing import EarlierTime
 from systemlog.alerts.counting import Counter, Reading
+from systemlog.alerts.fields import SECOND_US
 from systemlog.alerts.rules import NoneFor, Rule, TimesAsMany
 from systemlog.alerts.spans import to_us
 from systemlog.conf import conf
@@ -22,6 +23,13 @@ STATEMENT_S = 1.0
 
 SWEEP_S = 0.02
 """The time for which a rule reads older pages in one evaluation, beside one that it always reads."""
+
+CATCH_UP_S = 0.2
+"""The same for a rule whose look-back was last read in full `BEHIND_US` ago or more, as after an outage."""
+
+BEHIND_US = 10 * 60 * SECOND_US
+
+IN_FULL_S = 3600.0
 
 MAX_SKIPPED = 16
 """A rule that fails again and again is tried at each this-many-th evaluation at least."""
@@ -63,8 +71,9 @@ class Reader:
 
     def read(self, now: int, silent_now: int, late_us: int, known: Known, *, in_full: bool) -> Reading:
         """Read. Raises `DatabaseError`, `BudgetSpent`."""
-        more_until = time.monotonic() + (3600 if in_full else SWEEP_S)
         since = min(now, to_us(known.complete_at)) if known.complete_at else now
+        is_behind = known.complete_at is None or now - since > BEHIND_US
+        more_until = time.monotonic() + (IN_FULL_S if in_full else CATCH_UP_S if is_behind else SWEEP_S)
         lower = since - late_us - self.rule.window_us  # what landed since then may be this much older
         if isinstance(self._reader, Counter):
             return self._reader.read(now, lower, more_until)

@@ -87,11 +87,11 @@ class Clock:
 
     def evaluate_only(self) -> Result:
         """Evaluate once, and send nothing."""
-        return self._evaluator.evaluate()
+        return self._evaluator.evaluate(in_full=True)
 
-    def evaluate(self, **options: Any) -> Result:
-        """Evaluate once, and send what is due."""
-        result = self._evaluator.evaluate(**options)
+    def evaluate(self, *, in_full: bool = True) -> Result:
+        """Evaluate once, and send what is due. A busy machine might leave a part of the look-back for later."""
+        result = self._evaluator.evaluate(in_full=in_full)
         self._deliverer.deliver_once()
         return result
 

@@ -71,6 +71,22 @@ def test_what_happened_while_nothing_was_evaluated_is_told_afterwards(
     assert hook.told == [FIRING, RESOLVED]
 
 
+@pytest.mark.parametrize("ago", [1000, 1900, 3400])
+def test_a_late_spike_below_many_records_is_found_a_page_at_a_time(
+    rules: Rules, records: Records, clock: Clock, hook: Hook, monkeypatch: pytest.MonkeyPatch, ago: float
+) -> None:
+    monkeypatch.setattr("systemlog.alerts.counting.PAGE_ROWS", 20)
+    monkeypatch.setattr("systemlog.alerts.readers.SWEEP_S", 0.0)
+    monkeypatch.setattr("systemlog.alerts.readers.CATCH_UP_S", 0.0)
+    rules(SPIKE)
+    records(200, ago=3590, every=17)
+    clock.evaluate(in_full=False)
+    records(6, ago=ago)
+    for _ in range(40):
+        clock.evaluate(in_full=False)
+    assert hook.told == [FIRING]
+
+
 def test_the_message_says_what_was_counted_and_from_when(
     rules: Rules, records: Records, clock: Clock, hook: Hook
 ) -> None:
