@@ -15,7 +15,7 @@ from systemlog.digests.sealing import Stopped, seal
 from systemlog.landing import duties
 
 INTERVAL_S = 60.0
-SHARE = 0.05
+SHARE = 0.02
 """The part of its time for which the thread keeps the process from landing and from requests."""
 
 LARGEST_SHARE = 0.5
