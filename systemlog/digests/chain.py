@@ -63,6 +63,10 @@ class Chain:
         line = Digest.objects.using(self.alias).order_by("-number").values_list("line", flat=True).first()
         return read(line) if line is not None else None
 
+    def last_number(self) -> int:
+        """Return the number of the last digest of the table, 0 where there is none."""
+        return Digest.objects.using(self.alias).order_by("-number").values_list("number", flat=True).first() or 0
+
     def line(self, number: int) -> str | None:
         """Return the line of a digest of the table."""
         found = Digest.objects.using(self.alias).filter(number=number).values_list("line", flat=True)
@@ -104,9 +108,14 @@ class Chain:
         )
 
     def introduce_key(self, signer: Signer, states: States) -> None:
-        """Begin the chain with the key that signs, or say that another one signs from now on."""
-        if states.keys and list(states.keys)[-1] == signer.public.id:
+        """Begin the chain with the key that signs, or say that another one signs from now on.
+
+        In this run the notes that the one before has signed still count.
+        """
+        if signer.public.id in states.may_note:
             return
+        before = set(states.may_note)
         with transaction.atomic(using=self.alias):
             digest = self.append(signer, KEY, until=states.until, public=signer.public.raw.hex())
         states.apply(digest)
+        states.may_note |= before

@@ -57,9 +57,14 @@ def close_hours(storage: Storage, since: datetime, until: datetime, log: str, *,
         time.sleep(PAUSE_S)
 
 
+def read_frontier(storage: Storage) -> datetime | None:
+    """Return the frontier, None where no hour was ever closed."""
+    return DigestFrontier.objects.using(storage.connection.alias).values_list("until", flat=True).first()
+
+
 def move_frontier(storage: Storage, until: datetime, log: str) -> None:
-    """Set the frontier, in the caller's transaction."""
-    with storage.connection.cursor() as cursor:
+    """Set the frontier, in the caller's transaction if there is one."""
+    with transaction.atomic(using=storage.connection.alias), storage.connection.cursor() as cursor:
         if storage.connection.vendor == "sqlite":
             cursor.execute(WRITE_LOCK_SQLITE)
         cursor.execute(MOVE_SQL, [storage.connection.ops.adapt_datetimefield_value(until), log])

@@ -124,7 +124,7 @@ class Notes:
     def _check(self, row: int, line: str) -> Note | str:
         try:
             said = read(line)
-            key = self._states.keys.get(said.key)
+            key = self._states.keys.get(said.key) if said.key in self._states.may_note else None
             if said.kind != LATE or said.hour is None or said.said["log"] != self._states.log:
                 return "a note of another log"
             if key is None or not said.is_signed_by(key):

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from systemlog.digests.agreement import agree
 from systemlog.digests.chain import Chain
-from systemlog.digests.frontier import close_hours
+from systemlog.digests.frontier import close_hours, move_frontier, read_frontier
 from systemlog.digests.keys import Signer, signer
 from systemlog.digests.merkle import EMPTY
 from systemlog.digests.notes import Notes, forget
@@ -31,6 +31,10 @@ logger = logging.getLogger("systemlog.digests")
 
 TRIES = 100
 """How often a command tries to close hours: for about 15 seconds."""
+
+
+_told: set[datetime] = set()
+"""The hours that this process has told in the log, which it does once, although it seals each minute."""
 
 
 class Stopped(SystemLogError):
@@ -82,7 +86,9 @@ def seal(
             "Hours of the log were sealed.",
             extra={"action": "digests.sealed", "until": _text(outcome.until), "head": outcome.head},
         )
-    for hour in outcome.refused:
+    _told.intersection_update(outcome.refused)
+    for hour in set(outcome.refused) - _told:
+        _told.add(hour)
         logger.error(
             "An hour of the log is not as it was sealed: see `manage.py verify_system_logs`.",
             extra={"action": "digests.differs", "hour": write_hour(hour)},
@@ -95,6 +101,8 @@ def _seal_hours(
 ) -> None:
     since = states.until or BEGINNING
     if target <= since or states.log is None:
+        if states.until is not None and states.log is not None and read_frontier(chain.storage) != states.until:
+            move_frontier(chain.storage, states.until, states.log)  # an interrupted run, or somebody else, has moved it
         return
     close_hours(chain.storage, since, target, states.log, tries=tries)
 

@@ -65,6 +65,8 @@ class States:
         """All hours before this one are sealed."""
         self.keys: dict[str, PublicKey] = {}
         """The keys of the chain by their ids, in the order in which they came."""
+        self.may_note: set[str] = set()
+        """The ids of the keys whose notes count: the last one, so that one that was given up cannot note any more."""
         self.log: str | None = None
         """The name of this log in notes: the SHA-256 of the first digest."""
         self.folded: dict[datetime, set[str]] = defaultdict(set)
@@ -87,6 +89,7 @@ class States:
             if digest.kind == KEY:
                 key = PublicKey(bytes.fromhex(digest.said["public"]))
                 self.keys[key.id] = key
+                self.may_note = {key.id}
             elif digest.kind == ARCHIVED:
                 self._apply_archive(digest)
             elif digest.kind in STATING and digest.hour is not None:

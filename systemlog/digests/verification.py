@@ -24,6 +24,7 @@ from systemlog.storage.calendar import BEGINNING
 Tell = Callable[[datetime | None, str], None]
 """Called with an hour, or None for the log as a whole, and what is wrong there."""
 
+ATTEMPTS = 4
 OUTSIDE_TIME = "a record before the year 1 or after 9999"
 
 
@@ -32,6 +33,8 @@ class Result:
     """What was verified, and what is wrong."""
 
     digests: int = 0
+    head: int = 0
+    """The number of the last digest in the table when the verification began."""
     hours: int = 0
     records: int = 0
     until: datetime | None = None
@@ -56,11 +59,34 @@ def verify(
     hour: datetime | None = None,
     archives: tuple[Path, ...] = (),
     pace: Pace = no_pace,
+    own: bool = False,
 ) -> Result:
-    """Verify the log, or one hour of it, with the public key alone."""
-    result = Result()
+    """Verify the log, or one hour of it, with the public key alone.
+
+    Sealing and pruning may go on meanwhile. What they have changed is read again before it is told. `own` says that the
+    key is that of this installation, which may be newer than the chain.
+    """
+    for _ in range(ATTEMPTS):
+        result = _verify(storage, outside, key, hour, archives, pace, own=own)
+        head = Chain(storage, outside).last_number()
+        if result.holds or head == result.head:
+            break
+    return result
+
+
+def _verify(
+    storage: Storage,
+    outside: Outside,
+    key: PublicKey,
+    hour: datetime | None,
+    archives: tuple[Path, ...],
+    pace: Pace,
+    *,
+    own: bool,
+) -> Result:
+    result = Result(head=Chain(storage, outside).last_number())
     chain = Chain(storage, outside)
-    states = verify_chain(chain, key, result)
+    states = verify_chain(chain, key, result, own=own)
     result.until = states.until
     if states.until is not None:
         since, until = (hour, hour + HOUR) if hour else (BEGINNING, states.until)
@@ -73,11 +99,12 @@ def verify(
     return result
 
 
-def verify_chain(chain: Chain, key: PublicKey, result: Result) -> States:
+def verify_chain(chain: Chain, key: PublicKey, result: Result, *, own: bool = False) -> States:
     """Verify the digests in the table and outside, and return the states by them.
 
     Where the two differ, the copy outside counts. The last digest must be signed by `key`: it names the one before it,
-    and so vouches for the whole chain, whichever keys have signed the rest.
+    and so vouches for the whole chain, whichever keys have signed the rest. `own` lets a new key of this installation
+    stand behind the chain that this host has outside, until it signs.
     """
     states, before = States(), None
     for line, differs in _lines(chain):
@@ -92,10 +119,13 @@ def verify_chain(chain: Chain, key: PublicKey, result: Result) -> States:
                 result.tell(about, f"digest {digest.number} {wrong or differs}")
         before = digest
         result.digests += 1
-    if before is not None and before.key != key.id:
+    ours = chain.outside.head() if own and before is not None and before.key != key.id else None
+    if before is not None and before.key != key.id and (ours is None or ours.line != before.line):
         wrong_key = f"the digests are signed by another key, {before.key}, and not by {key.id}"
         for about in [*states.filled(), None]:
             result.tell(about, wrong_key)
+    states.may_note |= {key.id}
+    states.keys.setdefault(key.id, key)
     for since, until in states.gaps():
         result.tell(since, f"no digest is about the hours from here to {write_hour(until)}")
     return states

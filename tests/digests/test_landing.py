@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.management import CommandError
 from django.db import connections, transaction
 from django.test import Client
 from django.urls import reverse
 
 from systemlog import probes
 from systemlog.conf import conf
-from systemlog.digests import duty
+from systemlog.digests import duty, keys, verification
 from systemlog.digests.frontier import HoursInUse
 from systemlog.digests.metrics import LogAltered
 from systemlog.digests.sealing import Stopped
@@ -28,7 +29,7 @@ from systemlog.models import SystemLog
 from systemlog.records.copy_text import encode
 from systemlog.records.row import TABLE
 from systemlog.storage import get_storage
-from tests.support.digests import at, attack, fill, on_postgresql, row, seal, sql, verify
+from tests.support.digests import at, attack, fill, on_postgresql, row, run, seal, sql, verify
 from tests.support.landing import write
 
 
@@ -225,3 +226,57 @@ def test_another_host_takes_over_the_digests_and_goes_on(sealed_log: Path, tmp_p
         seal(number + 1)
         assert verify() == []
     assert (tmp_path / "second" / "digests.ndjson").read_bytes() in (sealed_log / "digests.ndjson").read_bytes()
+
+
+def test_a_frontier_that_was_moved_is_set_right(sealed_log: Path) -> None:
+    fill(3)
+    seal()
+    sql("DELETE FROM system_log_digest_frontier")
+    seal()
+    get_storage().insert([row(at(3, 30), "late")])
+    assert verify() == []
+
+
+def test_notes_of_a_key_that_was_given_up_count_no_more(sealed_log: Path, key: Path, settings: Any) -> None:
+    fill(3)
+    seal()
+    old, new = settings.SYSTEMLOG, {**settings.SYSTEMLOG, "DIGEST_KEY": str(key.with_name("new"))}
+    keys.create(key.with_name("new"))
+    get_storage().insert([row(at(3, 30), "late")])
+    settings.SYSTEMLOG = new
+    get_storage().insert([row(at(3, 31), "late")])
+    assert verify() == []
+    seal()
+    assert verify() == []
+    settings.SYSTEMLOG = old
+    get_storage().insert([row(at(3, 32), "late")])
+    settings.SYSTEMLOG = new
+    assert verify() == ["2026-01-02T03"]
+
+
+def test_a_verification_beside_sealing_tells_nothing_wrong(sealed_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(3)
+    seal()
+    get_storage().insert([row(at(3, 30), "late")])
+    read_chain = verification.verify_chain
+    sealed = []
+
+    def read_and_seal(*arguments: Any, **options: Any) -> Any:
+        states = read_chain(*arguments, **options)
+        if not sealed:
+            sealed.append(seal())
+        return states
+
+    monkeypatch.setattr(verification, "verify_chain", read_and_seal)
+    assert verify() == []
+    assert sealed
+
+
+def test_pruning_without_its_key_says_why_and_deletes_nothing(sealed_log: Path, key: Path) -> None:
+    fill(3)
+    seal()
+    key.chmod(0o644)
+    with pytest.raises(CommandError, match="chmod 600"):
+        run("archive_system_logs", "--before", "2026-01-04", "--to", str(sealed_log.parent / "a"), "--prune")
+    key.chmod(0o600)
+    assert verify() == []

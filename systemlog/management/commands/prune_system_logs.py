@@ -12,6 +12,10 @@ from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError
 
 from systemlog.conf import conf
+from systemlog.digests.agreement import ChainsDiffer
+from systemlog.digests.keys import KeyUnusable
+from systemlog.digests.outside import OutsideUnusable
+from systemlog.digests.statements import NotAStatement
 from systemlog.management.progress import ProgressLine
 from systemlog.management.terminal import TerminalCommand, counted, first_line, not_empty
 from systemlog.models import Level
@@ -23,7 +27,19 @@ from systemlog.retention.policies import policies_in_force, read_policies
 from systemlog.retention.prune import ArchiveTo, ClockLooksWrong, NoPolicy, NowhereToArchive, plan, prune
 from systemlog.storage.expiry import Policy
 
-REFUSALS = (NoPolicy, NowhereToArchive, ClockLooksWrong, ArchiveFailed, NotInArchive, ZstandardIsMissing)
+REFUSALS = (
+    NoPolicy,
+    NowhereToArchive,
+    ClockLooksWrong,
+    ArchiveFailed,
+    NotInArchive,
+    ZstandardIsMissing,
+    # What is removed must be accounted for in the digests, where there are any.
+    ChainsDiffer,
+    KeyUnusable,
+    OutsideUnusable,
+    NotAStatement,
+)
 
 
 class Command(TerminalCommand):

@@ -45,9 +45,10 @@ class Command(TerminalCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Verify. Nothing is changed."""
         try:
-            key = read_public_key(options["public_key"]) if options["public_key"] else public_key()
+            own = options["public_key"] is None
+            key = public_key() if own else read_public_key(options["public_key"])
             if options["prove"]:
-                self._prove(key, options["prove"], options["archive"])
+                self._prove(key, options["prove"], options["archive"], own=own)
                 return
             with ProgressLine(self.stderr, quiet=options["verbosity"] == 0) as progress:
                 done = 0
@@ -58,8 +59,10 @@ class Command(TerminalCommand):
                     progress(f"{done:,} records verified")
 
                 archives = tuple(options["archive"])
-                result = verify(get_storage(), outside(), key, hour=options["hour"], archives=archives, pace=pace)
-        except (KeyUnusable, OutsideUnusable) as error:
+                result = verify(
+                    get_storage(), outside(), key, hour=options["hour"], archives=archives, pace=pace, own=own
+                )
+        except (KeyUnusable, OutsideUnusable, NotAStatement) as error:
             raise CommandError(str(error)) from None
         except (OperationalError, InterfaceError) as error:
             raise CommandError(f"The log database does not answer: {first_line(error)}.") from None
@@ -77,11 +80,11 @@ class Command(TerminalCommand):
             raise CommandError(f"{counted(hours, 'hour')} not as sealed. Verified: {summary}.")
         self.stdout.write(f"All hours are as they were sealed. Verified: {summary}.")
 
-    def _prove(self, key: PublicKey, record_id: uuid.UUID, archives: list[Path]) -> None:
+    def _prove(self, key: PublicKey, record_id: uuid.UUID, archives: list[Path], *, own: bool) -> None:
         storage = get_storage()
         chain = Chain(storage, outside())
         result = Result()
-        states = verify_chain(chain, key, result)
+        states = verify_chain(chain, key, result, own=own)
         if not result.holds:
             self._report(result)
         try:
