@@ -12,6 +12,7 @@ from pathlib import Path
 from systemlog.digests.agreement import follow
 from systemlog.digests.archives import verify_archives
 from systemlog.digests.chain import Chain
+from systemlog.digests.frontier import read_frontier
 from systemlog.digests.keys import PublicKey
 from systemlog.digests.notes import Notes
 from systemlog.digests.outside import Outside
@@ -176,7 +177,13 @@ def describe(tally: Tally, state: State | None) -> str:
 
 
 def _lines(chain: Chain) -> Iterator[tuple[str, str | None]]:
-    """Yield the lines of the chain, with what is wrong where table and copy differ."""
+    """Yield the lines of the chain, with what is wrong where table and copy differ.
+
+    A database that has never had digests is one that the log has moved to: the copy alone counts there.
+    """
+    if not chain.last_number() and read_frontier(chain.storage) is None:
+        yield from ((line, None) for line in chain.outside.lines())
+        return
     outside = chain.outside.lines() if chain.outside.exists() else iter(())
     for copied, stored in zip_longest(outside, _by_place(chain)):
         if copied is None:

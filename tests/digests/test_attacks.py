@@ -158,6 +158,13 @@ def test_digests_whose_tail_is_cut_are_told(sealed_log: Path) -> None:
     assert OTHER in verify()
 
 
+def test_digests_that_are_all_deleted_are_told() -> None:
+    fill(3)
+    seal()
+    sql("DELETE FROM system_log_digest")
+    assert HOUR in verify()
+
+
 def test_records_altered_under_a_cut_tail_are_told_and_not_sealed_anew() -> None:
     fill(3)
     seal(4)

@@ -268,6 +268,7 @@ def test_a_log_moves_to_another_database_by_its_archive(tmp_path: Path) -> None:
         attack(f"DELETE FROM {table}") if table == TABLE else sql(f"DELETE FROM {table}")
     assert "2026-01-02T03" in verify()
     run("import_system_logs", str(tmp_path / "a"))
+    assert verify() == []
     seal()
     assert verify() == []
     assert verify("--archive", str(tmp_path / "a")) == []
