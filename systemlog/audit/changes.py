@@ -1,8 +1,9 @@
-"""Entries of an outbox as records: what was made, changed and deleted, of which object, by whom."""
+"""Turns the entries of an outbox into records: which object was created, changed or deleted, how, and by whom."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import logging
 import socket
@@ -11,24 +12,25 @@ from datetime import tzinfo
 from itertools import groupby
 from typing import Any
 
+import orjson
 from django.apps import apps
 from django.db.models import Model
 
 from systemlog.audit import actor
 from systemlog.audit.outbox import Entry, record_id
 from systemlog.audit.tables import is_plain, key_columns, relation_columns, table_of
-from systemlog.audit.values import MASKED, MAX_BYTES, abridge, present
+from systemlog.audit.values import MASKED, MAX_BYTES, Presenter, abridge, present, presenter
 from systemlog.conf import conf
 from systemlog.journal.serialization import clean
 from systemlog.records.row import JSONText, Row, context_as_json
-from systemlog.redaction import redact_issued
+from systemlog.redaction import has_secret, redact_issued
 
 logger = logging.getLogger("systemlog.audit")
 
 MAX_TEXT_CHARACTERS = 200
 MAX_CONTEXT_BYTES = 64 * 1024
 ROWS_OF_A_RECORD = 200
-"""So many rows of one statement make one record of a many-to-many relation, as an entry of PostgreSQL has them."""
+"""Rows of one statement that make one record of a many-to-many field: as many as one entry of PostgreSQL has."""
 
 SMALL_CHARACTERS = MAX_BYTES // 4
 SHOWN_FIELDS = 8
@@ -40,18 +42,20 @@ Values = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Origin:
-    """The database that an outbox is of."""
+    """The database of an outbox."""
 
     alias: str
     number: int
     """See `outbox.source_of`."""
     zone: tzinfo | None
-    """Of times without one; None where the database has them with it."""
+    """The time zone of times that have none; None if the database stores the zone."""
+    source: str = dataclasses.field(default_factory=lambda: conf().SOURCE or socket.gethostname()[:MAX_TEXT_CHARACTERS])
+    """The field `source` of the records."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Relation:
-    """A many-to-many relation whose table Django made."""
+    """A many-to-many field whose table Django made."""
 
     name: str
     owner: type[Model]
@@ -61,11 +65,24 @@ class _Relation:
     target_field: Any
 
 
-def batches(entries: Sequence[Entry], *, more: bool) -> list[list[Entry]]:
-    """The entries, those of one statement on a relation's table together, in parts of a record's size.
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Table:
+    """The table of a model."""
 
-    With `more`, other entries wait behind these: a last part that may have members among them is left out, so that a
-    part has the same members whenever it is read.
+    label: str
+    exclude: frozenset[str]
+    key: tuple[str, ...]
+    fields: dict[str, Any]
+    """The fields of the model, by column."""
+    presenters: dict[str, Presenter]
+    """Those that do not redact, by column."""
+
+
+def batches(entries: Sequence[Entry], *, more: bool) -> list[list[Entry]]:
+    """Return the entries in parts. Entries of one statement on a many-to-many table are one part, up to a size.
+
+    `more` says that other entries wait behind these. A last part that may have members among them is left out, so that
+    a part always has the same members.
     """
     parts: list[list[Entry]] = []
     for (_, _, statement), group in groupby(entries, key=_statement):
@@ -78,7 +95,7 @@ def batches(entries: Sequence[Entry], *, more: bool) -> list[list[Entry]]:
 
 
 def _statement(entry: Entry) -> tuple[str, str, str | int]:
-    """What entries of one statement have in common; for all but relations' tables of SQLite, each is its own."""
+    """Return what the entries of one part have in common. Only SQLite's many-to-many tables have parts of several."""
     if (
         len(entry.old) + len(entry.new) <= 2
         and (name := actor.decode(entry.ctx).get("s"))
@@ -89,20 +106,20 @@ def _statement(entry: Entry) -> tuple[str, str, str | int]:
 
 
 def records(parts: Iterable[Sequence[Entry]], origin: Origin) -> Iterator[Row]:
-    """The records of the parts, in order. An entry that cannot be read is recorded without its values."""
+    """Yield the records of the parts, in order. An entry that cannot be read is recorded without its values."""
     for part in parts:
         try:
             yield from _records(part, origin)
         except Exception as error:
             logger.exception(
-                "A change could not be told in full.",
+                "A change is recorded without its values.",
                 extra={"action": "audit.unreadable", "table": part[0].table, "error": type(error).__name__},
             )
             yield bare_record(part[0], origin)
 
 
 def bare_record(entry: Entry, origin: Origin) -> Row:
-    """The record of an entry without values, for one whose values cannot be told or stored."""
+    """Return the record of an entry without values, for an entry whose values cannot be read or stored."""
     return _row(entry, 0, origin, CATEGORIES.get(entry.op, "audit.update"), _label(entry.table), "", {})
 
 
@@ -118,35 +135,33 @@ def _records(part: Sequence[Entry], origin: Origin) -> Iterator[Row]:
 
 
 def _model_records(entry: Entry, origin: Origin) -> Iterator[Row]:
-    model = _model_of(entry.table)
-    fields: Values = {} if model is None else {str(field.column): field for field in model._meta.concrete_fields}
-    table = table_of(entry.table)
-    exclude = table.exclude if table else frozenset()
-    key = key_columns(model) if model is not None else ("id",)
-    label = _label(entry.table)
+    table = _table_of(entry.table)
     for ordinal, (old, new) in enumerate(entry.rows()):
         op = "i" if old is None else "d" if new is None else "u"
-        before, after = old or {}, new or {}
-        changes = {}
-        for column in {**before, **after}:
-            if column in exclude:
-                continue
-            was, is_now = before.get(column), after.get(column)
-            if op == "u" and was == is_now and was != MASKED:
-                continue
-            field = fields.get(column)
-            name = column if field is None else field.name
-            shown = [
-                None if was is None else present(field, was, origin.zone),
-                None if is_now is None else present(field, is_now, origin.zone),
-            ]
-            if shown[0] != shown[1] or was == MASKED:
-                changes[name] = shown
+        changes = _changes(table, old or {}, new or {}, origin.zone, redacting=False)
         if op == "u" and not changes:
             continue
-        row = new or old or {}
-        subject = f"{label}:{_key(row, key, fields, origin)}"
+        subject = f"{table.label}:{_key(new or old or {}, table, origin)}"
+        # Most records have no secret. To look for one in all values at once is much faster than in each.
+        if has_secret(f"{subject} {_as_json(changes)}".encode("utf-8", "surrogatepass")):
+            changes = _changes(table, old or {}, new or {}, origin.zone, redacting=True)
+            subject = redact_issued(subject)
         yield _row(entry, ordinal, origin, CATEGORIES[op], subject, _message(op, subject, changes), changes)
+
+
+def _changes(table: _Table, old: Values, new: Values, zone: tzinfo | None, *, redacting: bool) -> Values:
+    """Return the old and the new value of each field that differs."""
+    changes = {}
+    for column in {**old, **new} if old and new else old or new:
+        was, is_now = old.get(column), new.get(column)
+        if column in table.exclude or (was == is_now and was != MASKED):
+            continue
+        field = table.fields.get(column)
+        show = presenter(field) if redacting or field is None else table.presenters[column]
+        shown = [None if was is None else show(was, zone), None if is_now is None else show(is_now, zone)]
+        if shown[0] != shown[1] or was == MASKED:
+            changes[column if field is None else field.name] = shown
+    return changes
 
 
 def _relation_records(part: Sequence[Entry], relation: _Relation, origin: Origin) -> Iterator[Row]:
@@ -161,7 +176,7 @@ def _relation_records(part: Sequence[Entry], relation: _Relation, origin: Origin
                     target = present(relation.target_field, row.get(relation.target), origin.zone)
                     (added if is_new else removed).append(target)
     for owner, (entry, ordinal, added, removed) in owners.items():
-        subject = f"{label}:{owner}"
+        subject = redact_issued(clean(f"{label}:{owner}"))
         changes = {relation.name: {"added": added, "removed": removed}}
         yield _row(entry, ordinal, origin, "audit.update", subject, _message("u", subject, changes), changes)
 
@@ -171,32 +186,32 @@ def _row(entry: Entry, ordinal: int, origin: Origin, category: str, subject: str
     context: Values = {} if category == "audit.truncate" else {"changes": changes}
     if origin.alias != "default":
         context["database"] = origin.alias
-    text = context_as_json(context)
+    text = _as_json(context)
     if len(text) > SMALL_CHARACTERS:  # in a smaller one no value is too large
-        text = context_as_json({**context, "changes": _fitting(changes)})
+        text = _as_json({**context, "changes": _fitting(changes)})
     return Row(
         entry.at,
         record_id(entry, ordinal, origin.number),
         "INFO",
         category,
-        conf().SOURCE or socket.gethostname()[:MAX_TEXT_CHARACTERS],
+        origin.source,
         message or category,
         _text(who.get("c")),
         _text(who.get("u")),
         JSONText(text),
         _text(who.get("t")),
-        redact_issued(clean(subject))[:MAX_TEXT_CHARACTERS],
+        subject[:MAX_TEXT_CHARACTERS],
         None,
     )
 
 
 def _fitting(changes: Values) -> Values:
-    """The changes, large values abridged: those above 4 kB, and smaller ones too where all are too many."""
+    """Return the changes with large values abridged: those above 4 kB, and smaller ones if the record is too large."""
     for most in (4096, 1024, 256, 64):
-        told = {name: _abridged(value, most) for name, value in changes.items()}
-        if len(json.dumps(told, ensure_ascii=False).encode("utf-8", "replace")) <= MAX_CONTEXT_BYTES:
-            return told
-    return told
+        fitting = {name: _abridged(value, most) for name, value in changes.items()}
+        if len(json.dumps(fitting, ensure_ascii=False).encode("utf-8", "replace")) <= MAX_CONTEXT_BYTES:
+            break
+    return fitting
 
 
 def _abridged(value: Any, most: int) -> Any:
@@ -213,39 +228,58 @@ def _message(op: str, subject: str, changes: Values) -> str:
     return f"{VERBS[op]} {subject}: {', '.join(names[:SHOWN_FIELDS])}{more}"
 
 
-def _key(row: Values, key: Sequence[str], fields: dict[str, Any], origin: Origin) -> str:
-    return ",".join(str(present(fields.get(column), row.get(column), origin.zone)) for column in key)
+def _key(row: Values, table: _Table, origin: Origin) -> str:
+    return ",".join(
+        str(presenter(table.fields.get(column), redacting=False)(row.get(column), origin.zone)) for column in table.key
+    )
 
 
+def _as_json(context: Values) -> str:
+    try:
+        return orjson.dumps(context).decode()
+    except TypeError:  # an integer of more than 64 bits
+        return context_as_json(context)
+
+
+@functools.lru_cache(maxsize=1024)
 def _text(value: str | None) -> str | None:
     return None if value is None else redact_issued(clean(value))[:MAX_TEXT_CHARACTERS]
 
 
 def _label(table: str) -> str:
     relation = _relation_of(table)
-    if relation is not None:
-        return relation.owner._meta.label_lower
-    model = _model_of(table)
-    return table if model is None else model._meta.label_lower
+    return _table_of(table).label if relation is None else relation.owner._meta.label_lower
 
 
-def _model_of(table: str) -> type[Model] | None:
-    """The model that a table is of; an audited one before one that shares its table."""
-    audited = table_of(table)
-    return audited.model if audited else _catalogue()[0].get(table)
+def _table_of(name: str) -> _Table:
+    """Return what is known of a table. An audited model comes before another model that shares its table."""
+    tables = _catalogue()[0]
+    if name not in tables:
+        audited = table_of(name)
+        model = audited.model if audited else _catalogue()[2].get(name)
+        fields = {} if model is None else {str(field.column): field for field in model._meta.concrete_fields}
+        tables[name] = _Table(
+            name if model is None else model._meta.label_lower,
+            audited.exclude if audited else frozenset(),
+            ("id",) if model is None else key_columns(model),
+            fields,
+            {column: presenter(field, redacting=False) for column, field in fields.items()},
+        )
+    return tables[name]
 
 
 def _relation_of(table: str) -> _Relation | None:
     return _catalogue()[1].get(table)
 
 
-_known: tuple[object, dict[str, type[Model]], dict[str, _Relation]] = (None, {}, {})
-"""Settings and apps that were looked at last, the models by table, and the relations by theirs."""
+_Catalogue = tuple[dict[str, _Table], dict[str, _Relation], dict[str, type[Model]]]
+_cached: tuple[object, _Catalogue] = (None, ({}, {}, {}))
+"""The settings that were read last; tables, many-to-many fields and models, each by the name of the table."""
 
 
-def _catalogue() -> tuple[dict[str, type[Model]], dict[str, _Relation]]:
-    global _known  # noqa: PLW0603  (made anew only when it is another project, as in tests)
-    if _known[0] is not conf():
+def _catalogue() -> _Catalogue:
+    global _cached  # noqa: PLW0603  (made again only when the settings change, as in tests)
+    if _cached[0] is not conf():
         models: dict[str, type[Model]] = {}
         relations: dict[str, _Relation] = {}
         for model in apps.get_models():
@@ -260,5 +294,5 @@ def _catalogue() -> tuple[dict[str, type[Model]], dict[str, _Relation]]:
                     relations[through._meta.db_table] = _Relation(
                         relation.name, model, source, target, fields[source], fields[target]
                     )
-        _known = conf(), models, relations
-    return _known[1], _known[2]
+        _cached = conf(), ({}, relations, models)
+    return _cached[1]

@@ -16,12 +16,13 @@ from systemlog.audit.actor import OUTBOX
 from systemlog.records.ids import assemble_id
 
 MAX_ENTRIES = 2000
-MAX_BYTES = 8 * 2**20
-"""Of one batch; a batch has one entry at least."""
+MAX_ROWS = 10_000
+MAX_BYTES = 2 * 2**20
+"""The limits of one batch, which has at least one entry."""
 
 _SOURCE_BITS, _ORDINAL_BITS, _SEQ_BITS = 12, 8, 42
 
-# The bytes before an entry decide, so that the first always comes along.
+# The sum counts the entries before each one, so that the first entry is always read.
 READ_SQL = """
     SELECT seq, at, tbl, op, {old}, {new}, ctx FROM (
         SELECT *, sum(coalesce({size}(old), 0) + coalesce({size}(new), 0))
@@ -36,7 +37,7 @@ FORMS = {
 
 
 class Entry(NamedTuple):
-    """What one statement did to some rows of a table (SQLite: to one row): the rows before and after, as columns."""
+    """Rows of a table that one statement changed (one row on SQLite), before and after, as values by column."""
 
     seq: int
     at: datetime
@@ -47,7 +48,7 @@ class Entry(NamedTuple):
     ctx: str | None
 
     def rows(self) -> Iterator[tuple[dict[str, Any] | None, dict[str, Any] | None]]:
-        """Each row before and after; None for what was not, or is not there."""
+        """Yield each row before and after the statement; None for a row that did not or does not exist."""
         for number in range(max(len(self.old), len(self.new))):
             yield (
                 self.old[number] if number < len(self.old) else None,
@@ -56,15 +57,23 @@ class Entry(NamedTuple):
 
 
 def read_entries(connection: BaseDatabaseWrapper, limit: int = MAX_ENTRIES) -> list[Entry]:
-    """The oldest entries, up to `limit` of them and to some megabytes."""
+    """Return the oldest entries, at most `limit` of them and as many as a batch takes."""
     with connection.cursor() as cursor:
         form = FORMS[connection.vendor]
         cursor.execute(READ_SQL.format(outbox=OUTBOX, limit=limit, most=MAX_BYTES, **form))
-        return [_entry(row, connection.vendor) for row in cursor.fetchall()]
+        found = cursor.fetchall()
+    entries: list[Entry] = []
+    rows = 0
+    for row in found:
+        entries.append(_entry(row, connection.vendor))
+        rows += max(len(entries[-1].old), len(entries[-1].new))
+        if rows >= MAX_ROWS:
+            break
+    return entries
 
 
 def delete_entries(connection: BaseDatabaseWrapper, entries: Sequence[Entry]) -> None:
-    """Delete entries, and no other: on PostgreSQL one with a lower number may be committed only now."""
+    """Delete these entries and no other: on PostgreSQL an entry with a lower number may be committed later."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(f"DELETE FROM {OUTBOX} WHERE seq = ANY(%s)", [[entry.seq for entry in entries]])
@@ -73,7 +82,7 @@ def delete_entries(connection: BaseDatabaseWrapper, entries: Sequence[Entry]) ->
 
 
 def oldest(connection: BaseDatabaseWrapper) -> datetime | None:
-    """When the oldest change was made that waits; None where nothing does."""
+    """Return when the oldest change in the outbox was made, or None if the outbox is empty."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT at FROM {OUTBOX} ORDER BY seq LIMIT 1")
         found = cursor.fetchone()
@@ -81,16 +90,16 @@ def oldest(connection: BaseDatabaseWrapper) -> datetime | None:
 
 
 def record_id(entry: Entry, ordinal: int, source: int) -> uuid.UUID:
-    """The id that a row's record always gets, so that after a crash its key is there already.
+    """Return the id of the record of a row. It is always the same, so a record that is stored twice has one key.
 
-    Within one instant ids sort as the changes were made.
+    Within one instant the ids sort in the order of the changes.
     """
     bits = (entry.seq % (1 << _SEQ_BITS)) << (_ORDINAL_BITS + _SOURCE_BITS)
     return assemble_id(entry.at, bits | (ordinal % (1 << _ORDINAL_BITS)) << _SOURCE_BITS | source)
 
 
 def source_of(connection: BaseDatabaseWrapper) -> int:
-    """A number of the database, which keeps the ids of two outboxes apart; the same by whatever alias or pooler."""
+    """Return a number for the database, so that the ids of two outboxes differ. Alias and pooler do not matter."""
     return crc32(PurePath(str(connection.settings_dict["NAME"])).name.encode()) % (1 << _SOURCE_BITS)
 
 
@@ -109,20 +118,23 @@ def _instant(value: Any) -> datetime:
 
 def _one(data: bytes | None) -> list[dict[str, Any] | None]:
     found = _parse(None if data is None else bytes(data).decode("utf-8", "replace"))
-    if isinstance(found, list):  # a wide row
+    if isinstance(found, list):  # a row of more columns than one object takes
         return [{name: value for part in found for name, value in part.items()}]
     return [] if found is None else [found]
 
 
 def _parse(text: str | None) -> Any:
-    return None if text is None else json.loads(text, parse_float=Number, parse_int=_integer)
+    return None if text is None else _decode(text)
 
 
 class Number(str):
-    """A number with a fraction, as the database wrote it."""
+    """A number with a fraction or a very large one, as the database wrote it."""
 
     __slots__ = ()
 
 
 def _integer(text: str) -> int | Number:
     return int(text) if len(text) < 1000 else Number(text)
+
+
+_decode = json.JSONDecoder(parse_float=Number, parse_int=_integer).decode

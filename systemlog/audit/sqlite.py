@@ -7,6 +7,7 @@ a table changes.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -32,6 +33,13 @@ OUTBOX_SQL = f"""
         ctx text
     )
 """
+# A virtual table is not looked into, because its module may not be loaded.
+KINDS_SQL = """
+    SELECT name, kind, kind = 'r' AND EXISTS (SELECT 1 FROM pragma_table_info(found.name) WHERE pk > 0) FROM (
+        SELECT name, CASE WHEN type = 'view' THEN 'v' WHEN sql LIKE 'CREATE VIRTUAL%%' THEN 'f' ELSE 'r' END AS kind
+        FROM sqlite_master WHERE type IN ('table', 'view') AND name IN (SELECT value FROM json_each(%s))
+    ) AS found
+"""
 TRIGGER_SQL = """CREATE TRIGGER {name} AFTER {event} ON {table}{condition} BEGIN
 INSERT INTO {outbox} (tbl, op, old, new) VALUES ({label}, '{op}', {old}, {new}); END"""
 
@@ -55,15 +63,13 @@ def create_outbox(connection: BaseDatabaseWrapper) -> None:
 
 
 def kinds(connection: BaseDatabaseWrapper, tables: Iterable[TriggerTable]) -> dict[str, tuple[str, bool]]:
-    """Return, for the tables that exist, `r` for a table, `v` for a view or `f` for a virtual table, and True."""
-    names = {table.name for table in tables}
+    """Return, for the tables that exist, the kind of relation and whether it has a primary key.
+
+    The kinds are `r` for a table, `v` for a view and `f` for a virtual table.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT name, type, sql LIKE 'CREATE VIRTUAL%%' FROM sqlite_master", [])
-        return {
-            name: ("v" if kind == "view" else "f" if virtual else "r", True)
-            for name, kind, virtual in cursor.fetchall()
-            if name in names and kind in ("table", "view")
-        }
+        cursor.execute(KINDS_SQL, [json.dumps([table.name for table in tables])])
+        return {name: (kind, bool(has_key)) for name, kind, has_key in cursor.fetchall()}
 
 
 def columns(connection: BaseDatabaseWrapper, table: str) -> list[str]:

@@ -1,20 +1,21 @@
-"""Values of columns as a record shows them: the same JSON from SQLite and from PostgreSQL.
+"""Values of columns as JSON, the same from SQLite and from PostgreSQL.
 
-What a database holds and its field does not expect is told as it is; nothing here raises for it.
+A value that its field does not expect is recorded as the database holds it. Nothing here raises for such a value.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import JSONField
 from django.utils.dateparse import parse_duration, parse_time
 from django.utils.duration import duration_iso_string
 
@@ -24,31 +25,61 @@ from systemlog.records.times import represent_time
 from systemlog.redaction import REDACTED, redact_issued, redact_value
 
 MAX_BYTES = 4096
-"""A larger value is told by its length and its SHA-256."""
+"""In place of a larger value, its length and its SHA-256 are recorded."""
 
 MAX_DEPTH = 15
+MAX_INTEGER = 2**63
 MASKED = {"$masked": True}
 
 Convert = Callable[[Any, Any, tzinfo | None], Any]
 
 
-def present(field: Any, value: Any, zone: tzinfo | None) -> Any:
-    """A column's value as JSON. `field` is the model's, None for a column that it does not have.
+class Presenter:
+    """Converts the values of one column.
 
-    `zone` is of times without one, as SQLite stores them.
+    With `redacting`, issued keys and tokens in texts and secrets in JSON are redacted. Without it, the caller must look
+    for them.
     """
-    if value is None:
-        return None
-    if value == MASKED:
-        return REDACTED
-    field = _root(field)
-    with suppress(Exception):  # anything may stand in a column of SQLite, and in one that raw SQL made
-        value = _convert(field, value, zone)
-    return _plain(value)
+
+    __slots__ = ("_convert", "_field", "_redacting")
+
+    def __init__(self, field: Any, *, redacting: bool) -> None:
+        self._field = _root(field)
+        self._convert = _converter(self._field)
+        self._redacting = redacting
+
+    def __call__(self, value: Any, zone: tzinfo | None) -> Any:
+        """Return the value as JSON. `zone` is the time zone of times that have none, as in SQLite."""
+        if value is None:
+            return None
+        if value == MASKED:
+            return REDACTED
+        if self._convert is not None:
+            try:
+                converted = self._convert(self._field, value, zone)
+            except Exception:  # noqa: BLE001  (SQLite stores any value in any column)
+                converted = value
+            value = converted
+        if value is True or value is False or (type(value) is int and -MAX_INTEGER < value < MAX_INTEGER):
+            return value
+        if self._redacting and isinstance(self._field, JSONField):
+            return redact_value(_plain(value, redacting=True))
+        return _plain(value, redacting=self._redacting)
+
+
+@functools.lru_cache(maxsize=8192)
+def presenter(field: Any, *, redacting: bool = True) -> Presenter:
+    """Return the presenter for a column. `field` is the field of the model, or None if the model does not have it."""
+    return Presenter(field, redacting=redacting)
+
+
+def present(field: Any, value: Any, zone: tzinfo | None) -> Any:
+    """Return the value of a column as redacted JSON."""
+    return presenter(field)(value, zone)
 
 
 def abridge(value: Any, most: int = MAX_BYTES) -> Any:
-    """The value; in place of a larger one its length (of a text in characters, else of its JSON) and SHA-256."""
+    """Return the value, or for a larger one its SHA-256 and its length: of a text in characters, else of its JSON."""
     if value is None or isinstance(value, bool | int | float):
         return value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
@@ -58,7 +89,7 @@ def abridge(value: Any, most: int = MAX_BYTES) -> Any:
 
 
 def _root(field: Any) -> Any:
-    """The field that says what a column holds: of a foreign key its target's, of a generated field its output's."""
+    """Return the field that says what a column holds: a foreign key's target, or a generated field's output."""
     for _ in range(20):
         if field is None:
             return None
@@ -71,18 +102,29 @@ def _root(field: Any) -> Any:
     return field
 
 
-def _convert(field: Any, value: Any, zone: tzinfo | None) -> Any:
+def _converter(field: Any) -> Convert | None:
+    """Return the function that converts values of a field, or None if they stay as they are."""
     if field is None:
-        return value
+        return None
     kind = field.get_internal_type()
-    convert = _CONVERTERS.get(kind)
-    if convert is not None:
-        return convert(field, value, zone)
+    if kind in _CONVERTERS:
+        return _CONVERTERS[kind]
     if kind.endswith(("IntegerField", "AutoField")):
-        return int(value)
-    if hasattr(field, "base_field") and isinstance(value, list):  # PostgreSQL's arrays
-        return [None if item is None else _convert(field.base_field, item, zone) for item in value]
-    return value
+        return _integer
+    if hasattr(field, "base_field"):  # an array of PostgreSQL
+        return _array
+    return None
+
+
+def _integer(field: Any, value: Any, zone: tzinfo | None) -> Any:
+    return int(value)
+
+
+def _array(field: Any, value: Any, zone: tzinfo | None) -> Any:
+    convert = _converter(field.base_field)
+    if convert is None or not isinstance(value, list):
+        return value
+    return [None if item is None else convert(field.base_field, item, zone) for item in value]
 
 
 def _decimal(field: Any, value: Any, zone: tzinfo | None) -> Any:
@@ -113,10 +155,9 @@ def _duration(field: Any, value: Any, zone: tzinfo | None) -> Any:
 
 
 def _json(field: Any, value: Any, zone: tzinfo | None) -> Any:
-    """Its content, where the names of keys say what is secret."""
     if isinstance(value, str) and zone is not None:  # SQLite stores it as a text
-        value = json.loads(value, parse_float=Number)
-    return redact_value(_plain(value))
+        return json.loads(value, parse_float=Number)
+    return value
 
 
 _CONVERTERS: dict[str, Convert] = {
@@ -132,13 +173,13 @@ _CONVERTERS: dict[str, Convert] = {
 }
 
 
-def _plain(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911  (one for each kind)
-    """The value in JSON's own types, as every JSON and every database can hold them."""
+def _plain(value: Any, *, redacting: bool, depth: int = 0) -> Any:  # noqa: PLR0911  (one for each type)
+    """Return the value in types that every JSON library and both databases can hold."""
     if isinstance(value, Number):
         number = float(value)
         return number if math.isfinite(number) else str(value)
     if isinstance(value, str):
-        return redact_issued(clean(value))
+        return redact_issued(clean(value)) if redacting else clean(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
     if value is None or isinstance(value, bool):
@@ -148,7 +189,7 @@ def _plain(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911  (one for each k
     if depth >= MAX_DEPTH and isinstance(value, dict | list):
         return f"<nested deeper than {MAX_DEPTH}>"
     if isinstance(value, dict):
-        return {clean(str(key)): _plain(item, depth + 1) for key, item in value.items()}
+        return {clean(str(key)): _plain(item, redacting=redacting, depth=depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item, depth + 1) for item in value]
+        return [_plain(item, redacting=redacting, depth=depth + 1) for item in value]
     return clean(str(value))

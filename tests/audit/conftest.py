@@ -39,7 +39,7 @@ def shop(transactional_db: None) -> Iterator[Any]:
         yield models
         with connection.schema_editor() as editor:
             for model in reversed(list(apps.get_app_config("shop").get_models())):
-                if not model._meta.proxy:
+                if not model._meta.proxy and model._meta.managed:
                     editor.delete_model(model)
     install("default")
     forget_changes()

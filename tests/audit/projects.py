@@ -51,6 +51,9 @@ def told():
     call_command("land_system_logs", once=True, verbosity=0)
     found = SystemLog.objects.filter(category__startswith="audit.").order_by("timestamp", "id")
     return [[record.category, record.subject, record.context.get("changes")] for record in found]
+
+def databases():
+    return [record.context.get("database") for record in SystemLog.objects.filter(category="audit.create")]
 """
 
 
@@ -68,8 +71,11 @@ def project(tmp_path: Path, postgresql_url: str | None) -> Iterator[Run]:
         }.items():
             (tmp_path / "shop" / path).write_text(textwrap.dedent(text))
 
-        def run(code: str, *, audit: Any, models: str = "", migrations: dict[str, str] | None = None) -> Any:
-            (tmp_path / "shop/settings.py").write_text(textwrap.dedent(SETTINGS).replace("AUDIT}", f"{audit!r}}}"))
+        def run(
+            code: str, *, audit: Any, models: str = "", migrations: dict[str, str] | None = None, settings: str = ""
+        ) -> Any:
+            text = textwrap.dedent(SETTINGS).replace("AUDIT}", f"{audit!r}}}") + textwrap.dedent(settings)
+            (tmp_path / "shop/settings.py").write_text(text)
             (tmp_path / "shop/models.py").write_text(textwrap.dedent(models))
             for name, migration in (migrations or {}).items():
                 (tmp_path / f"shop/migrations/{name}.py").write_text(textwrap.dedent(migration))

@@ -6,9 +6,11 @@ import datetime
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Concat
@@ -234,3 +236,19 @@ def test_a_large_value_is_told_by_its_length_and_hash(shop: Any, told: Told) -> 
     changes = told()[-1][2]
     assert changes["data"][1].keys() == {"length", "sha256"}
     assert changes["scan"] == [None, "f" * 90]
+
+
+def test_fixtures_are_told_as_they_are_loaded(shop: Any, told: Told, tmp_path: Path) -> None:
+    order = shop.Order.objects.create(total=Decimal("1.50"))
+    order.tags.add(shop.Tag.objects.create(name="a"))
+    file = tmp_path / "shop.json"
+    call_command("dumpdata", "shop.Order", "shop.Tag", output=file, verbosity=0)
+    shop.Order.objects.all().delete()
+    shop.Tag.objects.all().delete()
+    told()
+    call_command("loaddata", file, verbosity=0)
+    found = told()
+    assert {(category, subject.partition(":")[0]) for category, subject, _ in found} == {
+        ("create", "shop.order"), ("create", "shop.tag"), ("update", "shop.order"),
+    }  # fmt: skip
+    assert next(changes for category, subject, changes in found if "order" in subject)["total"] == [None, "1.50"]

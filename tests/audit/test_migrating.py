@@ -128,3 +128,74 @@ def test_drift_is_warned_of_and_mended_by_migrate(run: Run) -> None:
         result = told()
     """
     assert run(left, audit={}) == [], "a model that left the setting is audited no longer"
+
+
+SQUASHED = INITIAL.replace("initial = True", "replaces = [('shop', '0001_initial'), ('shop', '0002_more')]")
+HALF = """
+    import os
+
+    from django.db import migrations, models
+
+    def fail(apps, editor):
+        apps.get_model("shop", "Tag").objects.update(name="by a migration")
+        if os.environ.get("FAILS"):
+            raise ValueError("half-way")
+
+    class Migration(migrations.Migration):
+        atomic = False
+        dependencies = [("shop", "0001_initial")]
+        operations = [
+            migrations.AlterField("tag", "name", models.CharField(max_length=LENGTH)),
+            migrations.RunPython(fail, migrations.RunPython.noop),
+            migrations.AlterField("tag", "name", models.CharField(max_length=30)),
+        ]
+"""
+WRITES = """
+    migrate()
+    from shop.models import Tag
+    Tag.objects.create(name="last")
+    result = complaints(), told()[-1][2]["name"]
+"""
+
+
+def test_squashed_migrations_pass_with_triggers_in_place(run: Run) -> None:
+    for migrations in (
+        {"0001_initial": INITIAL, "0002_more": HALF.replace("LENGTH", "30")},
+        {"0001_squashed": SQUASHED},
+    ):
+        assert run(WRITES, audit=ORDER, migrations=migrations) == [[], [None, "last"]]
+
+
+def test_a_migration_that_fails_half_way_is_mended_by_the_next(run: Run) -> None:
+    run("migrate(); result = 0", audit=ORDER)
+    failing = """
+        from shop.models import Tag
+        Tag.objects.create(name="first")
+        os.environ["FAILS"] = "yes"
+        try:
+            migrate()
+        except ValueError:
+            result = "failed"
+    """
+    half = {"0002_more": HALF.replace("LENGTH", "25")}
+    assert run(failing, audit=ORDER, migrations=half) == "failed"
+    assert run(WRITES, audit=ORDER, migrations=half) == [[], [None, "last"]]
+    (changed,) = run("result = [each for each in told() if each[0] == 'audit.update']", audit=ORDER)
+    assert changed[2] == {"name": ["first", "by a migration"]}, "the migration that failed was not atomic"
+
+
+def test_other_databases_have_an_outbox_of_their_own(run: Run) -> None:
+    settings = """
+        DATABASES["archive"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "archive.sqlite3"}
+    """
+    code = """
+        migrate()
+        call_command("migrate", database="archive", verbosity=0)
+        from shop.models import Tag
+        Tag.objects.using("archive").create(name="there")
+        Tag.objects.create(name="here")
+        result = [changes["name"][1] for _, _, changes in told()], databases()
+    """
+    names, databases = run(code, audit=ORDER, settings=settings)
+    assert sorted(names) == ["here", "there"]
+    assert sorted(databases, key=str) == [None, "archive"]

@@ -86,6 +86,16 @@ class Odd(models.Model):
     new = models.IntegerField(default=1, db_column="the 'new' {one} $")
 
 
+class Summary(models.Model):
+    """Is for a view, a table without a key, or no table at all: each test makes its own."""
+
+    number = models.IntegerField(primary_key=True)
+    count = models.IntegerField(default=1)
+
+    class Meta:
+        managed = False
+
+
 Wide = type(
     "Wide",
     (models.Model,),
