@@ -1,4 +1,4 @@
-"""The system checks of the setting `AUDIT`, and of the triggers that it asks for."""
+"""System checks of the setting `AUDIT` and of its triggers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MIGRATE = "Run `manage.py migrate{database}`."
 
 @register(Tags.models)
 def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.E110: `AUDIT` names models that there are; E111: and their fields; E112: not the log itself."""
+    """systemlog.E110: `AUDIT` names existing models; E111: existing fields; E112: not the log itself."""
     given = conf().AUDIT
     if not isinstance(given, Mapping) or audit(given):
         return []  # the check of all settings reports what is malformed
@@ -38,9 +38,9 @@ def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> li
 def check_triggers(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: object
 ) -> list[CheckMessage]:
-    """systemlog.W110: the triggers that `AUDIT` asks for are there; W111: no table is one that cannot be audited.
+    """systemlog.W110: the triggers are those that `AUDIT` asks for; W111: all tables can be audited; W112: have keys.
 
-    Warnings, since `migrate` runs these checks first, and is what mends them.
+    They are warnings because `migrate` runs these checks first, and an error would keep it from installing triggers.
     """
     messages: list[CheckMessage] = []
     for alias in databases or ():
@@ -64,7 +64,7 @@ def check_triggers(
             if tables:
                 messages.append(
                     CheckWarning(
-                        f"The audit triggers of the database {alias!r} cannot be looked at: {type(error).__name__}.",
+                        f"The audit triggers of the database {alias!r} cannot be read: {type(error).__name__}.",
                         id="systemlog.W110",
                     )
                 )
@@ -129,7 +129,7 @@ def _refused(alias: str) -> Iterator[CheckMessage]:
         elif not has_key:
             yield CheckWarning(
                 f"{NAME}['AUDIT'] names {label!r}, whose table {table.name!r} has no primary key in the database.",
-                hint="Its changes are recorded; that two records are of one row, only its values tell.",
+                hint="Its changes are recorded, but nothing tells which records belong to one row.",
                 id="systemlog.W112",
             )
 
@@ -138,10 +138,10 @@ def _drifted(alias: str) -> Iterator[CheckMessage]:
     missing, needless = drift(connections[alias])
     tables = sorted({table for table, _ in [*missing, *needless]})
     if tables:
-        told = ", ".join(tables[:5]) + (f" and {len(tables) - 5} more" if len(tables) > 5 else "")
+        names = ", ".join(tables[:5]) + (f" and {len(tables) - 5} more" if len(tables) > 5 else "")
         yield CheckWarning(
             f"The audit triggers in the database {alias!r} are not those that {NAME}['AUDIT'] asks for "
-            f"({len(missing)} missing or disabled, {len(needless)} outdated): {told}.",
+            f"({len(missing)} missing or disabled, {len(needless)} outdated): {names}.",
             hint=MIGRATE.format(database="" if alias == "default" else f" --database {alias}"),
             id="systemlog.W110",
         )

@@ -1,7 +1,7 @@
-"""Landing what waits in the outboxes: each change becomes a record exactly once.
+"""Lands the outboxes: each change becomes a record exactly once.
 
-A batch is stored first, and deleted from the outbox when that is committed. After a crash in between it is read again,
-gets the same keys, and the log has them already.
+A batch is stored first, and deleted from the outbox when the store is committed. After a crash in between, the batch is
+read again, its records get the same keys, and the log has them already.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from systemlog.storage import Storage, get_storage
 logger = logging.getLogger("systemlog.audit")
 
 EVERY_S = 0.2
-"""So often an outbox is looked into, unless the last look found more than a batch."""
+"""Time between two reads of an outbox, unless the last batch left entries behind."""
 
 RETRY_S = 5.0
-"""After so long an outbox that cannot be read is tried again, or one that is not there is looked for."""
+"""Time until an outbox that cannot be read, or does not exist, is tried again."""
 
 WAITING_ENTRIES = 1000
 WAITING_S = 0.05
-"""The most that one who reads lands before."""
+"""The most that a search lands before it reads."""
 
 
 class Outboxes:
-    """The outboxes of every database that holds an audited table, for one lander."""
+    """The outboxes of all databases with audited tables, for one lander."""
 
     def __init__(self, storage: Callable[[], Storage] = get_storage) -> None:
         self._storage = storage
         self._due: dict[str, float] = {}
-        """When each alias is to be looked at again."""
+        """When the outbox of each alias is read next, by the monotonic clock."""
         self._down: set[str] = set()
 
     def drain(self) -> int:
-        """Land a batch of each outbox whose time has come; gives how many entries. Raises what the log's database does.
+        """Land a batch of each outbox that is due, and return the number of entries.
 
-        A database that holds an outbox and does not answer is told of once, and tried again.
+        Raises the errors of the log's database. Another database that does not answer is logged once, and tried again.
         """
         done = 0
         for alias in aliases():
@@ -65,7 +65,7 @@ class Outboxes:
                 if alias == conf().DATABASE or not _is_broken(connection):
                     raise
                 self._due[alias] = time.monotonic() + RETRY_S
-                self._tell_down(alias, error)
+                self._log_down(alias, error)
                 continue
             self._down.discard(alias)
             done += count
@@ -73,8 +73,8 @@ class Outboxes:
             _release_pooled(connection)
         return done
 
-    def _tell_down(self, alias: str, error: Exception) -> None:
-        with suppress(Exception):  # closing what is broken
+    def _log_down(self, alias: str, error: Exception) -> None:
+        with suppress(Exception):  # closing a broken connection may fail
             connections[alias].close()
         if alias not in self._down:
             self._down.add(alias)
@@ -85,9 +85,10 @@ class Outboxes:
 
 
 def drain_waiting(alias: str | None = None, *, entries: int = WAITING_ENTRIES, seconds: float = WAITING_S) -> int:
-    """Land what waits, of one database or of all, so that who reads next finds it; gives how many entries.
+    """Land the outbox of one database, or of all, before a read, and return the number of entries.
 
-    Not inside a transaction, which might take the record back and not the outbox's loss. Raises `DatabaseError`.
+    Does nothing inside a transaction: a rollback might undo the records and not the deletion from the outbox, or the
+    other way round. Raises `DatabaseError`.
     """
     until = time.monotonic() + seconds
     done = 0
@@ -106,7 +107,7 @@ def drain_waiting(alias: str | None = None, *, entries: int = WAITING_ENTRIES, s
 
 
 def drain_batch(connection: BaseDatabaseWrapper, storage: Storage, limit: int = MAX_ENTRIES) -> tuple[int, bool]:
-    """Land one batch of an outbox; gives how many entries, and whether others may wait behind them."""
+    """Land one batch of an outbox, and return the number of entries and whether more may wait."""
     entries = read_entries(connection, limit)
     if not entries:
         return 0, False
@@ -133,7 +134,7 @@ def can_drain(connection: BaseDatabaseWrapper) -> bool:
 
 
 def waiting_age_s() -> float:
-    """How long the oldest change waits in an outbox, in seconds; 0 where none does. Raises `DatabaseError`."""
+    """Return the age of the oldest change in any outbox in seconds, 0 if all are empty. Raises `DatabaseError`."""
     found = [
         at
         for alias in aliases()
@@ -144,7 +145,7 @@ def waiting_age_s() -> float:
 
 
 def _insert_singly(storage: Storage, parts: Sequence[Sequence[Entry]], origin: Origin) -> None:
-    """Insert records one by one; of one that the database refuses, that something changed."""
+    """Insert records one by one. A record that the database refuses is inserted without its values."""
     for part in parts:
         for row in records([part], origin):
             try:
@@ -162,7 +163,7 @@ def _is_free(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _is_broken(connection: BaseDatabaseWrapper) -> bool:
-    """Whether this database, and not the log's, is the one that failed."""
+    """Return whether this database failed, and not the log's."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

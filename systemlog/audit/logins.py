@@ -1,4 +1,4 @@
-"""Logins, logouts and failed logins: records of `audit.login`, `audit.logout` and `audit.login_failed`."""
+"""Records of logins, logouts and failed logins: `audit.login`, `audit.logout` and `audit.login_failed`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MAX_NAME_CHARACTERS = 200
 def record_failed_login(
     sender: object, credentials: Mapping[str, Any], request: HttpRequest | None = None, **kwargs: object
 ) -> None:
-    """Record a login that Django's `user_login_failed` reports: the name that was tried, never the password.
+    """Receiver of `user_login_failed`: record the name that was tried, never the password.
 
-    People type their password into the field for the name, too: `SYSTEMLOG["AUDIT_LOGIN_NAMES"] = False` leaves
+    People sometimes type their password into the field for the name. `SYSTEMLOG["AUDIT_LOGIN_NAMES"] = False` leaves
     the name out.
     """
     context: dict[str, object] = {}
@@ -31,18 +31,18 @@ def record_failed_login(
 
 
 def record_login(sender: object, user: Any, request: HttpRequest | None = None, **kwargs: object) -> None:
-    """Record a login that Django's `user_logged_in` reports."""
+    """Receiver of `user_logged_in`: record the login."""
     record("audit.login", "A user logged in", subject=_subject(user), user=user, **_address(request))
 
 
 def record_logout(sender: object, user: Any = None, request: HttpRequest | None = None, **kwargs: object) -> None:
-    """Record a logout that Django's `user_logged_out` reports; nobody's is none."""
+    """Receiver of `user_logged_out`: record the logout, unless nobody was logged in."""
     if getattr(user, "is_authenticated", False):
         record("audit.logout", "A user logged out", subject=_subject(user), user=user.pk, **_address(request))
 
 
 def connect() -> None:
-    """Record them from now on."""
+    """Connect the receivers."""
     user_login_failed.connect(record_failed_login, dispatch_uid="systemlog.audit.login_failed")
     user_logged_in.connect(record_login, dispatch_uid="systemlog.audit.login")
     user_logged_out.connect(record_logout, dispatch_uid="systemlog.audit.logout")

@@ -1,4 +1,4 @@
-"""The records of one object."""
+"""The audit records of one object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from systemlog.models import SystemLog, SystemLogQuerySet
 
 
 def subjects_of(obj: Model) -> list[str]:
-    """The subjects of an object's records: of its own table, and of those that its model inherits from."""
+    """Return the subjects of an object's records: one for its own table and one for each table of a parent model."""
     concrete = cast(type[Model], obj._meta.concrete_model)
     found = [f"{concrete._meta.label_lower}:{_key(obj.pk)}"]
     for parent in concrete._meta.all_parents:
@@ -22,7 +22,7 @@ def subjects_of(obj: Model) -> list[str]:
 
 
 def history(obj: Model) -> SystemLogQuerySet:
-    """The audit records of an object, newest first, as a queryset: `history(order).filter(user_id="7")`."""
+    """Return the audit records of an object, newest first, as a queryset: `history(order).filter(user_id="7")`."""
     records = SystemLog.objects.filter(subject__in=subjects_of(obj), category__startswith="audit.")
     return records.order_by("-timestamp", "-id")
 

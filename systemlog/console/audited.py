@@ -1,4 +1,4 @@
-"""`AuditedAdmin`: the history of an object in the admin, from the audit trail."""
+"""`AuditedAdmin`: the history page of an object in the admin, from the audit trail."""
 
 from __future__ import annotations
 
@@ -34,11 +34,10 @@ PAGE_ROWS = 50
 
 
 class AuditedAdmin(Base):
-    """A mixin for a `ModelAdmin` of an audited model: its history tab shows who changed what, when, and from what.
+    """A mixin for the `ModelAdmin` of an audited model. Its history page shows who changed what, when, and from what.
 
-    `class OrderAdmin(AuditedAdmin, admin.ModelAdmin)`. It is shown to whoever may view the object. Related objects are
-    shown by name to those who may view them, and each change leads to the story of its request for those who may read
-    the log.
+    `class OrderAdmin(AuditedAdmin, admin.ModelAdmin)`. Users who may view the object may view its history. Related
+    objects have names for users who may view them. For users who may read the log, each change links to its request.
     """
 
     audit_history_template = "admin/systemlog/history.html"
@@ -55,7 +54,7 @@ class AuditedAdmin(Base):
         try:
             drain_waiting()
         except Error:
-            waiting = True  # what is stored can be shown nevertheless
+            waiting = True  # the page says so, and shows what is stored
         else:
             waiting = False
         records = history(obj)
@@ -112,6 +111,6 @@ def _names_of_users(records: Sequence[SystemLog]) -> dict[str | None, str]:
     users: Any = get_user_model()
     keys = []
     for key in {record.user_id for record in records if record.user_id}:
-        with suppress(ValidationError, ValueError, TypeError):  # the name of a script
+        with suppress(ValidationError, ValueError, TypeError):  # `acting_as` may have named a script
             keys.append(users._meta.pk.to_python(key))
     return {str(user.pk): user.get_username() for user in users._default_manager.filter(pk__in=keys)}
