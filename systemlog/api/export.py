@@ -79,9 +79,9 @@ class ExportView(LogView):
         if request.method == "GET":
             pages = export.pages()
             first = next(pages)
-            if paging.cursor is None:
-                asked = {key: parameters.getlist(key) for key in parameters if key != "format"}
-                record("audit.export", "Records were exported", format=name, parameters=asked)
+            asked = {key: parameters.getlist(key) for key in parameters if key not in ("format", "cursor")}
+            continued = paging.cursor is not None
+            record("audit.export", "Records were exported", format=name, parameters=asked, continued=continued)
             chunks = itertools.chain(written(itertools.chain([first], pages)), trailer())
         response = StreamingHttpResponse(content_type=content_type)
         if takes_gzip(request.headers.get("Accept-Encoding", "")):

@@ -22,8 +22,13 @@ def subjects_of(obj: Model) -> list[str]:
 
 
 def history(obj: Model) -> SystemLogQuerySet:
-    """Return the audit records of an object, newest first, as a queryset: `history(order).filter(user_id="7")`."""
-    records = SystemLog.objects.filter(subject__in=subjects_of(obj), category__startswith="audit.")
+    """Return the audit records of an object, newest first, as a queryset: `history(order).filter(user_id="7")`.
+
+    A record that somebody sent over HTTP is not among them, whatever its category says.
+    """
+    records = SystemLog.objects.filter(
+        subject__in=subjects_of(obj), category__startswith="audit.", recorded_by__isnull=True
+    )
     return records.order_by("-timestamp", "-id")
 
 

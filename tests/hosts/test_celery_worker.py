@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from systemlog.audit.actor import decode
 from systemlog.storage import Row
 from tests.journal.reading import rows_in
 
@@ -45,6 +48,13 @@ FILES = {
 
 
         @shared_task
+        def promote(name):
+            from django.contrib.auth.models import Group
+
+            Group.objects.create(name=name)
+
+
+        @shared_task
         def refund(order):
             raise LookupError("no such order")
     """,
@@ -57,7 +67,7 @@ FILES = {
         DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}
         DATABASE_ROUTERS = ["systemlog.router.SystemLogRouter"]
         INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "systemlog", "shop"]
-        SYSTEMLOG = {"JOURNAL_DIR": str(BASE_DIR / "journal")}
+        SYSTEMLOG = {"JOURNAL_DIR": str(BASE_DIR / "journal"), "AUDIT": {"auth.Group": {}}}
         LOGGING = {
             "version": 1,
             "disable_existing_loggers": False,
@@ -81,12 +91,13 @@ FILES = {
 
         django.setup()
         from celery.result import AsyncResult
-        from shop.tasks import charge, refund
+        from shop.tasks import charge, promote, refund
         from systemlog.correlation import correlated
 
         with correlated("req-7"):
-            charged, refunded = charge.delay(7), refund.delay(8)
+            charged, promoted, refunded = charge.delay(7), promote.delay("packers"), refund.delay(8)
         charged.get(timeout=50, interval=0.05)
+        promoted.get(timeout=50, interval=0.05)
         refunded.get(timeout=50, interval=0.05, propagate=False)
     """,
 }
@@ -109,6 +120,8 @@ def recorded(project: Path) -> list[Row]:
     """What was recorded when a worker had run both tasks and was stopped."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "CELERY_"))}
     environment["PYTHONPATH"] = os.pathsep.join((str(project), str(Path(__file__).parents[2])))
+    migrate = [sys.executable, "-m", "django", "migrate", "--settings=shop.settings", "--verbosity=0"]
+    subprocess.run(migrate, check=True, cwd=project, env=environment)
     output = project / "worker.log"
     with output.open("wb") as log:
         worker = subprocess.Popen(
@@ -151,6 +164,15 @@ def test_what_a_task_logs_is_recorded_with_the_id_that_it_was_sent_from(recorded
 def test_what_a_task_logs_by_celerys_own_logger_is_recorded_too(recorded: list[Row]) -> None:
     (row,) = of(recorded, "shop.tasks")
     assert (row.message, row.correlation_id) == ("by Celery's own logger", "req-7")
+
+
+def test_what_a_task_changes_is_audited_with_the_id_that_it_was_sent_from(project: Path, recorded: list[Row]) -> None:
+    with closing(sqlite3.connect(project / "db.sqlite3")) as connection:
+        found = connection.execute("SELECT op, new, ctx FROM system_audit_outbox WHERE tbl = 'auth_group'").fetchall()
+    ((op, new, who),) = found
+    assert op == "i"
+    assert "packers" in new
+    assert decode(who)["c"] == "req-7"
 
 
 def test_a_task_that_fails_is_recorded_with_its_traceback(recorded: list[Row]) -> None:
