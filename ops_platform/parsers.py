@@ -159,7 +159,8 @@ def mail_server(value: str) -> dict[str, Any]:
         settings = {}
     if not settings.get("EMAIL_BACKEND"):
         raise UnusableValueError("must be the URL of a mail server: smtp+tls://user:password@mail.example.com:587")
-    return {name: setting for name, setting in settings.items() if name.startswith("EMAIL_") and setting}
+    named = {name: setting for name, setting in settings.items() if name.startswith("EMAIL_") and setting}
+    return {"EMAIL_TIMEOUT": 10, **named}
 
 
 def origins(value: str) -> list[str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.apps.config import AppConfig
+from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from systemlog.alerts.configuration import configuration, is_on
-from systemlog.conf import conf
+from systemlog.compat import in_tests
+from systemlog.conf import NAME, conf
 
 
 @register(Tags.compatibility)
@@ -17,3 +19,17 @@ def check_rules(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> li
     if not (is_on() or conf().ALERT_RECEIVERS):
         return []
     return [Error(wrong.text, hint=wrong.hint or None, id="systemlog.E120") for wrong in configuration().mistakes]
+
+
+@register(Tags.compatibility)
+def check_evaluation(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
+    """systemlog.W120: a lander is there that evaluates the rules."""
+    if not is_on() or conf().JOURNAL == "files" or in_tests():
+        return []
+    return [
+        checks.Warning(
+            f"There are rules of alerts, and {NAME}['JOURNAL'] is {conf().JOURNAL!r}: no lander evaluates them.",
+            hint="Run manage.py evaluate_alerts each minute, or set JOURNAL to 'files'.",
+            id="systemlog.W120",
+        )
+    ]

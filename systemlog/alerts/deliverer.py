@@ -43,7 +43,7 @@ class Deliverer:
 
     def __init__(self, holder: str) -> None:
         self._holder = holder
-        self._sending: dict[str, _Request] = {}
+        self._sending: dict[str, Request] = {}
         """The request under way to each receiver, or one whose outcome is not noted yet."""
         self._resent_at: dict[str, float] = {}
         self._failing: set[str] = set()
@@ -93,7 +93,7 @@ class Deliverer:
                 outbox.finish(delivery, outbox.NO_RECEIVER, now)
         elif outbox.claim(delivery, self._holder, now):
             message = Message(delivery.message_id, delivery.alerts)
-            self._sending[receiver.name] = _Request(receiver, message, now, delivery)
+            self._sending[receiver.name] = Request(receiver, message, now, delivery)
 
     def _note_outcomes(self, now: datetime) -> Iterator[bool]:
         for name, request in list(self._sending.items()):
@@ -129,10 +129,10 @@ class Deliverer:
                 continue
             self._resent_at[receiver.name] = time.monotonic()
             if alerts := [_alert(row) for row in _firing() if receiver.name in row.receivers]:
-                self._sending[receiver.name] = _Request(receiver, Message(uuid.uuid4(), alerts), now, None)
+                self._sending[receiver.name] = Request(receiver, Message(uuid.uuid4(), alerts), now, None)
 
 
-class _Request:
+class Request:
     """A request in a thread of its own."""
 
     def __init__(self, receiver: Receiver, message: Message, now: datetime, delivery: AlertDelivery | None) -> None:
@@ -149,6 +149,13 @@ class _Request:
             self.error = NO_ANSWER
             return True
         return self._ended.is_set()
+
+    def wait(self) -> None:
+        """Wait for the outcome. Raises `Undelivered`."""
+        if not self._ended.wait(TIMEOUT_S + GRACE_S):
+            raise NO_ANSWER
+        if self.error is not None:
+            raise self.error
 
     def _send(self) -> None:
         receiver, message, now = self._arguments

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,10 +14,13 @@ from systemlog.alerts.absence import Watcher
 from systemlog.alerts.comparing import EarlierTime
 from systemlog.alerts.counting import Counter, Reading
 from systemlog.alerts.fields import SECOND_US
+from systemlog.alerts.records import LOGGER
 from systemlog.alerts.rules import NoneFor, Rule, TimesAsMany
 from systemlog.alerts.spans import to_us
 from systemlog.conf import conf
 from systemlog.storage import BudgetSpent, get_storage
+
+logger = logging.getLogger(LOGGER)
 
 STATEMENT_S = 1.0
 """A statement that takes longer is cut off, and its rule is in the state `error` until a later one does not."""
@@ -124,6 +128,14 @@ def read_all(
         except DatabaseError as error:
             reader.failed(too_slow=False)
             yield reader, Failure(f"The database refused it: {type(error).__name__}.")
+        except Exception as error:
+            reader.failed(too_slow=False)
+            logger.warning(
+                "A rule of alerts could not be evaluated.",
+                exc_info=error,
+                extra={"action": "alerts.rule_failed", "rule": reader.rule.name},
+            )
+            yield reader, Failure(f"It failed: {type(error).__name__}.")
 
 
 def _skips(reader: Reader) -> bool:

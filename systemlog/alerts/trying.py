@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
+from systemlog.alerts.deliverer import Request
 from systemlog.alerts.receivers.message import FIRING, Message
 from systemlog.alerts.receivers.sending import Receiver
 from systemlog.records.times import represent_time
@@ -26,4 +27,4 @@ def try_receiver(receiver: Receiver) -> None:
         "ends_at": None,
         "correlation_ids": [],
     }
-    receiver.send(Message(uuid.uuid4(), [alert]), now)
+    Request(receiver, Message(uuid.uuid4(), [alert]), now, None).wait()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import Client
@@ -239,3 +240,24 @@ def test_who_may_only_read_silences_nothing(rules: Rules, clock: Clock, client: 
 def test_staff_who_may_not_read_the_log_do_not_see_the_alerts(client: Client, django_user_model: Any) -> None:
     client.force_login(django_user_model.objects.create_user("staff", is_staff=True))
     assert client.get("/admin/systemlog/alert/").status_code == 403
+
+
+def test_a_fault_in_one_rule_does_not_stop_the_others(
+    rules: Rules, records: Records, clock: Clock, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules(OTHER, SPIKE)
+    read = readers.Reader.read
+
+    def failing(self: readers.Reader, *arguments: Any, **options: Any) -> Any:
+        return 1 / 0 if self.rule.name == "other" else read(self, *arguments, **options)
+
+    monkeypatch.setattr(readers.Reader, "read", failing)
+    records(6)
+    assert clock.evaluate().errors == {"other": "It failed: ZeroDivisionError."}
+    assert hook.told == [("spike", "firing")]
+
+
+def test_rules_that_no_lander_evaluates_are_a_warning(rules: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules(SPIKE, JOURNAL="direct")
+    monkeypatch.setattr("systemlog.alerts.checks.in_tests", lambda: False)
+    assert "systemlog.W120" in [message.id for message in run_checks()]
