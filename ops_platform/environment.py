@@ -240,7 +240,7 @@ def load() -> tuple[Environment, list[Mistake]]:
         file = BASE_DIR / (name or ".env")
         if name and (file.is_dir() or not os.access(file, os.R_OK)):
             wrong = "names a file that cannot be read"
-        else:
+        elif file.exists():  # else `read_env` would log that it does not, before the journal can be found
             try:
                 environ.Env.read_env(file)
             except UnicodeDecodeError:

@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -159,3 +161,12 @@ def test_no_value_raises(variables):
 @given(st.text().map(lambda rest: "postgres://" + rest))
 def test_no_url_raises(url):
     read({"DATABASE_URL": url})
+
+
+def test_a_missing_file_of_variables_is_not_worth_a_record(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(environment, "BASE_DIR", tmp_path)
+    monkeypatch.delenv("ENV_FILE", raising=False)
+    with caplog.at_level(logging.DEBUG):
+        _, wrong = environment.load()
+    assert not caplog.records
+    assert "ENV_FILE" not in {mistake.name for mistake in wrong}
