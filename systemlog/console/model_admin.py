@@ -23,9 +23,11 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from systemlog.console import contexts, filter_links
+from systemlog.console.explorer import OWN_PARAMETERS, make_explorer
 from systemlog.console.frames import read_traceback
-from systemlog.console.pages import ConsolePages
+from systemlog.console.pages import ConsolePages, log_outage
 from systemlog.console.tree import as_tree
+from systemlog.correlation import get_correlation_id
 from systemlog.models import VIEW_PERMISSION, SystemLog
 from systemlog.problems import InvalidParameters
 from systemlog.records.fields import ALL_FIELDS
@@ -40,7 +42,7 @@ from systemlog.search.parsing.parameters import read_query
 from systemlog.search.plan import make_plan
 from systemlog.search.rows import INSTANCES, represent
 
-OTHER_PARAMETERS = {"cursor", "since", "until"}
+OTHER_PARAMETERS = {"cursor", "since", "until", *OWN_PARAMETERS}
 """The parameters of the list beside the filters."""
 
 BEGINNING_CHARACTERS = 300
@@ -97,7 +99,8 @@ class SystemLogAdmin(ConsolePages, admin.ModelAdmin):  # type: ignore[type-arg] 
         except InvalidParameters as error:
             found = {"errors": error.errors}
         except (OperationalError, InterfaceError) as error:
-            return self.unavailable(request, error)
+            log_outage(error)
+            found = {"unavailable": True, "correlation_id": get_correlation_id()}
         filters = filter_links.known_parameters(parameters)
         context = {
             "title": capfirst(self.opts.verbose_name_plural),
@@ -107,10 +110,11 @@ class SystemLogAdmin(ConsolePages, admin.ModelAdmin):  # type: ignore[type-arg] 
             "hidden_fields": filter_links.hidden_fields(filters),
             "active_filters": filter_links.active_filters(filters),
             "preserved_filters": self.get_preserved_filters(request),
+            "explorer": make_explorer(self.admin_site.name),
             **found,
             **(extra_context or {}),
         }
-        return self.render(request, self.list_template, context)
+        return self.render(request, self.list_template, context, status=503 if "unavailable" in found else 200)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

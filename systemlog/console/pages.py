@@ -114,7 +114,7 @@ class ConsolePages(Base):
 
     def unavailable(self, request: HttpRequest, error: Exception) -> HttpResponse:
         """Log that the database does not answer, and say so."""
-        logger.error("The admin could not read the log store.", exc_info=error, extra={"action": "admin_read_failed"})
+        log_outage(error)
         context = {"title": "The log cannot be read", "correlation_id": get_correlation_id()}
         return self.render(request, self.unavailable_template, context, status=503)
 
@@ -137,3 +137,8 @@ class ConsolePages(Base):
             return HttpResponseRedirect(self._story_url(request, story))
         found = {"title": OPEN_STORY, "page_name": "story", "pasted": text, "nothing_found": bool(text.strip())}
         return self.render(request, self.story_template, found)
+
+
+def log_outage(error: Exception) -> None:
+    """Log that the database does not answer, with the error."""
+    logger.error("The admin could not read the log store.", exc_info=error, extra={"action": "admin_read_failed"})

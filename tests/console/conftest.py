@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.test import Client
 
 from tests.support.browser import Visit, running_browser, sessions_of, visit
 from tests.support.console import LIST, messages_of
+from tests.support.explorer import Explorer, Send, send_records
 from tests.support.servers import Platform, Server
 
 if TYPE_CHECKING:
@@ -75,3 +77,22 @@ def window(browser: Browser, shared_server: Server, sessions: dict[str, str]) ->
         return visit(browser, shared_server.url, sessions[who], **how)
 
     return open_window
+
+
+@pytest.fixture
+def send(shared_server: Server, shared_platform: Platform) -> Send:
+    """A function that stores records: `send(category, {"message": …}, …)`, the newest first; it returns their ids."""
+    return partial(send_records, shared_server, shared_platform.token("write"))
+
+
+@pytest.fixture
+def explorer(window: OpenWindow) -> Callable[..., AbstractContextManager[Explorer]]:
+    """A function that opens the explorer: `with explorer(category="a") as page: …`; `who`, `size` … are a window's."""
+
+    @contextmanager
+    def open_explorer(who: str = "reader", **parameters: Any) -> Iterator[Explorer]:
+        how = {name: parameters.pop(name) for name in ("size", "scheme", "timezone") if name in parameters}
+        with window(who, **how) as visit:
+            yield Explorer(visit).open(**parameters)
+
+    return open_explorer

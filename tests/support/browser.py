@@ -148,7 +148,14 @@ class Visit:
 
 @contextlib.contextmanager
 def visit(
-    browser: Browser, url: str, session: str, *, size: tuple[int, int] = DESKTOP, scheme: Any = "light"
+    browser: Browser,
+    url: str,
+    session: str,
+    *,
+    size: tuple[int, int] = DESKTOP,
+    scheme: Any = "light",
+    timezone: str = "UTC",
+    scripts: bool = True,
 ) -> Iterator[Visit]:
     """A window of somebody who is logged in; at the end nothing must have gone wrong in it."""
     context = browser.new_context(
@@ -157,7 +164,8 @@ def visit(
         reduced_motion="reduce",
         has_touch=size == PHONE,
         locale="en-US",
-        timezone_id="UTC",
+        timezone_id=timezone,
+        java_script_enabled=scripts,
     )
     try:
         context.add_cookies([{"name": "sessionid", "value": session, "url": url}])

@@ -1,0 +1,50 @@
+/** Making and finding elements. Texts go in as texts: no module of the console writes markup. */
+
+import * as state from "./state.js";
+import {visible} from "./text.js";
+
+export const root = document.getElementById("systemlog-console");
+
+/** The elements of the page that have a `data-part`, by its name. */
+export const parts = Object.fromEntries([...root.querySelectorAll("[data-part]")].map((each) => [each.dataset.part, each]));
+
+export const show = (element, shown) => { element.hidden = !shown; };
+
+/** Replace what an element holds. What is empty is left out, and texts are shown as `visible` does. */
+export function fill(element, ...children) {
+	element.replaceChildren(...children.flat(2).filter(Boolean).map((child) => child.nodeType ? child : visible(child)));
+	return element;
+}
+
+/** Make an element: `el("p.hint", {title: "…"}, "text", child)`. Attributes that are functions become listeners. */
+export function el(name, ...children) {
+	const [tag, ...classes] = name.split(".");
+	const element = document.createElement(tag);
+	element.className = classes.join(" ");
+	const attributes = children[0]?.constructor === Object ? children.shift() : {};
+	for (const [key, value] of Object.entries(attributes)) {
+		if (typeof value === "function") element.addEventListener(key.slice(2), value);
+		else if (value) element.setAttribute(key, value);
+	}
+	return fill(element, ...children);
+}
+
+export const button = (name, label, onclick, attributes) => el(`button${name}`, {type: "button", onclick, ...attributes}, label);
+
+/** Do something when a button is pressed, or Enter in a field. */
+export function onSubmit(fields, pressed, action) {
+	fields.addEventListener("keydown", ({key, target}) => key === "Enter" && target.matches("input") && action());
+	pressed?.addEventListener("click", action);
+}
+
+/** Make a button that copies a text and says so. */
+export function copyButton(name, label, text) {
+	const made = button(name, label, async () => {
+		made.textContent = await navigator.clipboard.writeText(text()).then(() => "Copied", () => "Not allowed");
+	});
+	return made;
+}
+
+/** The two buttons that filter by a value. */
+export const signs = (field, value) => el("span.signs", ["Only", "Not"].map((verb) =>
+	button(".sign", verb === "Only" ? "+" : "−", () => state.filter(verb, field, value), {"aria-label": `${verb} ${field} ${value}`})));

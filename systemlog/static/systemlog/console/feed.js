@@ -1,0 +1,106 @@
+/** The records on the page, newest first: pages of a search, and what the tail brings. At most `MAX_ROWS` are held. */
+
+import {askPatiently} from "./api.js";
+import * as state from "./state.js";
+
+const MAX_ROWS = 20000;
+const FIRST_PAGE = 100;
+const PAGE = 500;
+const SHOWN_CHARACTERS = 400;
+const FIELDS = ["id", "timestamp", "level", "category", "source", "user_id", "correlation_id", "trace_id", "subject"];
+
+export let rows = [];
+export let total = 0;
+export let exact = true; // or there are more than `total`
+export let searchedUntil = null; // how far back the search came, where it is not complete
+export let full = false; // there are more records than the page holds
+export let hit = ""; // the id of the record whose neighbours are shown
+
+let ids = new Set();
+let next = null; // the query string of the next older page
+let loading = false;
+
+/** What a row shows of a record. The rest, which may be 128 KiB, is not kept. */
+function slim(record) {
+	const row = Object.fromEntries(FIELDS.map((name) => [name, record[name]]));
+	row.message = cut(record.message);
+	for (const column of state.columns()) {
+		if (column.startsWith("context.")) row[column] = member(record.context, column.slice(8));
+	}
+	return row;
+}
+
+/** The beginning of a text; through JSON, because a slice would keep the whole text in memory. */
+const cut = (text) => (text.length > SHOWN_CHARACTERS ? JSON.parse(JSON.stringify(text.slice(0, SHOWN_CHARACTERS))) : text);
+
+/** The value at a path of the context. Each dot goes deeper or is part of a key, as in the API. */
+function member(value, path) {
+	for (let dot = path.length; value && dot > 0; dot = path.lastIndexOf(".", dot - 1)) {
+		const found = value[path.slice(0, dot)];
+		if (found === undefined) continue;
+		if (dot < path.length) return member(found, path.slice(dot + 1));
+		return cut(typeof found === "string" ? found : JSON.stringify(found));
+	}
+	return "";
+}
+
+/** Newest first: positive if `a` comes after `b`. */
+const compare = (a, b) => (a.timestamp < b.timestamp || (a.timestamp === b.timestamp && a.id < b.id) ? 1 : -1);
+
+/** Forget all rows. */
+export function clear() {
+	[rows, total, exact, searchedUntil, full, hit, next, ids] = [[], 0, true, null, false, "", null, new Set()];
+}
+
+/** Search anew. The rows stay as they are until the answer is there. */
+export async function search(patience) {
+	const around = state.get("around");
+	const page = around ? await askPatiently(`${around}/around/`, "before=25&after=25&same=source", patience)
+		: await askPatiently("", state.search({limit: FIRST_PAGE}), patience);
+	clear();
+	take(page);
+	[hit, total, exact] = [around, page.total ?? rows.length, page.total_relation !== "gte"];
+}
+
+/** Load the next older page; returns whether there was one to load. */
+export async function older(patience) {
+	if (loading || !next || full) return false;
+	loading = true;
+	try {
+		const query = new URLSearchParams(next);
+		query.set("limit", Math.min(PAGE, MAX_ROWS - rows.length));
+		take(await askPatiently("", query, patience));
+		full = next !== null && rows.length >= MAX_ROWS;
+	} finally {
+		loading = false;
+	}
+	return true;
+}
+
+function take(page) {
+	next = page.next ? new URL(page.next, location.href).search : null;
+	searchedUntil = page.complete === false ? page.searched_until : null;
+	const fresh = unseen(page.items).map(slim);
+	for (const {id} of fresh) ids.add(id);
+	rows = rows.concat(fresh);
+}
+
+/** Which of some records are not on the page yet. */
+export const unseen = (records) => records.filter(({id}) => !ids.has(id));
+
+/** Put records where they belong by their time, however late they landed. */
+export function merge(records) {
+	const merged = [];
+	let index = 0;
+	for (const row of unseen(records).map(slim).sort(compare)) {
+		ids.add(row.id);
+		while (index < rows.length && compare(rows[index], row) < 0) merged.push(rows[index++]);
+		merged.push(row);
+		total++;
+	}
+	rows = merged.concat(rows.slice(index));
+	for (const {id} of rows.splice(MAX_ROWS)) {
+		ids.delete(id);
+		full = true;
+	}
+}

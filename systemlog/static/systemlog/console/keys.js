@@ -1,0 +1,32 @@
+/** The keys of the console. None of them acts while somebody types, or with Ctrl, Alt or Meta. */
+
+import * as state from "./state.js";
+
+const TYPING = "input, textarea, select, dialog, [popover]";
+const grave = ({level}) => ["ERROR", "CRITICAL"].includes(level);
+
+/** `actions`: move(step, test), open(), close(), search(), live(), help(). */
+export function listen({move, open, close, search, live, help}) {
+	const keys = {
+		"/": search, "?": help, l: live, j: () => move(1), k: () => move(-1), e: () => move(1, grave), E: () => move(-1, grave),
+		"+": ({target}) => filterBy("Only", target), "-": ({target}) => filterBy("Not", target),
+	};
+	const inGrid = {
+		Enter: open, ArrowDown: keys.j, ArrowUp: keys.k, PageDown: () => move(20), PageUp: () => move(-20), Home: () => move(-Infinity), End: () => move(Infinity),
+	};
+	document.addEventListener("keydown", (event) => {
+		const {target, key} = event;
+		if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
+		if (key === "Escape" && !document.querySelector("dialog[open], :popover-open")) close();
+		if (target.closest(TYPING)) return;
+		const action = keys[key] ?? (target.closest("[role=grid]") && inGrid[key]);
+		if (!action) return;
+		event.preventDefault();
+		action(event);
+	});
+}
+
+function filterBy(verb, target) {
+	const {field, value} = target.closest("[data-value]")?.dataset ?? {};
+	if (value) state.filter(verb, field, value);
+}

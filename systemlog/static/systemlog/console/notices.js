@@ -1,0 +1,59 @@
+/** What the console says about itself: how many records there are, how far a search came, what failed, what is empty. */
+
+import {button, copyButton, el, fill, parts, root, show} from "./dom.js";
+import * as feed from "./feed.js";
+import * as state from "./state.js";
+import {number} from "./text.js";
+import {full} from "./times.js";
+import {timeInWords} from "./toolbar.js";
+
+const {alert, mistake, note, empty} = parts;
+
+/** Say at once what failed, and what happens next. */
+export function alertOf(problem, {seconds, again} = {}) {
+	const id = problem.correlationId;
+	const {column, length} = problem.errors?.find(({parameter}) => parameter === "query") ?? {};
+	const [text, from] = [state.get("query"), column - 1];
+	const word = column ? text.slice(from, from + length) : "";
+	fill(alert, el("strong", problem.message), el("span", word && `“${word.slice(0, 80)}”: `, problem.words),
+		id && el("span", "Correlation id ", el("code", id), " ", copyButton(".link", "Copy", () => id)),
+		seconds && el("span.hint", `What is shown stays. Trying again in ${seconds} s.`),
+		again && button(".control", "Try again", again),
+		[401, 403].includes(problem.status) && el("a.control", {href: location.href}, "Log in again"));
+	show(alert, true);
+	if (column) fill(mistake, text.slice(0, from), el("u", word || " "), text.slice(from + length));
+	show(mistake, column);
+}
+
+/** Take the alert away. */
+export function calm() {
+	show(alert, false);
+	show(mistake, false);
+}
+
+/** Say how many records were found, whether that is all, and how to go on. */
+export function showStatus(older, remark) {
+	const {rows, total, searchedUntil} = feed;
+	fill(parts.status, el("strong", `${feed.exact ? "" : "at least "}${number(total)}`), total === 1 ? " record" : " records");
+	if (feed.hit) say("around the marked one, of the same source, all filters off. ", button(".link", "Back to the search", () => state.set({around: null})));
+	else if (searchedUntil) say(`Partial: the search came back to ${full(searchedUntil).slice(0, 19)}. `, button(".link", "Go on from there", older));
+	else if (feed.full) say(`The page holds ${number(rows.length)}. `, button(".link", "Show older ones", () => state.set({until: rows.at(-1).timestamp, live: null})));
+	else say(rows.length && remark);
+	note.classList.toggle("warning", searchedUntil);
+	const welcome = state.isFirstVisit() && !searchedUntil;
+	show(empty, !rows.length && !welcome);
+	show(parts.welcome, !rows.length && welcome);
+	if (!rows.length) welcome ? parts.curl.textContent = `curl ${location.origin}${root.dataset.api} -H "Authorization: Bearer $TOKEN" \\\n  --json '{"message": "first record", "level": "WARNING"}'` : suggest();
+}
+
+/** Say something beside the number of records. */
+export function say(...words) { fill(note, words); }
+
+/** Where nothing was found: which filter to drop. */
+function suggest() {
+	const drops = state.filters().map(([name, value]) => [`without ${name.replace("!", " ≠")} ${value}`.slice(0, 100), () => state.remove(name, value)]);
+	if (state.get("query")) drops.push(["without the typed text", () => state.set({query: null})]);
+	if (state.since() || state.get("until")) drops.push(["in all of time", () => state.set({since: "", until: null})]);
+	fill(empty, el("h2", feed.searchedUntil ? "Nothing found so far" : "No records match"), el("p", `${timeInWords()}. Search again`),
+		el("p", drops.map(([label, onclick]) => button(".control", label, onclick))));
+}
