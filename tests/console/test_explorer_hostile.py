@@ -72,7 +72,7 @@ def test_a_million_keys_are_built_a_hundred_at_a_time(explorer: OpenExplorer, se
             lambda route: route.fulfill(body=answer, content_type="application/json"),
         ):
             page.row("many").click()
-            page.record.get_by_role("button", name="999,900 more").click()
+            page.record.get_by_role("button", name="999,900 more").click(timeout=60_000)
             page.record.get_by_role("button", name="999,800 more").wait_for()
             assert page.record.locator(".tree > li").count() == 201
 
