@@ -259,7 +259,7 @@ class Settings:
     TRUSTED_PROXIES: list | tuple = option(  # type: ignore[type-arg]  # checked as it is written
         (),
         "The proxies (addresses, networks, `unix` for a Unix socket) whose `X-Forwarded-For` says where a request "
-        "came from; `*` for whoever connects, of whom only the last hop is believed.",
+        "came from; with `*`, every peer is a proxy, and the rightmost address counts.",
         names,
     )
     ALERTS: list[dict[str, Any]] = option(list, "The rules of alerts: see docs/alerts.md.")
