@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -27,7 +27,7 @@ PROGRAM = shutil.which("chromium")
 DESKTOP = (1400, 900)
 PHONE = (390, 844)
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
-SCHEMES = ("light", "dark")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 SHARED_FLAGS = ("--disable-dev-shm-usage", "--force-color-profile=srgb")
 
@@ -114,6 +114,8 @@ class Visit:
     def axe(self, *selectors: str) -> list[str]:
         """What axe finds wrong in the given elements (`main`, if none is named): the rule, and where it is broken."""
         self.page.evaluate(axe_source())
+        # A colour that is on its way to another one has the contrast of neither.
+        self.page.evaluate("document.getAnimations().forEach(animation => animation.finish())")
         found: dict[str, Any] = self.page.evaluate(
             "async where => (await axe.run({include: where.map(each => [each])}, {resultTypes: ['violations']}))",
             list(selectors or ("main",)),
