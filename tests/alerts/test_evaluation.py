@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from django.test import Client
 
 from systemlog.models import Alert, AlertDelivery, SystemLog
 from tests.alerts.conftest import Clock, Records, Rules
@@ -109,6 +112,27 @@ def test_the_message_links_to_the_records_where_the_public_address_is_known(
     clock.evaluate()
     url = hook.received[0].json["url"]
     assert url.startswith("https://logs.example.com/ops/admin/systemlog/systemlog/?min_level=ERROR&q=a%26b&since=")
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"min_level": "ERROR"},
+        {"query": 'level:error "a&b"'},
+        {"category": ["sh*", "x"], "level!": ["INFO", "DEBUG"], "context.order": "7", "q": "a&b"},
+    ],
+)
+def test_the_link_opens_the_list_of_the_rules_records(
+    rules: Rules, records: Records, clock: Clock, hook: Hook, admin_client: Client, filters: dict[str, Any]
+) -> None:
+    rules({"name": "spike", "more_than": 5, "within": "10s", **filters}, PUBLIC_URL="https://logs.example.com")
+    records(6, message="this is a&b", context={"order": 7})
+    records(1, level="INFO", message="something else")
+    clock.evaluate()
+    page = admin_client.get(hook.received[0].json["url"].removeprefix("https://logs.example.com"))
+    assert page.status_code == 200
+    assert page.content.count(b"this is a&amp;b") >= 6
+    assert b"something else" not in page.content
 
 
 def test_the_records_of_alerts_are_in_the_log_and_no_rule_counts_them(
