@@ -280,3 +280,21 @@ def test_pruning_without_its_key_says_why_and_deletes_nothing(sealed_log: Path, 
         run("archive_system_logs", "--before", "2026-01-04", "--to", str(sealed_log.parent / "a"), "--prune")
     key.chmod(0o600)
     assert verify() == []
+
+
+@pytest.mark.parametrize("cut", ["a line", "half a line"])
+def test_a_digest_that_a_crash_kept_from_going_outside_is_taken_over(sealed_log: Path, cut: str) -> None:
+    fill(3)
+    seal(4)
+    file = sealed_log / "digests.ndjson"
+    before = file.read_bytes()
+    fill(4)
+    seal(5)
+    whole = file.read_bytes()
+    file.write_bytes(before if cut == "a line" else whole[:-30])
+    assert verify() == []
+    seal(5)
+    assert file.read_bytes() == whole
+    assert verify() == []
+    seal(6)
+    assert verify() == []
