@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,3 +98,19 @@ def test_audit_records_stay_where_there_is_no_archive() -> None:
 def test_a_policy_that_shortens_the_seven_years_is_warned_of(settings: Any, policy: Any, warned: bool) -> None:
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "RETENTION": [policy]}
     assert ("systemlog.W113" in [check.id for check in run_checks()]) == warned
+
+
+@pytest.mark.django_db(transaction=True)
+def test_audit_records_are_archived_before_they_are_deleted_after_seven_years(settings: Any, tmp_path: Path) -> None:
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "RETENTION": [ALL], "ARCHIVE_DIR": str(tmp_path)}
+    ages = {"young": 31, "six years old": 6 * 366, "eight years old": 8 * 366}
+    for name, days in ages.items():
+        moment = next_instant() - timedelta(days=days)
+        SystemLog.objects.create(timestamp=moment, category="audit.update", message=name)
+        SystemLog.objects.create(timestamp=moment, category="billing", message="noise")
+    call_command("prune_system_logs", verbosity=0)
+    kept = SystemLog.objects.filter(category__in=["audit.update", "billing"]).order_by("-timestamp")
+    assert list(kept.values_list("message", flat=True)) == ["young", "six years old"]
+    archived = b"".join(gzip.decompress(file.read_bytes()) for file in tmp_path.rglob("*.ndjson.gz"))
+    assert b"eight years old" in archived
+    assert b"noise" not in archived
