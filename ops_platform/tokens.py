@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from knox.models import AuthToken
 
-PERMISSIONS = {"read": "view_systemlog", "write": "add_systemlog"}
+PERMISSIONS = {"read": "view_systemlog", "write": "add_systemlog", "triage": "change_group"}
 """The rights of tokens, with the permission of app `systemlog` for each."""
 
 

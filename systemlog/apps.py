@@ -30,11 +30,12 @@ class SystemLogConfig(AppConfig):
         from systemlog.digests import checks as digest_checks  # noqa: F401  (registers them)
         from systemlog.digests import duty
         from systemlog.digests.pruning import DigestWitness
+        from systemlog.groups import folding
         from systemlog.ingest import checks as ingest_checks  # noqa: F401  (registers them)
         from systemlog.ingest.errors import find_error_format
         from systemlog.journal import backends
         from systemlog.journal import checks as journal_checks  # noqa: F401  (registers them)
-        from systemlog.landing import notes, thread
+        from systemlog.landing import duties, notes, thread
         from systemlog.limits import checks as limit_checks  # noqa: F401  (registers them)
         from systemlog.problems import checks as problem_checks  # noqa: F401  (registers them)
         from systemlog.problems import protocol_formats
@@ -56,6 +57,7 @@ class SystemLogConfig(AppConfig):
         post_migrate.connect(migrating.finish, sender=self)
         witness.register(DigestWitness())
         duty.register()
+        duties.register(duties.Duty("groups", lambda: folding.EVERY_S, lambda stopping: folding.fold_all()))
         notes.register_duty()
         protocol_formats.register(find_error_format)
         request_started.connect(thread.start_with_request)

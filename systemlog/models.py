@@ -1,10 +1,13 @@
-"""The models of the log: a record with its guarded queryset, the roll-up, and the lander's checkpoints."""
+"""The models of the log: a record with its guarded queryset, the roll-up, and the lander's checkpoints.
+
+Those of the error groups are in `systemlog.storage.group_tables`.
+"""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NoReturn, cast
 
 from django.db import models
@@ -14,15 +17,21 @@ from django.utils import timezone
 from systemlog.exceptions import SystemLogError
 from systemlog.records.context_json import ContextDecoder
 from systemlog.records.ids import EPOCH, mint_id, next_instant
-from systemlog.records.row import TABLE
+from systemlog.records.row import COLUMNS, TABLE, Row
 from systemlog.storage import get_storage
 from systemlog.storage.checkpoints import CHECKPOINTS
+from systemlog.storage.conflicts import key_of
 from systemlog.storage.defaults import MintedId, NowText
+from systemlog.storage.group_counts import GROUP, identity_of_row
+from systemlog.storage.group_tables import Group, GroupDelta, GroupEvent, GroupUser
 from systemlog.storage.rollup import ROLLUP
 from systemlog.storage.witness import Keys
 
+__all__ = ["Checkpoint", "Group", "GroupDelta", "GroupEvent", "GroupUser", "Level", "SystemLog", "SystemLogRollup"]
+
 ADD_PERMISSION = "systemlog.add_systemlog"
 VIEW_PERMISSION = "systemlog.view_systemlog"
+CHANGE_GROUP_PERMISSION = "systemlog.change_group"
 
 
 class Level(models.TextChoices):
@@ -52,7 +61,7 @@ class RecordId(models.UUIDField):  # type: ignore[type-arg]  # Django's field is
 
     def get_pk_value_on_save(self, instance: models.Model) -> uuid.UUID:
         """Return a UUIDv7 that contains the record's timestamp, so that the id alone tells the whole key."""
-        return mint_id(instance.timestamp)  # type: ignore[attr-defined]  # a SystemLog after `normalize_timestamp()`
+        return mint_id(instance.timestamp)  # type: ignore[attr-defined]  # a SystemLog after `normalize()`
 
 
 class SystemLogQuerySet(models.QuerySet["SystemLog"]):
@@ -70,15 +79,16 @@ class SystemLogQuerySet(models.QuerySet["SystemLog"]):
         """Insert the records like Django's `bulk_create`. The partitions that they need are created first."""
         records = list(objs)
         for record in records:
-            record.normalize_timestamp()
+            record.normalize()
         storage = get_storage(self.db)
         storage.ensure_partitions(record.timestamp for record in records)
+        rows = [record.as_row() for record in records]
+        if kwargs.get("ignore_conflicts"):
+            known = storage.find_stored(row[:2] for row in rows if row.id)
+            rows = [row for row in rows if not row.id or key_of(row.timestamp.astimezone(UTC), row.id) not in known]
         with (
             storage.noting(*_instants_and_keys(records)),
-            storage.counting(
-                (record.rollup_key for record in records),
-                lambda: ((record.timestamp, record.id) for record in records),
-            ),
+            storage.counting(rows, lambda: ((record.timestamp, record.id) for record in records)),
         ):
             return super().bulk_create(records, *args, **kwargs)
 
@@ -106,6 +116,7 @@ class SystemLog(models.Model):
     trace_id = models.TextField(null=True, blank=True)
     subject = models.TextField(null=True, blank=True)
     recorded_by = models.TextField(null=True, blank=True, editable=False)
+    group = models.TextField(null=True, blank=True, editable=False, db_column=GROUP)
 
     objects = models.Manager.from_queryset(SystemLogQuerySet)()
 
@@ -133,6 +144,7 @@ class SystemLog(models.Model):
             ),
             # With one CRITICAL record in twenty thousand, every other index needs more than 10 ms for a page of them.
             models.Index(fields=["category", "timestamp"], name="system_logs_critical", condition=Q(level="CRITICAL")),
+            models.Index(fields=["group", "timestamp"], name="system_logs_group", condition=Q(group__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -142,22 +154,21 @@ class SystemLog(models.Model):
         """Insert the record; `loaddata` calls this too. Raises `RecordsAreNeverChanged` if it is stored already."""
         if not raw and not self._state.adding:
             raise RecordsAreNeverChanged
-        self.normalize_timestamp()
+        self.normalize()
         storage = get_storage(kwargs.get("using") or type(self).objects.db)
         storage.ensure_partitions([self.timestamp])
         with (
             storage.noting(*_instants_and_keys([self])),
-            storage.counting([self.rollup_key], lambda: [(self.timestamp, self.id)]),
+            storage.counting([self.as_row()], lambda: [(self.timestamp, self.id)]),
         ):
             super().save_base(raw=raw, **kwargs)
 
-    @property
-    def rollup_key(self) -> tuple[datetime, str, str, str]:
-        """The values by which the roll-up counts the record."""
-        return self.timestamp, self.source, self.category, self.level
+    def as_row(self) -> Row:
+        """Return the record as a tuple of its columns."""
+        return Row(*(getattr(self, column) for column in COLUMNS))
 
-    def normalize_timestamp(self) -> None:
-        """Convert the timestamp to an aware datetime, from any value that Django accepts.
+    def normalize(self) -> None:
+        """Find the record's group, and convert the timestamp to an aware datetime, from any value that Django accepts.
 
         Raises `ValueError` for a timestamp before 1970 without an id, because a UUIDv7 cannot represent it.
         """
@@ -167,6 +178,8 @@ class SystemLog(models.Model):
         if timestamp is not None and timestamp < EPOCH and self.id is None:
             raise ValueError("A record of the system log whose timestamp lies before 1970 needs an id of its own.")
         self.timestamp = timestamp
+        identity = identity_of_row(self.as_row())
+        self.group = identity and identity.id
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise `RecordsAreNeverChanged`."""

@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from systemlog.models import SystemLog
-from systemlog.records.fields import ALL_FIELDS
+from systemlog.records.fields import READ_FIELDS
 
 
 class RecordSerializer(serializers.ModelSerializer[SystemLog]):
@@ -19,7 +19,7 @@ class RecordSerializer(serializers.ModelSerializer[SystemLog]):
 
     class Meta:
         model = SystemLog
-        fields = ALL_FIELDS
+        fields = READ_FIELDS
         read_only_fields = fields
 
     context = serializers.DictField(help_text="Further details, as a JSON object.")  # type: ignore[assignment]  # REST framework's own `context` is a property

@@ -29,14 +29,15 @@ FIELDS = {
     "trace_id": "Trace id",
     "user_id": "User",
     "subject": "Subject",
+    "group": "Error group",
     "since": "Since",
     "until": "Until",
 }
 """The parameters that have a text field, with their labels. `q` has the search box."""
 
 LABELS = {"q": "Message has", "level": "Level", "min_level": "Level at least", **FIELDS}
-EXCLUDABLE = {"level", "category", "source", "user_id", "subject"}
-RELATED = ["correlation_id", "trace_id", "user_id", "subject", "category", "source"]
+EXCLUDABLE = {"level", "category", "source", "user_id", "subject", "group"}
+RELATED = ["correlation_id", "trace_id", "user_id", "subject", "group", "category", "source"]
 
 
 class Choice(NamedTuple):

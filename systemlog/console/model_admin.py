@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 
@@ -139,6 +139,7 @@ class SystemLogAdmin(ConsolePages, admin.ModelAdmin):  # type: ignore[type-arg] 
         context = {
             "title": f"{record.level} of {record.category}",
             "record": record,
+            "group": self._group_url(record),
             "related": filter_links.related(record, here),
             "around": f"{here}?{around.urlencode()}",
             "around_records": AROUND_RECORDS,
@@ -168,6 +169,15 @@ class SystemLogAdmin(ConsolePages, admin.ModelAdmin):  # type: ignore[type-arg] 
         rows = [_neighbor(row) for row in (*found.newer, *found.older)]
         rows.insert(len(found.newer), {name: getattr(record, name) for name in NEIGHBOR_FIELDS})
         return {"neighbors": rows, "neighbors_complete": found.complete}
+
+    def _group_url(self, record: SystemLog) -> str | None:
+        """Return the page of the record's error group; None without a group, and where the site does not show them."""
+        if record.group is None:
+            return None
+        try:
+            return reverse("admin:systemlog_group_change", args=[record.group], current_app=self.admin_site.name)
+        except NoReverseMatch:
+            return None
 
     def _find(self, parameters: QueryDict) -> dict[str, Any]:
         """Return the page and the links around it, for the template. Raises `InvalidParameters`."""

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple, cast
 
 from systemlog.exceptions import SystemLogError
 from systemlog.records.fields import (
-    ALL_FIELDS,
     FIELDS,
     MAX_CONTEXT_BYTES,
     MAX_CONTEXT_DEPTH,
     MAX_MESSAGE_BYTES,
     MAX_TEXT_CHARACTERS,
+    READ_FIELDS,
     unstorable,
 )
 from systemlog.records.ids import EPOCH, instant_of, mint_id, next_instant, parse_id
@@ -69,12 +69,12 @@ def read_record(
 
     A record without a correlation id gets `correlation_id`. `recorded_by` is the user who sends the record. `make_id`
     makes the id of a record without one from the record's instant. An `archived` record must have a timestamp, and has
-    its own `recorded_by`.
+    its own `recorded_by`. Its group, where an export gives one, is found anew.
     """
     if not isinstance(given, dict):
         raise InvalidRecord([RecordError(None, "invalid", "A record must be a JSON object.")])
     reader = _Reader(given)
-    known = ALL_FIELDS if archived else FIELDS
+    known = READ_FIELDS if archived else FIELDS
     reader.refuse_unknown(known)
     message = reader.text("message", limit=None) or ""
     level = reader.level()

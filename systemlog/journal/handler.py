@@ -43,6 +43,8 @@ _levels = {logging.getLevelNamesMapping()[name]: name.encode() for name in LEVEL
 SCALARS = frozenset((str, int, float, bool, type(None)))
 """Types whose `str()` runs no foreign code."""
 
+GRAVE = frozenset((b"ERROR", b"CRITICAL"))
+MAX_TEMPLATE = 4096
 formatter = logging.Formatter()
 
 
@@ -90,7 +92,7 @@ def level_column(severity: int) -> bytes:
     return LEVEL_COLUMNS[min(max(severity // 10 - 1, 0), len(LEVEL_COLUMNS) - 1)]
 
 
-def _line(record: logging.LogRecord, level: bytes, config: backends.WriterConfig) -> bytes:
+def _line(record: logging.LogRecord, level: bytes, config: backends.WriterConfig) -> bytes:  # noqa: PLR0912  (a call takes longer)
     attributes = record.__dict__
     context: dict[str, Any] = {}
     ids = current_ids()
@@ -110,6 +112,8 @@ def _line(record: logging.LogRecord, level: bytes, config: backends.WriterConfig
                 attributes, context, (correlation_id, user_id, trace_id, subject)
             )
     if args:
+        if level in GRAVE and type(text) is str and len(text) <= MAX_TEMPLATE and "template" not in context:
+            context["template"] = text  # tells the error group of the record better than the formatted message
         plain = type(text) is str and type(args) is tuple
         for arg in args if plain else ():
             if type(arg) not in SCALARS:

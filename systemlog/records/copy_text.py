@@ -82,14 +82,14 @@ def texts(line: bytes) -> list[str | None]:
     fields = line.split(b"\t")
     if len(fields) != len(COLUMNS):
         raise ValueError(f"A line of the journal has {len(fields)} columns in place of {len(COLUMNS)}.")
-    return [None if field == NULL else _unescape(field).decode() for field in fields]
+    return [None if field == NULL else unescape(field).decode() for field in fields]
 
 
 def counted_by(line: bytes) -> tuple[datetime, str, str, str]:
     """Return the hour, source, category and level of a line, by which the roll-up counts it."""
     timestamp, _, level, category, source, _ = line.split(b"\t", 5)
     hour = datetime.fromisoformat(f"{timestamp[:13].decode()}:00:00+00:00")
-    return hour, _unescape(source).decode(), _unescape(category).decode(), level.decode()
+    return hour, unescape(source).decode(), unescape(category).decode(), level.decode()
 
 
 def instants(lines: Iterable[bytes]) -> set[datetime]:
@@ -109,7 +109,8 @@ def keys_of(lines: Iterable[bytes], fits: Callable[[datetime], bool]) -> list[tu
     ]
 
 
-def _unescape(field: bytes) -> bytes:
+def unescape(field: bytes) -> bytes:
+    """Return the bytes of a text that `escape` made a column of."""
     if b"\\" not in field:
         return field
     return _escaped.sub(lambda match: _letters.get(match[1], match[1]), field)

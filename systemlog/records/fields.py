@@ -25,7 +25,10 @@ FIELDS = (
 """The fields that a record from outside may have."""
 
 ALL_FIELDS = (*FIELDS, "recorded_by")
-"""The fields that a record has when it is read. The server alone sets `recorded_by`."""
+"""The fields that a record and its archive have. The server alone sets `recorded_by`."""
+
+READ_FIELDS = (*ALL_FIELDS, "group")
+"""The fields that a record has when it is read. Its group follows from the others."""
 
 unstorable = re.compile("[\x00\ud800-\udfff]")
 """Matches a character that PostgreSQL cannot store: NUL, or a lone surrogate."""

@@ -19,6 +19,7 @@ from django.db.models import Q
 from systemlog.conf import conf
 from systemlog.correlation import current_ids
 from systemlog.exceptions import SystemLogError
+from systemlog.groups.folding import fold_all
 from systemlog.models import SystemLog, SystemLogRollup
 from systemlog.recording import record
 from systemlog.records.ids import mint_id, next_instant
@@ -119,10 +120,12 @@ def prune(
         if archives and archive_to:
             opened = archive.opened(archive_to.directory, archive_to.compression, waiting)
             open_archive = stack.enter_context(opened)
+        fold_all()  # what is added up later finds no record that could name its group
         for partition in _expiring_partitions(storage, expiry):
             _prune_partition(storage, partition, expiry, open_archive, outcome, progress, removal)
         if outcome.deleted:
             record("audit.prune", "Records were pruned", deleted=outcome.deleted, archived=outcome.archived)
+        fold_all()  # SQLite appends a count for each error that was deleted
         try:
             storage.maintain(progress)
             storage.forget_notes()

@@ -17,7 +17,7 @@ import orjson
 
 from systemlog.conf import conf
 from systemlog.records.context_json import as_json
-from systemlog.records.fields import ALL_FIELDS
+from systemlog.records.fields import READ_FIELDS
 from systemlog.search.pages import find_page
 from systemlog.search.plan import Plan
 from systemlog.search.position import Position
@@ -67,7 +67,7 @@ def as_csv(pages: Iterable[Rows]) -> Iterator[bytes]:
 
     No cell is one that a spreadsheet would compute.
     """
-    yield _csv_lines([ALL_FIELDS])
+    yield _csv_lines([READ_FIELDS])
     for page in pages:
         yield _csv_lines(_cells(row) for row in page)
 

@@ -11,9 +11,10 @@ from itertools import combinations, pairwise
 from operator import or_
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 
-from systemlog.models import Level
+from systemlog.fingerprints.records import OTHER
+from systemlog.models import Group, Level
 from systemlog.records.fields import MAX_CONTEXT_DEPTH
 from systemlog.records.strict_json import Malformed, read_json
 from systemlog.search.parsing.query import CONTEXT_PREFIX, MESSAGE, Constraint, Query
@@ -45,6 +46,8 @@ def record_conditions(query: Query) -> list[Any]:
     if query.categories:
         conditions.append(_category_condition(query.categories))
     conditions += [Q((name, getattr(query, name))) for name in EQUAL if getattr(query, name)]
+    if query.group:
+        conditions.append(_group_condition([query.group]))
     conditions += [HasTerm("message", term) for term in query.terms]
     conditions += [_context_condition(path, text) for path, text in query.context]
     conditions += [_condition(each) for each in query.any_of]
@@ -80,6 +83,8 @@ def _condition(constraint: Constraint) -> Q:
     field, values = constraint.field, constraint.values
     if field == "category":
         return _category_condition(values)
+    if field == "group":
+        return _group_condition(values)
     if field == MESSAGE:
         return _any_of(Q(HasTerm("message", value)) for value in values)
     if field.startswith(CONTEXT_PREFIX):
@@ -96,6 +101,21 @@ def _category_condition(names: Iterable[str]) -> Q:
     exact = [name for name in names if not name.endswith("*")]
     beginnings = [Q(BeginsWith("category", name[:-1])) for name in names if name.endswith("*")]
     return _any_of([*([Q(category__in=exact)] if exact else []), *beginnings])
+
+
+def _group_condition(ids: Iterable[str]) -> Q:
+    """Return the condition that a record is of one of these groups.
+
+    The group of a source's other errors has those of the source whose own group does not exist.
+    """
+    ids = list(ids)
+    conditions = [Q(group__in=plain)] if (plain := [each for each in ids if not each.startswith(OTHER)]) else []
+    for each in ids:
+        if each.startswith(OTHER):
+            of_source = Group.objects.filter(id=each).values("source")[:1]
+            others = Q(~Exists(Group.objects.filter(id=OuterRef("group"))), group__isnull=False)
+            conditions.append(Q(Q(source=Subquery(of_source)), others))
+    return _any_of(conditions)
 
 
 def _context_condition(path: str, text: str) -> Q:

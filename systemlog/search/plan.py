@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from systemlog.fingerprints.records import OTHER
 from systemlog.models import Level, SystemLog
 from systemlog.search.filters import RollupFilter, record_conditions, rollup_filter
 from systemlog.search.parsing.query import Query
@@ -20,7 +21,7 @@ from systemlog.storage import get_storage
 from systemlog.storage.calendar import BEGINNING, END, Span
 from systemlog.storage.lookups import By, Lookup
 
-SELECTIVE = (By.CORRELATION_ID, By.TRACE_ID, By.SUBJECT, By.USER_ID)
+SELECTIVE = (By.CORRELATION_ID, By.TRACE_ID, By.SUBJECT, By.USER_ID, By.GROUP)
 """The columns of which one value has few records, the most selective first."""
 
 
@@ -111,7 +112,7 @@ def records_within(records: QuerySet[SystemLog, Any], span: Span) -> QuerySet[Sy
 def _strategy(query: Query) -> Strategy:
     filters = query.filters
     for by in SELECTIVE:
-        if by in filters:
+        if by in filters and not query.group.startswith(OTHER):
             return FewRecords(Lookup(by, getattr(query, by)), exact=len(filters) == 1)
     if filters <= {"levels", "min_level", "categories"}:
         rare = query.allowed_levels <= set(Level.from_severity(Level.ERROR))

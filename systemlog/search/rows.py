@@ -20,13 +20,14 @@ from django.db.models.functions import Cast
 
 from systemlog.models import SystemLog
 from systemlog.records.context_json import ContextDecoder, as_json
-from systemlog.records.fields import ALL_FIELDS
+from systemlog.records.fields import ALL_FIELDS, READ_FIELDS
 from systemlog.records.times import represent_time
 from systemlog.search.position import Position
 from systemlog.storage import Row
 from systemlog.storage.expressions import IdText, TimeText
+from systemlog.storage.group_counts import identity_of_row
 
-ID, TIMESTAMP, MESSAGE, CONTEXT = map(ALL_FIELDS.index, ("id", "timestamp", "message", "context"))
+ID, TIMESTAMP, MESSAGE, CONTEXT = map(READ_FIELDS.index, ("id", "timestamp", "message", "context"))
 
 _text_names = {"id": "id_text", "timestamp": "time_text", "context": "context_text"}
 
@@ -46,13 +47,13 @@ class Shape:
 
 @cache
 def text_rows() -> QuerySet[SystemLog, Any]:
-    """Return all records as tuples of text in the order of `ALL_FIELDS`.
+    """Return all records as tuples of text in the order of `READ_FIELDS`.
 
     Id and timestamp have the form in which the API shows them, the context is the stored JSON. The queryset is made
     once and never evaluated itself, because annotating takes longer than narrowing.
     """
     texts = {"id_text": IdText("id"), "time_text": TimeText("timestamp"), "context_text": Cast("context", TextField())}
-    columns = [_text_names.get(name, name) for name in ALL_FIELDS]
+    columns = [_text_names.get(name, name) for name in READ_FIELDS]
     return SystemLog.objects.annotate(**texts).values_list(*columns)
 
 
@@ -82,17 +83,22 @@ def represent_row(row: Any) -> dict[str, Any]:
     """Return the JSON object of a text row, for a serializer that knows Python objects only."""
     values = list(row)
     values[CONTEXT] = ContextDecoder().decode(values[CONTEXT])
-    return dict(zip(ALL_FIELDS, values, strict=True))
+    return dict(zip(READ_FIELDS, values, strict=True))
 
 
 def represent_row_for_orjson(row: Any) -> dict[str, Any]:
     """Return the JSON object of a text row, with the stored context as a fragment that orjson copies as it is."""
     values = list(row)
     values[CONTEXT] = orjson.Fragment(as_json(values[CONTEXT]))
-    return dict(zip(ALL_FIELDS, values, strict=True))
+    return dict(zip(READ_FIELDS, values, strict=True))
 
 
 def represent(record: SystemLog | Row) -> dict[str, Any]:
     """Return the JSON object of a record."""
     values = {name: getattr(record, name) for name in ALL_FIELDS}
+    if isinstance(record, SystemLog):
+        values["group"] = record.group
+    else:
+        identity = identity_of_row(record)
+        values["group"] = identity and identity.id
     return values | {"id": str(record.id), "timestamp": represent_time(record.timestamp)}

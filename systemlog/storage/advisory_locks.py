@@ -16,3 +16,6 @@ ROLLUP_LOCK = "systemlog.rollup"
 
 DIGESTS_LOCK = "systemlog.digests"
 """Held by the process that appends digests: it seals, prunes or accepts."""
+
+GROUPS_LOCK = "systemlog.groups"
+"""Held while the counts of error groups are added up, or counted anew."""

@@ -115,13 +115,11 @@ class Storage(ABC):
         """Count the records that the lookup finds, up to `most`. Return None where a plain count is as fast."""
         return None
 
-    def counting(
-        self, rows: Iterable[tuple[datetime, str, str, str]], keys: Callable[[], Iterable[Key]]
-    ) -> AbstractContextManager[object]:
-        """Return a context manager for a block in which the ORM inserts these (timestamp, source, category, level).
+    def counting(self, rows: Iterable[Row], keys: Callable[[], Iterable[Key]]) -> AbstractContextManager[object]:
+        """Return a context manager for a block in which the ORM inserts these records.
 
-        It adds them to the roll-up, and notes that they have landed, where no trigger does. `keys` is called after the
-        block.
+        It adds them to the roll-up and to their error groups, and notes that they have landed, where no trigger does.
+        `keys` is called after the block.
         """
         return nullcontext()
 

@@ -16,6 +16,7 @@ class By(StrEnum):
     TRACE_ID = "trace_id"
     SUBJECT = "subject"
     USER_ID = "user_id"
+    GROUP = "group"
     CATEGORY = "category"
     ERROR = "ERROR"
     CRITICAL = "CRITICAL"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from systemlog.fingerprints.records import identify
 from systemlog.models import SystemLog
 from systemlog.storage import get_storage
 
@@ -97,6 +98,7 @@ def test_an_exported_record_comes_back_as_it_was(file: Path) -> None:
         "source": "web",
         "subject": None,
         "recorded_by": "shipper",
+        "group": identify("billing", "charge failed", {"order": 7}).id,
     }
     file.write_text(json.dumps(exported))
     run(file)

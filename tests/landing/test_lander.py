@@ -34,7 +34,8 @@ def test_what_was_logged_is_stored_as_it_was_logged(folder: Path, lander: Lander
     lander.land_all()
     record = SystemLog.objects.get()
     assert record.message == "tab\tline\nbreak\r back\\slash x ü \U0001f600"
-    assert record.context == {"order": 7, "text": 'q"\\u0041\n', "big": 2**70}
+    template = "tab\tline\nbreak\r back\\slash %s ü \U0001f600"
+    assert record.context == {"order": 7, "text": 'q"\\u0041\n', "big": 2**70, "template": template}
     assert (record.level, record.category, record.source, record.subject) == (
         "ERROR",
         "shop.orders",

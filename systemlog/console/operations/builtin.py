@@ -6,6 +6,7 @@ from systemlog.console.operations import (
     alerts_part,
     audit_part,
     digests_part,
+    groups_part,
     health_part,
     journal_part,
     partitions_part,
@@ -16,6 +17,7 @@ from systemlog.console.operations.registry import register
 for _part in (
     health_part.PART,
     alerts_part.PART,
+    groups_part.PART,
     journal_part.PART,
     partitions_part.PART,
     partitions_part.PRUNING,

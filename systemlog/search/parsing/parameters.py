@@ -61,6 +61,7 @@ def read_query(
         trace_id=parameters.get("trace_id", ""),
         source=parameters.get("source", ""),
         subject=parameters.get("subject", ""),
+        group=parameters.get("group", ""),
         terms=(*terms, *typed.any_of.get(MESSAGE, ())),
         context=tuple(
             (name.removeprefix(CONTEXT_PREFIX), value)

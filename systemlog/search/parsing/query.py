@@ -41,6 +41,7 @@ class Query:
     trace_id: str = ""
     source: str = ""
     subject: str = ""
+    group: str = ""
     terms: tuple[str, ...] = ()
     context: tuple[tuple[str, str], ...] = ()
     any_of: tuple[Constraint, ...] = ()

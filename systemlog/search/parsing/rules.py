@@ -49,6 +49,7 @@ PARAMETERS = {
     "trace_id": Parameter("Of one trace."),
     "source": Parameter("Of one service or host.", excludes=True),
     "subject": Parameter("About one thing: `app_label.model:pk`.", excludes=True),
+    "group": Parameter("Of one error group.", excludes=True),
     "q": Parameter("Every term is in the message, as a substring, in any case; at most 20 terms."),
     "query": Parameter(
         'Typed text: `level:error -category:x "a phrase" context.order:7 since:-1h`. An error has the `column` and the '

@@ -35,6 +35,7 @@ SOURCES = {
     By.TRACE_ID: _by_value("trace_id"),
     By.USER_ID: _by_time("user_id"),
     By.SUBJECT: _by_time("subject"),
+    By.GROUP: _by_time("group_id"),
     By.CATEGORY: _by_time("category"),
     By.ERROR: f"{TABLE} WHERE level = 'ERROR' AND {BOUNDS}",
     By.CRITICAL: f"{TABLE} WHERE level = 'CRITICAL' AND {BOUNDS}",

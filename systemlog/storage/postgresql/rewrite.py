@@ -19,11 +19,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from systemlog.records.ids import MICROSECOND
-from systemlog.records.row import COLUMN_LIST, TABLE
+from systemlog.records.row import TABLE
 from systemlog.storage import rollup
 from systemlog.storage.advisory_locks import LOCK_SQL, PARTITIONS_LOCK
 from systemlog.storage.calendar import BEGINNING, END, Span
 from systemlog.storage.conditions import ALL, NOTHING, Condition
+from systemlog.storage.group_counts import GROUP, STORED_COLUMNS, UNCOUNTED_SQL, uncount
 from systemlog.storage.partitions import Partition, PartitionInUse
 from systemlog.storage.postgresql import partitions
 from systemlog.storage.postgresql.errors import LOCK_NOT_AVAILABLE, sqlstate_of
@@ -32,6 +33,10 @@ from systemlog.storage.postgresql.partitions import LATE_TRIGGER
 NEW = f"{TABLE}_new"
 LATE = f"{TABLE}_late"
 OLD = f"{TABLE}_old_"
+"""Prefix of the table of a partition that was dropped with all its rows, before its oid."""
+
+REPLACED = f"{TABLE}_replaced_"
+"""Prefix of the table of a partition that was rewritten: another one has those of its rows that stayed."""
 
 LOCK_MS = 40
 TRIES = 60
@@ -61,12 +66,18 @@ TRIGGER_SQL = f"""
     CREATE TRIGGER {LATE_TRIGGER} AFTER INSERT OR DELETE ON {{partition}} FOR EACH ROW EXECUTE FUNCTION {LATE}();
     ALTER TABLE {{partition}} ENABLE ALWAYS TRIGGER {LATE_TRIGGER}
 """
-COPY_SQL = f"INSERT INTO {NEW} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {{partition}} WHERE NOT {{gone}}"
+COPY_SQL = f"INSERT INTO {NEW} ({STORED_COLUMNS}) SELECT {STORED_COLUMNS} FROM {{partition}} WHERE NOT {{gone}}"
+GROUPS_SQL = f"""
+    SELECT {GROUP}, source, level, count(*) FROM {{partition}} WHERE {GROUP} IS NOT NULL AND {{gone}} GROUP BY 1, 2, 3
+"""
 
 # A row that was committed between the creation of the trigger and the snapshot of the copy is in both tables.
 CATCH_UP_SQL = f"""
     WITH late AS (DELETE FROM {LATE} RETURNING *)
-    INSERT INTO {NEW} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM late ON CONFLICT (timestamp, id) DO NOTHING
+    INSERT INTO {NEW} ({STORED_COLUMNS}) SELECT {STORED_COLUMNS} FROM late ON CONFLICT (timestamp, id) DO NOTHING
+"""
+HAS_GROUPS_SQL = """
+    SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = %s AND NOT attisdropped
 """
 DETACHED_SQL = """
     SELECT relname FROM pg_class WHERE relkind = 'r' AND starts_with(relname, %s) AND oid = to_regclass(relname::text)
@@ -118,15 +129,16 @@ def rewrite_partitions(
     """
     try:
         made = _prepare(connection, old, span)
-        went = _copy(connection, old, gone, before_copy)
+        went, groups = _copy(connection, old, gone, before_copy)
         _catch_up(connection)
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             finish(cursor, went)
+            uncount(cursor, groups)
             lock_partitions(connection, cursor, old)
             if _oid(cursor, NEW) != made:
                 raise RuntimeError("Another run of retention took this one's place; nothing is lost. Run it again.")
             cursor.execute(CATCH_UP_SQL)
-            detach(cursor, old)
+            detach(cursor, old, REPLACED)
             cursor.execute(f"SELECT EXISTS (SELECT FROM {NEW})")
             if keep_empty or cursor.fetchone()[0]:
                 name = partitions.free_name(cursor, span)
@@ -140,17 +152,23 @@ def rewrite_partitions(
 def clear(connection: BaseDatabaseWrapper, recount: Callable[[Span], None]) -> None:
     """Drop the helpers and the detached tables of a run, also of an interrupted one.
 
-    `recount` is called with the span of the rows of each detached table before it is dropped. Raises `PartitionInUse`.
+    `recount` is called with the span of the rows of each detached table before it is dropped. The errors of a table
+    that was dropped with all its rows are subtracted from their groups. Raises `PartitionInUse`.
     """
     _remove_helpers(connection)
     with connection.cursor() as cursor:
-        cursor.execute(DETACHED_SQL, [OLD])
-        for (name,) in cursor.fetchall():
-            cursor.execute(f"SELECT min(timestamp), max(timestamp) FROM {name}")
-            oldest, newest = cursor.fetchone()
-            if oldest is not None:
-                recount(Span(oldest, newest + MICROSECOND))
-            cursor.execute(f"DROP TABLE {name}")
+        for prefix in (OLD, REPLACED):
+            cursor.execute(DETACHED_SQL, [prefix])
+            for (name,) in cursor.fetchall():
+                cursor.execute(f"SELECT min(timestamp), max(timestamp) FROM {name}")
+                oldest, newest = cursor.fetchone()
+                if oldest is not None:
+                    recount(Span(oldest, newest + MICROSECOND))
+                with transaction.atomic(using=connection.alias):
+                    cursor.execute(HAS_GROUPS_SQL, [name, GROUP])
+                    if prefix == OLD and cursor.fetchone():
+                        cursor.execute(UNCOUNTED_SQL.format(table=name))
+                    cursor.execute(f"DROP TABLE {name}")
 
 
 def _prepare(connection: BaseDatabaseWrapper, old: Sequence[Partition], span: Span) -> int | None:
@@ -173,9 +191,13 @@ def _copy(
     old: Sequence[Partition],
     gone: Condition,
     before_copy: Callable[[CursorWrapper], None],
-) -> int:
-    """Copy the rows that stay, from one snapshot, and return how many rows are left out."""
+) -> tuple[int, list[tuple[str, str, str, int]]]:
+    """Copy the rows that stay, from one snapshot.
+
+    Return how many rows are left out, and how many of each error group (group, source, level, number).
+    """
     went = 0
+    groups: list[tuple[str, str, str, int]] = []
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         before_copy(cursor)
@@ -187,10 +209,13 @@ def _copy(
             elif gone.sql != NOTHING:
                 cursor.execute(f"SELECT count(*) FROM {partition.name} WHERE {gone.sql}", gone.values)
                 went += cursor.fetchone()[0]
+            if gone.sql != NOTHING:
+                cursor.execute(GROUPS_SQL.format(partition=partition.name, gone=gone.sql), gone.values)
+                groups += cursor.fetchall()
             cursor.execute(COPY_SQL.format(partition=partition.name, gone=gone.sql), gone.values)
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE {NEW}")
-    return went
+    return went, groups
 
 
 def _catch_up(connection: BaseDatabaseWrapper) -> None:

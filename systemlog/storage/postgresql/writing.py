@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from django.db import DatabaseError, Error, IntegrityError, transaction
 from django.db.backends.utils import CursorWrapper
 
 from systemlog.compat import in_transaction, wrapped_errors
-from systemlog.records.copy_text import instants
-from systemlog.records.row import COLUMN_LIST, COLUMNS, TABLE, Row, context_as_json
+from systemlog.fingerprints.lines import INITIALS, is_grave
+from systemlog.fingerprints.records import Identity
+from systemlog.records.copy_text import LEVEL_OFFSET, instants
+from systemlog.records.row import COLUMNS, TABLE, Row, context_as_json
 from systemlog.storage.checkpoints import Slice
-from systemlog.storage.conflicts import OnConflict, by_key, conflicts_among
+from systemlog.storage.conflicts import KEY_BYTES, OnConflict, by_key, conflicts_among, key_of
+from systemlog.storage.group_counts import STORED_COLUMNS, UNGROUPED, GroupCounts, identity_of_row
 from systemlog.storage.postgresql.errors import CHECK_VIOLATION, UNIQUE_VIOLATION, sqlstate_of
 from systemlog.storage.postgresql.partitioned import PartitionedStorage, known_spans
 
@@ -26,17 +30,25 @@ COPY_FROM_ROWS = 20
 REFUSING_CLASSES = ("22", "23", "44", "54", "P0")
 """SQLSTATE classes: data, integrity, check option, program limits, and errors raised by PL/pgSQL."""
 
-COPY_SQL = f"COPY {{table}} ({COLUMN_LIST}) FROM STDIN"
+COPY_SQL = f"COPY {{table}} ({STORED_COLUMNS}) FROM STDIN"
 
-INSERT_SQL = f"INSERT INTO {TABLE} ({COLUMN_LIST}) VALUES {{values}} ON CONFLICT (timestamp, id) DO NOTHING"
+INSERT_SQL = f"INSERT INTO {TABLE} ({STORED_COLUMNS}) VALUES {{values}} ON CONFLICT (timestamp, id) DO NOTHING"
 
 STAGE = f"{TABLE}_stage"
 
 STAGE_SQL = f"CREATE TEMPORARY TABLE IF NOT EXISTS {STAGE} (LIKE {TABLE}) ON COMMIT DELETE ROWS"
 
 UNSTAGE_SQL = (
-    f"INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {STAGE} ON CONFLICT (timestamp, id) DO NOTHING"
+    f"INSERT INTO {TABLE} ({STORED_COLUMNS}) SELECT {STORED_COLUMNS} FROM {STAGE}"
+    " ON CONFLICT (timestamp, id) DO NOTHING"
 )
+
+RETURNED = "timestamp, id"
+"""What a statement returns of the rows that it has stored."""
+
+Key = tuple[datetime, uuid.UUID]
+Grouped = tuple[Row, Identity | None]
+"""A row with its group, None below ERROR."""
 
 # OFFSET 0 makes PostgreSQL look each key up by itself, in its own partition.
 DIFFERING_SQL = f"""
@@ -61,7 +73,8 @@ WAIT_FOR_DISK_SQL = """
 class WritingStorage(PartitionedStorage):
     """A storage that inserts rows and lands journal lines."""
 
-    unstage_sql = UNSTAGE_SQL
+    returned = RETURNED
+    unstage_sql = f"{UNSTAGE_SQL} RETURNING {RETURNED}"
 
     def insert(self, rows: Sequence[Row]) -> int:
         """Insert by COPY. If a key is already stored, repeat through a staging table, which skips it."""
@@ -82,6 +95,17 @@ class WritingStorage(PartitionedStorage):
                     raise
                 self.ensure_partitions({row.timestamp for row in rows})
         raise AssertionError("unreachable")
+
+    @contextmanager
+    def counting(self, rows: Iterable[Row], keys: Callable[[], Iterable[Any]]) -> Iterator[None]:
+        """Count the errors among the records in the transaction of the block."""
+        grouped = [(row, identity) for row in rows if (identity := identity_of_row(row))]
+        if not grouped:
+            yield
+            return
+        with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            yield
+            self._count_groups(cursor, grouped)
 
     def insert_durably(self, rows: Sequence[Row]) -> int:
         """Insert like `insert`, with a COMMIT that waits for the server's disk."""
@@ -136,13 +160,18 @@ class WritingStorage(PartitionedStorage):
 
     def _insert(self, rows: Sequence[Row]) -> int:
         alias = self.connection.alias
+        grouped = [(row, identity_of_row(row)) for row in rows]
         if len(rows) < COPY_FROM_ROWS:
             with self.noting_rows(rows), self.connection.cursor() as cursor:
-                cursor.execute(*insertion(rows))
-                return int(cursor.rowcount)
+                if not any(identity for _, identity in grouped):
+                    cursor.execute(*insertion(grouped))
+                    return int(cursor.rowcount)
+                with transaction.atomic(using=alias):
+                    return self._insert_few(cursor, grouped)
         try:
             with transaction.atomic(using=alias), self.noting_rows(rows), self.connection.cursor() as cursor:
-                self._copy(cursor, TABLE, rows)
+                self._copy(cursor, TABLE, grouped)
+                self._count_groups(cursor, grouped)
                 return len(rows)
         except DatabaseError as error:
             if not self._may_be_known(error):
@@ -150,9 +179,36 @@ class WritingStorage(PartitionedStorage):
         with transaction.atomic(using=alias), self.noting_rows(rows), self.connection.cursor() as cursor:
             cursor.execute(STAGE_SQL)
             cursor.execute(f"TRUNCATE {STAGE}")
-            self._copy(cursor, STAGE, rows)
+            self._copy(cursor, STAGE, grouped)
             cursor.execute(self.unstage_sql)
-            return int(cursor.rowcount)
+            new = self._new_keys(cursor)
+            self._count_groups(cursor, grouped, new)
+            return len(new)
+
+    def _insert_few(self, cursor: CursorWrapper, grouped: Sequence[Grouped]) -> int:
+        statement, values = insertion(grouped)
+        cursor.execute(f"{statement} RETURNING {self.returned}", values)
+        new = self._new_keys(cursor)
+        self._count_groups(cursor, grouped, new)
+        return len(new)
+
+    def _new_keys(self, cursor: CursorWrapper) -> set[Key]:
+        """Return the keys of the rows that a statement with RETURNING has stored."""
+        return {(row[0], row[1]) for row in cursor.fetchall()}
+
+    def _count_groups(self, cursor: CursorWrapper, grouped: Iterable[Grouped], new: set[Key] | None = None) -> None:
+        """Count the rows in their error groups: all of them, or those with the keys `new`, each once."""
+        counts = GroupCounts()
+        left = None if new is None else set(new)
+        for row, identity in grouped:
+            if identity is not None:
+                if left is not None:
+                    if row[:2] not in left:
+                        continue
+                    left.remove(row[:2])
+                counts.add(row, identity)
+        if counts:
+            counts.write(cursor)
 
     def _land(
         self, slices: Sequence[Slice], start: int, on_conflict: OnConflict | None, *, skip_known: bool
@@ -173,23 +229,47 @@ class WritingStorage(PartitionedStorage):
             checkpoints.move(cursor, chosen)
         return positions | {slice_.segment: slice_.end for slice_ in chosen}
 
-    def _copy(self, cursor: CursorWrapper, table: str, rows: Sequence[Row]) -> None:
+    def _copy(self, cursor: CursorWrapper, table: str, grouped: Iterable[Grouped]) -> None:
         with wrapped_errors(self.connection), cursor.copy(COPY_SQL.format(table=table)) as copy:
-            for row in rows:
-                copy.write_row(values_of(row))
+            for each in grouped:
+                copy.write_row(values_of(*each))
 
     def _copy_lines(self, cursor: CursorWrapper, blocks: Iterable[Sequence[bytes]], *, skip_known: bool) -> None:
         if skip_known:
             cursor.execute(STAGE_SQL)
             cursor.execute(f"TRUNCATE {STAGE}")
+        blocks = list(blocks)
+        counts = GroupCounts()
         with (
             wrapped_errors(self.connection),
             cursor.copy(COPY_SQL.format(table=STAGE if skip_known else TABLE)) as copy,
         ):
             for lines in blocks:
-                copy.write(b"".join([line + b"\n" for line in lines]))
+                # As in `is_grave`; a call for each line would take longer than all else here.
+                copy.write(
+                    b"".join(
+                        [
+                            line + (counts.add_line(line) if line[LEVEL_OFFSET] in INITIALS else UNGROUPED)
+                            for line in lines
+                        ]
+                    )
+                )
         if skip_known:
             cursor.execute(self.unstage_sql)
+            counts = self._count_new_lines(cursor, blocks)
+        if counts:
+            counts.write(cursor)
+
+    def _count_new_lines(self, cursor: CursorWrapper, blocks: Iterable[Sequence[bytes]]) -> GroupCounts:
+        """Count the lines that the staging table's statement has stored, each once."""
+        counts = GroupCounts()
+        new = {key_of(timestamp.astimezone(UTC), record_id) for timestamp, record_id in self._new_keys(cursor)}
+        for lines in blocks:
+            for line in lines:
+                if is_grave(line) and line[:KEY_BYTES] in new:
+                    new.remove(line[:KEY_BYTES])
+                    counts.add_line(line)
+        return counts
 
     def _differing(self, cursor: CursorWrapper, slices: Sequence[Slice]) -> Iterable[Sequence[Any]]:
         """Return the stored rows that differ from the row of the staging table with the same key.
@@ -204,15 +284,15 @@ class WritingStorage(PartitionedStorage):
         return sqlstate_of(error) == UNIQUE_VIOLATION
 
 
-def insertion(rows: Sequence[Row]) -> tuple[str, list[Any]]:
+def insertion(grouped: Sequence[Grouped]) -> tuple[str, list[Any]]:
     """Return the statement that inserts the rows whose keys are new, and its values."""
-    marks = ", ".join(["(" + ", ".join(["%s"] * len(COLUMNS)) + ")"] * len(rows))
-    return INSERT_SQL.format(values=marks), [value for row in rows for value in values_of(row)]
+    marks = ", ".join(["(" + ", ".join(["%s"] * (len(COLUMNS) + 1)) + ")"] * len(grouped))
+    return INSERT_SQL.format(values=marks), [value for each in grouped for value in values_of(*each)]
 
 
-def values_of(row: Row) -> list[Any]:
-    """Return the column values of a row as the driver expects them."""
-    values: list[Any] = list(row)
+def values_of(row: Row, identity: Identity | None) -> list[Any]:
+    """Return the column values of a row and its group as the driver expects them."""
+    values: list[Any] = [*row, identity and identity.id]
     values[COLUMNS.index("context")] = context_as_json(row.context)
     return values
 

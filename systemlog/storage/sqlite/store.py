@@ -16,6 +16,7 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 from django.utils.dateparse import parse_datetime
 
 from systemlog import compat
+from systemlog.fingerprints.lines import identity_of, is_grave
 from systemlog.records.context_json import UNREADABLE
 from systemlog.records.copy_text import texts
 from systemlog.records.ids import MICROSECOND
@@ -28,6 +29,7 @@ from systemlog.storage.checkpoints import CHECKPOINTS, Slice
 from systemlog.storage.conditions import Condition, expired
 from systemlog.storage.conflicts import OnConflict, by_key, conflicts_among, find
 from systemlog.storage.expiry import Expiry
+from systemlog.storage.group_counts import STORED_COLUMNS, identity_of_row
 from systemlog.storage.partitions import Clock, Partition, PartitionReport, PartitionState
 from systemlog.storage.pruning import Action, Callbacks, Step
 from systemlog.storage.sqlite.tailing import TailingStorage
@@ -40,7 +42,7 @@ PROGRESS_INSTRUCTIONS = 1000
 """Number of instructions of SQLite's virtual machine between two looks at the deadline."""
 
 INSERT_SQL = (
-    f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
+    f"INSERT INTO {TABLE} ({STORED_COLUMNS}) VALUES ({', '.join(['%s'] * (len(COLUMNS) + 1))})"
     " ON CONFLICT (timestamp, id) DO NOTHING"
 )
 EXPIRED_ROWS_SQL = f"""
@@ -70,7 +72,10 @@ class SQLiteStorage(TailingStorage):
         if not rows:
             return 0
         adapt = self.connection.ops.adapt_datetimefield_value
-        values = [(adapt(row.timestamp), row.id.hex, *row[2:8], context_as_json(row.context), *row[9:]) for row in rows]
+        values = [
+            (adapt(row.timestamp), row.id.hex, *row[2:8], context_as_json(row.context), *row[9:], _group_of(row))
+            for row in rows
+        ]
         with (
             transaction.atomic(using=self.connection.alias),
             self.noting_rows(rows),
@@ -104,7 +109,11 @@ class SQLiteStorage(TailingStorage):
             cursor.execute(f"UPDATE {CHECKPOINTS} SET position = position WHERE 0")
             positions = checkpoints.lock(cursor, slices, start)
             chosen = [slice_ for slice_ in slices if positions.get(slice_.segment) == slice_.start]
-            values = [values_of(line) for slice_ in chosen for line in slice_.lines]
+            values = [
+                [*values_of(line), identity_of(line.split(b"\t")).id if is_grave(line) else None]
+                for slice_ in chosen
+                for line in slice_.lines
+            ]
             if values:
                 lines = [line for slice_ in chosen for line in slice_.lines]
                 with self.noting_lines(lines):
@@ -310,6 +319,11 @@ def values_of(line: bytes) -> list[str | None]:
     # Django's format: without the offset, and without microseconds if they are zero.
     values[0] = (values[0] or "").removesuffix("+00").removesuffix(".000000")
     return values
+
+
+def _group_of(row: Row) -> str | None:
+    identity = identity_of_row(row)
+    return identity and identity.id
 
 
 def _line(row: tuple[Any, ...], zone: tzinfo | None) -> bytes:

@@ -13,7 +13,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 
 from systemlog.compat import wrapped_errors
-from systemlog.records.row import TABLE
+from systemlog.records.row import TABLE, Row
 from systemlog.storage import rollup
 from systemlog.storage.calendar import Span
 from systemlog.storage.landed import Key, Landed
@@ -64,13 +64,14 @@ class CountingStorage(PostgreSQLStorage):
     _notes = True
 
     @contextmanager
-    def counting(self, rows: Iterable[Counted], keys: Callable[[], Iterable[Key]]) -> Iterator[None]:
+    def counting(self, rows: Iterable[Row], keys: Callable[[], Iterable[Key]]) -> Iterator[None]:
         """Count and note the rows in the transaction of the block."""
         rows = list(rows)
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
-            lock_days_shared(cursor, (timestamp for timestamp, *_ in rows))
-            yield
-            self._count(rows)
+            lock_days_shared(cursor, (row.timestamp for row in rows))
+            with super().counting(rows, keys):
+                yield
+            self._count(counted_row(row) for row in rows)
             self._note(keys())
 
     @contextmanager
@@ -130,6 +131,11 @@ class CountingStorage(PostgreSQLStorage):
         stored = list(stored)
         self._count((timestamp, source, category, level) for timestamp, source, category, level, _ in stored)
         self._note((timestamp, key) for timestamp, *_, key in stored)
+
+
+def counted_row(row: Row) -> Counted:
+    """Return the values by which the roll-up counts a row."""
+    return row.timestamp, row.source, row.category, row.level
 
 
 def lock_days_shared(cursor: CursorWrapper, timestamps: Iterable[datetime]) -> None:

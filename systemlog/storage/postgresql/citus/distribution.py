@@ -10,7 +10,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.backends.utils import CursorWrapper
 
 from systemlog.records.row import TABLE
-from systemlog.storage import rollup
+from systemlog.storage import group_counts, rollup
 from systemlog.storage.postgresql import lookup_functions, notes
 from systemlog.storage.rollup import ROLLUP
 
@@ -48,8 +48,8 @@ def distribute(cursor: CursorWrapper) -> None:
         )
     if _is_distributed(cursor, TABLE):
         return
-    for trigger in rollup.TRIGGERS:
-        cursor.execute(f"DROP TRIGGER {trigger} ON {TABLE}")
+    for trigger in (*rollup.TRIGGERS, group_counts.TRIGGER):
+        cursor.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {TABLE}")
     # Citus refuses tables with triggers unless this setting is on. The remaining trigger, the guard against changes, is
     # safe, because it reads and writes no table.
     cursor.execute("SET LOCAL citus.enable_unsafe_triggers = on")
@@ -83,6 +83,9 @@ def undistribute(schema_editor: BaseDatabaseSchemaEditor, rollup_model: type[mod
         schema_editor.create_model(rollup_model)
         rollup_model._base_manager.using(connection.alias).bulk_create(counted)
         cursor.execute(rollup.TRIGGERS_POSTGRESQL)
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [group_counts.DELTAS])
+        if cursor.fetchone()[0]:  # migrations before that of the error groups are undone in the same way
+            cursor.execute(group_counts.TRIGGER_POSTGRESQL)
 
 
 def _exists(cursor: CursorWrapper, function: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -10,10 +11,11 @@ from django.db import DatabaseError, transaction
 from django.db.backends.utils import CursorWrapper
 
 from systemlog.records.ndjson import write_line
-from systemlog.records.row import COLUMN_LIST, COLUMNS, TABLE, JSONText, Row
+from systemlog.records.row import COLUMNS, TABLE, JSONText, Row
 from systemlog.storage.calendar import Span
 from systemlog.storage.conditions import NOTHING, Condition, expired
 from systemlog.storage.expiry import Expiry
+from systemlog.storage.group_counts import STORED_COLUMNS, uncount
 from systemlog.storage.partitions import Partition, PartitionInUse
 from systemlog.storage.postgresql import partitions, rewrite
 from systemlog.storage.postgresql.citus.counting import DAYS_SQL, CountingStorage, days_between
@@ -29,18 +31,18 @@ BATCH_SQL = f"""
 
 DELETE_SQL = f"""
     DELETE FROM {{partition}} WHERE timestamp <= %s AND {{condition}}
-    RETURNING {COLUMN_LIST.replace("context", "context::text")}
+    RETURNING {STORED_COLUMNS.replace("context", "context::text")}
 """
 
 MERGED = f"{TABLE}_merged_"
 
 MOVE_LATE_SQL = f"""
-    INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {{table}} old
+    INSERT INTO {TABLE} ({STORED_COLUMNS}) SELECT {STORED_COLUMNS} FROM {{table}} old
     WHERE NOT EXISTS (SELECT 1 FROM {TABLE} WHERE {TABLE}.id = old.id AND {TABLE}.timestamp = old.timestamp)
     ON CONFLICT (timestamp, id) DO NOTHING
 """
 
-CONTEXT = COLUMNS.index("context")
+CONTEXT, LEVEL, SOURCE = map(COLUMNS.index, ("context", "level", "source"))
 
 
 class CitusRetentionStorage(CountingStorage):
@@ -158,7 +160,10 @@ class CitusRetentionStorage(CountingStorage):
             cursor.execute(
                 DELETE_SQL.format(partition=partition.name, condition=condition.sql), [last, *condition.values]
             )
-            batch = [Row(*row)._replace(context=JSONText(row[CONTEXT])) for row in cursor.fetchall()]
+            deleted = cursor.fetchall()
+            batch = [Row(*row[:-1])._replace(context=JSONText(row[CONTEXT])) for row in deleted]
+            groups = Counter((row[-1], row[SOURCE], row[LEVEL]) for row in deleted if row[-1] is not None)
+            uncount(cursor, ((*key, number) for key, number in groups.items()))
         self._count(((row.timestamp, row.source, row.category, row.level) for row in batch), -1)
         return batch
 

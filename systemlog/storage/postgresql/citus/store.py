@@ -19,6 +19,7 @@ from systemlog.records.row import TABLE, Row
 from systemlog.storage.calendar import Span
 from systemlog.storage.checkpoints import Slice
 from systemlog.storage.conflicts import OnConflict, find
+from systemlog.storage.group_counts import identity_of_row
 from systemlog.storage.lookups import Lookup
 from systemlog.storage.partitions import PartitionReport
 from systemlog.storage.postgresql import partitions
@@ -26,7 +27,7 @@ from systemlog.storage.postgresql.citus.counting import STORED, lock_days_shared
 from systemlog.storage.postgresql.citus.retention import CitusRetentionStorage
 from systemlog.storage.postgresql.citus.shards import NODES_SQL, with_sizes
 from systemlog.storage.postgresql.errors import UNIQUE_VIOLATION, sqlstate_of
-from systemlog.storage.postgresql.writing import COPY_FROM_ROWS, STAGE, STAGE_SQL, UNSTAGE_SQL, insertion
+from systemlog.storage.postgresql.writing import COPY_FROM_ROWS, STAGE, STAGE_SQL, UNSTAGE_SQL, Key
 
 REFUSED_COPY = "XX000"
 """The SQLSTATE of any error that a worker raises during a COPY: an internal error."""
@@ -42,6 +43,7 @@ class CitusStorage(CitusRetentionStorage):
     """The log table on a Citus cluster."""
 
     # RETURNING, because the row count of a distributed INSERT includes the rows that it skipped.
+    returned = STORED
     unstage_sql = f"{UNSTAGE_SQL} RETURNING {STORED}"
 
     def insert(self, rows: Sequence[Row]) -> int:
@@ -79,18 +81,16 @@ class CitusStorage(CitusRetentionStorage):
 
     def _insert(self, rows: Sequence[Row]) -> int:
         alias = self.connection.alias
+        grouped = [(row, identity_of_row(row)) for row in rows]
         try:
             with transaction.atomic(using=alias), self.noting_rows(rows), self.connection.cursor() as cursor:
                 lock_days_shared(cursor, (row.timestamp for row in rows))
                 if len(rows) < COPY_FROM_ROWS:
-                    statement, values = insertion(rows)
-                    cursor.execute(f"{statement} RETURNING {STORED}", values)
-                    stored = cursor.fetchall()
-                else:
-                    self._copy(cursor, TABLE, rows)
-                    stored = [(row.timestamp, row.source, row.category, row.level, row.id) for row in rows]
-                self._count_and_note(stored)
-                return len(stored)
+                    return self._insert_few(cursor, grouped)
+                self._copy(cursor, TABLE, grouped)
+                self._count_groups(cursor, grouped)
+                self._count_and_note((row.timestamp, row.source, row.category, row.level, row.id) for row in rows)
+                return len(rows)
         except DatabaseError as error:
             if not self._may_be_known(error):
                 raise
@@ -98,19 +98,23 @@ class CitusStorage(CitusRetentionStorage):
             lock_days_shared(cursor, (row.timestamp for row in rows))
             cursor.execute(STAGE_SQL)
             cursor.execute(f"TRUNCATE {STAGE}")
-            self._copy(cursor, STAGE, rows)
+            self._copy(cursor, STAGE, grouped)
             cursor.execute(self.unstage_sql)
-            stored = cursor.fetchall()
-            self._count_and_note(stored)
-            return len(stored)
+            new = self._new_keys(cursor)
+            self._count_groups(cursor, grouped, new)
+            return len(new)
+
+    def _new_keys(self, cursor: CursorWrapper) -> set[Key]:
+        """Count and note the rows that a statement with RETURNING has stored, and return their keys."""
+        stored = cursor.fetchall()
+        self._count_and_note(stored)
+        return {(row[0], row[-1]) for row in stored}
 
     def _copy_lines(self, cursor: CursorWrapper, blocks: Iterable[Sequence[bytes]], *, skip_known: bool) -> None:
         blocks = list(blocks)
         lock_days_shared(cursor, instants(line for lines in blocks for line in lines))
         super()._copy_lines(cursor, blocks, skip_known=skip_known)
-        if skip_known:
-            self._count_and_note(cursor.fetchall())
-        else:
+        if not skip_known:
             self._count(counted_by(line) for lines in blocks for line in lines)
             self._note(_key(line) for lines in blocks for line in lines)
 

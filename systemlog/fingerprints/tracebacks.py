@@ -1,0 +1,35 @@
+"""Reading the traceback of any language."""
+
+from __future__ import annotations
+
+import re
+
+from systemlog.fingerprints import dotnet, golang, java, javascript, python
+from systemlog.fingerprints.traces import Trace
+
+MAX_CHARACTERS = 65_536
+MAX_LINE = 1000
+"""A longer line is a value. No call has so long a name."""
+
+_type = re.compile(r"[A-Za-z_][\w.$\\]*(?=:|$)")
+
+
+def parse(text: str) -> Trace:
+    """Return the last exception of the chain in a text. Where the text has no frames, the trace has no places."""
+    text = text[:MAX_CHARACTERS].replace("\r\n", "\n")
+    if python.is_python(text):
+        return python.parse(text)
+    if ".go:" in text and golang.is_go(text):
+        return golang.parse(text)
+    text = "\n".join([line[:MAX_LINE] for line in text.split("\n")])
+    for line in text.split("\n"):
+        if java.is_frame(line):
+            return java.parse(text)
+        if javascript.is_frame(line):
+            return javascript.parse(text)
+        if dotnet.is_frame(line):
+            return dotnet.parse(text)
+    first = text.strip().split("\n", 1)[0]
+    match = _type.match(first)
+    value = first[match.end() :].removeprefix(": ") if match else first
+    return Trace(match[0] if match else "", (), value)
