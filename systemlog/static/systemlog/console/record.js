@@ -56,7 +56,7 @@ function fact(name, value, filtered) {
 function links(record) {
 	const link = (href, text) => el("a.control.small", {href}, text);
 	const by = ["correlation_id", "trace_id"].find((name) => record[name]);
-	return el("div.links", by && link(`${root.dataset.story}?${new URLSearchParams({[by]: record[by]})}`, "Request"),
+	return el("div.links", by && link(`${root.dataset.story}?${new URLSearchParams({[by]: record[by]})}#first-error`, "Request"),
 		link(`?${state.changed({around: record.id, live: null})}`, "Surrounding records"),
 		link(root.dataset.record.replace(NO_RECORD, record.id), "Permalink"),
 		copyButton(".control.small", "Copy JSON", () => JSON.stringify(record, null, 2)));
