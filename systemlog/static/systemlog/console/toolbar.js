@@ -45,7 +45,8 @@ export function listen(onSame) {
 	onSubmit(box, null, async () => {
 		const text = box.value.trim();
 		const story = MAY_BE_ID.test(text) && await ask(`${root.dataset.story}link/`, new URLSearchParams({text})).catch(() => null);
-		if (story?.url) { location.href = story.url; return; }
+		// A plain word that happens to be an id is more likely searched for.
+		if (story?.url && (story.certain || /\d/.test(text))) { location.href = story.url; return; }
 		if (text === state.get("query")) onSame();
 		state.set({query: text || null, around: null});
 	});
