@@ -6,7 +6,7 @@ import {button, copyButton, el, fill, parts, root, signs} from "./dom.js";
 import * as state from "./state.js";
 import {full} from "./times.js";
 
-const FIELDS = ["level", "category", "source", "user_id", "correlation_id", "trace_id", "subject"];
+const FIELDS = ["level", "category", "source", "user_id", "correlation_id", "trace_id", "subject", "group"];
 const NO_RECORD = "00000000-0000-0000-0000-000000000000"; // stands in the address of a record's page
 const WIDTH = "systemlog.record.width";
 const {record: box, content, badge, handle} = parts;
@@ -59,6 +59,7 @@ function links(record) {
 	return el("div.links", by && link(`${root.dataset.story}?${new URLSearchParams({[by]: record[by]})}#first-error`, "Request"),
 		link(`?${state.changed({around: record.id, live: null})}`, "Surrounding records"),
 		link(root.dataset.record.replace(NO_RECORD, record.id), "Permalink"),
+		record.group && link(root.dataset.record.replace(`systemlog/${NO_RECORD}`, `group/${record.group}`), "Error group"),
 		copyButton(".control.small", "Copy JSON", () => JSON.stringify(record, null, 2)));
 }
 

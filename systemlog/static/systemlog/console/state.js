@@ -2,7 +2,7 @@
 
 const OWN = ["around", "columns", "cursor", "live", "record", "zone"];
 const TYPED = ["query", "since", "until"];
-const SELECTIVE = ["correlation_id", "trace_id", "subject", "user_id"];
+const SELECTIVE = ["correlation_id", "trace_id", "subject", "user_id", "group"];
 const DEFAULT_SINCE = "-24h";
 
 let parameters = new URLSearchParams(location.search);
