@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
@@ -67,6 +68,16 @@ def recall(digest: str) -> AuthToken | None:
     return token if fresh and (token.expiry is None or token.expiry > timezone.now()) else None
 
 
+def is_marked(digest: str) -> bool:
+    """Whether a process has found the token valid lately, and none has refused it since."""
+    try:
+        _mark(digest).stat()
+    except OSError:
+        return False
+    return True
+
+
+@lru_cache(MAX_REMEMBERED)
 def _mark(digest: str) -> Path:
     # The file name must not be the digest, which is what the database stores.
     name = keyed_digest("ops_platform.remembered", digest)
