@@ -89,7 +89,8 @@ def _completed(database: DatabaseSettings) -> DatabaseSettings:
     """Return `database` with the default options of its vendor. Options of its URL win."""
     match database["ENGINE"]:
         case "django.db.backends.sqlite3":
-            return {**database, "OPTIONS": {**SQLITE_OPTIONS, **database.get("OPTIONS", {})}}
+            # A connection costs as much as a page of records. A file that is exchanged is noticed after this time.
+            return {"CONN_MAX_AGE": 5, **database, "OPTIONS": {**SQLITE_OPTIONS, **database.get("OPTIONS", {})}}
         case "django.db.backends.postgresql":
             options = {**POSTGRESQL_OPTIONS, **database.get("OPTIONS", {})}
             return {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, **database, "OPTIONS": options}

@@ -120,4 +120,4 @@ def _position(row: Any) -> Position:
     return Position(datetime.fromisoformat(row[0]), uuid.UUID(row[1]))
 
 
-CONTEXTS = Shape(_contexts, _position, lambda row: len(row[2]))
+CONTEXTS = Shape(_contexts, _position, lambda row: len(row[2]), plain=True)

@@ -7,10 +7,11 @@ answer may have. A page that ends with its budget says how far the search came.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from math import inf
 from typing import Any, cast
 
@@ -18,8 +19,9 @@ from django.db.models import QuerySet
 
 from systemlog.conf import conf
 from systemlog.search.budget import TimeBudget
-from systemlog.search.plan import FewRecords, Plan, TimeWalk, records_within
+from systemlog.search.plan import FewRecords, Plan, TimeWalk, needed_bounds, records_within
 from systemlog.search.position import Position, beyond, end_of_instant_before, start_of_instant, way_back
+from systemlog.search.statements import page_statement
 from systemlog.search.time_walk import LONGEST_SLICE, SMALLEST_SLICE, just_after, length, slices_down, slices_up
 from systemlog.storage import BudgetSpent, get_storage
 from systemlog.storage.calendar import BEGINNING, END, Span
@@ -95,8 +97,6 @@ class PageSearch:
         self._storage = get_storage(plan.records.db)
         self._found: list[Any] = []
         self._characters = 0
-        records = plan.records.order_by(*(("timestamp", "id") if backwards else ("-timestamp", "-id")))
-        self._records = records if after is None else records.filter(beyond(after, backwards))
         # A walk back, and one that goes on after a spent budget, use no index lookup.
         self._strategy = (
             TimeWalk(first_slice or plan.strategy.first_slice) if backwards or first_slice else plan.strategy
@@ -134,7 +134,7 @@ class PageSearch:
         for records, span in self._parts():
             self._current = span
             budget.check()
-            for record in _fetch(records[: self._wanted()], self._wanted(), budget):
+            for record in self._read(records, span, budget):
                 self._characters += self._plan.shape.characters(record)
                 if self._characters > MAX_PAGE_CHARACTERS and self._found:
                     self._limit = len(self._found)
@@ -183,8 +183,41 @@ class PageSearch:
         """How many times the records found so far are still wanted."""
         return self._wanted() / len(self._found) if self._found else inf
 
-    def _parts(self) -> Iterator[tuple[QuerySet[Any, Any], Span]]:
-        """Yield the querysets to read one after the other, each with the span of time that it answers for."""
+    @cached_property
+    def _records(self) -> QuerySet[Any, Any]:
+        """The records beyond the start of the page, in their order."""
+        backwards = self._backwards
+        records = self._plan.records.order_by(*(("timestamp", "id") if backwards else ("-timestamp", "-id")))
+        return records if self._after is None else records.filter(beyond(self._after, backwards))
+
+    def _read(self, records: QuerySet[Any, Any] | None, span: Span, budget: TimeBudget) -> Iterable[Any]:
+        """Return the records that are still wanted: of a queryset, or all those in the span."""
+        wanted = self._wanted()
+        if records is None:
+            found = self._read_compiled(span, wanted)
+            if found is not None:
+                return found
+            records = records_within(self._records, span)
+        return _fetch(records[:wanted], wanted, budget)
+
+    def _read_compiled(self, span: Span, wanted: int) -> list[Any] | None:
+        """Return the records in the span by a statement that was compiled before; None if there can be none such."""
+        plan = self._plan
+        if plan.query is None or not plan.shape.plain or wanted > CHUNK_ROWS:
+            return None
+        alias = plan.records.db
+        lower, upper = needed_bounds(alias, span)
+        has_after = self._after is not None
+        statement = page_statement(
+            alias, plan.query, plan.shape, lower=lower, upper=upper, after=has_after, backwards=self._backwards
+        )
+        return None if statement is None else statement.rows(span.lower, span.upper, self._after, wanted)
+
+    def _parts(self) -> Iterator[tuple[QuerySet[Any, Any] | None, Span]]:
+        """Yield the parts to read one after the other: the span of time of each, and the queryset of a lookup.
+
+        Without a queryset, all records in the span are read.
+        """
         strategy, since = self._strategy, self._plan.since
         if isinstance(strategy, FewRecords):
             few = self._few_records(strategy)
@@ -193,7 +226,7 @@ class PageSearch:
                 return
         rest = strategy.rest if isinstance(strategy, TimeWalk) else None
         for span in self._slices():
-            yield records_within(self._records, span), span
+            yield None, span
             # The newest slice is read without the lookup: a page that the newest partitions fill does not wait for
             # older ones, which another session may have locked.
             if rest and span.lower > (since or BEGINNING):

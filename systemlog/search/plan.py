@@ -5,8 +5,9 @@ The strategy follows from the filters alone: they tell which index, if any, has 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import QuerySet
@@ -20,6 +21,9 @@ from systemlog.search.time_walk import FIRST_SLICE, INDEXED_SLICE, LONGEST_SLICE
 from systemlog.storage import get_storage
 from systemlog.storage.calendar import BEGINNING, END, Span
 from systemlog.storage.lookups import By, Lookup
+
+PREPARED = 512
+"""Plans that a process keeps, by the filters of their queries."""
 
 SELECTIVE = (By.CORRELATION_ID, By.TRACE_ID, By.SUBJECT, By.USER_ID, By.GROUP)
 """The columns of which one value has few records, the most selective first."""
@@ -62,7 +66,7 @@ class Plan:
     """The filtered records, the bounds `since` (included) and `until` (excluded), and the strategy.
 
     `rollup` is the same filter for the roll-up, None if the roll-up cannot answer it. `shape` is the form in which
-    `records` gives them.
+    `records` gives them. `query` is the query without its bounds, None if the plan was not made from a query.
     """
 
     records: QuerySet[SystemLog, Any]
@@ -71,6 +75,7 @@ class Plan:
     strategy: Strategy = field(default_factory=TimeWalk)
     rollup: RollupFilter | None = None
     shape: Shape = INSTANCES
+    query: Query | None = None
 
     def within(self, span: Span) -> QuerySet[SystemLog, Any]:
         """Return the records in the part of the span that lies within the bounds."""
@@ -81,30 +86,42 @@ class Plan:
 
 def make_plan(query: Query, shape: Shape = INSTANCES) -> Plan:
     """Return the plan that finds the records of a query, each in the given shape."""
+    return replace(prepare(replace(query, since=None, until=None), shape), since=query.since, until=query.until)
+
+
+@lru_cache(PREPARED)
+def prepare(query: Query, shape: Shape) -> Plan:
+    """Return the plan of a query without bounds. It is kept, because building conditions takes long."""
     conditions = record_conditions(query)
     records = shape.records()
     return Plan(
-        records=records.filter(*conditions) if conditions else records,
-        since=query.since,
-        until=query.until,
+        records=records.filter(*conditions) if conditions else records.all(),
         strategy=_strategy(query),
         rollup=rollup_filter(query),
         shape=shape,
+        query=query,
     )
 
 
-def records_within(records: QuerySet[SystemLog, Any], span: Span) -> QuerySet[SystemLog, Any]:
-    """Return the records in the span.
+def needed_bounds(alias: str, span: Span) -> tuple[bool, bool]:
+    """Return which bounds of the span a query of the records in it needs: the lower, the upper.
 
     A bound at an end of time is left out where the partitions allow it. To estimate such a bound, the planner reads the
     first or last key of every partition, which takes longer than the rest of a short query. Where a partition has no
     end, the bound stays: plain SQL can store timestamps there that Python cannot represent.
     """
-    partitions = get_storage(records.db).partition_spans()  # newest first
+    partitions = get_storage(alias).partition_spans()  # newest first
+    lower = span.lower > BEGINNING or not partitions or partitions[-1].lower == BEGINNING
+    return lower, span.upper < END or not partitions or partitions[0].upper == END
+
+
+def records_within(records: QuerySet[SystemLog, Any], span: Span) -> QuerySet[SystemLog, Any]:
+    """Return the records in the span, with the bounds that are needed."""
+    lower, upper = needed_bounds(records.db, span)
     bounds = {}
-    if span.lower > BEGINNING or not partitions or partitions[-1].lower == BEGINNING:
+    if lower:
         bounds["timestamp__gte"] = span.lower
-    if span.upper < END or not partitions or partitions[0].upper == END:
+    if upper:
         bounds["timestamp__lt"] = span.upper
     return records.filter(**bounds)
 

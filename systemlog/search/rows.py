@@ -38,11 +38,13 @@ class Shape:
 
     `records` returns the queryset of all records in this form, which a search narrows. `position` and `characters`
     take one result of that queryset: its place in the log, and about how many characters of message and context it has.
+    `plain` is true if the results are rows as a database cursor returns them.
     """
 
     records: Callable[[], QuerySet[SystemLog, Any]]
     position: Callable[[Any], Position]
     characters: Callable[[Any], int]
+    plain: bool = False
 
 
 @cache
@@ -75,7 +77,7 @@ def _characters_of_instance(record: SystemLog) -> int:
     return len(loaded.get("message", "")) + len(marshal.dumps(loaded.get("context")))
 
 
-TEXT_ROWS = Shape(text_rows, _position_of_row, _characters_of_row)
+TEXT_ROWS = Shape(text_rows, _position_of_row, _characters_of_row, plain=True)
 INSTANCES = Shape(SystemLog.objects.all, _position_of_instance, _characters_of_instance)
 
 

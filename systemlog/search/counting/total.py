@@ -14,7 +14,9 @@ from typing import Any
 from django.db.models import Sum
 
 from systemlog.search.counting.rollup_hours import hours_and_edges, mixed_hours, rollup_rows
+from systemlog.search.filters import RollupFilter
 from systemlog.search.plan import FewRecords, Plan
+from systemlog.search.statements import sum_hours
 from systemlog.storage import BudgetSpent, get_storage
 from systemlog.storage.calendar import Span
 from systemlog.storage.rollup import HOUR, hour_of
@@ -62,10 +64,10 @@ class Total:
         whole, edges = hours_and_edges(plan)
         counted = 0
         if whole and plan.rollup:
-            edges = [*mixed_hours(plan, plan.rollup, whole), *edges]
+            mixed = mixed_hours(plan, plan.rollup, whole)
+            edges = [*mixed, *edges]
             for hours in _newest_then_all(plan, whole, newest):
-                rows = rollup_rows(plan, plan.rollup, hours)
-                counted = max(0, rows.aggregate(total=Sum("count"))["total"] or 0)
+                counted = max(0, _count_hours(plan, plan.rollup, hours, is_mixed=bool(mixed)))
                 self._at_least(counted)
                 if counted > MAX_COUNT:
                     break
@@ -81,6 +83,15 @@ class Total:
     def _set(self, number: int) -> None:
         self._at_least(number)
         self.exact = number <= MAX_COUNT
+
+
+def _count_hours(plan: Plan, rollup: RollupFilter, hours: Span, *, is_mixed: bool) -> int:
+    """Return how many records the hours of the roll-up have that it can answer for."""
+    if plan.query is not None and not is_mixed:
+        total = sum_hours(plan.records.db, plan.query, plan.shape, hours)
+        if total is not None:
+            return total
+    return rollup_rows(plan, rollup, hours).aggregate(total=Sum("count"))["total"] or 0
 
 
 def count(plan: Plan) -> tuple[int, bool]:
