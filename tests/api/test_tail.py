@@ -297,9 +297,9 @@ class TestNotes:
             with other.cursor() as cursor:
                 cursor.execute("BEGIN")
                 cursor.execute("INSERT INTO system_logs (message) VALUES ('late')")
-                follower = follow()
                 forget()
                 self.age()
+                follower = follow()
                 cursor.execute("COMMIT")
         finally:
             other.close()
