@@ -195,24 +195,29 @@ CONTEXT_PARAMETER = OpenApiParameter(
     style="form",
     explode=True,
 )
+EXCLUDE_PARAMETER = OpenApiParameter(
+    "exclude",
+    {
+        "type": "object",
+        "properties": {name + EXCLUDING: SCHEMAS.get(name, TEXT) for name, each in PARAMETERS.items() if each.excludes},
+        "additionalProperties": False,
+    },
+    description="Exclusions, each a parameter of its own, repeatable: `category!=x` leaves out what `category=x` would "
+    "find. A record without a value stays.",
+    style="form",
+    explode=True,
+)
+"""One object, as generators of clients take `category!` and `category` for the same name."""
+
 FILTER_PARAMETERS = [
     *(
         _parameter(name, SCHEMAS.get(name, TEXT), each.description, repeatable=each.repeatable)
         for name, each in PARAMETERS.items()
     ),
-    *(
-        _parameter(
-            name + EXCLUDING,
-            SCHEMAS.get(name, TEXT),
-            f"Excludes what `{name}` would find: `{name}!=x`; repeatable. A record without a value stays.",
-            repeatable=True,
-        )
-        for name, each in PARAMETERS.items()
-        if each.excludes
-    ),
     _parameter("since", TIME, f"Not before this, and not after `until`. {TIME_HELP}"),
     _parameter("until", TIME, f"Not after this. {TIME_HELP}"),
     CONTEXT_PARAMETER,
+    EXCLUDE_PARAMETER,
 ]
 CURSOR = {"type": "string", "pattern": "^[A-Za-z0-9_.-]+$"}
 LIMIT_PARAMETER = _parameter(

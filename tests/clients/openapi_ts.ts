@@ -25,8 +25,8 @@ async function main(): Promise<void> {
     assert(others.data?.items.length === 0, others);
     const bulk = (await systemLogsCreate({ client, body: [{ message: "1" }, { message: "2" }] })).data as BulkResult;
     assert(bulk?.accepted === 2, bulk);
-    const facets = await systemLogsFacets({ client, query: { field: "level" } });
-    assert(facets.data?.field === "level", facets.error);
+    const facets = await systemLogsFacets({ client, query: { field: ["level"] } });
+    assert(facets.data && "field" in facets.data && facets.data.field === "level", facets.error);
     const histogram = await systemLogsHistogram({ client });
     assert(histogram.data?.buckets, histogram.error);
     const exported = await systemLogsExport({ client, query: { category: ["generated"] }, parseAs: "text" });
