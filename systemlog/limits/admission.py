@@ -1,6 +1,6 @@
 """Admission of requests, as the middleware, the throttle class and the decorator share it.
 
-Each of the three stores on the request what it counted. The middleware writes the headers of the response from that.
+Each of the three stores its counts on the request. The middleware writes the headers of the response from these counts.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def limits_unavailable() -> Unavailable:
 
 
 def counts_of(request: HttpRequest) -> list[Count]:
-    """Return what was counted of the request so far."""
+    """Return the counts of the request so far, one for each policy."""
     found: list[Count] | None = request.__dict__.get(COUNTS)
     if found is None:
         found = request.__dict__[COUNTS] = []
@@ -48,7 +48,7 @@ def counts_of(request: HttpRequest) -> list[Count]:
 def admit(request: HttpRequest, those: Iterable[Policy], counts: list[Count]) -> None:
     """Count the request by each of the policies that applies to it, until one refuses it.
 
-    Raises `TooManyRequests`, or `Unavailable` where the store is dead and `LIMITS_FAIL` is `closed`.
+    Raises `TooManyRequests`, or `Unavailable` if the store does not answer and `LIMITS_FAIL` is `closed`.
     """
     for policy in those:
         if policy.applies is not None and not policy.applies(request):
@@ -70,9 +70,9 @@ def admit(request: HttpRequest, those: Iterable[Policy], counts: list[Count]) ->
 
 
 def admit_user(request: HttpRequest) -> None:
-    """Count a request, whose user is known, by every policy that is not by address. Raises the same as `admit`.
+    """Count a request by every policy except those by address. Raises the same errors as `admit`.
 
-    It is for views that authenticate by themselves. Views of REST framework have `LimitThrottle`.
+    For views that authenticate by themselves: `request.user` must be set. Views of REST framework use `LimitThrottle`.
     """
     others = policies().others
     if others:

@@ -65,7 +65,7 @@ def check_store(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> li
     if store not in ("shared", "database") and importlib.util.find_spec("redis") is None:
         return [
             Error(
-                f"{NAME}['LIMITS_STORE'] names a Redis server, and the package redis is not installed.",
+                f"{NAME}['LIMITS_STORE'] names a Redis server, but the package redis is not installed.",
                 hint='Install it: pip install "django-ops-platform[redis]".',
                 id="systemlog.E081",
             )
@@ -96,7 +96,7 @@ def check_table(
 
 @register(Tags.compatibility)
 def check_installation(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.W080: the middleware is installed; W081: at its place; W082: so is the throttle class."""
+    """systemlog.W080: the middleware is installed. W081: it is at its place. W082: the throttle class is installed."""
     return list(_what_is_missing())
 
 
@@ -109,8 +109,8 @@ def check_proxies(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> 
             if policies().by_address:
                 messages.append(
                     checks.Warning(
-                        "Every peer counts as a proxy ('*'): whoever reaches this server past yours chooses by "
-                        "X-Forwarded-For which address a request is counted by.",
+                        f"{NAME}['TRUSTED_PROXIES'] has '*', so every peer counts as a proxy. A client that reaches "
+                        "this server directly can choose the address that it is counted by, with X-Forwarded-For.",
                         hint="Name the addresses or networks of your proxies.",
                         id="systemlog.W083",
                     )
@@ -137,7 +137,7 @@ def _what_is_missing() -> Iterator[CheckMessage]:
     places = [middlewares.index(name) for name in MIDDLEWARE if name in middlewares]
     if not places:
         yield checks.Warning(
-            "There are rate limits, and no middleware that counts addresses and writes the headers.",
+            "There are rate limits, but the middleware that counts addresses and writes the headers is not installed.",
             hint=f"Add {MIDDLEWARE[0]!r} to MIDDLEWARE, behind ProblemMiddleware.",
             id="systemlog.W080",
         )
@@ -145,8 +145,8 @@ def _what_is_missing() -> Iterator[CheckMessage]:
         above, below = middlewares[: places[0]], middlewares[places[0] :]
         if any(name in above for name in BELOW) or any(name in below for name in ABOVE):
             yield checks.Warning(
-                f"{MIDDLEWARE[0]} does not stand where it can keep load from what is below it.",
-                hint="It belongs behind HealthMiddleware and ProblemMiddleware, before sessions and authentication.",
+                f"{MIDDLEWARE[0]} is at the wrong place in MIDDLEWARE, so refused requests cost more than they should.",
+                hint="Put it behind HealthMiddleware and ProblemMiddleware, and before sessions and authentication.",
                 id="systemlog.W081",
             )
     names = [policy.name for policy in in_force.others]

@@ -27,7 +27,8 @@ def limited(
 ) -> Callable[[View], View]:
     """Limit a view to `rate` (`5/1m`) for each address, each user, or each value that the function `by` returns.
 
-    A request for which that value is None is not limited; with `user`, an anonymous one. Raises `PolicyMistake`.
+    A request for which that value is None is not limited; with `user`, anonymous requests are not limited. Raises
+    `PolicyMistake`.
     """
     quota, window_s = parse_rate(rate)
     given = {"name": name, "by": by, "quota": quota, "window": window_s, "burst": burst, "methods": methods}

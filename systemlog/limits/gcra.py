@@ -26,7 +26,7 @@ def make_rate(quota: int, window_ns: int, burst: int) -> Rate:
 
 
 def advance(tat: int, now: int, rate: Rate) -> tuple[int, int]:
-    """Return the TAT after a request, and the spare time, of which `remaining` and `wait_ns` make numbers for clients.
+    """Return the TAT after a request, and the spare time. `remaining` and `wait_ns` make numbers for clients from it.
 
     Negative spare time means that the request is refused; the TAT is then unchanged. A TAT that is further in the
     future than an admitted request can set it comes from another clock (before a reboot, for example). It is treated as

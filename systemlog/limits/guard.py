@@ -1,4 +1,4 @@
-"""A circuit breaker around the store that the settings name: after a failure it is asked again every two seconds.
+"""A circuit breaker around the store that the settings name. After a failure, the store is asked every two seconds.
 
 For a store on another host, the guard also remembers which keys are over their limit, and for how long. Requests of
 these keys are refused without asking the store.
@@ -33,14 +33,14 @@ FILE = "times"
 
 
 class Guard:
-    """Asks a store, and does not ask it while it is dead."""
+    """Passes requests to a store, except while the store is dead."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.is_remote = store.is_remote
         self._take = store.take
         self._ask_again_at: float | None = None
-        """When a dead store is asked again; None while the store answers."""
+        """The time when a dead store is asked again; None while the store answers."""
         self._refused: dict[bytes, int] = {}
         """The time of `monotonic_ns` until which each of these keys is refused."""
         self._lock = threading.Lock()

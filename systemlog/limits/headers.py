@@ -1,4 +1,4 @@
-"""The headers `RateLimit-Policy` and `RateLimit` of every response, by the draft `httpapi-ratelimit-headers`.
+"""The headers `RateLimit-Policy` and `RateLimit` of every response, as in the draft `httpapi-ratelimit-headers`.
 
 `RateLimit-Policy` names all policies that counted the request, `RateLimit` the one that has the fewest requests left.
 """

@@ -1,4 +1,4 @@
-"""The policies of the settings: by what requests are counted, and how many are admitted."""
+"""The policies of the settings. A policy says by which value requests are counted, and how many are admitted."""
 
 from __future__ import annotations
 
@@ -109,14 +109,14 @@ def window_seconds(window: object) -> int:
 
 
 def policies() -> Policies:
-    """Return the policies of the current settings, without entries that cannot be used (a system check names those)."""
+    """Return the policies of the current settings, without unusable entries, which a system check names."""
     given = conf().LIMITS
     in_force = _in_force
     return in_force[1] if given is in_force[0] else _read(given)
 
 
 def mistakes(given: Sequence[Any]) -> Iterator[tuple[int, str]]:
-    """Yield what is wrong with entries of `LIMITS`, with the index of the entry."""
+    """Yield the index of each mistaken entry of `LIMITS`, and the mistake."""
     names: set[str] = set()
     for place, entry in enumerate(given):
         try:
@@ -136,7 +136,7 @@ def user_key(request: HttpRequest) -> str | None:
 
 
 NONE = Policies((), ())
-"""The policies where there are no limits."""
+"""The policies of a project without limits."""
 
 _in_force: tuple[object, Policies] = (None, NONE)
 
@@ -236,5 +236,5 @@ def _keys(name: str) -> Callable[[str], bytes]:
 
 
 def _secret() -> bytes:
-    """Return the key of the digests. Without one, a client could compute whose row it shares."""
+    """Return the key of the digests. Without a secret, a client could compute whose row it shares."""
     return hashlib.blake2b(f"systemlog.limits{settings.SECRET_KEY}".encode(), digest_size=32).digest()

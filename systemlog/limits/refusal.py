@@ -17,5 +17,5 @@ def refusal(request: HttpRequest, exc: ProblemException) -> HttpResponseBase:
 
 
 def may_block(request: HttpRequest) -> bool:
-    """Return whether making the response may read from the disk, because it is an HTML page with templates."""
+    """Return whether the response is an HTML page: making it may block, because templates are read from the disk."""
     return gets_html(request)

@@ -2,7 +2,7 @@
 
 A record for each refusal would let any client fill the log. So the processes of this host count refusals together, in a
 file beside the file of the limits. The first refusal of a key begins a minute; at its end, one process writes the
-record. If a process is killed, another one writes its records, or the next one that starts.
+record. If a process is killed, another process that runs, or the next one that starts, writes its records.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Refusals:
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
         self._is_counted = False
-        """Whether this process holds its lock of the file, by which other processes know that it writes records."""
+        """Whether this process holds its lock of the file. The lock shows that this process writes records."""
 
     def note(self, key: bytes, policy: str, by: str, who: str) -> None:
         """Count one refusal."""

@@ -1,1 +1,1 @@
-"""Where the theoretical arrival times are: a file of this host, a database, or Redis."""
+"""The stores of the theoretical arrival times: a file of this host, a database, or Redis."""

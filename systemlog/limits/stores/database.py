@@ -25,7 +25,7 @@ from systemlog.limits.gcra import Rate
 from systemlog.limits.stores.interface import KEY_BYTES, StoreUnavailable
 
 TIMEOUT_S = 0.5
-"""Timeout of the database: less than the second within which a dead store must be noticed."""
+"""Timeout of the database: a dead store must be noticed within a second."""
 
 TAKE = """
 INSERT INTO system_log_limit AS kept (key, tat) VALUES (%(key)s, {now} + %(interval)s)
@@ -58,7 +58,7 @@ WORDS = {
 
 TIDY_EVERY = 500
 TIDY_ROWS = 1000
-"""More rows than were added since the last time, so that the table does not grow."""
+"""More rows than `TIDY_EVERY` requests add, so that the table does not grow."""
 
 
 class DatabaseStore:
@@ -143,7 +143,7 @@ class _Worker:
             return int(row[0])
         row = self._execute(ASK, values)
         ahead = int(row[0]) if row is not None else tolerance
-        # At most one interval, as in `gcra.advance`, and negative even if time has passed: the request was refused.
+        # At most one interval, as in `gcra.advance`. Negative even if time has passed, because the request was refused.
         return -max(1, min(ahead, tolerance) + interval - tolerance)
 
     def check(self) -> int:

@@ -71,8 +71,8 @@ class LockedFile:
     def own(self, *, alone: bool = False) -> bool:
         """Hold the file as one of its processes, or as the only one. Return False if other processes prevent that.
 
-        A call with `alone` gives up being one of the processes. So of several processes that exit at once, the last one
-        succeeds.
+        A call with `alone` first releases the lock of one of its processes. So if several processes exit at once, the
+        last call succeeds.
         """
         kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
         try:
@@ -168,7 +168,7 @@ class StoreFile:
             os.pwrite(descriptor, _header.pack(MAGIC, _boot_id(), _offset_ns()), 0)
 
     def _shift(self, descriptor: int, by_ns: int) -> None:
-        """Convert the times of the previous boot, because the clock has restarted, so that the limits go on."""
+        """Convert the times of the previous boot to the clock of this one, so that the limits stay in force."""
         words = memoryview(bytearray(os.pread(descriptor, self._size - HEADER_BYTES, HEADER_BYTES))).cast("Q")
         now = now_ns()
         for place in range(2, len(words), 3):

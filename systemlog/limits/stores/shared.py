@@ -68,7 +68,7 @@ class SharedStore:
                     row = os.pread(descriptor, ROW_BYTES, at)
                     if len(row) < ROW_BYTES:
                         row = file.read(start, ROW_BYTES)
-                    # The clock is read under the lock, so that the times of a row never go back.
+                    # The clock is read under the lock, so that the times of a row never decrease.
                     now = now_ns()
                     if now > self._look_at_ns:
                         self._is_look_due = True
