@@ -1,1 +1,1 @@
-"""Records from outside: validation of what arrives over HTTP or from files."""
+"""The ingest of records that other programs send over HTTP, and of records from files."""

@@ -1,8 +1,8 @@
 """Authentication of the programs that send records, by a token.
 
 Most shippers cannot send `Bearer`. So the token is accepted as `Bearer <token>`, `ApiKey <token>`, `ApiKey
-base64(<anything>:<token>)`, or as the password of Basic. Each of the project's own authentication classes gets the
-token in the scheme that the class names. The classes for sessions and passwords are not used.
+base64(<anything>:<token>)`, or as the password of Basic. Each of the project's own authentication classes receives
+the token in the scheme that the class names. The classes for sessions and passwords are not used.
 """
 
 from __future__ import annotations

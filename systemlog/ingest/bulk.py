@@ -68,7 +68,7 @@ def read_object(pieces: Iterator[str]) -> object:
 
 
 def first_character(pieces: Iterator[str]) -> tuple[str, Iterator[str]]:
-    """Return the first character that is not white space ("" if there is none), and all the pieces."""
+    """Return the first character that is not white space ("" if there is none), and an iterator over all pieces."""
     seen = []
     for piece in pieces:
         seen.append(piece)

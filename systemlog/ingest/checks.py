@@ -1,4 +1,4 @@
-"""System checks of the ingest endpoints: they warn where a protocol that is installed can be read in part only."""
+"""System checks of the ingest endpoints. They warn if a protocol is installed without the package that decodes it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ NEEDED = (
     ("otlp", "ingest-otlp", "opentelemetry.proto", "opentelemetry-proto", "protobuf", "systemlog.W090"),
     ("loki", "ingest-loki", "cramjam", "cramjam", "snappy", "systemlog.W091"),
 )
-"""The protocol, the name of its URL, the module that it needs, the package with it, what that reads, and the check."""
+"""Protocol, name of its URL, module that it needs, package of this module, format that it decodes, id of the check."""
 
 
 @register(Tags.urls)
 def check_extras(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.W090, W091: what reads protobuf for OTLP and snappy for Loki is installed."""
+    """systemlog.W090, W091: the packages that decode protobuf for OTLP and snappy for Loki are installed."""
     return [
         checks.Warning(
             f"The clients of {protocol} that send {form} get 415: {package} is not installed.",
@@ -36,7 +36,7 @@ def check_extras(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> l
 
 
 def _is_installed(url: str) -> bool:
-    if not getattr(settings, "ROOT_URLCONF", None):  # a project of commands and tasks alone
+    if not getattr(settings, "ROOT_URLCONF", None):  # the project has no views
         return False
     try:
         reverse(url)
@@ -46,6 +46,6 @@ def _is_installed(url: str) -> bool:
 
 
 def _is_there(module: str) -> bool:
-    with suppress(ModuleNotFoundError):  # of the package above it
+    with suppress(ModuleNotFoundError):  # the parent package is not installed
         return importlib.util.find_spec(module) is not None
     return False

@@ -60,7 +60,7 @@ _id_at = slice(30, 62)
 
 
 class Elastic(Endpoint):
-    """Answers everything below `/elastic`."""
+    """Answers all requests below `/elastic`."""
 
     protocol = "elastic"
 
@@ -235,7 +235,7 @@ class _Bulk:
         self.taken = 0
 
     def read(self, lines: Iterator[bytes | TooLong], index_of_path: str) -> None:
-        """Process all actions. Raises `BodyBroken` at a line that should be an action and is none."""
+        """Process all actions. Raises `BodyBroken` at a line that should be an action but is not."""
         for line in lines:
             if len(self.items) >= MAX_ACTIONS:
                 raise BodyTooLarge

@@ -32,7 +32,7 @@ def line_of(document: bytes, maker: LineMaker, index: str, id_: str) -> bytes:
     ours = given.get("event.module") == EVENT_MODULE
     message = (
         _text(given, "message", "msg")
-        or _take(given, "log", str)  # not the object of ECS
+        or _take(given, "log", str)  # in ECS, `log` is an object
         or _text(given, "event.original")
         or as_json(given)
     )
@@ -61,7 +61,7 @@ def line_of(document: bytes, maker: LineMaker, index: str, id_: str) -> bytes:
 
 
 def read(data: bytes) -> Any:
-    """Return the JSON value of a line. NaN and Infinity, which clients do write, become text.
+    """Return the JSON value of a line. NaN and Infinity, which some clients write, become text.
 
     Raises `Malformed`, and `Refused` for a value that would take too much memory.
     """

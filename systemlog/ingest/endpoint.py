@@ -28,7 +28,7 @@ MAX_HELD_BYTES = 64 * 2**20
 HELD_BYTES = 2**30
 """How many bytes of bodies, and of the objects made from them, all requests of a process may hold together.
 
-A request that is alone may hold more.
+A request may hold more while no other large request is processed.
 """
 
 FREE_BYTES = 2**20

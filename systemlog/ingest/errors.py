@@ -51,7 +51,7 @@ _path_of_ours = re.compile(r"/(?:v1/logs|elastic|loki|journald)(?:/|\Z)")
 
 
 class ProtocolError(SystemLogError):
-    """An error that the client gets in its protocol's format."""
+    """An error that is sent to the client in the format of its protocol."""
 
     def __init__(self, status: int, text: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(text)

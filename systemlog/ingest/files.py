@@ -91,7 +91,7 @@ def import_file(
 
 
 def _insert(rows: Sequence[Row]) -> int:
-    """Insert the rows. No tail shows them, because whoever follows the log waits for what happens now."""
+    """Insert the rows. No tail shows them, because a tail is for events that happen now."""
     storage = get_storage()
     for attempt in (1, 2):
         try:
@@ -134,7 +134,7 @@ def _lines(file: BufferedReader, limit: int) -> Iterator[tuple[int, bytes | None
         while line := lines.readline(limit + 1):
             number += 1
             while len(line) > limit and not line.strip(NUL):
-                line = lines.readline(limit + 1)  # the hole in a file that was truncated while a program wrote to it
+                line = lines.readline(limit + 1)  # NULs of a file that was truncated while it was written
             if len(line) > limit:
                 while line and not line.endswith(b"\n"):
                     line = lines.readline(limit)

@@ -1,7 +1,7 @@
 """Loki's entries as records. docs/ingest.md lists which label or metadata becomes which column.
 
-As in Loki itself, stream, time, line and metadata identify an entry. The request does not, because clients send failed
-entries again among new ones. Equal entries of one request are distinguished by their order.
+As in Loki itself, stream, time, line and metadata identify an entry. The request is not part of the identity, because
+clients send failed entries again among new ones. Equal entries of one request are distinguished by their order.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def line_of(stream: Stream, entry: LokiEntry, maker: LineMaker, seen: dict[int, 
 
 
 def canonical(labels: dict[str, Any]) -> bytes:
-    """Return the same bytes for equal labels, in whatever order they come."""
+    """Return the same bytes for equal labels in any order."""
     try:
         return orjson.dumps(labels, option=orjson.OPT_SORT_KEYS)
     except TypeError:

@@ -91,7 +91,7 @@ def take_text(values: dict[str, Any], *names: str) -> str | None:
 
 
 def put_aside(context: dict[str, Any], name: str, value: object) -> None:
-    """Add a value to a context. If the client uses the name itself, the added one gets underscores at its end."""
+    """Add a value to a context. If the client uses the same name, underscores are appended to the new one."""
     while name in context:
         name += "_"
     context[name] = value
@@ -111,7 +111,7 @@ TOO_DEEP = f"It is nested more than {MAX_CONTEXT_DEPTH} levels deep."
 
 
 def depth_of(value: object) -> int:
-    """Return how many containers deep a JSON value is nested, counting to one more than a record may have."""
+    """Return how many levels deep a JSON value is nested. Counting ends at one more than a record may have."""
     level: list[Any] = [value]
     depth = 0
     while depth <= MAX_CONTEXT_DEPTH:
@@ -259,7 +259,7 @@ class LineMaker:
 
 
 LARGE_BYTES = 4 * MAX_CONTEXT_BYTES
-"""A message or context above this is cut roughly first. The rest is then redacted and cut like any other."""
+"""A message or context above this is cut roughly first. The remainder is then redacted and cut as usual."""
 
 MAX_NODES = 10_000
 """How many values of a context above `LARGE_BYTES` are kept."""
@@ -299,7 +299,7 @@ def _dumped(value: object) -> bytes:
 def _pruned(value: Any, room: list[int]) -> Any:
     """Return a copy of a very large value with as many values as `room` allows, and with long texts cut.
 
-    The copy is cut further, item by item, which would take minutes for millions of items.
+    The caller cuts the copy further, item by item. This would take minutes for millions of items.
     """
     room[0] -= 1
     if isinstance(value, str) and len(value) > MAX_CONTEXT_BYTES:

@@ -51,7 +51,7 @@ class OTLPLogs(Endpoint):
 
 
 def take(records: Iterator[Decoded], body: bytes, maker: LineMaker) -> tuple[int, str, int]:
-    """Store records. Returns how many were rejected, why the first was, and how many could not be decoded."""
+    """Store records. Returns how many were rejected, why the first one was, and how many could not be decoded."""
     identity = maker.digest(body).digest()
     rejected, reason, undecodable = 0, "", 0
     with Lines(maker) as lines:

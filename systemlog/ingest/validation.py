@@ -69,7 +69,7 @@ def read_record(
 
     A record without a correlation id gets `correlation_id`. `recorded_by` is the user who sends the record. `make_id`
     makes the id of a record without one from the record's instant. An `archived` record must have a timestamp, and has
-    its own `recorded_by`. Its group, where an export gives one, is found anew.
+    its own `recorded_by`. The group in an export is ignored, because the group of a record is always computed.
     """
     if not isinstance(given, dict):
         raise InvalidRecord([RecordError(None, "invalid", "A record must be a JSON object.")])
@@ -183,7 +183,7 @@ class _Reader:
     def key(self, make_id: Callable[[datetime], uuid.UUID], *, timestamp_required: bool) -> tuple[datetime, uuid.UUID]:
         """Return the key `(timestamp, id)`. A missing part is made from the other, or both from the current time.
 
-        After errors the key means nothing.
+        If there are errors, the key must not be used.
         """
         record_id = self._id()
         timestamp = self._timestamp()
