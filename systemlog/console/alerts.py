@@ -1,4 +1,4 @@
-"""The list of alerts in the admin: the state of each rule, and its silence as an action."""
+"""The list of alerts in the admin: the state of each rule, with actions that silence rules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ CHANGE_PERMISSION = "systemlog.change_alert"
 
 @admin.register(Alert)
 class AlertAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class is not subscriptable
-    """Shows the rules to users who may read the log. Who may change alerts silences them; rules are in the settings."""
+    """Shows the rules to users who may read the log. Users who may change alerts can silence a rule.
+
+    The rules themselves are in the settings, so nothing here adds, changes or deletes one.
+    """
 
     list_display = ("rule", "shown_state", "since", "shown_value", "silence", "silenced_by", "comment", "error")
     list_display_links = None
@@ -30,7 +33,7 @@ class AlertAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class 
     fields = list_display
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
-        """Return the rules of the settings."""
+        """Return the rows of the rules that the settings have. A row of a removed rule is not shown."""
         return super().get_queryset(request).filter(rule__in=list(configuration().rules))
 
     def has_view_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
@@ -55,37 +58,37 @@ class AlertAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class 
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Alert) -> str:
-        """Return the state, `error` where the rule could not be evaluated."""
+        """Return the state of the rule, or `error` if it could not be evaluated."""
         return state_shown(row)
 
     @admin.display(description="since", ordering="starts_at")
     def since(self, row: Alert) -> datetime | None:
-        """Return when the condition began to hold."""
+        """Return the time at which the condition of the rule began to hold."""
         return row.starts_at
 
     @admin.display(description="value", ordering="value")
     def shown_value(self, row: Alert) -> str | None:
-        """Return what was counted, beside the rule's number."""
+        """Return the counted value and the threshold of the rule, as `12 of 10`."""
         return None if row.value is None else f"{row.value} of {row.threshold}"
 
     @admin.display(description="silenced until", ordering="silenced_until")
     def silence(self, row: Alert) -> datetime | None:
-        """Return until when nobody is told."""
+        """Return the end of the silence, or None if the rule is not silenced."""
         return row.silenced_until if is_silenced(row, datetime.now(UTC)) else None
 
     @admin.action(description="Silence the selected alerts for an hour", permissions=["silence"])
     def silence_for_an_hour(self, request: HttpRequest, rows: QuerySet[Alert]) -> None:
-        """Tell nobody for an hour."""
+        """Send no notifications of these rules for an hour."""
         self._silence(request, rows, timedelta(hours=1))
 
     @admin.action(description="Silence the selected alerts for a day", permissions=["silence"])
     def silence_for_a_day(self, request: HttpRequest, rows: QuerySet[Alert]) -> None:
-        """Tell nobody for a day."""
+        """Send no notifications of these rules for a day."""
         self._silence(request, rows, timedelta(days=1))
 
     @admin.action(description="End the silence of the selected alerts", permissions=["silence"])
     def end_silence(self, request: HttpRequest, rows: QuerySet[Alert]) -> None:
-        """Tell what fires."""
+        """Send notifications of these rules again."""
         self._silence(request, rows, timedelta(0))
 
     def _silence(self, request: HttpRequest, rows: QuerySet[Alert], span: timedelta) -> None:

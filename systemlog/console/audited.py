@@ -34,10 +34,11 @@ PAGE_ROWS = 50
 
 
 class AuditedAdmin(Base):
-    """A mixin for the `ModelAdmin` of an audited model. Its history page shows who changed what, when, and from what.
+    """A mixin for the `ModelAdmin` of an audited model. Its history page shows who changed which values, and when.
 
-    `class OrderAdmin(AuditedAdmin, admin.ModelAdmin)`. Users who may view the object may view its history. Related
-    objects have names for users who may view them. For users who may read the log, each change links to its request.
+    Use it as `class OrderAdmin(AuditedAdmin, admin.ModelAdmin)`. Users who may view the object may view its history.
+    Related objects are shown by name to users who may view them, and by key to others. For users who may read the log,
+    each change links to its request.
     """
 
     audit_history_template = "admin/systemlog/history.html"
@@ -54,7 +55,7 @@ class AuditedAdmin(Base):
         try:
             drain_waiting()
         except Error:
-            waiting = True  # the page says so, and shows what is stored
+            waiting = True  # the page says that changes may be missing, and shows the stored records
         else:
             waiting = False
         records = history(obj)
@@ -82,7 +83,8 @@ class AuditedAdmin(Base):
     def _story_url(self, request: HttpRequest) -> str | None:
         if not request.user.has_perm(VIEW_PERMISSION):
             return None
-        for page in ("story", "changelist"):  # the site may show the log by an admin class of the project's own
+        # A project may show the log by an admin class of its own, which has no story page.
+        for page in ("story", "changelist"):
             with suppress(NoReverseMatch):
                 return reverse(f"admin:systemlog_systemlog_{page}", current_app=self.admin_site.name)
         return None
@@ -111,6 +113,7 @@ def _names_of_users(records: Sequence[SystemLog]) -> dict[str | None, str]:
     users: Any = get_user_model()
     keys = []
     for key in {record.user_id for record in records if record.user_id}:
-        with suppress(ValidationError, ValueError, TypeError):  # `acting_as` may have named a script
+        # The value may be no key of a user: `acting_as` also takes the name of a script.
+        with suppress(ValidationError, ValueError, TypeError):
             keys.append(users._meta.pk.to_python(key))
     return {str(user.pk): user.get_username() for user in users._default_manager.filter(pk__in=keys)}

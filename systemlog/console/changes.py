@@ -1,6 +1,6 @@
-"""What a record of the audit trail says changed, in words: labels of fields, names of related objects.
+"""The changes in an audit record, for display: labels of fields, old and new values, names of related objects.
 
-Related objects are shown by name to those who may view them, else by their keys.
+Related objects are shown by name to users who may view them, and by key to others.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Names = dict[tuple[Any, Any], str]
 
 
 class Change(NamedTuple):
-    """A field that changed, in words."""
+    """A changed field: its label, and its old and new value as text."""
 
     field: str
     old: str
@@ -34,7 +34,7 @@ class Change(NamedTuple):
 
 
 def changes_of(record: SystemLog, names: Names) -> list[Change]:
-    """Return the fields that changed, each with its two sides."""
+    """Return the changed fields of an audit record, each with its old and new value."""
     model = _model_of(record)
     found = []
     for name, sides in islice(_given(record).items(), MAX_FIELDS):
@@ -63,7 +63,7 @@ def _given(record: SystemLog) -> dict[str, Any]:
 
 
 def names_of_related(records: Iterable[SystemLog], user: Any) -> Names:
-    """Return the names of related objects, by one query for each model that the user may view."""
+    """Return the names of the related objects that the user may view. Makes one query for each of their models."""
     wanted: dict[Any, set[Any]] = defaultdict(set)
     for record in records:
         model = _model_of(record)
@@ -81,13 +81,16 @@ def names_of_related(records: Iterable[SystemLog], user: Any) -> Names:
         try:
             found = target._base_manager.filter(pk__in=keys)[: len(keys)]
             names |= {(target, str(each.pk)): str(each) for each in found}
-        except (ValueError, TypeError, OverflowError, Error):  # keys of a field that was of another kind
+        except (ValueError, TypeError, OverflowError, Error):  # the field had another type when the record was made
             continue
     return names
 
 
 def _keys(sides: dict[str, Any], name: str) -> list[Any]:
-    """Return the keys of a many-to-many change. Anybody who may write can send a record that looks like one."""
+    """Return the added or removed keys of a many-to-many change, or an empty list if they are not a list.
+
+    Anybody who may write records can send one that looks like an audit record, so its shape is not certain.
+    """
     keys = sides.get(name)
     return keys if isinstance(keys, list) else []
 

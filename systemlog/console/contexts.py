@@ -1,4 +1,4 @@
-"""The context of a record for display: as indented JSON, and texts of several lines by themselves."""
+"""The context of a record for display: as indented JSON, and its multi-line texts, such as tracebacks, separately."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 from typing import Any, NamedTuple
 
 MAX_TEXTS = 20
-"""At most this many texts are shown by themselves; the JSON has all of them."""
+"""The most multi-line texts that are shown separately. The JSON has all of them."""
 
 
 class Text(NamedTuple):
-    """A text of several lines, for example a traceback, and its path in the context."""
+    """A multi-line text, for example a traceback, and its path in the context."""
 
     path: str
     text: str
@@ -25,7 +25,7 @@ def as_json(context: Any) -> str:
 
 
 def texts(context: Any) -> list[Text]:
-    """Return the texts of several lines, those of `exception`, which holds tracebacks, first."""
+    """Return the multi-line texts of a context. Those under `exception`, which has the tracebacks, come first."""
     found = []
     waiting = [("context", context)]
     while waiting:
@@ -40,5 +40,5 @@ def texts(context: Any) -> list[Text]:
 
 
 def _printable(text: str) -> str:
-    """Return the text with each lone surrogate escaped as in JSON, because no page can hold one."""
+    """Return the text with each lone surrogate escaped as in JSON, because UTF-8 cannot encode one."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""The explorer: what the template of the list needs so that its scripts can take over the page."""
+"""The explorer: the URLs and script modules that turn the list of records into an interactive page."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from uuid import UUID
 from django.urls import NoReverseMatch, reverse
 
 OWN_PARAMETERS = {"around", "columns", "live", "record", "zone"}
-"""The parameters of the page's URL that only its scripts read: what is shown of the records, not which records."""
+"""Parameters of the page's URL that only its scripts read. They choose how records are shown, not which ones."""
 
 MODULES = (
     "api", "context", "dom", "facets", "feed", "histogram", "keys", "notices",
     "record", "rows", "state", "tail", "text", "times", "toolbar", "views",
 )  # fmt: skip
-"""The modules that `console.js` imports. The page names them so that a browser loads them all at once."""
+"""The modules that `console.js` imports. The page lists them, so that a browser loads all of them in parallel."""
 
 PLACEHOLDER = UUID(int=0)
-"""Stands in a URL for the id of a record."""
+"""A placeholder for the id of a record in a URL. The scripts replace it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explorer:
-    """The addresses that the scripts ask and link to."""
+    """The URLs that the scripts request and link to."""
 
     api: str
     record: str
@@ -32,7 +32,7 @@ class Explorer:
 
 
 def make_explorer(current_app: str) -> Explorer | None:
-    """Return the addresses, or None in a project that has no API: there the page is the list alone."""
+    """Return the URLs, or None in a project without the API. There, the page is the plain list."""
 
     def page(name: str, *args: object) -> str:
         return reverse(f"admin:systemlog_systemlog_{name}", args=args, current_app=current_app)

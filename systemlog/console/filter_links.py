@@ -1,7 +1,7 @@
 """The filters of the list of records as menus, fields and links. This module reads no database and no request.
 
-The parameters are those of the API, so that a search there can be opened here. Unlike the API, the list ignores empty
-parameters, because a form sends every field.
+The parameters have the same names as in the API, so a query string of the API also works for the list. Unlike the API,
+the list ignores empty parameters, because a form sends every field.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RELATED = ["correlation_id", "trace_id", "user_id", "subject", "group", "categor
 
 
 class Choice(NamedTuple):
-    """A link that changes the filters, and whether the list is filtered so now."""
+    """A link that changes the filters. `chosen` says whether the list is filtered this way now."""
 
     label: str
     link: str
@@ -64,13 +64,13 @@ class Field(NamedTuple):
 
 
 class Related(NamedTuple):
-    """A value of a record, and the link to all records that have the same value."""
+    """A value of a record, with the link to all records that have the same value."""
 
     label: str
     value: str
     link: str
     without: str | None
-    """The link to all records with another value, where that can be searched for."""
+    """The link to all records with another value, or None if no parameter excludes the value."""
 
 
 def without_empty(query: QueryDict) -> QueryDict:
@@ -79,13 +79,13 @@ def without_empty(query: QueryDict) -> QueryDict:
 
 
 def known_parameters(query: QueryDict) -> QueryDict:
-    """Return the parameters that filter the list. Links and fields of the page do not repeat a mistyped one."""
+    """Return only the parameters that filter the list, so that links and fields do not repeat a mistyped name."""
     names = {*PARAMETERS, *FIELDS, *(name + EXCLUDING for name in PARAMETERS if excludes(name))}
     return _copy((name, value) for name, value in _pairs(query) if name in names or name.startswith(CONTEXT_PREFIX))
 
 
 def link(query: QueryDict, **changes: str | None) -> str:
-    """Return the link to the list with some parameters changed, or, where the value is None, left out.
+    """Return the link to the list with some parameters changed. A parameter with the value None is removed.
 
     Unless a `cursor` is given, the link leads to the newest record.
     """
@@ -131,7 +131,7 @@ def menus(query: QueryDict) -> list[Menu]:
 
 
 def fields(query: QueryDict) -> list[Field]:
-    """Return the text fields, one for each value, so that a repeated parameter stays repeated."""
+    """Return the text fields: one for each value, so that a repeated parameter stays repeated."""
     return [Field(name, label, value) for name, label in FIELDS.items() for value in (query.getlist(name) or [""])]
 
 
@@ -146,7 +146,7 @@ def active_filters(query: QueryDict) -> list[Choice]:
 
 
 def related(record: SystemLog, path: str) -> list[Related]:
-    """Return the values that other records may share, each with the link to those records in the list at `path`."""
+    """Return the values that other records may share, each with its link. `path` is the URL path of the list."""
     values = {name: getattr(record, name) for name in RELATED}
     return [
         Related(FIELDS[name], value, only(name, value, path), without(name, value, path))
@@ -161,7 +161,7 @@ def only(name: str, value: str, path: str) -> str:
 
 
 def without(name: str, value: str, path: str) -> str | None:
-    """Return the link to the records with another value; None where no parameter excludes it."""
+    """Return the link to the records with another value, or None if no parameter excludes the value."""
     return only(f"{name}!", value, path) if name in EXCLUDABLE else None
 
 

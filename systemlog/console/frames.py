@@ -1,6 +1,6 @@
-"""The frames of a Python traceback, read from its text. Every other text passes through as lines.
+"""Parses the text of a Python traceback into frames. Text of any other kind is returned as lines.
 
-Frames of the project's own code are told from those of packages and of the standard library by their paths.
+The path of a frame shows whether it belongs to the project, to a package or to the standard library.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import re
 from typing import NamedTuple
 
 MAX_FRAMES = 60
-"""More frames than this, as of a recursion, are cut in the middle."""
+"""The most frames that are shown. Of a longer traceback, as of a recursion, the middle is left out."""
 
 KEPT_AT_THE_START = 15
 MAX_TEXT_CHARACTERS = 20_000
 MARKS = " \t|+-~^"
-"""A line of these alone is blank, marks a part of the line above it, or frames a group of exceptions."""
+"""A line of only these characters is skipped. It is blank, underlines code, or borders an exception group."""
 
 _frame = re.compile(r'^[\s|+]*File "(?P<file>[^"]*)", line (?P<line>\d+)(?:, in (?P<function>.*))?$')
 _package = re.compile(r"[\\/](?:site|dist)-packages[\\/](?P<rest>.+)$")
@@ -26,25 +26,25 @@ _link = re.compile(r"^[\s|]*(?:The above exception was|During handling of the ab
 
 
 class Frame(NamedTuple):
-    """A line of code that was being run."""
+    """A frame of the traceback: a line of code, with its file and function."""
 
     file: str
     line: str
     function: str
     code: str
     own: bool
-    """Whether it is of the project, and not of a package or of the standard library."""
+    """Whether the code belongs to the project, and not to a package or the standard library."""
 
 
 class Line(NamedTuple):
-    """A line between the frames: an exception with its message, or the words that lead to a further traceback."""
+    """A line between frames: an exception with its message, or a sentence that leads on to the next traceback."""
 
     text: str
     leads_on: bool
 
 
 def read_traceback(text: str) -> list[Frame | Line]:
-    """Return the frames and lines of a traceback, in their order."""
+    """Return the frames and the other lines of a traceback, in order."""
     found: list[Frame | Line] = []
     for text_line in text[:MAX_TEXT_CHARACTERS].splitlines():
         if match := _frame.match(text_line):

@@ -1,6 +1,6 @@
 """The pages of the error groups in the admin: the list, and one group with its newest record.
 
-Both take the words of the API, so that `?state=open&category=shop` means the same here.
+Both take the parameters of the API: `?state=open&category=shop` means the same here and there.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ SHOWN_USERS = 10
 USERS_BUDGET_S = 0.25
 MAX_SELECTED = 1000
 BAR = 5
-"""The width of a bar of a sparkline, whose height is 20."""
+"""The width of one bar of a sparkline. A sparkline is 20 high."""
 
 ACTIONS = {"resolve": State.RESOLVED, "ignore": State.IGNORED, "reopen": State.OPEN}
 logger = logging.getLogger(__name__)
 
 
 class Bar(NamedTuple):
-    """A bar of a sparkline, in its coordinates: the records of an hour."""
+    """A bar of a sparkline, in the coordinates of the SVG. It stands for the records of one hour."""
 
     x: int
     y: int
@@ -56,7 +56,7 @@ class Bar(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A group of the list, with its sparkline and the name of who is to mend it."""
+    """A group in the list, with its sparkline and the name of the user it is assigned to."""
 
     group: Group
     bars: list[Bar]
@@ -65,7 +65,7 @@ class Shown(NamedTuple):
 
 @admin.register(Group)
 class GroupAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class is not subscriptable
-    """Shows error groups to users with `systemlog.view_systemlog`; who has `systemlog.change_group` may change them."""
+    """Shows error groups to users with `systemlog.view_systemlog`. Changes need `systemlog.change_group` too."""
 
     list_template = "admin/systemlog/group/list.html"
     group_template = "admin/systemlog/group/group.html"
@@ -84,15 +84,15 @@ class GroupAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class 
         return request.user.has_perm(VIEW_PERMISSION) and request.user.has_perm(CHANGE_GROUP_PERMISSION)
 
     def has_add_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        """Return False: errors make groups."""
+        """Return False: only errors create groups."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        """Return False: a group stays, also without records."""
+        """Return False: a group is kept even when all its records are deleted."""
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Show a page of groups; a POST changes the selected ones."""
+        """Show a page of groups. A POST changes the selected groups."""
         self._check_access(request)
         if request.method == "POST":
             return self._change_selected(request)
@@ -137,7 +137,7 @@ class GroupAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show one group; a POST changes it."""
+        """Show one group. A POST changes the group."""
         self._check_access(request)
         if request.method == "POST":
             return self._change_one(request, object_id)
@@ -241,7 +241,7 @@ def _group_context(group: Group) -> dict[str, Any]:
 
 
 def _users(group: Group) -> list[tuple[str, int]]:
-    """Return the users who had the error most often, and how often; none where counting would take too long."""
+    """Return the users who had the error most often, with counts. Returns none if counting takes too long."""
     storage = get_storage()
     if group.id.startswith(OTHER):
         return []
@@ -264,7 +264,7 @@ def _bars(numbers: Sequence[int]) -> list[Bar]:
 
 
 def _link(query: QueryDict, **changes: str | None) -> str:
-    """Return the link to the list with some parameters changed or, where the value is None, left out."""
+    """Return the link to the list with some parameters changed. A parameter with the value None is removed."""
     changed = query.copy()
     for name, value in {"cursor": None, **changes}.items():
         changed.pop(name, None)

@@ -1,7 +1,7 @@
 """The two pages of the log in the admin: the list of records, and one record with all its fields.
 
-The list replaces Django's change list, which counts the table, numbers its pages and skips rows by OFFSET. It takes the
-parameters of the API and reads its pages with `systemlog.search`, newest first and within the time budget of a search.
+The list replaces Django's change list, which counts the whole table, numbers pages and skips rows by OFFSET. This list
+takes the parameters of the API. It reads pages with `systemlog.search`, newest first and within its time limit.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ from systemlog.search.plan import make_plan
 from systemlog.search.rows import INSTANCES, represent
 
 OTHER_PARAMETERS = {"cursor", "since", "until", *OWN_PARAMETERS}
-"""The parameters of the list beside the filters."""
+"""Parameters of the list that are not filters."""
 
 BEGINNING_CHARACTERS = 300
-"""The list shows this much of a message. It reads no more, because message and context may have 64 KiB each."""
+"""The list reads and shows only the beginning of a message, because message and context may have 64 KiB each."""
 
 AROUND = timedelta(minutes=1)
-"""The page of a record links to the records of this time before and after it."""
+"""The page of a record links to all records within this time before and after the record."""
 
 AROUND_RECORDS = 10
-"""The page of a record shows this many before and after it."""
+"""The page of a record shows this many neighbors before and after the record."""
 
 MAX_NEIGHBORS = 100
 NEIGHBOR_FIELDS = ("id", "timestamp", "level", "category", "message")
@@ -84,12 +84,12 @@ class SystemLogAdmin(ConsolePages, admin.ModelAdmin):  # type: ignore[type-arg] 
         return False
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> SystemLog | None:
-        """Return the record of this id; the newest, if there are several."""
+        """Return the record with this id. If several have the id, return the newest."""
         record_id = parse_id(object_id)
         return find_record(record_id) if record_id else None
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Show a page of the records that match the parameters; or the errors of the parameters, and no records."""
+        """Show a page of the records that match the parameters. For invalid parameters, show only their errors."""
         self.check_access(request)
         parameters = filter_links.without_empty(request.GET)
         try:
@@ -158,7 +158,7 @@ class SystemLogAdmin(ConsolePages, admin.ModelAdmin):  # type: ignore[type-arg] 
         return self.render(request, self.record_template, context)
 
     def _surroundings(self, request: HttpRequest, record: SystemLog) -> dict[str, Any]:
-        """Return a record and those of its source around it, as many as `around` asks for."""
+        """Return the record with its neighbors of the same source; the parameter `around` has their number."""
         try:
             number = min(int(request.GET.get("around", "")), MAX_NEIGHBORS)
         except ValueError:
@@ -171,7 +171,7 @@ class SystemLogAdmin(ConsolePages, admin.ModelAdmin):  # type: ignore[type-arg] 
         return {"neighbors": rows, "neighbors_complete": found.complete}
 
     def _group_url(self, record: SystemLog) -> str | None:
-        """Return the page of the record's error group; None without a group, and where the site does not show them."""
+        """Return the URL of the record's error group, or None if there is no group or the site does not show groups."""
         if record.group is None:
             return None
         try:
@@ -180,7 +180,7 @@ class SystemLogAdmin(ConsolePages, admin.ModelAdmin):  # type: ignore[type-arg] 
             return None
 
     def _find(self, parameters: QueryDict) -> dict[str, Any]:
-        """Return the page and the links around it, for the template. Raises `InvalidParameters`."""
+        """Return a page of records and the links to further pages, for the template. Raises `InvalidParameters`."""
         query = read_query(parameters, known=OTHER_PARAMETERS, now=timezone.now())
         paging = _read_paging(parameters)
         query = paging.resolve(query)
@@ -221,8 +221,9 @@ def _read_paging(parameters: QueryDict) -> Paging:
 
 
 def _beginnings() -> QuerySet[SystemLog, Any]:
-    """Return all records with the beginning of their message, and without the rest of it and the context."""
-    beginning = Left("message", BEGINNING_CHARACTERS + 1)  # one more, so that the template shows that it is cut
+    """Return all records with only the beginning of the message, and without the context."""
+    # One character more than is shown, so that the template can see whether the message was cut.
+    beginning = Left("message", BEGINNING_CHARACTERS + 1)
     return INSTANCES.records().defer("message", "context").annotate(beginning=beginning)
 
 

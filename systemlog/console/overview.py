@@ -1,4 +1,4 @@
-"""What the start page of an admin site shows of the log: the last hour, its newest errors, and the probes."""
+"""The log on the start page of an admin site: a chart of the last hour, the newest errors, and the probes."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ STACK = (
     ("warning", [Level.WARNING]),
     ("other", [Level.INFO, Level.DEBUG]),
 )
-"""The bars from the bottom up: errors stand on the axis, so that few of them are seen."""
+"""The bars from the bottom up. Errors stand on the axis, so that even a few of them can be seen."""
 
 
 class Bar(NamedTuple):
-    """A part of a minute's column, in the chart's units."""
+    """One segment of the column of a minute, in the units of the chart."""
 
     kind: str
     x: str
@@ -56,7 +56,7 @@ class LastHour:
     warnings: int
     bars: list[Bar]
     most: int
-    """The records of the busiest minute."""
+    """The number of records in the busiest minute."""
 
     complete: bool
     newest_errors: list[Any]
@@ -68,12 +68,12 @@ class LastHour:
 
     @property
     def per_minute_text(self) -> str:
-        """The records of a minute, on average."""
+        """The average number of records in a minute."""
         return f"{self.per_minute:,.0f}" if self.per_minute >= 10 else f"{self.per_minute:.1f}"
 
     @property
     def most_text(self) -> str:
-        """The records of the busiest minute."""
+        """The number of records in the busiest minute."""
         return count(self.most)
 
 
@@ -103,7 +103,7 @@ LAST_HOUR = Part("hour", "Last hour", read_last_hour)
 
 
 def overview(user: Any) -> dict[str, Any]:
-    """Return the template's context; empty for a user who may not read the log."""
+    """Return the context for the template. It is empty for a user who may not read the log."""
     if not user.has_perm(VIEW_PERMISSION):
         return {}
     shown = {each.part.name: each for each in show((LAST_HOUR, health_part.PART), user)}

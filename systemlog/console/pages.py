@@ -1,6 +1,7 @@
-"""The console's pages beside the list and the record: the story of a request, and operations.
+"""The pages of the console other than the list and the record: the story of a request, and operations.
 
-This is a mixin of the admin class of the log, with what all of its pages share: permission, policy, errors.
+The mixin also has what all pages of the log share: the check of permissions, the Content-Security-Policy and the page
+for a database that is down.
 """
 
 from __future__ import annotations
@@ -40,14 +41,17 @@ logger = logging.getLogger(__name__)
 
 
 class ConsolePages(Base):
-    """A mixin of `SystemLogAdmin`."""
+    """A mixin for `SystemLogAdmin`."""
 
     operations_template = "admin/systemlog/console/operations.html"
     story_template = "admin/systemlog/console/story.html"
     unavailable_template = "admin/systemlog/systemlog/unavailable.html"
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the URLs of these pages, and then those of the admin, which take every other path for an id."""
+        """Return the URLs of these pages, then those of the admin.
+
+        The order matters: the admin's pattern for an object takes every path as an id.
+        """
         own = [
             path(f"{where}/", self.admin_site.admin_view(view), name=f"systemlog_systemlog_{name}")
             for where, name, view in (
@@ -80,13 +84,13 @@ class ConsolePages(Base):
         return self.render(request, self.story_template, found, status)
 
     def operations_view(self, request: HttpRequest) -> HttpResponse:
-        """Show what works, what waits and what would be deleted."""
+        """Show the operations page: the reports of all registered parts."""
         self.check_access(request)
         context = {"title": "Operations", "page_name": "operations", "parts": show(registered(), request.user)}
         return self.render(request, self.operations_template, context)
 
     def story_of_pasted(self, request: HttpRequest, text: str) -> str | None:
-        """Return the URL of the story that a text pasted into the search leads to; None where it is a search."""
+        """Return the URL of the story of a pasted id or problem body, or None if the text is a search."""
         story = find_story(text, only_certain=True)
         return self._story_url(request, story) if story else None
 
@@ -95,12 +99,12 @@ class ConsolePages(Base):
         return reverse(f"admin:systemlog_systemlog_{page}", args=args, current_app=self.admin_site.name)
 
     def check_access(self, request: HttpRequest, *, methods: Sequence[str] = ("GET", "HEAD")) -> None:
-        """Raise `PermissionDenied` unless the user may read the log, and only reads."""
+        """Raise `PermissionDenied` if the user may not read the log or the request's method is not one of `methods`."""
         if not request.user.has_perm(VIEW_PERMISSION) or request.method not in methods:
             raise PermissionDenied
 
     def render(self, request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-        """Return a page with the policy of the console."""
+        """Return a page with the Content-Security-Policy of the console."""
         request.current_app = self.admin_site.name  # the namespace in which {% url %} resolves names
         context = {
             **self.admin_site.each_context(request),
@@ -113,13 +117,13 @@ class ConsolePages(Base):
         return response
 
     def unavailable(self, request: HttpRequest, error: Exception) -> HttpResponse:
-        """Log that the database does not answer, and say so."""
+        """Log that the database does not answer, and return a page that says so."""
         log_outage(error)
         context = {"title": "The log cannot be read", "correlation_id": get_correlation_id()}
         return self.render(request, self.unavailable_template, context, status=503)
 
     def story_link_view(self, request: HttpRequest) -> HttpResponse:
-        """Answer the explorer's script: the story that a text leads to, as JSON; `{}` where it leads to none."""
+        """Return the story of a pasted text as JSON for the explorer's script, or `{}` if there is none."""
         self.check_access(request)
         try:
             story = find_story(request.GET.get("text", ""))

@@ -1,6 +1,6 @@
-"""What somebody pasted into the search: a correlation id, a trace id, or the whole body of a problem.
+"""Recognizes what was pasted into the search: a correlation id, a trace id, or the whole body of a problem.
 
-The id in an error that a customer sends leads straight to its story.
+A customer who reports an error sends its id or body; pasting that opens the story of the request.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _looks_minted = re.compile(r"(?=.*[0-9])[0-9A-Za-z._=+/-]{16,}")
 
 
 class Story(NamedTuple):
-    """The story that a text leads to."""
+    """The story of a pasted id or problem body."""
 
     by: By
     value: str
@@ -35,18 +35,18 @@ class Story(NamedTuple):
     """Whether the number of records is exact, and not a lower bound."""
 
     certain: bool
-    """Whether the text can mean nothing else: a problem body, or an id that no person would search for as a word."""
+    """Whether the text is certainly no search: a problem body, or an id that nobody would search for as a word."""
 
     @property
     def query(self) -> str:
-        """The query string of its page."""
+        """The query string of the story's page."""
         return urlencode({self.by.value: self.value})
 
 
 def find_story(text: str, *, only_certain: bool = False) -> Story | None:
-    """Return the story that a pasted text leads to; None where it is something else, or has no records.
+    """Return the story of a pasted text, or None if the text is something else or no record has its id.
 
-    With `only_certain`, a word that somebody may search for is not looked up.
+    With `only_certain`, a text that may also be a word to search for is not looked up.
     """
     text = text.strip()
     if not text or len(text) > MAX_BODY_CHARACTERS:
@@ -64,7 +64,7 @@ def find_story(text: str, *, only_certain: bool = False) -> Story | None:
 
 
 def _id_in_body(text: str) -> str | None:
-    """Return the `correlation_id` of a problem body, also of one that was pasted with what stood around it."""
+    """Return the `correlation_id` of a problem body, also if other text was pasted with it."""
     body: Any = None
     with suppress(ValueError, RecursionError):
         body = json.loads(text)

@@ -1,8 +1,8 @@
 """The Content-Security-Policy of the console's pages.
 
-They need no inline script or style and load nothing from elsewhere. Trusted Types make the browser refuse to parse a
-text as HTML, so that a script in a record stays text. The policy needs no middleware, so that it holds in every
-project; a middleware that sets the header where a view has not set it (`ops_platform.content_security`) leaves it.
+The pages need no inline script or style and load nothing from other hosts. Trusted Types make the browser refuse to
+parse a text as HTML, so a script in a record stays text. The views set the header themselves, so that the policy
+applies in every project. `ops_platform.content_security`, a middleware, keeps a header that a view has set.
 """
 
 from __future__ import annotations
@@ -32,6 +32,6 @@ AnyResponse = TypeVar("AnyResponse", bound=HttpResponseBase)
 
 
 def protect(response: AnyResponse) -> AnyResponse:
-    """Set the header on the response of a page of the console, and return the response."""
+    """Set the header on a response, and return the response."""
     response.headers[HEADER] = POLICY
     return response

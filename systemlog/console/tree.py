@@ -1,6 +1,6 @@
-"""The context of a record as a tree that folds, in HTML: `<details>` for objects and lists, a line for every value.
+"""The context of a record as a collapsible tree in HTML: `<details>` for objects and lists, a line for every value.
 
-Only so many lines are shown: the context of a record may have a million keys. The JSON beside it has everything.
+The number of lines is limited, because a context may have a million keys. The JSON beside the tree has everything.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ OPEN_DEPTH = 2
 OPEN_MEMBERS = 20
 VALUE_CHARACTERS = 2000
 FILTER_CHARACTERS = 200
-"""A longer value has no links that search for it."""
+"""A longer value has no links to search for it."""
 
 
 def as_tree(context: Any, list_url: str) -> SafeString:
-    """Return the members of a context as HTML. `list_url` is where the links to records of the same value lead."""
+    """Return the members of a context as HTML. `list_url` is the URL of the list, for links to records with a value."""
     return _Tree(list_url).members(context, "", 0)
 
 

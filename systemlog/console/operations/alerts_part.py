@@ -1,4 +1,4 @@
-"""The part of the alerts: what fires, and whether rules are evaluated and messages delivered in time."""
+"""The alerts on the operations page: which rules fire, and whether evaluation and delivery are on time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATES = {"firing": State.ERROR, "error": State.ERROR, "pending": State.WARNING}
 
 
 def read(user: Any) -> Report | None:
-    """Return the states of the rules, those that fire first; None where there is no rule."""
+    """Return the states of the rules, firing ones first. Returns None if there are no rules."""
     if not is_on():
         return None
     states, work, wrong = alert_states(), health(), warnings()

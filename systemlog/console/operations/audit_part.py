@@ -1,4 +1,4 @@
-"""The part of the audit trail: whether changes of audited models become records soon."""
+"""The audit trail on the operations page: whether changes of audited models become records soon."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from systemlog.probes import OUTBOX_LATE_S
 
 
 def read(user: Any) -> Report | None:
-    """Return how long the oldest change waits in an outbox; None where no model is audited."""
+    """Return the age of the oldest change that waits in an outbox. Returns None if no model is audited."""
     if not conf().AUDIT:
         return None
     age = waiting_age_s()

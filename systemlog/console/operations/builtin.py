@@ -1,4 +1,4 @@
-"""Registers the parts of this app. Another room adds its own with `register`, when the app starts."""
+"""Registers the parts of this app. Another app registers a part with `register` when it starts."""
 
 from __future__ import annotations
 

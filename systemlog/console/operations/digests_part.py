@@ -1,4 +1,4 @@
-"""The part of the digests: until when the log is sealed, and whether the last verification held."""
+"""The digests on the operations page: how far the log is sealed, and whether the last verification succeeded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from systemlog.digests.outside import outside
 
 
 def read(user: Any) -> Report | None:
-    """Return what is sealed and verified; None where there is no key."""
+    """Return how far the log is sealed and verified. Returns None if there is no signing key."""
     if not conf().DIGEST_KEY:
         return None
     place = outside()

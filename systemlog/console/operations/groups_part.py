@@ -1,4 +1,4 @@
-"""The part of the error groups: how many are open, how many came back, and how many are new within a day."""
+"""The error groups on the operations page: how many are open, how many came back, and how many are new."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN = 5
 
 
 def read(user: Any) -> Report | None:
-    """Return the numbers of groups, and those seen last that are to be mended; None for who may not read the log."""
+    """Return the numbers of groups and the unresolved groups seen last. Returns None if the user may not read them."""
     if not user.has_perm(VIEW_PERMISSION):
         return None
     groups = Group.objects.using(conf().DATABASE).filter(alias_of__isnull=True)

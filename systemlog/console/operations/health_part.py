@@ -1,6 +1,6 @@
-"""The part of health: the probes with their durations, and since when each is in its state.
+"""The probes on the operations page: the state of each, how long it has been so, and how long the probe took.
 
-The app `health` and this one do not import each other: its report is found by name, where that app is installed.
+The app `health` and this app do not import each other. If `health` is installed, its report is imported by name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WORDS = {State.GOOD: "Passes", State.WARNING: "Warns", State.ERROR: "Fails", Sta
 
 
 def read(user: Any) -> Report | None:
-    """Return the probes. Their details, which may name hosts and paths, are for those who may see them."""
+    """Return the probes. Details may name hosts and paths, so only users with `health.view_details` see them."""
     if not apps.is_installed("health"):
         return None
     health = import_string(REPORT)()

@@ -1,4 +1,4 @@
-"""The part of the journal: what waits on this host's disk, what was refused, and which process lands."""
+"""The journal on the operations page: what waits on this host's disk, what was refused, and which process lands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from systemlog.records.levels import LEVEL_NAMES
 
 
 def read(user: Any) -> Report | None:
-    """Return the state of the journal. Only files are read, so that it is known while the database is away."""
+    """Return the state of the journal. Reads only files, so that it works while the database is down."""
     if backends.kind() != "files":
         return Report(f"Records are taken by the journal “{backends.kind()}”, which keeps nothing on disk.", State.GOOD)
     state, folder = read_state(), target_folder()

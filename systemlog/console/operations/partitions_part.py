@@ -1,4 +1,4 @@
-"""The part of the table: its partitions with their sizes, and what `prune_system_logs --dry-run` would delete."""
+"""The partitions on the operations page with their sizes, and what `prune_system_logs` would delete now."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read(user: Any) -> Report | None:
 
 
 def read_pruning(user: Any) -> Report | None:
-    """Return what the policies would delete now."""
+    """Return what the retention policies would delete now, as `prune_system_logs --dry-run` does."""
     if not conf().RETENTION:
         return Report(
             "Nothing is ever deleted: there is no policy of retention.",

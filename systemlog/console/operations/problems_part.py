@@ -1,4 +1,4 @@
-"""The part of problems: how often each problem type was answered within the last day."""
+"""The problems on the operations page: how often each problem type was the response within the last day."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATEMENT_S = 3.0
 SPAN = timedelta(days=1)
 CATEGORY = "django.request"
 NEWEST = 20_000
-"""At most so many records are counted, the newest."""
+"""The most records that are counted. They are the newest ones."""
 
 MAX_ROWS = 20
 

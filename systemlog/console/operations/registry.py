@@ -1,6 +1,6 @@
-"""The parts of the operations page, and running them: side by side, each in a thread of its own, with a time-out.
+"""The registry of the parts of the operations page. Parts run in parallel, each in its own thread, with a timeout.
 
-A room adds its part with `register`. A part that raises or hangs is shown as failed, and all others as they are.
+An app adds a part with `register`. A part that raises or hangs is shown as failed and does not affect the others.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the page. `read` takes the user, and returns a `Report`, or None where its feature is not in use.
+    """A part of the page. `read` takes the user and returns a `Report`, or None if the feature is not in use.
 
-    A part of another page may return what that page's template shows.
+    A part of another page than operations may return any object that the template of that page can show.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A part as it came out: a report, or why there is none."""
+    """The result of a part: a report, or the reason why there is none."""
 
     part: Part
     report: Any
@@ -46,7 +46,7 @@ class Shown:
 
 
 class _Run:
-    """One run of a part. Its thread is left alone when it takes too long: the time limit of its statements ends it."""
+    """One run of a part, in a thread. After the timeout nobody waits for the thread; its statement timeouts end it."""
 
     def __init__(self, part: Part, user: Any) -> None:
         self.shown: Shown | None = None
@@ -59,11 +59,11 @@ class _Run:
         self._thread.start()
 
     def is_running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Return whether the run has not ended yet."""
         return self._thread.is_alive()
 
     def wait(self, until: float) -> Shown | None:
-        """Return what came out, or None if that is not there in time."""
+        """Wait for the result until a time of the monotonic clock. Return None if the run has not ended by then."""
         self._thread.join(max(0.0, until - time.monotonic()))
         return self.shown
 
@@ -81,7 +81,7 @@ class _Run:
 
 
 def _in_words(error: Exception) -> str:
-    """Return why a part failed. The text of other packages' exceptions is for the log alone."""
+    """Return why a part failed, safe to show. The text of other packages' exceptions goes only to the log."""
     if isinstance(error, BudgetSpent):
         return "The database took too long."
     if isinstance(error, OperationalError | InterfaceError):
@@ -95,7 +95,7 @@ _lock = threading.Lock()
 
 
 def register(part: Part) -> None:
-    """Show a part on the page. A second part of the same name replaces the first."""
+    """Add a part to the page. A second part of the same name replaces the first."""
     _parts[part.name] = part
 
 
@@ -105,7 +105,7 @@ def registered() -> list[Part]:
 
 
 def show(parts: Iterable[Part], user: Any, timeout_s: float | None = None) -> list[Shown]:
-    """Run the parts side by side, and return what came out of each that is in use."""
+    """Run the parts in parallel, and return the results of all parts that are in use."""
     until = time.monotonic() + (TIMEOUT_S if timeout_s is None else timeout_s)
     runs = [(part, _start(part, user)) for part in parts]
     shown = []
@@ -119,7 +119,7 @@ def show(parts: Iterable[Part], user: Any, timeout_s: float | None = None) -> li
 
 
 def _start(part: Part, user: Any) -> _Run | None:
-    """Start a run; None while an earlier one hangs, so that a part that hangs costs one thread and no more."""
+    """Start a run, or return None while an earlier run hangs. So a part that hangs occupies only one thread."""
     with _lock:
         before = _running.get(part.name)
         if before is not None and before.is_running():

@@ -1,4 +1,4 @@
-"""What a part of the operations page says, as data: one template shows all of them."""
+"""The report of a part of the operations page, as data. One template shows all reports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """How something is: the page says it by a colour and by a word."""
+    """The state of something. The page shows it by a color and by a word."""
 
     GOOD = "good"
     WARNING = "warning"
@@ -29,24 +29,24 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of a table. A number stands at the right, in digits of equal width."""
+    """A cell of a table. A number is aligned to the right, in digits of equal width."""
 
     text: str
     link: str = ""
     state: State = State.NONE
     number: bool = False
     share: float = 0.0
-    """A bar behind the text, from 0 to 1 of the cell's width."""
+    """The width of a bar behind the text, as a share of the cell's width from 0 to 1."""
 
     @property
     def share_width(self) -> str:
-        """The width of the bar, as an attribute of SVG."""
+        """The width of the bar as a percentage, for an SVG attribute."""
         return f"{100 * min(1.0, max(0.0, self.share)):.1f}%"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table, whose first column names the rows."""
+    """A table. Its first column has the names of the rows."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
@@ -54,23 +54,23 @@ class Table:
 
     @property
     def heads(self) -> list[tuple[str, bool]]:
-        """Each column's head, and whether numbers stand below it."""
+        """The title of each column, and whether the column has numbers."""
         first = self.rows[0] if self.rows else ()
         return [(column, number < len(first) and first[number].number) for number, column in enumerate(self.columns)]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a part says: how it is in a word and a sentence, and the facts and the table behind that."""
+    """The content of a part: a summary sentence, a state, and the facts and the table with the details."""
 
     summary: str
     state: State = State.NONE
     facts: Sequence[Fact] = ()
     table: Table | None = None
     note: str = ""
-    """What to know about the figures, below them."""
+    """A remark about the figures, shown below them."""
 
     link: str = ""
-    """The page that has more."""
+    """The URL of a page with more details."""
 
     link_text: str = ""

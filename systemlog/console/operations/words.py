@@ -1,4 +1,4 @@
-"""Numbers as the operations page says them."""
+"""Formats numbers for the operations page."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def size(number: float) -> str:
 
 
 def seconds(number: float) -> str:
-    """Return a number of seconds in words."""
+    """Return a number of seconds as text: `12 ms`, `2 min 03 s`."""
     return in_words(timedelta(seconds=number))
 
 
 def count(number: int) -> str:
-    """Return a number with separators of thousands."""
+    """Return a number with thousands separators."""
     return f"{number:,}"
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun."""
+    """Return a number with its noun: `1 record`, `1,200 records`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

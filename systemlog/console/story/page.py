@@ -1,4 +1,4 @@
-"""The page of a story: what its query string asks for, and what the template shows."""
+"""The page of a story: parses the query string, and makes the context for the template."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from systemlog.storage.lookups import By
 
 MOST_TRACES = 20
 MOST_CHANGES = 100
-"""A page shows the frames and the changes of so many records. Every other one is a click away."""
+"""The most records of a page that show their frames or changes. For the others, there is a link to the record."""
 
 ACCESS_CATEGORY = "systemlog.access"
 BYS = {"correlation_id": By.CORRELATION_ID, "trace_id": By.TRACE_ID}
@@ -41,7 +41,7 @@ class Asked:
     start: Position | None = None
 
     def query(self, position: Position | None = None) -> str:
-        """Return the query string of this story's page that begins at a position."""
+        """Return the query string of the page of this story that begins at a position."""
         start = {} if position is None else {"from": f"{position.timestamp.isoformat()},{position.id}"}
         return urlencode({self.by.value: self.value, **start})
 
@@ -54,14 +54,14 @@ class Entry:
     place: Place
     first_error: bool
     another_request: bool
-    """Whether the record before it, in the story of a trace, belongs to another request."""
+    """In the story of a trace: whether the previous record belongs to another request."""
 
     frames: list[Frame | Line]
     changes: list[Change]
 
     @property
     def created(self) -> bool:
-        """Whether it says that an object was created, whose fields were nothing before."""
+        """Whether the record is about the creation of an object. Its fields have no old values."""
         return self.moment.category == "audit.create"
 
     @property
@@ -72,7 +72,7 @@ class Entry:
 
 
 def read_asked(parameters: QueryDict) -> Asked | None:
-    """Return the story that the parameters name; None where they name none. Raises `InvalidParameters`."""
+    """Return the story that the parameters ask for, or None if they name none. Raises `InvalidParameters`."""
     errors: dict[str, str] = {}
     given = [name for name in BYS if name in parameters]
     for name in parameters:
@@ -100,7 +100,7 @@ def read_asked(parameters: QueryDict) -> Asked | None:
 
 
 def make_page(asked: Asked, user: Any) -> dict[str, Any]:
-    """Return the template's context of a story. Raises `BudgetSpent`."""
+    """Return the context of a story for the template. Raises `BudgetSpent`."""
     page = read_page(asked.by, asked.value, asked.start)
     context = {"asked": asked, "name": NAMES[asked.by], "page": page}
     if not page.moments:

@@ -1,7 +1,7 @@
-"""Reads the records of a story, oldest first: a light row of each, and the contexts of those that show theirs.
+"""Reads the records of a story, oldest first: a few columns of each, and the contexts of those that show theirs.
 
-A page has up to five hundred records, so that a story of a hundred thousand is read page by page. Everything is read
-within the time budget of a search.
+A page has up to 500 records, so a long story is read page by page. Each page is read within the time limit of a
+search.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from systemlog.storage.lookups import By, Lookup
 
 PAGE_RECORDS = 500
 COUNTED_RECORDS = 100_000
-"""A longer story is said to have more than this."""
+"""The page counts no further. It says that a longer story has this many records or more."""
 
 MESSAGE_CHARACTERS = 1000
 GRAVE = Level.from_severity(Level.ERROR)
 
 
 class Moment(NamedTuple):
-    """What a story shows of every record."""
+    """The columns that a story shows of every record."""
 
     id: uuid.UUID
     timestamp: datetime
@@ -52,7 +52,7 @@ class Moment(NamedTuple):
 
     @property
     def grave(self) -> bool:
-        """Whether it is an error."""
+        """Whether the level is ERROR or above."""
         return self.level in GRAVE
 
 
@@ -74,10 +74,10 @@ class Page:
 
     exact: bool
     beginning: datetime | None
-    """When the story began, where this page does not begin with it."""
+    """The time of the first record of the story, if that record is not on this page."""
 
     first_error: Position | None
-    """The first error of the story, where it is beyond this page."""
+    """The first error of the story, if it is on a later page."""
 
 
 def read_page(by: By, value: str, start: Position | None = None) -> Page:
@@ -90,7 +90,7 @@ def read_page(by: By, value: str, start: Position | None = None) -> Page:
         budget.check()
         oldest_first = records.order_by("timestamp", "id")
         if start is None:
-            # The lookup finds the newest: it has the whole story, unless that is longer than a page.
+            # The lookup returns the newest records: the whole story, unless the story is longer than a page.
             found = storage.look_up(oldest_first, lookup, PAGE_RECORDS + 1)
             moments = [] if found is None else _moments(found)
             if found is None or len(moments) > PAGE_RECORDS:
@@ -126,7 +126,7 @@ def count_records(by: By, value: str, most: int) -> int:
 
 
 def _first_error(oldest_first: QuerySet[SystemLog, Any]) -> Position | None:
-    """Return the position of the first error; None where there is none, or time runs out."""
+    """Return the position of the first error, or None if there is none or the time limit is reached."""
     with suppress(BudgetSpent), get_storage(oldest_first.db).budget() as allow:
         TimeBudget(allow, conf().SEARCH_TIMEOUT_S).check()
         found = oldest_first.filter(level__in=GRAVE).values_list("timestamp", "id").first()
@@ -135,7 +135,7 @@ def _first_error(oldest_first: QuerySet[SystemLog, Any]) -> Position | None:
 
 
 def read_contexts(moments: Sequence[Moment]) -> dict[uuid.UUID, Any]:
-    """Return the records of these moments with their whole contexts, by id; none of them where time runs out."""
+    """Return the records of these moments with whole contexts, by id. Returns none if the time limit is reached."""
     if not moments:
         return {}
     ids = {moment.id for moment in moments}
@@ -158,9 +158,9 @@ def _light() -> QuerySet[SystemLog, Any]:
 
 
 def _oldest(records: QuerySet[SystemLog, Any], budget: TimeBudget) -> list[Moment]:
-    """Return the oldest records of a page and one more.
+    """Return the oldest records: those of one page, and one more.
 
-    Their keys are read first, because a database that sorts takes every column of every record into the sort.
+    The keys are read first, because a sort in the database would otherwise carry every column of every record.
     """
     budget.check()
     keys = list(records.values_list("timestamp", "id")[: PAGE_RECORDS + 1])
@@ -182,7 +182,7 @@ def _moments(records: QuerySet[SystemLog, Any]) -> list[Moment]:
 
 
 def choose(moments: Collection[Moment], most_traces: int, most_changes: int) -> list[Moment]:
-    """Return the moments that show their context: those with a traceback and those of the audit trail, in order."""
+    """Return the moments that show their context: those with a traceback, and audit records. Keeps their order."""
     traces = [moment for moment in moments if moment.exception][:most_traces]
     changes = [moment for moment in moments if moment.category.startswith("audit.")][:most_changes]
     return sorted({*traces, *changes}, key=lambda moment: (moment.timestamp, moment.id))

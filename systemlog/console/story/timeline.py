@@ -1,6 +1,6 @@
-"""Where the records of a story stand on its axis of time. Pure data: no database and no request.
+"""The positions of a story's records on the axis of time. This module reads no database and no request.
 
-Positions are percentages of the width, as the attributes of SVG elements take them: the pages have no inline styles.
+Positions are percentages of the width, for attributes of SVG elements, because the pages have no inline styles.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from math import isfinite
 
 COLOURS = 8
-"""The style sheet has this many colours of services. A story of more services uses them again."""
+"""The number of colors for services in the style sheet. A story with more services reuses them."""
 
 LONGEST_BAR = timedelta(hours=1)
 GAP_SHARE = 0.12
-"""A gap of this share of the story is written out between its two records."""
+"""A gap of at least this share of the story's length is shown as text between its two records."""
 
 SHORTEST_GAP = timedelta(milliseconds=20)
 MILLISECOND = timedelta(milliseconds=1)
@@ -26,7 +26,7 @@ _zeros = re.compile(r"\.0+ ")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A record to be placed: when it was logged, of which service, and how long what it reports had taken."""
+    """A record to be placed on the axis: its time, its service, and the duration that it reports."""
 
     timestamp: datetime
     service: str
@@ -38,22 +38,22 @@ class Place:
     """A record on the axis."""
 
     offset: str
-    """The time since the first record, in words."""
+    """The time since the first record, as text."""
 
     gap: str
-    """The time without a record before this one, in words, where it is long."""
+    """The time since the previous record as text, if it is a long gap; else empty."""
 
     since: str
-    """The time since the record before, in words."""
+    """The time since the previous record, as text."""
 
     at: str
-    """The position of its instant."""
+    """The position of the record's timestamp."""
 
     waited: tuple[str, str]
-    """Start and width of the time since the record before."""
+    """Start and width of the line that shows the time since the previous record."""
 
     bar: tuple[str, str] | None
-    """Start and width of what it reports the duration of."""
+    """Start and width of the bar that shows the duration the record reports, or None if it reports none."""
 
     took: str
     colour: int
@@ -66,7 +66,7 @@ class Tick:
     at: str
     label: str
     side: str
-    """How its label is anchored: the first and the last one must not stick out."""
+    """The `text-anchor` of the label. It keeps the first and the last label inside the axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The places of all records, in their order, the axis and the services."""
+    """The places of all records, in order, with the marks of the axis and the services."""
 
     places: list[Place]
     ticks: list[Tick]
@@ -89,7 +89,7 @@ class Timeline:
 
 
 def make_timeline(events: Sequence[Event], beginning: datetime | None = None) -> Timeline:
-    """Place the events, which are in the order of time. `beginning` is where the story began, if not with the first."""
+    """Place events, which must be in order of time. `beginning` is the start of the story, if earlier."""
     zero = beginning or events[0].timestamp
     left = min([events[0].timestamp, *(event.timestamp - _length(event) for event in events)])
     right = events[-1].timestamp
@@ -126,7 +126,7 @@ def make_timeline(events: Sequence[Event], beginning: datetime | None = None) ->
 
 
 def in_words(length: timedelta) -> str:
-    """Return a length of time as people read it: `0.35 ms`, `12 ms`, `1.204 s`, `2 min 03 s`, `3 h 20 min`."""
+    """Return a length of time as text: `0.35 ms`, `12 ms`, `1.204 s`, `2 min 03 s`, `3 h 20 min`."""
     sign = "\N{MINUS SIGN}" if length < timedelta(0) else ""
     length = abs(length)
     milliseconds = length / MILLISECOND
@@ -145,7 +145,7 @@ def in_words(length: timedelta) -> str:
 
 
 def read_length(text: str | None) -> timedelta | None:
-    """Return the length that a number of milliseconds, as text, stands for; None where it is none or too long."""
+    """Return the length of time of a text with a number of milliseconds, or None if it is no number or too long."""
     try:
         milliseconds = float(text or "")
     except ValueError:
@@ -160,7 +160,7 @@ def _length(event: Event) -> timedelta:
 
 
 def _ticks(left: datetime, right: datetime, zero: datetime) -> list[Tick]:
-    """Return three to five marks at round lengths of time."""
+    """Return three to five marks at round times."""
     width = (right - left) / MILLISECOND
     if width <= 0:
         return []

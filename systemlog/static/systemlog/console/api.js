@@ -1,11 +1,11 @@
-/** Asking the API: problems as errors, and patience with a server that is busy or away. */
+/** Requests to the API: problem bodies become errors, and requests to a busy or unreachable server are retried. */
 
 import {root} from "./dom.js";
 
 const TRANSIENT = [0, 429, 502, 503, 504];
 const LONGEST_WAIT_S = 30;
 
-/** An answer that is an error: a problem body (RFC 9457). Its status is 0 if there was no answer at all. */
+/** An error response of the API, with its problem body (RFC 9457). The status is 0 if there was no response. */
 class Problem extends Error {
 	constructor(status, body, headers) {
 		super(body.title ?? (status ? `The server answered ${status}` : "The server does not answer"));
@@ -15,7 +15,7 @@ class Problem extends Error {
 	}
 }
 
-/** Ask once, at a path below the API's. Raises a `Problem`. */
+/** Send one request to a path below the API. Raises a `Problem`. */
 export async function ask(path, query = "", {signal, method, body} = {}) {
 	const address = new URL(path, new URL(root.dataset.api, location.href));
 	address.search = query;
@@ -31,7 +31,7 @@ export async function ask(path, query = "", {signal, method, body} = {}) {
 	throw new Problem(response.status, await response.json().catch(() => ({})), response.headers);
 }
 
-/** Ask until the server answers. `onProblem` is told of every try. Raises what no repetition can mend. */
+/** Send a request, and retry until the server answers. Calls `onProblem` on each failure. Raises permanent errors. */
 export async function askPatiently(path, query, {signal, onProblem}) {
 	for (let attempt = 0; ; attempt++) {
 		try {
@@ -42,7 +42,7 @@ export async function askPatiently(path, query, {signal, onProblem}) {
 	}
 }
 
-/** Tell of a problem, and return how many seconds to wait: 1, 2, 4 and so on, or as the server wishes. */
+/** Call `onProblem`, and return the seconds until the next try: 1, 2, 4 and so on, or those of Retry-After if longer. */
 export function backOff(error, attempt, onProblem) {
 	if (!TRANSIENT.includes(error.status)) throw error;
 	const wait = Math.min(LONGEST_WAIT_S, Math.max(error.retryAfter, 2 ** attempt));
@@ -50,7 +50,7 @@ export function backOff(error, attempt, onProblem) {
 	return wait;
 }
 
-/** Wait some seconds; raises if the signal comes. */
+/** Wait some seconds. Raises when the signal aborts. */
 export const pause = (seconds, signal) => new Promise((resolve, reject) => {
 	setTimeout(resolve, seconds * 1000);
 	signal.addEventListener("abort", () => reject(signal.reason), {once: true});

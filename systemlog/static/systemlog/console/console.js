@@ -1,4 +1,4 @@
-/** The console: puts the parts together. What is searched and shown follows from the state, which is the URL. */
+/** The entry point of the console: connects the modules. The state, which is the URL, decides what is searched and shown. */
 
 import {ask} from "./api.js";
 import {parts, root, show} from "./dom.js";
@@ -16,14 +16,14 @@ import {useUtc} from "./times.js";
 import * as toolbar from "./toolbar.js";
 import * as views from "./views.js";
 
-const COUNT_AGAIN_MS = 15000; // how old counts may be while live
+const COUNT_AGAIN_MS = 15000; // the greatest age of the counts in live mode
 
-let shown = {}; // the state that is on the page
+let shown = {}; // the state that the page shows
 let controller = new AbortController();
-let waiting = []; // records that came while somebody reads further down
+let waiting = []; // new records, held back while the user reads further down
 let counted = 0;
 
-/** Bring everything to what the state says. */
+/** Update the page to the state. */
 function sync() {
 	const before = shown;
 	const [columns, zone, live, id] = [state.columns().join(), state.get("zone"), state.get("live"), state.get("record")];
@@ -41,7 +41,7 @@ function sync() {
 	if (id && id !== grid.active) grid.activate(id);
 }
 
-/** Search and count anew. What is on the page stays until the answer is there. */
+/** Search and count again. The page keeps its content until the response arrives. */
 async function runSearch(remark) {
 	controller.abort();
 	controller = new AbortController();
@@ -83,7 +83,7 @@ function showFeed(remark) {
 	notices.showStatus(loadOlder, remark);
 }
 
-/** Count for histogram, facets and field statistics. Each fails alone. */
+/** Request the histogram, the facets and the field statistics. A failure of one does not affect the others. */
 function runCounts() {
 	const {signal} = controller;
 	counted = Date.now();
@@ -126,7 +126,7 @@ function arrived(records) {
 	if (Date.now() - counted > COUNT_AGAIN_MS) runCounts();
 }
 
-/** Show what has arrived: in the list, or while somebody reads further down, as a number. */
+/** Show new records in the list. While the user reads further down, show only their number. */
 function showWaiting() {
 	if (waiting.length && grid.atTop()) {
 		feed.merge(waiting);

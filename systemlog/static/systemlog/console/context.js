@@ -1,17 +1,17 @@
-/** The context of a record as a tree that folds, long texts, and tracebacks of Python as frames. */
+/** The context of a record as a collapsible tree, with long texts shortened and Python tracebacks as frames. */
 
 import {button, el, signs} from "./dom.js";
 import {number} from "./text.js";
 
-const PIECE = 100; // members that are built at a time, and only where the tree is unfolded
+const PIECE = 100; // members that are built at a time, once the user opens a branch
 const LONG = 2000; // characters of a text that are shown at first
-const FILTERED = 500; // the longest value that is offered as a filter
-const MAX_DOTS = 5; // of a path, as in the API
+const FILTERED = 500; // the longest value with buttons to filter by it
+const MAX_DOTS = 5; // in a path, the limit of the API
 const FRAME = /^ {2}File "(.+)", line (\d+), in (.+)$/;
 const PACKAGE = /[\\/](site-packages|dist-packages|python\d[\d.]*)[\\/]|^</i;
-const MARKERS = /^ {4}[ ^~]+$/; // under the part of a line that failed
+const MARKERS = /^ {4}[ ^~]+$/; // the line that underlines the failed part of a line of code
 
-/** The list of the members of an object or array. A `path` of "" is none that the API can filter by. */
+/** Return the list of members of an object or array. The `path` is "" if the API cannot filter by these members. */
 export function tree(value, path = "context", depth = 0) {
 	const list = el("ul.tree");
 	const keys = Object.keys(value);
@@ -42,14 +42,14 @@ function member(key, value, path, depth) {
 	return el("li", filtered ? {"data-field": path, "data-value": text} : {}, name, longText(`span.value.${typeof value}`, text), filtered && signs(path, text));
 }
 
-/** A text that wraps; of a long one the beginning, and a button for the rest. */
+/** Return an element with a text that wraps. A long text is cut, and a button shows the rest. */
 export function longText(name, text) {
 	if (text.length <= LONG) return el(name, text);
 	const whole = el(name, `${text.slice(0, LONG)}… `, button(".link", `all ${number(text.length)} characters`, () => whole.replaceWith(el(name, text))));
 	return whole;
 }
 
-/** A traceback: frames of one's own code stand out, runs of frames of packages fold away. */
+/** Return the element of a traceback. Frames of the project stand out; consecutive frames of packages are folded. */
 export function traceback(text) {
 	const items = [];
 	let run = [];
@@ -66,7 +66,7 @@ export function traceback(text) {
 	return el("ol.frames", items);
 }
 
-/** The pieces of a traceback: frames `{file, line, name, code, own}`, and all else as texts. */
+/** Parse a traceback: frames are `{file, line, name, code, own}`, and everything else is text. */
 function frames(text) {
 	const pieces = [];
 	for (const each of text.split("\n")) {

@@ -1,5 +1,5 @@
-// Buttons that copy a text: `data-copy-from` names the element that has it.
-// They are hidden in the page and shown here, because without a script they would do nothing.
+// Buttons that copy a text. `data-copy-from` is the id of the element with the text.
+// The page hides them and this script shows them, because they do nothing without it.
 
 const SHOWN_MS = 1500;
 
@@ -12,7 +12,7 @@ for (const button of document.querySelectorAll("[data-copy-from]")) {
             await navigator.clipboard.writeText(source.textContent);
             button.textContent = "Copied";
         } catch {
-            // Browsers give the clipboard to pages of HTTPS and of localhost only.
+            // Browsers allow the clipboard only to pages from HTTPS and localhost.
             getSelection().selectAllChildren(source);
             button.textContent = "Selected: press Ctrl+C";
         }

@@ -1,22 +1,22 @@
-/** Making and finding elements. Texts go in as texts: no module of the console writes markup. */
+/** Creates and finds elements. Content is always inserted as text: no module of the console writes HTML. */
 
 import * as state from "./state.js";
 import {visible} from "./text.js";
 
 export const root = document.getElementById("systemlog-console");
 
-/** The elements of the page that have a `data-part`, by its name. */
+/** The elements with a `data-part` attribute, by its value. */
 export const parts = Object.fromEntries([...root.querySelectorAll("[data-part]")].map((each) => [each.dataset.part, each]));
 
 export const show = (element, shown) => { element.hidden = !shown; };
 
-/** Replace what an element holds. What is empty is left out, and texts are shown as `visible` does. */
+/** Replace the children of an element. Empty values are left out, and texts pass through `visible`. */
 export function fill(element, ...children) {
 	element.replaceChildren(...children.flat(2).filter(Boolean).map((child) => child.nodeType ? child : visible(child)));
 	return element;
 }
 
-/** Make an element: `el("p.hint", {title: "…"}, "text", child)`. Attributes that are functions become listeners. */
+/** Create an element: `el("p.hint", {title: "…"}, "text", child)`. Attributes that are functions become listeners. */
 export function el(name, ...children) {
 	const [tag, ...classes] = name.split(".");
 	const element = document.createElement(tag);
@@ -31,13 +31,13 @@ export function el(name, ...children) {
 
 export const button = (name, label, onclick, attributes) => el(`button${name}`, {type: "button", onclick, ...attributes}, label);
 
-/** Do something when a button is pressed, or Enter in a field. */
+/** Run an action when a button is pressed, or Enter in a field. */
 export function onSubmit(fields, pressed, action) {
 	fields.addEventListener("keydown", ({key, target}) => key === "Enter" && target.matches("input") && action());
 	pressed?.addEventListener("click", action);
 }
 
-/** Make a button that copies a text and says so. */
+/** Create a button that copies a text and confirms it. */
 export function copyButton(name, label, text) {
 	const made = button(name, label, async () => {
 		made.textContent = await navigator.clipboard.writeText(text()).then(() => "Copied", () => "Not allowed");
@@ -45,6 +45,6 @@ export function copyButton(name, label, text) {
 	return made;
 }
 
-/** The two buttons that filter by a value. */
+/** Return the two buttons that filter by a value: include and exclude. */
 export const signs = (field, value) => el("span.signs", ["Only", "Not"].map((verb) =>
 	button(".sign", verb === "Only" ? "+" : "−", () => state.filter(verb, field, value), {"aria-label": `${verb} ${field} ${value}`})));

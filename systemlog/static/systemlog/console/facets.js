@@ -1,11 +1,11 @@
-/** The facets: how many records have which level, category and source, and what the newest ones have in `context`. */
+/** The facets: counts of records by level, category and source, and by the values in `context` of the newest records. */
 
 import {button, el, fill, parts, signs} from "./dom.js";
 import * as state from "./state.js";
 import {number} from "./text.js";
 
 const SHOWN = 8;
-const opened = new Set(); // the facets that show all their values
+const opened = new Set(); // facets that the user has opened to show all values
 
 export const FIELDS = ["level", "category", "source"];
 
@@ -17,18 +17,18 @@ export function showFacet(answer) {
 	section(field, approximate ? "estimated" : complete === false && "partial", el("ul"), rows, () => showFacet(answer), other > 0 && el("p.hint", `${number(other)} in rarer ones`));
 }
 
-/** Show the keys that the newest records have in `context`, and their most frequent values. */
+/** Show the keys in the `context` of the newest records, with their most frequent values. */
 export function showFields(answer) {
 	const {sampled, fields} = answer;
 	section("context", fields.length && `of the newest ${number(sampled)}`, el("div"), fields.map(statistics), () => showFields(answer));
 }
 
-/** Say that some parts could not be counted; the others stand. */
+/** Show that some facets could not be counted. The others are not affected. */
 export function showFailure(names, problem, again) {
 	for (const name of names) section(name, "", el("div"), [el("p.hint", `${problem.message}. `, button(".link", "Try again", again))]);
 }
 
-/** Write a section: its name, a remark, its rows, of which some are behind a button. */
+/** Write a section: its name, a remark and its rows. A button shows the rows beyond the first few. */
 function section(name, remark, list, rows, again, more) {
 	const shown = opened.has(name) ? rows : rows.slice(0, SHOWN);
 	const rest = rows.length - shown.length;

@@ -1,4 +1,4 @@
-/** The records on the page, newest first: pages of a search, and what the tail brings. At most `MAX_ROWS` are held. */
+/** The records on the page, newest first: pages of a search, and records from the live tail. At most `MAX_ROWS`. */
 
 import {askPatiently} from "./api.js";
 import * as state from "./state.js";
@@ -11,16 +11,16 @@ const FIELDS = ["id", "timestamp", "level", "category", "source", "user_id", "co
 
 export let rows = [];
 export let total = 0;
-export let exact = true; // or there are more than `total`
-export let searchedUntil = null; // how far back the search came, where it is not complete
-export let full = false; // there are more records than the page holds
+export let exact = true; // false if there may be more than `total`
+export let searchedUntil = null; // the time back to which an incomplete search came
+export let full = false; // whether there are more records than the page can hold
 export let hit = ""; // the id of the record whose neighbours are shown
 
 let ids = new Set();
 let next = null; // the query string of the next older page
 let loading = false;
 
-/** What a row shows of a record. The rest, which may be 128 KiB, is not kept. */
+/** Return the parts of a record that a row shows. The rest, up to 128 KiB, is not kept in memory. */
 function slim(record) {
 	const row = Object.fromEntries(FIELDS.map((name) => [name, record[name]]));
 	row.message = cut(record.message);
@@ -30,10 +30,10 @@ function slim(record) {
 	return row;
 }
 
-/** The beginning of a text; through JSON, because a slice would keep the whole text in memory. */
+/** Return the beginning of a text. It goes through JSON, because a slice would keep the whole text in memory. */
 const cut = (text) => (text.length > SHOWN_CHARACTERS ? JSON.parse(JSON.stringify(text.slice(0, SHOWN_CHARACTERS))) : text);
 
-/** The value at a path of the context. Each dot goes deeper or is part of a key, as in the API. */
+/** Return the value at a path of the context. As in the API, a dot separates keys or is part of a key. */
 function member(value, path) {
 	for (let dot = path.length; value && dot > 0; dot = path.lastIndexOf(".", dot - 1)) {
 		const found = value[path.slice(0, dot)];
@@ -44,7 +44,7 @@ function member(value, path) {
 	return "";
 }
 
-/** Newest first: positive if `a` comes after `b`. */
+/** Compare two records for the order newest first. Positive if `a` comes after `b`. */
 const compare = (a, b) => (a.timestamp < b.timestamp || (a.timestamp === b.timestamp && a.id < b.id) ? 1 : -1);
 
 /** Forget all rows. */
@@ -52,7 +52,7 @@ export function clear() {
 	[rows, total, exact, searchedUntil, full, hit, next, ids] = [[], 0, true, null, false, "", null, new Set()];
 }
 
-/** Search anew. The rows stay as they are until the answer is there. */
+/** Search again. The rows stay unchanged until the response arrives. */
 export async function search(patience) {
 	const around = state.get("around");
 	const page = around ? await askPatiently(`${around}/around/`, "before=25&after=25&same=source", patience)
@@ -62,7 +62,7 @@ export async function search(patience) {
 	[hit, total, exact] = [around, page.total ?? rows.length, page.total_relation !== "gte"];
 }
 
-/** Load the next older page; returns whether there was one to load. */
+/** Load the next older page. Returns false if there is none. */
 export async function older(patience) {
 	if (loading || !next || full) return false;
 	loading = true;
@@ -85,10 +85,10 @@ function take(page) {
 	rows = rows.concat(fresh);
 }
 
-/** Which of some records are not on the page yet. */
+/** Return those of the records that are not on the page yet. */
 export const unseen = (records) => records.filter(({id}) => !ids.has(id));
 
-/** Put records where they belong by their time, however late they landed. */
+/** Insert records at their places by time. A record may land late, so its place need not be the top. */
 export function merge(records) {
 	const merged = [];
 	let index = 0;

@@ -1,6 +1,6 @@
 /**
- * The histogram: a table of counts by time, drawn as bars that are stacked by level. Drag across it to narrow the time;
- * each bar is a link to its own time, and the arrow keys go from one to the next.
+ * The histogram: a table of counts by time, drawn as bars stacked by level. Dragging across it narrows the time. Each
+ * bar is a link to its own time span, and the arrow keys move between bars.
  */
 
 import {el, fill, parts, show} from "./dom.js";
@@ -9,12 +9,12 @@ import {number} from "./text.js";
 import {exact, iso, milliseconds, short, ticks} from "./times.js";
 
 const LEVELS = ["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"];
-const DRAG_PX = 4; // less is a click
+const DRAG_PX = 4; // a shorter movement is a click
 const {histogram: box, bars, axis, most, tooltip, band, selected} = parts;
 
 let buckets = [];
 let interval = 1;
-let pressed = null; // {x, index} of where the pointer was pressed
+let pressed = null; // {x, index} of the place where the pointer was pressed
 let current = 0; // the bar that the Tab key reaches
 
 const start = (index) => buckets[0].at + index * interval;
@@ -22,7 +22,7 @@ const within = (index) => Math.max(0, Math.min(buckets.length - 1, index));
 const percent = (index) => `${index / buckets.length * 100}%`;
 const narrow = (first, last) => ({since: iso(start(Math.min(first, last))), until: iso(start(Math.max(first, last) + 1)), live: null, around: null});
 
-/** Show an answer of the API. */
+/** Show a response of the API. */
 export function showHistogram(answer) {
 	interval = milliseconds(answer.interval);
 	buckets = answer.buckets.map(({timestamp, levels}) => ({at: Date.parse(timestamp), levels}));
@@ -30,7 +30,7 @@ export function showHistogram(answer) {
 	draw();
 }
 
-/** Count records that the tail brought, until the next answer of the API. */
+/** Add records from the live tail to the counts. The next response of the API replaces them. */
 export function add(records) {
 	if (!buckets.length) return;
 	for (const {timestamp, level} of records) {
@@ -42,7 +42,7 @@ export function add(records) {
 	draw();
 }
 
-/** Twice the shown time. */
+/** Return parameters for twice the shown time span. */
 export function wider() {
 	const half = buckets.length / 2;
 	return {since: iso(start(-half)), until: iso(Math.min(Date.now(), start(3 * half))), live: null};
@@ -69,7 +69,7 @@ function draw() {
 	}));
 }
 
-/** Show what a bucket holds, beside it. */
+/** Show the counts of a bucket next to it. */
 function describe(index) {
 	const bucket = buckets[index];
 	show(tooltip, bucket);
@@ -120,7 +120,7 @@ box.addEventListener("pointerup", (event) => {
 for (const name of ["pointercancel", "pointerleave", "focusout"]) box.addEventListener(name, stop);
 box.addEventListener("click", (event) => {
 	event.preventDefault();
-	if (!event.detail) state.set(narrow(current, current)); // by the Enter key: pointers have been heard above
+	if (!event.detail) state.set(narrow(current, current)); // the Enter key; pointer events are handled above
 });
 box.addEventListener("keydown", (event) => {
 	const step = {ArrowLeft: -1, ArrowRight: 1}[event.key];

@@ -1,4 +1,4 @@
-/** The keys of the console. None of them acts while somebody types, or with Ctrl, Alt or Meta. */
+/** The keyboard shortcuts of the console. They are off while the user types, and with Ctrl, Alt or Meta. */
 
 import * as state from "./state.js";
 

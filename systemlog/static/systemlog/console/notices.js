@@ -1,4 +1,4 @@
-/** What the console says about itself: how many records there are, how far a search came, what failed, what is empty. */
+/** Messages to the user: the number of records, how far a search came, what failed, and what to do if nothing was found. */
 
 import {button, copyButton, el, fill, parts, root, show} from "./dom.js";
 import * as feed from "./feed.js";
@@ -9,7 +9,7 @@ import {timeInWords} from "./toolbar.js";
 
 const {alert, mistake, note, empty} = parts;
 
-/** Say at once what failed, and what happens next. */
+/** Show what failed and what happens next. */
 export function alertOf(problem, {seconds, again} = {}) {
 	const id = problem.correlationId;
 	const {column, length} = problem.errors?.find(({parameter}) => parameter === "query") ?? {};
@@ -25,13 +25,13 @@ export function alertOf(problem, {seconds, again} = {}) {
 	show(mistake, column);
 }
 
-/** Take the alert away. */
+/** Hide the alert. */
 export function calm() {
 	show(alert, false);
 	show(mistake, false);
 }
 
-/** Say how many records were found, whether that is all, and how to go on. */
+/** Show how many records were found, whether these are all, and how to continue. */
 export function showStatus(older, remark) {
 	const {rows, total, searchedUntil} = feed;
 	fill(parts.status, el("strong", `${feed.exact ? "" : "at least "}${number(total)}`), total === 1 ? " record" : " records");
@@ -46,10 +46,10 @@ export function showStatus(older, remark) {
 	if (!rows.length) welcome ? parts.curl.textContent = `curl ${location.origin}${root.dataset.api} -H "Authorization: Bearer $TOKEN" \\\n  --json '{"message": "first record", "level": "WARNING"}'` : suggest();
 }
 
-/** Say something beside the number of records. */
+/** Show a text beside the number of records. */
 export function say(...words) { fill(note, words); }
 
-/** Where nothing was found: which filter to drop. */
+/** If nothing was found, suggest which filters to remove. */
 function suggest() {
 	const drops = state.filters().map(([name, value]) => [`without ${name.replace("!", " ≠")} ${value}`.slice(0, 100), () => state.remove(name, value)]);
 	if (state.get("query")) drops.push(["without the typed text", () => state.set({query: null})]);

@@ -7,14 +7,14 @@ import * as state from "./state.js";
 import {full} from "./times.js";
 
 const FIELDS = ["level", "category", "source", "user_id", "correlation_id", "trace_id", "subject", "group"];
-const NO_RECORD = "00000000-0000-0000-0000-000000000000"; // stands in the address of a record's page
+const NO_RECORD = "00000000-0000-0000-0000-000000000000"; // the placeholder for the id in the URL of a record's page
 const WIDTH = "systemlog.record.width";
 const {record: box, content, badge, handle} = parts;
 
 let shown = "";
 let controller = new AbortController();
 
-/** Show the record of this id, or close the drawer. */
+/** Show the record with this id, or close the drawer if there is no id. */
 export async function showRecord(id) {
 	if (id === shown) return;
 	shown = id;
@@ -31,7 +31,7 @@ export async function showRecord(id) {
 	content.scrollTop = 0;
 }
 
-/** Let the same record be drawn again, for example in another zone. */
+/** Forget the shown record, so that it is drawn again, for example in another time zone. */
 export function forget() { shown = ""; }
 
 function render(record) {
@@ -63,7 +63,7 @@ function links(record) {
 		copyButton(".control.small", "Copy JSON", () => JSON.stringify(record, null, 2)));
 }
 
-// The handle between list and drawer: drag it, or move it with the arrow keys.
+// The handle between the list and the drawer. It can be dragged, or moved with the arrow keys.
 handle.addEventListener("pointerdown", (event) => { handle.setPointerCapture(event.pointerId); event.preventDefault(); });
 handle.addEventListener("pointermove", (event) => handle.hasPointerCapture(event.pointerId) && widen(box.getBoundingClientRect().right - event.clientX));
 handle.addEventListener("keydown", ({key}) => widen(box.offsetWidth + ({ArrowLeft: 40, ArrowRight: -40}[key] ?? 0)));

@@ -1,6 +1,6 @@
 /**
- * The grid of records. It draws only the rows in view, with a pool of elements: a record is drawn by the element of its
- * distance from the oldest record, modulo the pool. So new records on top rewrite no other row.
+ * The grid of records. It draws only the rows in view, with a pool of elements. The distance of a record from the oldest
+ * one, modulo the size of the pool, is the index of its element, so new records on top rewrite no other row.
  */
 
 import {el, fill, parts} from "./dom.js";
@@ -8,7 +8,7 @@ import * as state from "./state.js";
 import {asLine, writeMarked} from "./text.js";
 import {clock, day, full, zone} from "./times.js";
 
-const SPARE = 12; // rows drawn above and below what is in view
+const SPARE = 12; // rows drawn above and below the visible part
 const {grid, head, body, choose} = parts;
 const narrow = matchMedia("(max-width: 760px)");
 const pool = [];
@@ -16,9 +16,9 @@ const pool = [];
 export let rows = [];
 export let active = ""; // the id of the active record
 let hit = ""; // the id of a record that is marked
-let pattern = null; // of what is marked in messages
+let pattern = null; // matches of it are marked in messages
 let columns = [];
-let version = 0; // counts what changes the look of every row: columns, zone, pattern
+let version = 0; // incremented by each change that affects every row: columns, zone, pattern
 let frame = 0;
 let onEnd;
 
@@ -30,7 +30,7 @@ export const atTop = () => grid.scrollTop < height() / 2;
 export const toTop = () => { grid.scrollTop = 0; };
 export const focus = () => grid.focus({preventScroll: true});
 
-/** `onOpen(row)`; `onScroll()`; `atEnd()` when the oldest rows come into view. */
+/** Set the callbacks: `onOpen(row)`, `onScroll()`, and `atEnd()`, called when the oldest rows come into view. */
 export function listen(onOpen, onScroll, atEnd) {
 	onEnd = atEnd;
 	grid.addEventListener("scroll", () => { schedule(); onScroll(); }, {passive: true});
@@ -42,7 +42,7 @@ export function listen(onOpen, onScroll, atEnd) {
 	narrow.addEventListener("change", () => showRows(rows, hit));
 }
 
-/** Draw the head and all rows anew. */
+/** Draw the head and all rows again. */
 export function refresh(marks = pattern) {
 	pattern = marks;
 	version++;
@@ -53,7 +53,7 @@ export function refresh(marks = pattern) {
 	schedule();
 }
 
-/** Show these rows, newest first; what is in view stays in view. */
+/** Show these rows, newest first. The rows in view stay in view. */
 export function showRows(wanted, marked = "") {
 	const top = first();
 	const anchor = atTop() ? null : rows[top];
@@ -65,7 +65,7 @@ export function showRows(wanted, marked = "") {
 	schedule();
 }
 
-/** Make a record the active one, and bring it into view. */
+/** Make a record active, and scroll to it. */
 export function activate(id) {
 	active = id;
 	const top = rows.findIndex((row) => row.id === id) * height();
@@ -73,7 +73,7 @@ export function activate(id) {
 	draw();
 }
 
-/** The row `step` places below the active one, or as far as there are rows; with a `test`, the next that passes it. */
+/** Return the row `step` places below the active one, or the last row there. With `test`, the next row that passes it. */
 export function neighbour(step, test) {
 	const at = rows.findIndex(({id}) => id === active);
 	const from = at < 0 ? first() - Math.sign(step) : at;
@@ -108,7 +108,7 @@ function draw() {
 	if (rows.length && to > rows.length - 50) onEnd();
 }
 
-/** Write a record into an element, unless it is there already. The date stands where it changes. */
+/** Write a record into an element, unless the element has it already. A row shows the date only where it changes. */
 function write(element, record, newer) {
 	const today = day(record.timestamp);
 	const date = newer && day(newer.timestamp) === today ? "" : today;

@@ -1,4 +1,4 @@
-/** The state of the console is the URL's query string: the parameters of the API's list, and a few of the page's own. */
+/** The state of the console. It is the query string of the URL: the parameters of the API's list, and some of the page. */
 
 const OWN = ["around", "columns", "cursor", "live", "record", "zone"];
 const TYPED = ["query", "since", "until"];
@@ -6,29 +6,29 @@ const SELECTIVE = ["correlation_id", "trace_id", "subject", "user_id", "group"];
 const DEFAULT_SINCE = "-24h";
 
 let parameters = new URLSearchParams(location.search);
-let widened = false; // nothing was in the default span of time, so all of time is shown
+let widened = false; // whether the default time span had no records, so all of time is shown
 let listener;
 
 export const get = (name) => parameters.get(name) ?? "";
 export const columns = () => (parameters.get("columns") ?? "category").split(",").filter(Boolean);
 
-/** The filters as pairs of name and value, without time and typed text. */
+/** Return the filters as pairs of name and value, without time and typed text. */
 export const filters = () => [...parameters].filter(([name, value]) => value && ![...OWN, ...TYPED].includes(name));
 
-/** Whether nothing is chosen: neither filter nor text nor time. */
+/** Return whether no filter, text or time is set. */
 export const isFirstVisit = () => !filters().length && !TYPED.some(get);
 
-/** The beginning of the shown time: as chosen; else a day, but all of time for what selects few records. */
+/** Return the start of the shown time: the chosen one, else 24 hours ago; "" for all of time if a filter selects few records. */
 export const since = () => parameters.get("since") ?? (widened || ["until", ...SELECTIVE].some(get) ? "" : DEFAULT_SINCE);
 
-/** Show all of time, because nothing is in the default span; false if that is not what is shown. */
+/** Show all of time, if the default time span is shown now. Returns whether it was. */
 export function widen() {
 	const possible = since() === DEFAULT_SINCE && !parameters.has("since");
 	widened ||= possible;
 	return possible;
 }
 
-/** The parameters of a search at the API, with `more`. */
+/** Return the query string of a search in the API, with the parameters `more`. */
 export function search(more, time = {since: since(), until: get("until")}) {
 	const found = new URLSearchParams(filters());
 	for (const [name, value] of Object.entries({query: get("query"), ...time, ...more})) {
@@ -37,7 +37,7 @@ export function search(more, time = {since: since(), until: get("until")}) {
 	return found;
 }
 
-/** The query string after some changes: to a value or a list of values, or null to leave the parameter out. */
+/** Return the query string with some changes: a value or list of values sets a parameter, null removes it. */
 export function changed(changes) {
 	const next = new URLSearchParams(parameters);
 	for (const [name, value] of Object.entries({cursor: null, ...changes})) {
@@ -47,7 +47,7 @@ export function changed(changes) {
 	return next;
 }
 
-/** Change parameters: by a new entry of the history, or by `replace` of the present one. */
+/** Change parameters. Adds an entry to the browser's history, or with `replace` changes the current one. */
 export function set(changes, replace) {
 	const text = String(changed(changes));
 	if (text === String(parameters)) return;
@@ -60,7 +60,7 @@ function read() {
 	listener();
 }
 
-/** Call a function after every change, by the page or by the browser's back and forward. */
+/** Call a function after every change, made by the page or by the browser's back and forward buttons. */
 export function onChange(called) {
 	listener = called;
 	addEventListener("popstate", read);
@@ -68,7 +68,7 @@ export function onChange(called) {
 
 const without = (name, value) => parameters.getAll(name).filter((each) => each !== value);
 
-/** Filter by a value: `Only` the records that have it, or only those that do not. */
+/** Filter by a value: `Only` keeps the records that have it; any other word excludes them. */
 export function filter(verb, field, value) {
 	const not = `${field}!`;
 	if (verb === "Only") set({[field]: value, [not]: without(not, value), around: null});

@@ -1,4 +1,4 @@
-/** Live tail: asks the API each second for what became visible since, by a cursor that misses and doubles nothing. */
+/** The live tail: polls the API each second for new records, with a cursor that skips and repeats none. */
 
 import {ask, backOff, pause} from "./api.js";
 import * as state from "./state.js";
@@ -10,8 +10,9 @@ let controller = new AbortController();
 export const stop = () => controller.abort();
 
 /**
- * `onStart(signal)` reads the list once more, which closes the gap between its page and the first cursor;
- * `onRecords(items)`; `onGap()` if records may have been missed; `onProblem(problem, seconds)`; `onRecovery()`.
+ * Start polling. `onStart(signal)` must read the list again, which closes the gap between the list and the first cursor.
+ * Further callbacks: `onRecords(items)`; `onGap()`, if records may have been missed; `onProblem(problem, seconds)`;
+ * `onRecovery()`.
  */
 export async function start({onStart, onRecords, onGap, onProblem, onRecovery}) {
 	stop();

@@ -1,4 +1,4 @@
-/** Times as people read them, in local time or in UTC. */
+/** Formats times, in local time or in UTC. */
 
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 const UNITS = {s: 1e3, m: 6e4, h: 36e5, d: 864e5, w: 6048e5, y: 315576e5};
@@ -12,22 +12,22 @@ const offset = (at) => (utc ? 0 : new Date(at).getTimezoneOffset() * UNITS.m);
 const local = (at) => iso(at - offset(at)).replace("T", " ");
 const dated = (text) => (text.startsWith(local(Date.now()).slice(0, 4)) ? `${MONTHS[text.slice(5, 7) - 1]} ${text.slice(8, 10)}` : text.slice(0, 10));
 
-/** "08:31:07.120" of a timestamp of the API. */
+/** Return the time of day of a timestamp of the API: "08:31:07.120". */
 export const clock = (timestamp) => local(Date.parse(timestamp)).slice(11, 23);
 
-/** "Nov 27", or "2017-11-27" in another year than this. */
+/** Return the date: "Nov 27", or "2017-11-27" in another year than this. */
 export const day = (timestamp) => dated(local(Date.parse(timestamp)));
 
-/** "2026-11-27 08:31:07.120456 UTC". */
+/** Return the whole timestamp: "2026-11-27 08:31:07.120456 UTC". */
 export const full = (timestamp) => `${local(Date.parse(timestamp)).slice(0, 20)}${timestamp.slice(20, 26)} ${zone(Date.parse(timestamp))}`;
 
-/** "UTC" or "UTC+02:00". */
+/** Return the time zone: "UTC" or "UTC+02:00". */
 export function zone(at = Date.now()) {
 	const ahead = -offset(at);
 	return ahead ? `UTC${ahead < 0 ? "−" : "+"}${iso(Math.abs(ahead)).slice(11, 16)}` : "UTC";
 }
 
-/** An instant as short as the span around it allows: "08:31:07", "08:31", "Nov 27". */
+/** Return an instant in a form that suits the length of the span around it: "08:31:07", "08:31", "Nov 27". */
 export function short(at, span) {
 	const text = local(at);
 	if (span > 4 * UNITS.d) return span > UNITS.y ? text.slice(0, 7) : dated(text);
@@ -35,10 +35,10 @@ export function short(at, span) {
 	return /^[0:]+$/.test(time) ? `${dated(text)} ${time}` : time;
 }
 
-/** "Nov 27 08:31". */
+/** Return date and time: "Nov 27 08:31". */
 export const exact = (at) => `${dated(local(at))} ${local(at).slice(11, at % UNITS.m ? 19 : 16)}`;
 
-/** Up to five round instants between two, for an axis. */
+/** Return up to five round instants between two instants, for an axis. */
 export function ticks(from, to) {
 	const step = STEPS.map(milliseconds).find((each) => (to - from) / each <= 5);
 	const found = [];
@@ -46,10 +46,10 @@ export function ticks(from, to) {
 	return found;
 }
 
-/** A length of time of the API, such as "15m", in milliseconds; NaN if it is none. */
+/** Return a length of time of the API, such as "15m", in milliseconds, or NaN if the text is none. */
 export const milliseconds = (text) => (/^\d{1,6}[smhdwy]$/.test(text) ? parseInt(text, 10) * UNITS[text.at(-1)] : NaN);
 
-/** The instant that a parameter of the API names (`-15m`, RFC 3339), NaN if it names none. */
+/** Return the instant of a time parameter of the API (`-15m`, RFC 3339), or NaN if the text is none. */
 export const instant = (text) => (text.startsWith("-") ? Date.now() - milliseconds(text.slice(1)) : Date.parse(text));
 
 export const iso = (at) => new Date(at).toISOString();

@@ -1,4 +1,4 @@
-/** The toolbar: search box, chips of the filters, the choice of time and columns, export. */
+/** The toolbar: the search box, the active filters, the choice of time and columns, and the export. */
 
 import {ask} from "./api.js";
 import {button, el, fill, onSubmit, parts, root, show} from "./dom.js";
@@ -12,7 +12,7 @@ const presets = [...spans.querySelectorAll("button")];
 
 export function focusSearch() { box.focus(); box.select(); }
 
-/** The chosen time in words. */
+/** Return the chosen time span as text. */
 export function timeInWords() {
 	const [since, until] = [state.since(), state.get("until")];
 	const preset = !until && presets.find(({value}) => value === since);
@@ -21,7 +21,7 @@ export function timeInWords() {
 	return from && to ? `${from} – ${to}` : from ? `Since ${from}` : `Until ${to}`;
 }
 
-/** Show everything as the state says. */
+/** Update the toolbar to the state. */
 export function showToolbar() {
 	box.value = state.get("query");
 	fill(chips, state.filters().map(([name, value]) => {
@@ -40,17 +40,17 @@ export function showToolbar() {
 	for (const each of choose.elements) each.checked = state.columns().includes(each.name);
 }
 
-/** `onSame()` is called if the same text is searched for again. */
+/** Set up the toolbar. `onSame()` is called if the same text is submitted again. */
 export function listen(onSame) {
 	onSubmit(box, null, async () => {
 		const text = box.value.trim();
 		const story = MAY_BE_ID.test(text) && await ask(`${root.dataset.story}link/`, new URLSearchParams({text})).catch(() => null);
-		// A plain word that happens to be an id is more likely searched for.
+		// A plain word may also be an id, but is more likely a search.
 		if (story?.url && (story.certain || /\d/.test(text))) { location.href = story.url; return; }
 		if (text === state.get("query")) onSame();
 		state.set({query: text || null, around: null});
 	});
-	// A pasted body has line breaks, which the box would drop.
+	// A pasted problem body has line breaks, which the search box would remove.
 	box.addEventListener("paste", (event) => {
 		const text = event.clipboardData.getData("text");
 		if (!text.includes("correlation_id")) return;

@@ -1,4 +1,4 @@
-/** Saved views: a search under a name, for oneself or shared with all who may read the log. */
+/** Saved views: a named search, private or shared with all users who may read the log. */
 
 import {ask} from "./api.js";
 import {button, el, fill, onSubmit, parts, show} from "./dom.js";
@@ -7,7 +7,7 @@ import * as state from "./state.js";
 const PATH = "../views/";
 const {views, dialog, form} = parts;
 
-/** Read the views whenever their popover opens, and let one be saved. */
+/** Set up the popover: load the views each time it opens, and save a view on submit. */
 export function listen() {
 	views.parentNode.addEventListener("toggle", ({newState}) => newState === "open" && attempt(parts.unlisted, load));
 	parts.save.addEventListener("click", () => { form.elements.name.value = ""; show(parts.unsaved, false); dialog.showModal(); });
@@ -22,7 +22,7 @@ export function listen() {
 	});
 }
 
-/** Do something; if the API refuses, say so in an element. */
+/** Run an action. If the API rejects it, show the problem in an element. */
 async function attempt(element, action) {
 	show(element, false);
 	await action().catch((error) => {
