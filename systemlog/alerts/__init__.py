@@ -1,5 +1,6 @@
-"""Alerts: rules over the log, judged by the records' own times, and the messages that tell of them.
+"""Alerts: rules over the log, and the messages that report when a rule fires and when its alert is resolved.
 
-`configuration` reads the rules, `counting` and `absence` read the log, `states` decides, `evaluator` writes a new state
-and its messages in one transaction, and `deliverer` sends the messages to the `receivers`.
+A rule is judged by the timestamps of the records, not by the time at which they landed. `configuration` reads the
+rules, `counting` and `absence` read the log, `states` decides, `evaluator` writes a new state and its messages in one
+transaction, and `deliverer` sends the messages to the `receivers`.
 """

@@ -1,7 +1,8 @@
-"""Reading the log for a rule about absence: the spans in which no record was, after there was one.
+"""Reading the log for a rule about absence (`none_for`): finds the spans without a record that followed a record.
 
-The reading walks from the record that was seen last to the newest: each step asks for the newest record within the
-rule's duration after it. So a busy source costs one row a reading, and every gap is found, also after an outage.
+The reading walks from the last record seen to the newest one. Each step asks for the newest record within the rule's
+duration after the current one. So a busy source costs one row per reading, and every gap is found, also after an
+outage.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from systemlog.alerts.spans import Span
 
 
 class Watcher:
-    """Reads for one rule, and remembers how far it has looked for the next record of a source that is silent."""
+    """Reads the log for one rule, and remembers how far it has searched for the next record of a silent source."""
 
     def __init__(self, rule: Rule) -> None:
         self._span_us = rule.window_us
@@ -24,12 +25,13 @@ class Watcher:
         self._oldest = Statement(rule, newest_first=False)
         self.slices = Slices(rule.window_us)
         self._position: int | None = None
-        """The end of the next older slice in which a record is looked for that landed late."""
+        """End of the next older slice to search for a record that landed late."""
 
     def read(self, now: int, lower: int, more_until: float, last_seen: int | None) -> Reading:
-        """Walk from the record seen last to `now`, until the monotonic clock says `more_until`.
+        """Walk from the last record seen to `now`, and stop early once the monotonic clock has passed `more_until`.
 
-        `lower` is the start of the look-back. Raises `DatabaseError`, `BudgetSpent`.
+        `lower` is the start of the look-back. `last_seen` is the time of the last record seen, or None at first.
+        Raises `DatabaseError`, `BudgetSpent`.
         """
         seen = last_seen if last_seen is not None else self._find_first(now + AHEAD_US, lower)
         spans: list[Span] = []
@@ -50,7 +52,7 @@ class Watcher:
         return Reading(spans, self._span_us // SECOND_US, now, seen)
 
     def _find_first(self, upper: int, lower: int) -> int | None:
-        """Return the newest record of the look-back."""
+        """Return the time of the newest record in the look-back, or None if there is none."""
         while upper > lower:
             start = max(lower, upper - self.slices.length_us)
             began = time.monotonic()
@@ -62,9 +64,9 @@ class Watcher:
         return None
 
     def _find_next(self, start: int, upper: int, lower: int) -> int | None:
-        """Return the oldest record that is in the newest slice from `start` on, or in one of the older slices.
+        """Return the time of the oldest record in the newest slice, or else in one older slice; None without a record.
 
-        The older slices can have a record only that landed late, so each reading searches one of them.
+        Only records that landed late can be in the older slices, so each reading searches only one of them.
         """
         start = max(start, lower)
         newest = max(start, upper - self.slices.length_us)

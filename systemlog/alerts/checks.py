@@ -1,4 +1,4 @@
-"""System checks of the alerts: rules and receivers that cannot be used, and links that cannot be made."""
+"""System checks of the alerts: rules and receivers that cannot be used, and rules that no lander evaluates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from systemlog.conf import NAME, conf
 
 @register(Tags.compatibility)
 def check_rules(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.E120: every rule and receiver of the settings and of the file can be used."""
+    """systemlog.E120: every rule and receiver in the settings and in the file of `ALERTS_FILE` can be used."""
     if not (is_on() or conf().ALERT_RECEIVERS):
         return []
     return [Error(wrong.text, hint=wrong.hint or None, id="systemlog.E120") for wrong in configuration().mistakes]
@@ -23,13 +23,13 @@ def check_rules(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> li
 
 @register(Tags.compatibility)
 def check_evaluation(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """systemlog.W120: a lander is there that evaluates the rules."""
+    """systemlog.W120: a lander evaluates the rules."""
     if not is_on() or conf().JOURNAL == "files" or in_tests():
         return []
     return [
         checks.Warning(
-            f"There are rules of alerts, and {NAME}['JOURNAL'] is {conf().JOURNAL!r}: no lander evaluates them.",
-            hint="Run manage.py evaluate_alerts each minute, or set JOURNAL to 'files'.",
+            f"There are alert rules, but {NAME}['JOURNAL'] is {conf().JOURNAL!r}, so no lander evaluates them.",
+            hint="Run manage.py evaluate_alerts every minute, or set JOURNAL to 'files'.",
             id="systemlog.W120",
         )
     ]

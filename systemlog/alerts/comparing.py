@@ -1,4 +1,4 @@
-"""The threshold of a rule that compares with an earlier time: a day or a week before, say."""
+"""The threshold of a rule that compares with an earlier time, such as a day or a week before."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ MAX_HOURS = 48
 class EarlierTime:
     """Compares spans of time with the same time a day or a week before.
 
-    What counts is the larger of two numbers: the records of the windows around the same instant, and the busiest hour's
-    from the roll-up, divided by the windows of an hour. So a quiet minute in a busy hour raises no alarm.
+    The number to compare with is the larger of two: the records in the windows around the same instant, and the records
+    of the busiest hour in the roll-up, divided by the number of windows in an hour. So a quiet minute in a busy hour
+    raises no alarm.
     """
 
     def __init__(self, rule: Rule, condition: TimesAsMany) -> None:
@@ -32,25 +33,25 @@ class EarlierTime:
         self._filter = rollup_filter(rule.query)
 
     def least(self, lower_us: int, upper_us: int) -> int:
-        """Return the least threshold for a span of time, by the roll-up. Raises `DatabaseError`, `BudgetSpent`."""
+        """Return the lowest threshold for a span, from the roll-up alone. Raises `DatabaseError`, `BudgetSpent`."""
         condition = self._condition
         hourly = self._most_of_an_hour(lower_us - condition.before_us, upper_us - condition.before_us)
         before = hourly * min(1.0, condition.within_us * MICROSECOND / HOUR)
         return min(MAX_THRESHOLD, max(condition.at_least - 1, math.floor(condition.times * before)))
 
     def exceeds(self, span: Span) -> bool:
-        """Whether a span has more than `times` as many records as the same time before had.
+        """Whether a span has more than `times` as many records as the same span of the earlier time.
 
         Raises `DatabaseError`, `BudgetSpent`.
         """
         condition = self._condition
         around = span.start - condition.before_us
-        enough = math.ceil(span.peak / condition.times)  # so many before, and the span has too few
+        enough = math.ceil(span.peak / condition.times)  # with this many before, the span has too few
         before = self._statement.read(around - condition.within_us, around + condition.within_us, enough)
         return len(before) < enough
 
     def _most_of_an_hour(self, lower_us: int, upper_us: int) -> int:
-        """Return the records of the busiest hour of a span of time, from the roll-up; 0 where it cannot tell."""
+        """Return how many records the busiest hour of a span has by the roll-up; 0 if the roll-up cannot tell."""
         if self._filter is None:
             return 0
         first, last = hour_of(from_us(lower_us)), hour_of(from_us(upper_us))

@@ -1,6 +1,7 @@
-"""The rules and receivers in force, from the settings and the file that they name.
+"""The rules and receivers in force, from the settings and from the file of `ALERTS_FILE`.
 
-`configuration()` leaves out what cannot be used; the system checks report it, and `serve` does not start with an error.
+`configuration()` leaves out every entry that cannot be used. The system checks report these entries, and `serve` does
+not start while there is one.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ FILE_KEYS = ("rules", "receivers")
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A mistake in the settings or the file: the sentence, and what to do."""
+    """A mistake in the settings or in the file: `text` says what is wrong, `hint` says what to do."""
 
     text: str
     hint: str
@@ -34,7 +35,7 @@ class Wrong:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The rules by name, the receivers by name, and the mistakes."""
+    """The usable rules and receivers by their names, and the mistakes."""
 
     rules: dict[str, Rule] = field(default_factory=dict)
     receivers: dict[str, Receiver] = field(default_factory=dict)
@@ -42,12 +43,12 @@ class Configuration:
 
 
 _read: tuple[Settings | None, Configuration] = (None, Configuration())
-"""The settings that were read last, and what they mean."""
+"""The settings that were read last, and the configuration made from them."""
 
 
 def configuration() -> Configuration:
-    """Return the rules and receivers of the settings in force. The file is read once for each value of the settings."""
-    global _read  # noqa: PLW0603  (made anew only when the settings are others, as in tests)
+    """Return the rules and receivers of the settings in force. The file is read again only when the settings change."""
+    global _read  # noqa: PLW0603  (made again only when the settings change, as in tests)
     settings = conf()
     if settings is not _read[0]:
         _read = (settings, _make(settings))
@@ -55,7 +56,7 @@ def configuration() -> Configuration:
 
 
 def interval_s() -> float | None:
-    """Return the seconds between two evaluations, None where there is nothing to evaluate."""
+    """Return the seconds between two evaluations, or None if there are no rules."""
     return _seconds(conf().ALERT_INTERVAL, Settings().ALERT_INTERVAL) if is_on() else None
 
 
@@ -73,7 +74,7 @@ def _seconds(text: object, default: str) -> float:
     try:
         return parse_duration(str(text)).total_seconds()
     except (ValueError, OverflowError):
-        return parse_duration(default).total_seconds()  # the system check of all settings says that it is wrong
+        return parse_duration(default).total_seconds()  # the system check of the settings reports the wrong value
 
 
 def _make(settings: Settings) -> Configuration:
@@ -96,13 +97,13 @@ def _make(settings: Settings) -> Configuration:
             )
         given = {**more_receivers, **given}
     receivers = dict(_receivers(given, wrong))
-    # A rule may name a receiver that is wrong itself: that is one mistake, not two.
+    # A rule may name a receiver that is unusable itself. That is one mistake, and is reported for the receiver alone.
     in_force = dict(_rules(rules, list(given), wrong))
     return Configuration(in_force, receivers, tuple(wrong))
 
 
 def _file(path: str) -> Iterator[Wrong | tuple[list[Any], dict[str, Any]]]:
-    """Yield the rules and receivers of the file, and what is wrong with the file."""
+    """Yield the mistakes in the file, and its rules and receivers."""
     if not path:
         return
     where = f"The file of {NAME}['ALERTS_FILE'], {path!r},"

@@ -1,7 +1,8 @@
-"""Reading the log for a rule that counts: the spans of the look-back in which there were too many records.
+"""Reading the log for a rule that counts: finds the spans of the look-back that have too many records.
 
-Each reading takes the newest records first, `PAGE_ROWS` in a statement. Where the look-back has more, a sweep goes on
-from reading to reading, a page at a time, so that no reading takes long and every record is seen that landed late.
+Each reading takes the newest records first, `PAGE_ROWS` per statement. If the look-back has more records, a sweep
+continues from one reading to the next, page by page. So no reading takes long, and every record that landed late is
+seen.
 """
 
 from __future__ import annotations
@@ -16,22 +17,23 @@ from systemlog.alerts.rules import Rule
 from systemlog.alerts.spans import Span, crowded, merge
 
 PAGE_ROWS = 5000
-"""A storm of 200,000 errors an hour takes 418 ms to read in full, and 10 ms to read this many of."""
+"""Rows per statement. Reading all of a storm of 200,000 errors an hour takes 418 ms, reading this many rows 10 ms."""
 
 AHEAD_US = 5 * 60 * SECOND_US
-"""How far ahead of now a record may lie: the API takes no later ones."""
+"""How far in the future the timestamp of a record may lie. The API refuses later ones."""
 
 SLOW_S, QUICK_S = 0.01, 0.004
-"""A statement that takes longer than the first halves the slice of time of the next, a quicker one than the second
-doubles it."""
+"""A statement slower than `SLOW_S` halves the slice of time that the next one reads; one faster than `QUICK_S` doubles
+it."""
 
 FIRST_SLICE_US = 10 * 60 * SECOND_US
 
 
 class Reading(NamedTuple):
-    """What one reading found: the spans, and the threshold that held.
+    """The result of one reading: the spans that were found, and the threshold that applied.
 
-    `complete_at` is when the reading began that has come to the end of the look-back, None where the sweep goes on.
+    `complete_at` is when the sweep began that has now reached the end of the look-back, or None while a sweep is under
+    way. `last_seen` is the time of the last record seen, for a rule about absence.
     """
 
     spans: list[Span]
@@ -41,7 +43,7 @@ class Reading(NamedTuple):
 
 
 class Slices:
-    """The length of the slices of time that a rule reads: as long as statements are quick."""
+    """The length of the slices of time that a rule reads. It grows after quick statements, shrinks after slow ones."""
 
     def __init__(self, least_us: int) -> None:
         self._least_us = least_us
@@ -60,7 +62,7 @@ class Slices:
 
 
 class Counter:
-    """Reads for one rule, and remembers between readings how far its sweep has come."""
+    """Reads the log for one rule, and remembers between readings how far its sweep has come."""
 
     def __init__(
         self,
@@ -74,12 +76,12 @@ class Counter:
         self._threshold = threshold or (lambda lower, upper: rule.threshold)
         self.slices = Slices(rule.window_us * 2)
         self._sweep: tuple[int, int] | None = None
-        """When the sweep under way began, and the instant down to which it has come."""
+        """When the sweep under way began, and the instant down to which it has read."""
 
     def read(self, now: int, lower: int, more_until: float) -> Reading:
-        """Read the newest records, then older ones down to `lower` until the monotonic clock says `more_until`.
+        """Read the newest records, then older ones down to `lower`, until the monotonic clock has passed `more_until`.
 
-        At least one page of the sweep is read. Raises `DatabaseError`, `BudgetSpent`.
+        At least one page of the sweep is read in any case. Raises `DatabaseError`, `BudgetSpent`.
         """
         began, resume = self._sweep or (now, None)
         spans, position, threshold = self._page(now + AHEAD_US, lower, first=True)
@@ -95,9 +97,9 @@ class Counter:
         return Reading(merge(spans), threshold, began if complete else None)
 
     def _page(self, upper: int, lower: int, *, first: bool = False) -> tuple[list[Span], int, int]:
-        """Return the spans of a page that ends at `upper`, the end of the next page, and the threshold.
+        """Return the spans in the page that ends at `upper`, the end of the next page, and the threshold.
 
-        The next page ends at `lower` if there is none.
+        The end of the next page is `lower` if no page follows.
         """
         rule = self._rule
         start = max(lower, upper - self.slices.length_us - (AHEAD_US if first else 0))
@@ -111,6 +113,6 @@ class Counter:
         read_down_to = times[0] if len(times) == rows else start
         if read_down_to <= lower:
             return spans, lower, number
-        # The next page has the window again, of which this page may have had a part only.
+        # The next page begins a window later, because this page may have had only a part of that window.
         following = read_down_to + rule.window_us
         return spans, following if following < upper else read_down_to, number

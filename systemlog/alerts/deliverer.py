@@ -1,7 +1,8 @@
-"""Sends the messages of the outbox, each receiver's in their order, and what fires again to Alertmanagers.
+"""Sends the messages in the outbox, in order for each receiver, and repeats firing alerts to each Alertmanager.
 
-One thread asks the database; each request runs in a thread of its own, so that a receiver that hangs holds up no other.
-A message is claimed, sent, and noted as sent: a crash in between sends it again, under the same id.
+One thread queries the database. Each request runs in a thread of its own, so that a receiver that hangs does not delay
+the others. A message is claimed, sent, and marked as sent. After a crash in between, it is sent again under the same
+id.
 """
 
 from __future__ import annotations
@@ -33,31 +34,35 @@ logger = logging.getLogger(LOGGER)
 POLL_S = 0.5
 BUSY_POLL_S = 0.02
 GRACE_S = 0.5
-"""A request ends by itself after ten seconds, unless it hangs where no timeout reaches: it is left after this."""
+"""How long after its timeout a request is abandoned. A request ends at its timeout by itself, unless it hangs in a call
+without one."""
 
 NO_ANSWER = Undelivered(f"It did not answer within {TIMEOUT_S:g} s.")
 
 
 class Deliverer:
-    """Delivers again and again. `holder` is the name under which it claims messages."""
+    """Delivers messages repeatedly. `holder` is the name under which it claims them."""
 
     def __init__(self, holder: str) -> None:
         self._holder = holder
         self._sending: dict[str, Request] = {}
-        """The request under way to each receiver, or one whose outcome is not noted yet."""
+        """The request to each receiver that is under way, or whose outcome is not yet recorded."""
         self._resent_at: dict[str, float] = {}
         self._failing: set[str] = set()
         self._is_first = True
 
     def run(self, stopping: Callable[[], bool], may_send: Callable[[], bool]) -> None:
-        """Deliver until `stopping` says so. Raises `DatabaseError`; what is under way is known to the next run."""
+        """Deliver until `stopping()` is true. Raises `DatabaseError`; the next run still knows the requests under way.
+
+        Requests are sent only while `may_send()` is true.
+        """
         idle = threading.Event()
         while not stopping():
             self.step(may_send=may_send())
             idle.wait(BUSY_POLL_S if self._sending else POLL_S)
 
     def deliver_once(self) -> tuple[int, int]:
-        """Send each message that is due once. Returns how many were delivered, and how many were not."""
+        """Try each due message once. Returns how many messages were delivered, and how many failed."""
         delivered = failed = 0
         idle = threading.Event()
         self._resend(datetime.now(UTC))
@@ -70,9 +75,9 @@ class Deliverer:
             idle.wait(BUSY_POLL_S)
 
     def step(self, *, may_send: bool, may_resend: bool = True) -> list[bool]:
-        """Note the outcomes of requests that ended, and begin requests. Returns which of the messages were delivered.
+        """Record the outcomes of the requests that ended, and begin new requests.
 
-        Raises `DatabaseError`.
+        Returns for each recorded outcome whether the message was delivered. Raises `DatabaseError`.
         """
         now = datetime.now(UTC)
         if self._is_first:
@@ -88,7 +93,7 @@ class Deliverer:
 
     def _begin(self, delivery: AlertDelivery, now: datetime) -> None:
         receiver = configuration().receivers.get(delivery.receiver)
-        if receiver is None:  # another host may have newer settings
+        if receiver is None:  # another host may have newer settings, which name the receiver
             if now - delivery.created_at > outbox.GIVE_UP_AFTER:
                 outbox.finish(delivery, outbox.NO_RECEIVER, now)
         elif outbox.claim(delivery, self._holder, now):
@@ -111,7 +116,7 @@ class Deliverer:
             self._failing.discard(delivery.receiver)
         elif error.final or now - delivery.created_at > outbox.GIVE_UP_AFTER:
             outbox.finish(delivery, outbox.GONE if error.final else outbox.GIVEN_UP, now)
-            logger.warning("A message about alerts is given up.", extra={"action": "alerts.given_up", **context})
+            logger.warning("A message about alerts was given up.", extra={"action": "alerts.given_up", **context})
         else:
             outbox.postpone(delivery, now, holds_all=not error.about_message)
             if delivery.receiver not in self._failing:
@@ -122,7 +127,7 @@ class Deliverer:
                 )
 
     def _resend(self, now: datetime) -> None:
-        """Send what fires to each Alertmanager that has no message under way."""
+        """Send the firing alerts to each Alertmanager that has no message under way."""
         for receiver in configuration().receivers.values():
             last = self._resent_at.get(receiver.name, float("-inf"))
             if receiver.kind != "alertmanager" or time.monotonic() - last < RESEND_S or receiver.name in self._sending:
@@ -144,7 +149,7 @@ class Request:
         threading.Thread(target=self._send, name="systemlog alert", daemon=True).start()
 
     def has_ended(self) -> bool:
-        """Whether the outcome is known, which it is after the time limit at the latest."""
+        """Whether the outcome is known. It is known at the latest `GRACE_S` after the timeout."""
         if not self._ended.is_set() and time.monotonic() > self._late_at:
             self.error = NO_ANSWER
             return True
@@ -163,7 +168,7 @@ class Request:
             receiver.send(message, now)
         except Undelivered as error:
             self.error = error
-        except Exception as error:  # noqa: BLE001  (a fault of ours must not end the retries; its text may be a secret)
+        except Exception as error:  # noqa: BLE001  (a bug in our code must not end the retries; its text may hold a secret)
             self.error = Undelivered(f"It could not be sent: {type(error).__name__}.")
         finally:
             self._ended.set()

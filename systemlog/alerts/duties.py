@@ -12,11 +12,11 @@ from systemlog.alerts.evaluator import Evaluator
 from systemlog.landing.duties import Duty, register
 
 RETRY_S = 1.0
-"""How soon sending begins again after the database was away."""
+"""Time until sending begins again after a failure of the database."""
 
 
 class _Duties:
-    """What the duties of one process remember from run to run."""
+    """The two duties of one process, with what they keep from run to run."""
 
     def __init__(self) -> None:
         self._evaluator: Evaluator | None = None
@@ -41,7 +41,7 @@ class _Duties:
 
 
 def connect() -> None:
-    """Register the duties. They are switched off where the settings have no rules."""
+    """Register the duties with the lander. They are off while the settings have no rules."""
     duties = _Duties()
     register(Duty("alerts", interval_s, duties.evaluate))
     register(Duty("alert messages", lambda: RETRY_S if is_on() else None, duties.deliver))

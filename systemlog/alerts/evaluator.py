@@ -1,7 +1,7 @@
 """One evaluation of all rules: read the log, decide, and write new states with their messages in one transaction.
 
-Reading takes no lock. The rows of rules whose state changes are locked, and decided anew from what they hold. So two
-evaluators at once tell a transition once, and so does a crash between any two steps.
+Reading takes no lock. Writing locks the rows of the rules whose state changes, and decides again from the locked rows.
+So a transition is reported exactly once, even if two evaluators run at the same time or one crashes between two steps.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from systemlog.records.ids import MICROSECOND
 from systemlog.storage import BudgetSpent, get_storage
 
 NOTED_EVERY = timedelta(seconds=30)
-"""How often it is written down that the look-back of a rule was read in full. A restart reads this much more."""
+"""How often the row of a rule records that its look-back was read in full. A restart reads this much more."""
 
 KEPT_FOR = timedelta(days=15)
-"""How long it is remembered which spans were told: longer than the longest `ALERT_LATE` and the longest window."""
+"""How long reported spans are remembered: longer than the longest `ALERT_LATE` and the longest window."""
 
 FORGOTTEN_AFTER = timedelta(minutes=10)
-"""A rule that the settings have no more is resolved when no process has evaluated it for this long."""
+"""A rule that is no longer in the settings is resolved once no process has evaluated it for this long."""
 
 TIDY_S = 3600.0
 CORRELATION_S = 0.2
@@ -44,7 +44,7 @@ CORRELATION_S = 0.2
 
 @dataclass(slots=True)
 class Result:
-    """What an evaluation did, for the command."""
+    """What an evaluation did, for the output of `evaluate_alerts`."""
 
     rules: int = 0
     firing: list[str] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Result:
 
 
 class Evaluator:
-    """Evaluates the rules again and again. What it remembers only saves work: all that counts is in the database."""
+    """Evaluates the rules repeatedly. What it remembers only saves work: the states are in the database."""
 
     def __init__(self) -> None:
         self._configuration: Configuration | None = None
@@ -61,9 +61,9 @@ class Evaluator:
         self._tidied_at = float("-inf")
 
     def evaluate(self, *, in_full: bool = False) -> Result:
-        """Evaluate every rule once. With `in_full` no part of the look-back is left to later evaluations.
+        """Evaluate every rule once. With `in_full`, no part of the look-back is left to later evaluations.
 
-        Raises `DatabaseError` and `InterfaceError` where the database is away.
+        Raises `DatabaseError` and `InterfaceError` if the database is unavailable.
         """
         began = time.monotonic()
         now = datetime.now(UTC)
@@ -94,7 +94,7 @@ class Evaluator:
         return list(Alert.objects.using(conf().DATABASE).filter(rule__in=list(names)))
 
     def _rows(self, rules: dict[str, Rule]) -> dict[str, Alert]:
-        """Return the rows of all rules, of those too that the settings have no more."""
+        """Return the rows of all rules, including rules that are no longer in the settings."""
         manager = Alert.objects.using(conf().DATABASE)
         rows = {row.rule: row for row in manager.all()}
         if missing := [name for name in rules if name not in rows]:
@@ -149,7 +149,7 @@ class Evaluator:
 
 
 class Change:
-    """What a reading means for a rule's row."""
+    """What one reading changes in the row of a rule."""
 
     def __init__(self, reader: Reader, reading: Reading | Failure, now: datetime) -> None:
         self.reader = reader
@@ -158,7 +158,7 @@ class Change:
         self.correlation_ids: list[str] = []
 
     def apply(self, row: Alert, *, commit: bool) -> list[Transition] | None:
-        """Return the transitions of a row, None where nothing of it changes. With `commit` the row is stored."""
+        """Return the transitions of a row, or None if nothing in the row changes. With `commit`, the row is saved."""
         rule, reading, now = self.reader.rule, self._reading, self._now
         if isinstance(reading, Failure):
             if row.error == reading.text:
@@ -192,7 +192,7 @@ class Change:
         return transitions
 
     def told(self, row: Alert, transition: Transition) -> Told:
-        """Return a transition with what its message needs."""
+        """Return a transition together with the data for its message."""
         silenced = is_silenced(row, self._now)
         rule = self.reader.rule
         return Told(
@@ -239,7 +239,7 @@ def store(row: Alert, state: State) -> None:
 
 
 def _gone(rows: dict[str, Alert], rules: dict[str, Rule], now: datetime) -> list[str]:
-    """Return the rules that the settings have no more, and that no process evaluates."""
+    """Return the names of the rules that are no longer in the settings and that no process evaluates."""
     return [
         name
         for name, row in rows.items()
@@ -248,7 +248,7 @@ def _gone(rows: dict[str, Alert], rules: dict[str, Rule], now: datetime) -> list
 
 
 def _forget(row: Alert) -> list[Told]:
-    """Delete the row of a rule that the settings have no more, and resolve what it fires for."""
+    """Delete the row of a rule that is no longer in the settings, and resolve its alert if it fires."""
     state = state_of(row)
     told = []
     if state.name == FIRING:
@@ -259,7 +259,7 @@ def _forget(row: Alert) -> list[Told]:
 
 
 def _wait_for_disk() -> None:
-    """Have the commit wait for the server's disk: else a crash of the server could tell a transition twice."""
+    """Make the commit wait for the server's disk. Otherwise a crash of the server could report a transition twice."""
     connection = connections[conf().DATABASE]
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -277,9 +277,9 @@ def _correlation_ids(rule: Rule, transition: Transition) -> list[str]:
 
 
 def _waiting() -> timedelta:
-    """Return how long the oldest record of this host's journal waits to be landed.
+    """Return how long the oldest record in this host's journal has waited to land.
 
-    After an outage of the database, records that are not there yet must not be taken for absent.
+    After an outage of the database, records that have not landed yet must not be taken for absent.
     """
     if backends.kind() != "files":
         return timedelta(0)

@@ -1,4 +1,4 @@
-"""Reading one field of a rule or receiver: durations, numbers, names; and the nearest right name for a wrong one."""
+"""Reads single fields of a rule or receiver (durations, numbers, texts), and suggests a known name for a wrong one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ is_label_name = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*").fullmatch
 class Mistake(SystemLogError, ValueError):
     """A rule or receiver that cannot be used.
 
-    `key` is the wrong key. `wrong` says what is wrong with the key, and `hint` what to do.
+    `key` is the key concerned, `wrong` says what is wrong with the key, and `hint` says what to do.
     """
 
     def __init__(self, key: str, wrong: str, hint: str = "") -> None:
@@ -33,7 +33,7 @@ class Mistake(SystemLogError, ValueError):
 
 
 def nearest(word: object, words: Iterable[str]) -> str:
-    """Return the sentence that names the right word nearest to a wrong one, or all right words if none is near."""
+    """Return a hint that names the known word nearest to `word`, or all known words if none is near."""
     known = list(words)
     near = difflib.get_close_matches(str(word), known, n=1, cutoff=0.5)
     if near:
@@ -42,7 +42,7 @@ def nearest(word: object, words: Iterable[str]) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as a message shows it: shortened, without characters that act on a terminal."""
+    """Return a value for a message: shortened, and without characters that control a terminal."""
     text = repr(value)
     return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[:MAX_SHOWN_CHARACTERS]}…"
 

@@ -1,8 +1,8 @@
-"""The lease by which one process of all evaluates the rules and sends the messages.
+"""The lease: of the processes of all hosts, the one that holds it evaluates the rules and sends the messages.
 
-It is a row and not a session's lock, so that it also holds where a pooler gives each transaction another session. Two
-evaluators at once would tell nothing twice, because each locks the rows of the states that it changes; the lease saves
-the other hosts the work.
+The lease is a row and not a session-level lock, so that it also works with a pooler that gives each transaction another
+session. The lease only saves the other hosts the work: two evaluators at once would report nothing twice, because each
+locks the rows of the states that it changes.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ FILE = "evaluator"
 def holder() -> str:
     """Return the name under which the lander of this journal holds the lease.
 
-    It stays the same when the process starts again: the lander's lock says that the process before has ended, so its
-    lease is taken over at once.
+    The name stays the same after a restart. The new process holds the lander's lock, which proves that the previous
+    process has ended, so the new one can take over the lease at once.
     """
     try:
         folder = target_folder()
@@ -40,7 +40,7 @@ def holder() -> str:
 
 
 def acquire(name: str, now: datetime, interval_s: float) -> bool:
-    """Take or prolong the lease, and return whether this process has it. Raises `DatabaseError`."""
+    """Take or extend the lease. Returns whether this process holds it. Raises `DatabaseError`."""
     until = now + max(LEAST, timedelta(seconds=2 * interval_s))
     rows = AlertEvaluator.objects.using(conf().DATABASE)
     free = Q(holder=name) | Q(leased_until__isnull=True) | Q(leased_until__lt=now)
@@ -53,7 +53,7 @@ def acquire(name: str, now: datetime, interval_s: float) -> bool:
 
 
 def has(name: str, now: datetime) -> bool:
-    """Whether this process has the lease. Raises `DatabaseError`."""
+    """Whether this process holds the lease. Raises `DatabaseError`."""
     return AlertEvaluator.objects.using(conf().DATABASE).filter(pk=ROW, holder=name, leased_until__gt=now).exists()
 
 
@@ -63,7 +63,7 @@ def release(name: str) -> None:
 
 
 def note(now: datetime, duration_s: float) -> None:
-    """Note when the last evaluation was, and how long it took. Raises `DatabaseError`."""
+    """Record when the last evaluation took place, and how long it took. Raises `DatabaseError`."""
     rows = AlertEvaluator.objects.using(conf().DATABASE)
     if not rows.filter(pk=ROW).update(evaluated_at=now, duration_s=duration_s):
         rows.bulk_create([AlertEvaluator(id=ROW, evaluated_at=now, duration_s=duration_s)], ignore_conflicts=True)

@@ -18,7 +18,7 @@ def families() -> Iterator[Metric]:
     if not is_on():
         return
     states = GaugeMetricFamily(
-        "systemlog_alert_state", "1 for the state that a rule of alerts is in.", labels=["rule", "state"]
+        "systemlog_alert_state", "1 for the state that an alert rule is in, 0 for the others.", labels=["rule", "state"]
     )
     for found in alert_states():
         for state in STATES:
@@ -34,5 +34,7 @@ def families() -> Iterator[Metric]:
         )
     yield GaugeMetricFamily("systemlog_alert_messages_waiting", "Messages about alerts not yet delivered.", now.waiting)
     yield GaugeMetricFamily(
-        "systemlog_alert_oldest_message_age_seconds", "How long the oldest of them waits.", now.oldest_waiting_s
+        "systemlog_alert_oldest_message_age_seconds",
+        "How long the oldest message about alerts has waited for delivery.",
+        now.oldest_waiting_s,
     )

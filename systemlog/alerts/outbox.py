@@ -1,4 +1,4 @@
-"""The outbox: messages that wait to be sent, in their order for each receiver."""
+"""The outbox: the messages that wait to be sent, in order for each receiver."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from systemlog.conf import conf
 from systemlog.models import AlertDelivery
 
 LOOKED_AT = 1000
-"""At most this many waiting messages are looked at in a pass, the oldest first."""
+"""Number of waiting messages, oldest first, that one pass looks at."""
 
 CLAIM = timedelta(seconds=15)
-"""A message that was claimed for longer is sent again: its process has ended. A request takes ten seconds at most."""
+"""How long a claim lasts. Then the message is sent again: a request takes ten seconds at most, so the process that
+claimed the message has ended."""
 
 GIVE_UP_AFTER = timedelta(days=1)
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 300.0
@@ -20,10 +21,11 @@ DELIVERED, GONE, GIVEN_UP, NO_RECEIVER = "delivered", "gone", "given up", "no su
 
 
 def next_of_each(receivers_busy: set[str], now: datetime) -> Iterator[AlertDelivery]:
-    """Yield the message that is due for each receiver that is not busy.
+    """Yield the next due message for each receiver that has no request under way.
 
-    A message waits for every earlier one about the same rule, so that `resolved` never overtakes `firing`. It waits for
-    all earlier ones where the receiver did not answer; a message that the receiver refused holds up its rule alone.
+    A message waits for every earlier message about the same rule, so that `resolved` never overtakes `firing`. While a
+    receiver does not answer, all later messages to it wait. After a receiver has refused a message, only later messages
+    about the same rule wait.
     """
     waiting = AlertDelivery.objects.using(conf().DATABASE).filter(done_at__isnull=True).order_by("id")[:LOOKED_AT]
     settled = set(receivers_busy)
@@ -42,7 +44,7 @@ def next_of_each(receivers_busy: set[str], now: datetime) -> Iterator[AlertDeliv
 
 
 def claim(delivery: AlertDelivery, holder: str, now: datetime) -> bool:
-    """Claim a message, and return whether no other process was first. Raises `DatabaseError`."""
+    """Claim a message. Returns False if another process was first. Raises `DatabaseError`."""
     found = AlertDelivery.objects.using(conf().DATABASE).filter(
         pk=delivery.pk, done_at__isnull=True, next_at=delivery.next_at, tries=delivery.tries
     )
@@ -51,26 +53,29 @@ def claim(delivery: AlertDelivery, holder: str, now: datetime) -> bool:
 
 
 def release(holder: str, now: datetime) -> None:
-    """Make the messages due that a process of this name had claimed when it ended. Raises `DatabaseError`."""
+    """Release the messages that a process of this name had claimed when it ended. Raises `DatabaseError`."""
     claimed = AlertDelivery.objects.using(conf().DATABASE).filter(done_at__isnull=True, claimed_by=holder)
     claimed.update(claimed_by="", next_at=now)
 
 
 def finish(delivery: AlertDelivery, outcome: str, now: datetime) -> None:
-    """Note what became of a message. Raises `DatabaseError`."""
+    """Record the final outcome of a message. Raises `DatabaseError`."""
     rows = AlertDelivery.objects.using(conf().DATABASE).filter(pk=delivery.pk)
     rows.update(done_at=now, outcome=outcome, claimed_by="")
 
 
 def postpone(delivery: AlertDelivery, now: datetime, *, holds_all: bool) -> None:
-    """Have a message that was not delivered sent again later. Raises `DatabaseError`."""
+    """Schedule a retry of a message that was not delivered. Raises `DatabaseError`.
+
+    With `holds_all`, every later message to the receiver waits for the retry.
+    """
     wait_s = min(LAST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(delivery.tries - 1, 20))
     rows = AlertDelivery.objects.using(conf().DATABASE).filter(pk=delivery.pk)
     rows.update(next_at=now + timedelta(seconds=wait_s), holds_all=holds_all, claimed_by="")
 
 
 def hold_until(rule: str, until: datetime) -> None:
-    """Send no message about a rule alone before an instant. Raises `DatabaseError`."""
+    """Hold back, until an instant, the messages that are about this rule alone. Raises `DatabaseError`."""
     for delivery in _of_rule(rule):
         AlertDelivery.objects.using(conf().DATABASE).filter(pk=delivery.pk, claimed_by="").update(
             next_at=until, holds_all=False
@@ -78,7 +83,7 @@ def hold_until(rule: str, until: datetime) -> None:
 
 
 def waiting() -> Sequence[datetime]:
-    """Return since when each message waits that is due or in flight. Raises `DatabaseError`."""
+    """Return for each message that is not yet delivered since when it waits. Raises `DatabaseError`."""
     rows = AlertDelivery.objects.using(conf().DATABASE).filter(done_at__isnull=True).order_by("id")
     return list(rows.values_list("created_at", flat=True)[:LOOKED_AT])
 

@@ -1,4 +1,4 @@
-"""Reading the log for every rule of an evaluation, each statement within a time limit."""
+"""Reading the log for every rule of an evaluation. Each statement has a timeout."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ from systemlog.storage import BudgetSpent, get_storage
 logger = logging.getLogger(LOGGER)
 
 STATEMENT_S = 1.0
-"""A statement that takes longer is cut off, and its rule is in the state `error` until a later one does not."""
+"""Timeout of a statement. A rule whose statement exceeds it is in the state `error` until a later reading succeeds."""
 
 SWEEP_S = 0.02
-"""The time for which a rule reads older pages in one evaluation, beside one that it always reads."""
+"""How long a rule reads older pages in one evaluation. One older page is always read."""
 
 CATCH_UP_S = 0.2
-"""The same for a rule whose look-back was last read in full `BEHIND_US` ago or more, as after an outage."""
+"""The same for a rule whose look-back was last read in full more than `BEHIND_US` ago, as after an outage."""
 
 BEHIND_US = 10 * 60 * SECOND_US
 
 IN_FULL_S = 3600.0
 
 MAX_SKIPPED = 16
-"""A rule that fails again and again is tried at each this-many-th evaluation at least."""
+"""A rule that keeps failing skips at most this many evaluations before it is tried again."""
 
 TOO_SLOW = f"It took longer than {STATEMENT_S:g} s, and was cut off."
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A rule could not be read. `text` says why, without anything from the database's message."""
+    """The reading of a rule failed. `text` says why, and quotes nothing from the message of the database."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the database knows of a rule: when its look-back was read last, and which record was seen last."""
+    """What the row of a rule says: when its look-back was last read in full, and the time of the last record seen."""
 
     complete_at: datetime | None
     last_seen: datetime | None
 
 
 class Reader:
-    """Reads for one rule, evaluation after evaluation."""
+    """Reads the log for one rule, evaluation after evaluation."""
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
@@ -74,11 +74,15 @@ class Reader:
         self._last_seen: int | None = None
 
     def read(self, now: int, silent_now: int, late_us: int, known: Known, *, in_full: bool) -> Reading:
-        """Read. Raises `DatabaseError`, `BudgetSpent`."""
+        """Read the look-back of the rule. Raises `DatabaseError`, `BudgetSpent`.
+
+        `silent_now` is the instant up to which the absence of records can be judged; `late_us` is how late a record may
+        land and still count.
+        """
         since = min(now, to_us(known.complete_at)) if known.complete_at else now
         is_behind = known.complete_at is None or now - since > BEHIND_US
         more_until = time.monotonic() + (IN_FULL_S if in_full else CATCH_UP_S if is_behind else SWEEP_S)
-        lower = since - late_us - self.rule.window_us  # what landed since then may be this much older
+        lower = since - late_us - self.rule.window_us  # a record that landed since then may be this old
         if isinstance(self._reader, Counter):
             return self._reader.read(now, lower, more_until)
         seen = [instant for instant in (self._last_seen, known.last_seen and to_us(known.last_seen)) if instant]
@@ -87,24 +91,27 @@ class Reader:
         return reading
 
     def failed(self, *, too_slow: bool) -> None:
-        """Note a failure: the next reading takes a shorter slice, and comes later with each failure in a row."""
+        """Record a failure. Each further failure in a row delays the next reading more.
+
+        With `too_slow`, the next reading takes a shorter slice of time.
+        """
         if too_slow:
             self._reader.slices.shorten()
         self.failures += 1
         self.to_skip = min(2 ** (self.failures - 1) - 1, MAX_SKIPPED)
 
     def succeeded(self) -> None:
-        """Note that a reading went well."""
+        """Record that a reading succeeded."""
         self.failures = self.to_skip = 0
 
 
 def read_all(
     readers: Iterable[Reader], known: dict[str, Known], *, now: int, silent_now: int, late_us: int, in_full: bool
 ) -> Iterator[tuple[Reader, Reading | Failure]]:
-    """Yield what each rule reads. A rule that fails does not stop the others.
+    """Yield the reading, or the failure, of each rule. A rule that fails does not stop the others.
 
-    The rules share a transaction, because the time limit is set once in it; a failure ends it. Raises
-    `OperationalError` and `InterfaceError` where the database is away.
+    The rules share a transaction, so that the timeout is set only once. A failure ends the transaction, and the
+    remaining rules get a new one. Raises `OperationalError` and `InterfaceError` if the database is unavailable.
     """
     waiting = [reader for reader in readers if not _skips(reader)]
     storage = get_storage(conf().DATABASE)
@@ -116,7 +123,7 @@ def read_all(
                 while waiting:
                     reader = waiting.pop(0)
                     if storage.connection.vendor == "sqlite":
-                        allow(STATEMENT_S)  # the limit is a deadline there
+                        allow(STATEMENT_S)  # SQLite's limit is a deadline for all statements
                     reading = reader.read(now, silent_now, late_us, known[reader.rule.name], in_full=in_full)
                     reader.succeeded()
                     yield reader, reading
@@ -131,7 +138,7 @@ def read_all(
         except Exception as error:
             reader.failed(too_slow=False)
             logger.warning(
-                "A rule of alerts could not be evaluated.",
+                "An alert rule could not be evaluated.",
                 exc_info=error,
                 extra={"action": "alerts.rule_failed", "rule": reader.rule.name},
             )

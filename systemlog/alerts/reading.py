@@ -1,4 +1,4 @@
-"""The alerts as others see them: the states for the API, the admin, metrics and the probe."""
+"""Read access to the alerts: their states for the API, the admin, the metrics and the probe."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from systemlog.models import Alert, AlertEvaluator
 
 LATE_INTERVALS = 4
 LATE_S = 60.0
-"""An evaluation that is older than this, and than four intervals, is late."""
+"""The last evaluation is late if it is older than `LATE_S` and older than `LATE_INTERVALS` intervals."""
 
 DELIVERY_LATE_S = 300.0
 
 
 class AlertState(NamedTuple):
-    """The state of a rule. `state` is `error` where the rule could not be evaluated."""
+    """The state of a rule. `state` is `error` if the rule could not be evaluated."""
 
     rule: str
     state: str
@@ -39,22 +39,22 @@ def alert_states() -> list[AlertState]:
 
 
 def state_shown(row: Alert) -> str:
-    """Return the state of a row as it is shown."""
+    """Return the state to show for a row: `error` if its rule could not be evaluated, else the state of the rule."""
     return ERROR if row.error else row.state
 
 
 class Health(NamedTuple):
-    """How evaluation and delivery go."""
+    """Whether evaluation and delivery keep up."""
 
     age_s: float | None
-    """Seconds since the last evaluation, None where there was none."""
+    """Seconds since the last evaluation, or None if there was none."""
     duration_s: float
     waiting: int
     oldest_waiting_s: float
 
 
 def health() -> Health:
-    """Return how evaluation and delivery go. Raises `DatabaseError`."""
+    """Return whether evaluation and delivery keep up. Raises `DatabaseError`."""
     now = datetime.now(UTC)
     row = AlertEvaluator.objects.using(conf().DATABASE).filter(pk=leases.ROW).first()
     waits = outbox.waiting()
@@ -64,7 +64,7 @@ def health() -> Health:
 
 
 def warnings() -> list[str]:
-    """Return what is wrong with the alerts, for the probe. Raises `DatabaseError`."""
+    """Return what is wrong with the alerts, one text for each problem, for the probe. Raises `DatabaseError`."""
     if not is_on():
         return []
     found = health()
@@ -72,9 +72,9 @@ def warnings() -> list[str]:
     texts = []
     if found.age_s is None or found.age_s > most:
         since = "never were evaluated" if found.age_s is None else f"were last evaluated {found.age_s:.0f} s ago"
-        texts.append(f"the rules of alerts {since}: is a lander at work?")
+        texts.append(f"the alert rules {since}: is a lander at work?")
     if failing := [state.rule for state in alert_states() if state.state == ERROR]:
-        texts.append(f"{len(failing)} rules of alerts cannot be evaluated: see /system/alerts/")
+        texts.append(f"{len(failing)} alert rules cannot be evaluated: see /system/alerts/")
     if found.oldest_waiting_s > DELIVERY_LATE_S:
         texts.append(f"the oldest of {found.waiting} messages about alerts waits for {found.oldest_waiting_s:.0f} s")
     return texts

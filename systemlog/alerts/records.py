@@ -1,6 +1,6 @@
-"""The statements by which rules read the log: the times of the newest matching records in a span of time.
+"""The SQL statements with which rules read the log: they return the times of the newest matching records of a span.
 
-The SQL of a rule is compiled once; each statement fills in the bounds of time and the number of rows.
+The SQL of a rule is compiled once. Each statement fills in the time bounds and the number of rows.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from systemlog.search.filters import record_conditions
 FIRING_CATEGORY, RESOLVED_CATEGORY, SILENCED_CATEGORY = "alert.firing", "alert.resolved", "alert.silenced"
 LOGGER = "systemlog.alerts"
 OWN_CATEGORIES = (FIRING_CATEGORY, RESOLVED_CATEGORY, SILENCED_CATEGORY, LOGGER)
-"""The records of the alerts themselves, which no rule counts: else a rule could keep itself firing."""
+"""The categories of the records about alerts. No rule counts these records, or a rule could keep itself firing."""
 
 OWN_LEVELS = {"INFO", "WARNING"}
-"""The levels of those records. A rule about graver ones need not leave them out."""
+"""The levels of the records about alerts. A rule about higher levels alone need not exclude them."""
 
 _LOWER, _UPPER = datetime(1970, 1, 2, 3, 4, 5, 678901, tzinfo=UTC), datetime(1970, 1, 2, 3, 4, 6, 678901, tzinfo=UTC)
 _LIMIT = 987_654_321
@@ -38,22 +38,22 @@ def matching(rule: Rule) -> QuerySet[SystemLog]:
 
 
 class Microseconds(Func):
-    """An instant in microseconds since 1970 on PostgreSQL, whose driver would take ten times as long for a datetime."""
+    """A time in microseconds since 1970, on PostgreSQL only: its driver takes ten times as long to read a datetime."""
 
     output_field = BigIntegerField()
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """Compute it in the database."""
+        """Convert the time in the database."""
         template = "(extract(epoch FROM %(expressions)s) * 1000000)::bigint"
         return self.as_sql(compiler, connection, template=template, **context)
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """Leave the instant as it is."""
+        """Leave the time as it is."""
         return self.as_sql(compiler, connection, template="%(expressions)s", **context)
 
 
 class Statement:
-    """A rule's statement: the times of the records from `lower` on and before `upper`, the newest (or oldest) first."""
+    """A rule's statement: the times of the records from `lower` to before `upper`, the newest (or the oldest) first."""
 
     def __init__(self, rule: Rule, *, newest_first: bool = True) -> None:
         order = "-timestamp" if newest_first else "timestamp"
@@ -76,6 +76,6 @@ class Statement:
         with connection.cursor() as cursor:
             cursor.execute(self._sql, parameters)
             rows = cursor.fetchall()
-        if connection.vendor == "sqlite":  # which stores no time zone
+        if connection.vendor == "sqlite":  # SQLite stores no time zone
             return [to_us(row[0].replace(tzinfo=connection.timezone)) for row in rows]
         return [row[0] for row in rows]

@@ -1,6 +1,6 @@
-"""The rules: which records are watched, and when there are too many of them, or none.
+"""Alert rules: which records a rule watches, and the condition (too many of them, or none) under which it fires.
 
-A rule is data. `make_rule` reads a rule from an entry of the settings, and raises `Mistake` for an entry that cannot be
+A rule is data. `make_rule` makes a rule from an entry of the settings, and raises `Mistake` for an entry that cannot be
 used.
 """
 
@@ -32,7 +32,7 @@ from systemlog.search.parsing.query import CONTEXT_PREFIX, Query
 from systemlog.search.parsing.rules import EXCLUDING, PARAMETERS
 
 MAX_THRESHOLD = 10_000
-"""The largest number that a rule counts to. One statement reads this many times of records."""
+"""The largest number that a rule counts to. One statement reads the times of at most twice as many records."""
 
 MAX_WINDOW = timedelta(days=7)
 MAX_BEFORE = timedelta(days=366)
@@ -44,7 +44,7 @@ CONDITION_KEYS = {
     "none_for": ("none_for",),
     "times": ("times", "as_before", "within", "at_least"),
 }
-"""The key by which a condition is recognized, and all keys that this condition has."""
+"""The key that identifies a condition, and all keys of that condition."""
 
 COMMON_KEYS = ("name", "for", "keep_firing", "labels", "to")
 FILTER_KEYS = (*PARAMETERS, *(f"{name}{EXCLUDING}" for name, each in PARAMETERS.items() if each.excludes))
@@ -80,13 +80,13 @@ Condition = MoreThan | NoneFor | TimesAsMany
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: the condition, the records that it is about, and to whom a firing rule is told."""
+    """A rule: its condition, the records that it watches, and the names of its receivers."""
 
     name: str
     condition: Condition
     query: Query
     parameters: tuple[tuple[str, str], ...]
-    """The filters as parameters of the API, for links."""
+    """The filters as query parameters of the API, for links."""
     for_us: int = 0
     keep_firing_us: int = 60 * SECOND_US
     labels: dict[str, str] = field(default_factory=dict)
@@ -94,17 +94,17 @@ class Rule:
 
     @property
     def window_us(self) -> int:
-        """How long before an instant the records lie that decide whether the condition holds at that instant."""
+        """The window: the records of this long before an instant decide whether the condition holds at that instant."""
         return self.condition.span_us if isinstance(self.condition, NoneFor) else self.condition.within_us
 
     @property
     def counts(self) -> bool:
-        """Whether the rule counts records, and does not wait for their absence."""
+        """Whether the rule counts records, as opposed to a rule about absence."""
         return not isinstance(self.condition, NoneFor)
 
     @property
     def threshold(self) -> int:
-        """The number of the rule: the count that must be exceeded, or the seconds without a record."""
+        """The count that must be exceeded, or for a rule about absence the seconds without a record."""
         match self.condition:
             case MoreThan(number=number):
                 return number
@@ -115,7 +115,7 @@ class Rule:
 
 
 def make_rule(given: Mapping[str, Any], receivers: Iterable[str]) -> Rule:
-    """Return the rule of an entry. Raises `Mistake`."""
+    """Return the rule made from an entry. `receivers` are the names that `to` can have. Raises `Mistake`."""
     kind = _kind(given)
     filters = {key: value for key, value in given.items() if key in FILTER_KEYS or str(key).startswith(CONTEXT_PREFIX)}
     check_keys(

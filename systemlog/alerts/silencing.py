@@ -1,4 +1,4 @@
-"""Silences: a silenced rule changes its state, and nobody is told before the silence ends."""
+"""Silences: a silenced rule still changes its state, but no message about it is sent before the silence ends."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ MAX_SILENCE = timedelta(days=366)
 
 
 def silence(rule: str, span: timedelta, *, by: str, comment: str = "") -> datetime | None:
-    """Silence a rule from now on, and return until when; a span of 0 ends its silence, and None is returned.
+    """Silence a rule from now on. Returns when the silence ends. Raises `DatabaseError`.
 
-    What waits to be sent about the rule waits until then. Raises `DatabaseError`.
+    A span of 0 ends a silence, and None is returned. Messages about the rule that wait in the outbox are held back
+    until the silence ends.
     """
     now = datetime.now(UTC)
     until = now + min(span, MAX_SILENCE)

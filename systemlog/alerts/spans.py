@@ -1,4 +1,7 @@
-"""Spans of time for which a condition held, from the records' own times. Pure, in microseconds since 1970."""
+"""Spans of time in which a condition held, by the timestamps of the records.
+
+Pure functions. Times are microseconds since 1970.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,14 @@ from systemlog.records.ids import EPOCH, MICROSECOND
 
 
 class Span(NamedTuple):
-    """The condition held from `start` up to `end`, excluded. `peak` is the most records that were counted."""
+    """The condition held from `start` to before `end`. `peak` is the largest number of records that was counted."""
 
     start: int
     end: int
     peak: int
 
     def overlaps(self, start: int, end: int) -> bool:
-        """Whether the span shares an instant with another one."""
+        """Whether this span shares an instant with the span from `start` to before `end`."""
         return self.start < end and start < self.end
 
 
@@ -32,10 +35,10 @@ def from_us(microseconds: int) -> datetime:
 
 
 def crowded(times: Sequence[int], number: int, within_us: int) -> list[Span]:
-    """Return the spans in which more than `number` records lay within `within_us`; `times` rise.
+    """Return the spans in which more than `number` records lay within `within_us`. `times` must be in rising order.
 
-    With a record and the `number` records before it in less than the window, the condition holds from this record on,
-    until the first of them is as old as the window.
+    If a record and the `number` records before it lie in less than the window, the condition holds from this record on.
+    It ends when the first of these records is as old as the window.
     """
     found: list[Span] = []
     low = 0
@@ -55,7 +58,7 @@ def crowded(times: Sequence[int], number: int, within_us: int) -> list[Span]:
 
 
 def merge(spans: Iterable[Span]) -> list[Span]:
-    """Return the spans in rising order, of which those that touch are one."""
+    """Return the spans in rising order. Spans that touch are merged into one."""
     merged: list[Span] = []
     for span in sorted(spans):
         if merged and span.start <= merged[-1].end:

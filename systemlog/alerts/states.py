@@ -1,7 +1,8 @@
-"""The states of a rule: inactive, pending, firing, and inactive again. Pure: spans and the time in, transitions out.
+"""The states of a rule: inactive, pending, firing, and inactive again.
 
-A span is told once. Spans that were told are kept, so that a restart or a record that lands late tells nothing again;
-a span that touches none of them is new, however old it is. While a rule fires, further spans belong to the same alert.
+Pure functions: spans and the time go in, transitions come out. A span is reported once. The reported ("told") spans are
+kept, so that nothing is reported again after a restart or when a record lands late. A span that touches none of them is
+new, however old it is. While a rule fires, further spans belong to the same alert.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from systemlog.alerts.spans import Span, merge
 INACTIVE, PENDING, FIRING = "inactive", "pending", "firing"
 RESOLVED = "resolved"
 ERROR = "error"
-"""The state that is shown of a rule that could not be evaluated."""
+"""The state that is shown for a rule that could not be evaluated. It is never stored."""
 
 MAX_TOLD = 100
-"""This many told spans are kept apart. The oldest beyond them become one with the gaps between them."""
+"""How many reported spans are kept. Beyond this number the oldest are merged into one, with the gaps between them."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The state of a rule. `told` holds the spans that are no news any more; times are microseconds since 1970.
+    """The state of a rule. Times are microseconds since 1970.
 
-    `starts_at` is when the condition began to hold by the records' times, `ends_at` until when it is known to hold.
+    `starts_at` is when the condition began to hold, by the timestamps of the records. `ends_at` is until when the
+    condition is known to hold. `told` has the spans that were already reported.
     """
 
     name: str = INACTIVE
@@ -36,24 +38,27 @@ class State:
     value: int | None = None
     threshold: int | None = None
     is_told: bool = False
-    """Whether receivers were sent that the alert fires. They are not while the rule is silenced."""
+    """Whether the receivers were sent that the alert fires. While the rule is silenced, nothing is sent."""
     told: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change that is recorded in the log, and told where `is_told` is true. `state` has the alert's values."""
+    """A change of state. It is recorded in the log, and sent to the receivers if `is_told` is true.
+
+    `state` has the values of the alert.
+    """
 
     status: str
     state: State
     is_told: bool
     is_new: bool = True
-    """False where an alert that was silenced is told later: the log has its record already."""
+    """False if an alert that began during a silence is sent only now: the log has its record already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long a condition must hold before its rule fires, and how long the rule fires after it."""
+    """How long a condition must hold before its rule fires, and how long the rule keeps firing after the condition."""
 
     for_us: int
     keep_firing_us: int
@@ -62,9 +67,9 @@ class Timing:
 def advance(
     state: State, spans: Sequence[Span], threshold: int, timing: Timing, *, now: int, silenced: bool, oldest: int
 ) -> tuple[State, list[Transition]]:
-    """Return the next state of a rule and what changed.
+    """Return the next state of a rule, and its transitions.
 
-    `spans` are those that the last reading found, in rising order. Told spans that end before `oldest` are forgotten.
+    `spans` are the spans of the last reading, in rising order. Reported spans that end before `oldest` are forgotten.
     """
     state = replace(state, told=tuple(span for span in state.told if span[1] >= oldest))
     if state.name == FIRING:
@@ -104,7 +109,7 @@ def advance(
 
 
 def ended(state: State) -> State:
-    """Return the state of a rule that neither fires nor is about to."""
+    """Return the state of a rule that is neither firing nor pending."""
     return State(told=state.told)
 
 
@@ -126,12 +131,12 @@ def _while_firing(
 
 
 def _news(state: State, spans: Sequence[Span]) -> list[Span]:
-    """Return the spans that touch none that was told."""
+    """Return the spans that overlap no reported span."""
     return [span for span in spans if not any(span.overlaps(*told) for told in state.told)]
 
 
 def _with(told: Sequence[tuple[int, int]], spans: Sequence[Span]) -> tuple[tuple[int, int], ...]:
-    """Return the told spans with further ones, `MAX_TOLD` of them at most."""
+    """Return the reported spans together with further ones, at most `MAX_TOLD` of them."""
     merged = merge([*(Span(start, end, 0) for start, end in told), *spans])
     if len(merged) > MAX_TOLD:
         oldest = merged[: len(merged) - MAX_TOLD + 1]

@@ -1,4 +1,4 @@
-"""What transitions become: records of the log, and messages in the outbox, in the transaction of the caller."""
+"""Turns transitions into records of the log and messages in the outbox, in the transaction of the caller."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from systemlog.records.ids import MICROSECOND
 from systemlog.records.times import represent_time
 
 MOST_SINGLE = 10
-"""More transitions than this for one receiver in one evaluation make one message."""
+"""If one evaluation has more transitions than this for one receiver, they are combined in one message."""
 
 CORRELATION_IDS = 10
 LOOKED_AT = 200
-"""This many records of the window are looked at for their correlation ids."""
+"""Number of records of the window that are searched for correlation ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A transition of a rule, with what its message needs. `rule` is None where the settings have it no more."""
+    """A transition of a rule, with the data for its message. `rule` is None if the settings no longer have the rule."""
 
     name: str
     rule: Rule | None
@@ -62,7 +62,7 @@ class Told:
 
 
 def console_link(rule: Rule, starts_at: int | None, ends_at: int | None) -> str | None:
-    """Return the address of the list of the rule's records, None where the settings have no public address."""
+    """Return the URL of the admin's list of the rule's records, or None if `PUBLIC_URL` is not set."""
     base = conf().PUBLIC_URL.rstrip("/")
     if not base or starts_at is None:
         return None
@@ -76,7 +76,7 @@ def console_link(rule: Rule, starts_at: int | None, ends_at: int | None) -> str 
 
 
 def find_correlation_ids(rule: Rule, starts_at: int, ends_at: int) -> list[str]:
-    """Return correlation ids of the newest records by which a rule fires. Raises `DatabaseError`, `BudgetSpent`."""
+    """Return correlation ids of the newest records that made a rule fire. Raises `DatabaseError`, `BudgetSpent`."""
     if not rule.counts:
         return []
     records = matching(rule).filter(
@@ -135,4 +135,4 @@ def _text(microseconds: int | None) -> str | None:
 
 
 DELETED_AFTER = timedelta(days=7)
-"""How long a message that was sent stays in the outbox, for whoever asks what was told."""
+"""How long a sent message stays in the outbox, so that one can look up what was sent."""

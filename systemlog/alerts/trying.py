@@ -1,4 +1,4 @@
-"""Trying a receiver: one test message, at once and without the outbox."""
+"""Sends a test message to one receiver, at once and without the outbox."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RULE = "test_receiver"
 
 
 def try_receiver(receiver: Receiver) -> None:
-    """Send a test message. Raises `Undelivered`."""
+    """Send a test message, and wait for the outcome. Raises `Undelivered`."""
     now = datetime.now(UTC)
     alert = {
         "id": str(uuid.uuid4()),

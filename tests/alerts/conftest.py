@@ -29,7 +29,7 @@ def hook() -> Iterator[Hook]:
 
 @pytest.fixture
 def rules(settings: Any, hook: Hook) -> Rules:
-    """Sets rules, each told to the receiver `hook`; further settings by name."""
+    """Sets the rules, each with the receiver `hook`, and further settings by name."""
 
     def begin(*given: dict[str, Any], **more: Any) -> None:
         settings.SYSTEMLOG = {
@@ -44,7 +44,7 @@ def rules(settings: Any, hook: Hook) -> Rules:
 
 @pytest.fixture
 def records(db: None) -> Records:
-    """Stores records: `records(6, ago=30)` are six errors of half a minute ago, a millisecond apart."""
+    """Stores records: `records(6, ago=30)` stores six errors from half a minute ago, a millisecond apart."""
 
     def store(number: int, *, ago: float = 0.0, every: float = 0.001, level: str = "ERROR", **fields: Any) -> None:
         first = datetime.now(UTC) - timedelta(seconds=ago)
@@ -61,7 +61,7 @@ def records(db: None) -> Records:
 
 
 class Clock:
-    """Evaluates and delivers, and lets time pass without waiting."""
+    """Evaluates rules and delivers messages, and lets time pass without waiting."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
@@ -69,7 +69,7 @@ class Clock:
         self.restart()
 
     def restart(self) -> None:
-        """Forget all that a process remembers."""
+        """Forget everything that a process remembers, as after a restart."""
         self._evaluator, self._deliverer = Evaluator(), Deliverer("test")
 
     def passes(self, seconds: float) -> None:
@@ -90,13 +90,13 @@ class Clock:
         return self._evaluator.evaluate(in_full=True)
 
     def evaluate(self, *, in_full: bool = True) -> Result:
-        """Evaluate once, and send what is due. A busy machine might leave a part of the look-back for later."""
+        """Evaluate once, and send the due messages. Without `in_full`, a busy machine may read a part later."""
         result = self._evaluator.evaluate(in_full=in_full)
         self._deliverer.deliver_once()
         return result
 
     def deliver(self) -> tuple[int, int]:
-        """Send what is due."""
+        """Send the due messages."""
         return self._deliverer.deliver_once()
 
 

@@ -1,9 +1,10 @@
-"""Kills evaluators and PostgreSQL between any two steps, round after round, and counts what a receiver was told.
+"""Kills evaluators and PostgreSQL between any two steps, round after round, and counts the messages of a receiver.
 
     python -m tests.alerts.crash [--rounds 50] [--database sqlite|postgresql] [--pg-bin DIR]
 
-Each round has a rule and a burst of its own. Its alert must be told as firing and as resolved: each in one message,
-which may come twice under its one id. It starts what it needs, and ends with 1 at the first that is lost or doubled.
+Each round has a rule and a burst of its own. Its alert must be reported as firing and as resolved, each in one message,
+which may arrive twice under its id. The program starts the servers that it needs. It exits with 1 at the first message
+that is lost or doubled.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ BURST = 6
 DEADLINE_S = 60
 LONGEST_S = 0.25
 FORGETFUL = {"synchronous_commit": "off", "wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
-"""A server that loses what it committed in the last seconds, if it crashes."""
+"""Settings of a server that loses the commits of the last seconds when it crashes."""
 
 STEPS = {
     "before the states are written": ("evaluator", "Evaluator._write", True),
@@ -46,11 +47,11 @@ STEPS = {
     "after a message was sent": ("outbox", "finish", True),
     "after it was noted as sent": ("outbox", "finish", False),
 }
-"""Where a process is killed: a function of a module, and whether before its call or after."""
+"""Where a process is killed: a function of a module, and whether before or after the call of the function."""
 
 
 def main() -> int:
-    """Run the rounds; gives the exit code."""
+    """Run the rounds, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=50, help="rounds of each kind")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="postgresql")
@@ -87,7 +88,7 @@ def main() -> int:
 
 
 def configure(folder: Path, server: Server | None, hook: Hook, rules: list[str]) -> None:
-    """Django, with the log alone, and a rule for each round."""
+    """Set up Django with the log alone, and a rule for each round."""
     from ops_platform.parsers import database
     from ops_platform.settings import SQLITE_OPTIONS
 
@@ -113,7 +114,7 @@ def configure(folder: Path, server: Server | None, hook: Hook, rules: list[str])
 
 
 def burst(rule: str) -> None:
-    """Store records that make the rule fire, and that are over."""
+    """Store a burst of records that makes the rule fire, and that has already ended."""
     from systemlog.models import SystemLog
 
     first = datetime.now(UTC) - timedelta(seconds=30)
@@ -132,7 +133,7 @@ def burst(rule: str) -> None:
 
 
 def killed_at(step: str) -> None:
-    """A process that is killed at one step, if it comes to it."""
+    """Run a process that is killed at one step, if it reaches the step."""
     module_name, name, before = STEPS[step]
 
     def work() -> None:
@@ -158,7 +159,7 @@ def killed_at(step: str) -> None:
 
 
 def killed_somewhere() -> None:
-    """A process that evaluates and delivers again and again, and is killed."""
+    """Run a process that evaluates and delivers repeatedly, and kill it."""
     child = in_child(work_until_killed)
     time.sleep(random.random() * LONGEST_S)
     os.kill(child, signal.SIGKILL)
@@ -166,7 +167,7 @@ def killed_somewhere() -> None:
 
 
 def killed_database(server: Server) -> None:
-    """A PostgreSQL that crashes while a process evaluates and delivers, which is killed afterwards."""
+    """Crash PostgreSQL while a process evaluates and delivers, and kill the process afterwards."""
     child = in_child(work_until_killed)
     time.sleep(random.random() * LONGEST_S)
     server.stop(how=signal.SIGQUIT)
@@ -184,7 +185,7 @@ def work_until_killed() -> None:
 
 
 def evaluate_and_deliver() -> None:
-    """What the duties do, once."""
+    """Do once what the duties do."""
     from systemlog.alerts.deliverer import Deliverer
     from systemlog.alerts.evaluator import Evaluator
 
@@ -193,7 +194,7 @@ def evaluate_and_deliver() -> None:
 
 
 def settle(is_told: Callable[[], bool]) -> None:
-    """Evaluate and deliver in peace until something was told."""
+    """Evaluate and deliver without kills until `is_told()` is true."""
     deadline = time.monotonic() + DEADLINE_S
     while not is_told():
         if time.monotonic() > deadline:
@@ -202,7 +203,7 @@ def settle(is_told: Callable[[], bool]) -> None:
 
 
 def compare(rule: str, hook: Hook) -> str | None:
-    """What is wrong with the messages about a rule and with its records, None if nothing is."""
+    """Return what is wrong with the messages about a rule and with its records, or None if both are right."""
     from systemlog.models import SystemLog
 
     ids = defaultdict(set)
@@ -218,7 +219,7 @@ def compare(rule: str, hook: Hook) -> str | None:
 
 
 def messages(rule: str, hook: Hook) -> Iterator[tuple[str, str]]:
-    """The status and the id of each message about a rule."""
+    """Yield the status and the id of each message about a rule."""
     for request in hook.received:
         body = request.json
         for alert in body.get("alerts", [body]):
@@ -227,7 +228,7 @@ def messages(rule: str, hook: Hook) -> Iterator[tuple[str, str]]:
 
 
 def in_child(work: Callable[[], None]) -> int:
-    """Do something in a process of its own; gives its id."""
+    """Run a function in a process of its own, and return the id of the process."""
     child = os.fork()
     if child:
         return child

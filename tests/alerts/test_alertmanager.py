@@ -1,4 +1,4 @@
-"""Tests with a real Alertmanager, which tells a receiver of its own."""
+"""Tests with a real Alertmanager, which sends the alerts on to the receiver `hook`."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ RULE = {"name": "spike", "min_level": "ERROR", "more_than": 5, "within": "1s", "
 
 @pytest.fixture
 def manager(tmp_path: Path, hook: Hook, rules: Rules) -> Iterator[httpx.Client]:
-    """A running Alertmanager, to which the rule is told; it tells `hook`."""
+    """A running Alertmanager. It receives the alerts of the rule, and sends them on to `hook`."""
     with alertmanager(tmp_path, hook.url) as client:
         rules({**RULE, "to": ["pager"]}, ALERT_RECEIVERS={"pager": {"alertmanager": str(client.base_url)}})
         yield client
 
 
 def told(hook: Hook) -> list[tuple[str, str]]:
-    """What Alertmanager told: the name and the status of each alert."""
+    """Return the name and the status of each alert that Alertmanager sent on."""
     return [
         (alert["labels"]["alertname"], alert["status"]) for request in hook.received for alert in request.json["alerts"]
     ]
 
 
 def listed(manager: httpx.Client) -> list[dict[str, Any]]:
-    """What Alertmanager knows of."""
+    """Return the alerts that Alertmanager has."""
     alerts: list[dict[str, Any]] = manager.get("/api/v2/alerts").raise_for_status().json()
     return alerts
 

@@ -1,4 +1,4 @@
-"""The short form of `python -m tests.alerts.crash`: real processes, real kills."""
+"""A short run of `python -m tests.alerts.crash`, with real processes and real kills."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of rules over stored records: what fires, when, and how often it is told."""
+"""Tests of rules over stored records: which rule fires, when, and how often it is reported."""
 
 from __future__ import annotations
 

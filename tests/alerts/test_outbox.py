@@ -1,4 +1,4 @@
-"""Tests of the messages that wait: their order, retries, and what ends them."""
+"""Tests of the messages in the outbox: their order, their retries, and when they are given up."""
 
 from __future__ import annotations
 

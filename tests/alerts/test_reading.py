@@ -1,4 +1,4 @@
-"""Tests of the alerts as others see them: the endpoint, the commands, the probe and the metrics."""
+"""Tests of the endpoint, the commands, the probe and the metrics of the alerts."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_receiver_is_tried_by_a_command(rules: Rules, hook: Hook) -> None:
 
 @pytest.fixture
 def slow_statements(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Has every reading of one rule take too long."""
+    """Makes every reading of one rule take too long."""
 
     def slow(name: str) -> None:
         read = readers.Reader.read
@@ -167,7 +167,7 @@ def test_a_rule_that_takes_too_long_is_cut_off_and_the_others_go_on(
 
 
 def metrics() -> str:
-    """The metrics of the alerts as text."""
+    """Return the metrics of the alerts as text."""
 
     class Collector:
         def collect(self) -> Any:

@@ -1,4 +1,4 @@
-"""Tests of the rules that docs/ has for the platform itself: each fires on the records that the platform writes."""
+"""Tests of docs/monitoring/rules.json: each rule fires on the records that the platform itself writes."""
 
 from __future__ import annotations
 

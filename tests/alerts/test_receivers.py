@@ -1,4 +1,4 @@
-"""Tests of what receivers are sent, and of receivers that answer badly, late, or without end."""
+"""Tests of the requests to receivers, and of receivers that answer with errors, late, or without end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 
 
 def alert(**more: Any) -> dict[str, Any]:
-    """An alert as receivers get it."""
+    """Return an alert as receivers get it."""
     return {
         "id": "0b7e2c1e-0000-4000-8000-000000000000",
         "status": "firing",

@@ -1,4 +1,4 @@
-"""Tests of rules and receivers in the settings: their meaning, and mistakes that name rule, key and a way out."""
+"""Tests of rules and receivers in the settings: what they mean, and that a mistake names rule, key and what to do."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ GOOD: dict[str, Any] = {"name": "spike", "min_level": "ERROR", "more_than": 20, 
 
 
 def mistakes(settings: Any, **more: Any) -> list[str]:
-    """What `manage.py check` says."""
+    """Return what `manage.py check` says about the alerts."""
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, **more}
     return [message.msg for message in run_checks() if (message.id or "").startswith("systemlog.E12")]
 
 
 def of_rule(settings: Any, rule: Any) -> list[str]:
-    """What `manage.py check` says of a rule."""
+    """Return what `manage.py check` says about a rule."""
     return mistakes(settings, ALERTS=[rule], ALERT_RECEIVERS={"hook": {"slack": "http://localhost/"}})
 
 

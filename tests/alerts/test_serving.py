@@ -1,4 +1,4 @@
-"""Tests of the alerts of a running server: told once over a kill, and a server that refuses to start with a mistake."""
+"""Tests of the alerts of a running server: one message in spite of a kill, and no start with a mistake in the rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RULE = {"name": "spike", "min_level": "ERROR", "more_than": 5, "within": "2s", "
 
 @pytest.fixture
 def alerting(platform: Platform, hook: Hook) -> Platform:
-    """A platform with a rule, evaluated each second."""
+    """A platform with a rule that is evaluated every second."""
     file = platform.folder / "alerts.json"
     file.write_text(json.dumps({"rules": [RULE], "receivers": {"hook": {"webhook": hook.url}}}))
     platform.environment.update(ALERTS_FILE=str(file), ALERT_INTERVAL="1s")
@@ -27,7 +27,7 @@ def alerting(platform: Platform, hook: Hook) -> Platform:
 
 
 def burst(server: Server, token: str) -> None:
-    """Send six errors of ten minutes ago."""
+    """Send six errors with timestamps of ten minutes ago."""
     first = datetime.now(UTC) - timedelta(minutes=10)
     records = [
         {"message": "no", "level": "ERROR", "timestamp": (first + timedelta(milliseconds=place)).isoformat()}

@@ -1,4 +1,4 @@
-"""Tests of the spans in which a condition held, against the definition counted out."""
+"""Tests of the spans in which a condition held, against a direct count by the definition."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TIMES = st.lists(st.integers(0, 60), max_size=30).map(sorted)
 
 
 def holds(times: list[int], instant: int, number: int, within: int) -> bool:
-    """Whether more than `number` records lie in the window that ends at the instant, counted out."""
+    """Count directly whether more than `number` records lie in the window that ends at the instant."""
     return sum(instant - within < each <= instant for each in times) > number
 
 

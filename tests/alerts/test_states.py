@@ -1,4 +1,4 @@
-"""Tests of the states of a rule, without a database: spans and the time go in, transitions come out."""
+"""Tests of the states of a rule. They need no database: spans and the time go in, transitions come out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ AT_ONCE = Timing(for_us=0, keep_firing_us=60)
 def step(
     state: State, spans: list[Span], now: int, *, timing: Timing = AT_ONCE, silenced: bool = False
 ) -> tuple[State, list[Transition]]:
-    """Advance a state whose rule counts to 20."""
+    """Advance the state of a rule with the threshold 20."""
     return advance(state, spans, 20, timing, now=now, silenced=silenced, oldest=0)
 
 

@@ -1,1 +1,1 @@
-"""Receivers of messages: an Alertmanager, a webhook, Slack, or mail. Their addresses come from the settings alone."""
+"""The kinds of receivers: Alertmanager, webhook, Slack and mail. Addresses come from the settings alone."""

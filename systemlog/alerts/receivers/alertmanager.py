@@ -1,7 +1,8 @@
-"""Prometheus Alertmanager, by version 2 of its API.
+"""Sends messages to Prometheus Alertmanager, by version 2 of its API.
 
-An alert is identified by its labels alone, so its value is an annotation. Alertmanager forgets an alert that is not
-sent again before its `endsAt`; `RESEND_S` says how often a firing alert is sent.
+Alertmanager identifies an alert by its labels alone, so the value of an alert is an annotation and no label.
+Alertmanager takes an alert for resolved that is not sent again before its `endsAt`, so each firing alert is sent every
+`RESEND_S`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from systemlog.records.times import represent_time
 PATH = "/api/v2/alerts"
 RESEND_S = 30.0
 LASTS = timedelta(seconds=4 * RESEND_S)
-"""How long Alertmanager takes an alert for firing after it was last sent: three messages may be lost."""
+"""How long Alertmanager takes an alert for firing after a message. So up to three messages in a row may be lost."""
 
 
 def send(address: str, message: Message, now: datetime) -> None:

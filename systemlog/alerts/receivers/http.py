@@ -1,7 +1,7 @@
-"""One POST to an address of the settings, within ten seconds in all.
+"""Sends one POST to an address of the settings, within ten seconds in all.
 
-No redirect is followed, no proxy is taken from the environment, and of the answer only the status is read: a receiver
-can neither lead the request elsewhere, nor hold it, nor fill the memory.
+No redirect is followed, no proxy of the environment is used, and only the status of the answer is read. So a receiver
+can neither send the request elsewhere, nor keep it open, nor fill the memory.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from systemlog.exceptions import SystemLogError
 
 TIMEOUT_S = 10.0
 AGAIN_S = 0.5
-"""Interval at which a request past its deadline is shut down again, because it may just have connected."""
+"""Interval at which a connection past its deadline is shut down again, because it may have connected only now."""
 
 GONE = 410
 CLIENT_ERRORS = range(400, 500)
 NOT_ABOUT_THE_MESSAGE = (401, 403, 404, 407, 408, 425, 429)
-"""Client errors that every other message would get as well."""
+"""Client errors that any other message would get as well."""
 
 
 class Undelivered(SystemLogError):
-    """The receiver did not take a message. The text has no address and no secret.
+    """The receiver did not accept a message. The text has no address and no secret.
 
-    `about_message` is true where the receiver judged this one message, so that others may fare better. `final` is true
-    where sending it again is pointless.
+    `about_message` is true if the receiver refused this one message, and may accept others. `final` is true if a retry
+    is pointless.
     """
 
     def __init__(self, why: str, *, about_message: bool = False, final: bool = False) -> None:
@@ -42,7 +42,7 @@ class Undelivered(SystemLogError):
 
 
 def check_url(url: object) -> str | None:
-    """Return what is wrong with the address of a receiver, None if nothing is."""
+    """Return what is wrong with the URL of a receiver, or None if the URL can be used."""
     if not isinstance(url, str) or not url.isascii() or not url.isprintable() or " " in url:
         return "is no URL of printable ASCII characters"
     try:
@@ -76,7 +76,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float = T
     finally:
         ended.set()
         connection.close()
-    if time.monotonic() >= deadline:  # an answer that the deadline broke off can look like a whole one
+    if time.monotonic() >= deadline:  # an answer that was cut off at the deadline can look complete
         raise Undelivered(f"It did not answer within {timeout_s:g} s.")
     if not 200 <= status < 300:
         raise Undelivered(
@@ -102,8 +102,8 @@ def _authorization(parts: SplitResult) -> dict[str, str]:
 
 
 def _end_at_deadline(connection: http.client.HTTPConnection, ended: threading.Event, timeout_s: float) -> None:
-    """Shut the connection down at the deadline. A receiver that sends a byte now and then keeps every other timeout."""
+    """Shut down the connection at the deadline. A receiver that sends a byte now and then reaches no other timeout."""
     while not ended.wait(timeout_s):
-        with suppress(OSError, AttributeError):  # there is no socket before the address is found
+        with suppress(OSError, AttributeError):  # there is no socket before the host is resolved
             connection.sock.shutdown(socket.SHUT_RDWR)
         timeout_s = AGAIN_S

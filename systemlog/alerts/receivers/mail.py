@@ -1,4 +1,7 @@
-"""Mail, by Django's mail settings. `EMAIL_TIMEOUT` ends what hangs; who sends waits ten seconds at most."""
+"""Sends messages as mail, by Django's mail settings.
+
+`EMAIL_TIMEOUT` ends a connection that hangs. The deliverer waits ten seconds at most.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from systemlog.alerts.receivers.message import LISTED, Message, line_of
 
 
 def send(addresses: Sequence[str], message: Message) -> None:
-    """Send a mail. Its Message-ID is the same when it is sent again. Raises `Undelivered`."""
+    """Send a mail. A retry has the same Message-ID. Raises `Undelivered`."""
     lines = []
     for alert in message.alerts[:LISTED]:
         lines += [line_of(alert), *([alert["url"]] if alert.get("url") else []), ""]

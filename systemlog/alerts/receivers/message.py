@@ -1,4 +1,4 @@
-"""A message: the transitions of one or more alerts, as data for every receiver, and as text for people."""
+"""A message: the transitions of one or more alerts, as data for all receivers and as text for people."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 FIRING, RESOLVED = "firing", "resolved"
 LISTED = 20
-"""A text for people lists at most this many alerts, and counts the others."""
+"""A text for people lists at most this many alerts, and says how many more there are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message with the id that stays the same when the message is sent again.
+    """A message. A retry has the same id.
 
     Each of `alerts` is an object of the webhook contract: `id`, `status`, `rule`, `labels`, `value`, `threshold`,
-    `starts_at`, `ends_at`, `correlation_ids`; `url` where the service's public address is known.
+    `starts_at`, `ends_at`, `correlation_ids`, and `url` if `PUBLIC_URL` is set.
     """
 
     id: uuid.UUID
@@ -25,7 +25,7 @@ class Message:
 
     @property
     def status(self) -> str:
-        """Whether any of the alerts fires."""
+        """`firing` if any of the alerts fires, else `resolved`."""
         return FIRING if any(alert["status"] == FIRING for alert in self.alerts) else RESOLVED
 
     @property
@@ -44,7 +44,7 @@ class Message:
 
 
 def line_of(alert: dict[str, Any]) -> str:
-    """Return the sentence that tells of an alert. It has no text from a record."""
+    """Return the line that describes an alert. The line has no text from a record."""
     ended = f" to {alert['ends_at']}" if alert["ends_at"] else ""
     labels = ", ".join(f"{name}={value}" for name, value in alert["labels"].items())
     return (
@@ -54,7 +54,7 @@ def line_of(alert: dict[str, Any]) -> str:
 
 
 def body_of(message: Message) -> dict[str, Any]:
-    """Return the body of a webhook: the alert itself, or a list where the message has several."""
+    """Return the body of a webhook: the alert itself, or an object with the list if the message has several alerts."""
     if len(message.alerts) == 1:
         return message.alerts[0]
     return {"id": str(message.id), "status": message.status, "rule": None, "alerts": list(message.alerts)}

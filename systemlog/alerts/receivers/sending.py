@@ -1,4 +1,4 @@
-"""A receiver of the settings: reading it, and sending it a message."""
+"""Makes receivers from the entries of the settings. A receiver can send a message."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ KINDS = {
     "slack": ("slack",),
     "email": ("email",),
 }
-"""The key by which a receiver is recognized, and all keys that it has."""
+"""The key that identifies a kind of receiver, and all keys of that kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """A receiver. Its address and secret are in `send` only, so that no representation shows them."""
+    """A receiver. Only the function `send` has its address and secret, so that no `repr` can show them."""
 
     name: str
     kind: str
@@ -37,7 +37,7 @@ class Receiver:
 
 
 def make_receiver(name: str, given: object) -> Receiver:
-    """Return the receiver of an entry. Raises `Mistake`, whose text repeats no value."""
+    """Return the receiver made from an entry. Raises `Mistake`, whose text repeats no value of the entry."""
     if not isinstance(given, Mapping):
         raise Mistake(name, "is no object", "Write {'webhook': 'https://…', 'secret': 'whsec_…'}.")
     kinds = [kind for kind in KINDS if kind in given]

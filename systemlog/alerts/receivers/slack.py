@@ -1,4 +1,4 @@
-"""Incoming webhooks of Slack, and of what takes the same JSON (Mattermost, Rocket.Chat)."""
+"""Sends messages to incoming webhooks of Slack, and of services that take the same JSON (Mattermost, Rocket.Chat)."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def send(address: str, message: Message) -> None:
 
 
 def _escape(text: str) -> str:
-    """Escape the three characters by which a text could mention everybody or write a link."""
+    """Escape the three characters with which a text could mention everybody or make a link."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

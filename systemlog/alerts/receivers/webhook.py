@@ -1,4 +1,4 @@
-"""Webhooks by the specification Standard Webhooks, with a signature where there is a secret."""
+"""Sends messages to webhooks by the Standard Webhooks specification. They are signed if the receiver has a secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ MIN_KEY_BYTES, MAX_KEY_BYTES = 8, 512
 
 
 def read_secret(secret: object) -> bytes | None:
-    """Return the key of a secret `whsec_…`, None if it is none. The specification recommends 24 to 64 bytes."""
+    """Return the key in a secret `whsec_…`, or None if the secret is malformed.
+
+    The specification recommends 24 to 64 bytes.
+    """
     if not isinstance(secret, str) or not secret.startswith(PREFIX):
         return None
     try:
@@ -34,7 +37,7 @@ def sign(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
 
 
 def send(address: str, key: bytes | None, message: Message, now: datetime) -> None:
-    """Send a message. Its id and body are the same when it is sent again. Raises `Undelivered`."""
+    """Send a message. A retry has the same id and body. Raises `Undelivered`."""
     body = json.dumps(body_of(message)).encode()
     timestamp = str(int(now.timestamp()))
     headers = {"Content-Type": "application/json", "webhook-id": str(message.id), "webhook-timestamp": timestamp}
