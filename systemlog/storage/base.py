@@ -43,7 +43,7 @@ class Storage(ABC):
 
     @abstractmethod
     def missing_partitions(self, instants: Iterable[datetime]) -> list[datetime]:
-        """Return those of the instants that have no partition yet: inserting a record there would fail."""
+        """Return the instants that have no partition yet. Inserting a record of such an instant would fail."""
 
     @abstractmethod
     def insert(self, rows: Sequence[Row]) -> int:
@@ -75,8 +75,9 @@ class Storage(ABC):
             return by_key(find(self.connection, cursor, adapted))
 
     def insert_durably(self, rows: Sequence[Row]) -> int:
-        """`insert`, outside a transaction of the caller: the rows are on the disk when this returns, even where commits
-        do not wait for it. For rows whose source is deleted next.
+        """Insert like `insert`, outside a transaction of the caller, and return when the rows are on the disk.
+
+        For rows whose source is deleted next. Other commits need not wait for the disk.
         """
         return self.insert(rows)
 
@@ -101,7 +102,7 @@ class Storage(ABC):
         """
 
     def empty_down_to(self, instant: datetime) -> datetime:
-        """Return the earliest instant from which on no record lies before `instant`, as far as a quick look tells."""
+        """Return an instant between which and `instant` there is no record, as early as can be found quickly."""
         return instant
 
     def look_up(self, records: QuerySet[Any, Any], lookup: Lookup, most: int) -> QuerySet[Any, Any] | None:
@@ -128,13 +129,13 @@ class Storage(ABC):
         return get_witness().noting(self.connection, hours, keys)
 
     def noting_rows(self, rows: Sequence[Row]) -> AbstractContextManager[object]:
-        """`noting`, for rows."""
+        """Do the same as `noting`, for the hours and keys of rows."""
         return self.noting(
             lambda: {row.timestamp for row in rows}, lambda fits: [row[:2] for row in rows if fits(row.timestamp)]
         )
 
     def noting_lines(self, lines: Sequence[bytes]) -> AbstractContextManager[object]:
-        """`noting`, for lines of the journal."""
+        """Do the same as `noting`, for the hours and keys of lines of the journal."""
         return self.noting(lambda: instants(lines), lambda fits: keys_of(lines, fits))
 
     @abstractmethod

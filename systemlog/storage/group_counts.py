@@ -2,8 +2,8 @@
 
 Each count is a row that is appended to a table; `systemlog.groups` adds the rows up. On PostgreSQL the storage appends
 the counts of what it stores, because a trigger would have to look at all the records to find the few errors. SQLite
-does not tell which rows a statement stored, so there a trigger appends them. Deleted records are counted by a trigger,
-and those of a dropped partition by the storage.
+does not report which rows a statement stored, so there a trigger appends them. Deleted records are counted by a
+trigger, and those of a dropped partition by the storage.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class GroupCounts:
         return bool(self._deltas)
 
     def add_line(self, line: bytes) -> bytes:
-        """Count a line of level ERROR or CRITICAL, and return what COPY takes for its group, with the line's end."""
+        """Count a line of level ERROR or CRITICAL, and return its group for COPY, with the line's end."""
         fields = line.split(b"\t")
         identity = identity_of(fields)
         context = fields[CONTEXT]

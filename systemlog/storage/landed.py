@@ -1,4 +1,4 @@
-"""Which records have landed since a mark, in the order of landing, whatever their timestamps are.
+"""Records that have landed since a mark, in the order of landing, whatever their timestamps are.
 
 A `Mark` is a place in the order of landing. Each storage has its own values for it, which no other code interprets.
 """
@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 MARK_LIFETIME_S = 15 * 60
-"""An older mark is refused. The database forgets soon after this time what landed when."""
+"""An older mark is refused. Soon after this time, what the database has noted about landed records is deleted."""
 
 Mark = list[Any]
 """A place in the order of landing, as JSON can express it."""

@@ -1,6 +1,6 @@
-"""What watches records being stored and removed: `systemlog.digests`, which accounts for both in signed statements.
+"""The witness, which watches records being stored and removed. The interface that `systemlog.digests` implements.
 
-The storages call the witness; it is registered when the app starts, because it stands on the storages.
+The storages call the witness. They cannot import it, because it uses them, so it is registered when the app starts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Removal:
     watches = False
 
     def read(self, table: str, span: Span, condition: Condition) -> None:
-        """Read the records of a span, those that are about to be removed by the condition among them."""
+        """Read the records of a span, including those that are about to be removed by the condition."""
 
     def sign(self) -> None:
         """Account for what was read, in the transaction that removes it."""
@@ -34,7 +34,7 @@ class Removal:
         """Account for a span all of whose records are removed, in the transaction that removes them."""
 
     def archiving(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        """Pass on the blocks of lines that an archive gets."""
+        """Yield the same blocks of lines, which are written to an archive."""
         return blocks
 
     def finish(self) -> None:
@@ -62,11 +62,11 @@ _witness = Witness()
 
 
 def register(witness: Witness) -> None:
-    """Have this one watch."""
+    """Make this the witness that the storages call."""
     global _witness  # noqa: PLW0603  (one for each process)
     _witness = witness
 
 
 def get_witness() -> Witness:
-    """Return the one that watches."""
+    """Return the witness that was registered last; without one, a witness that does nothing."""
     return _witness

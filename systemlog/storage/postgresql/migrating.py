@@ -1,4 +1,4 @@
-"""What migrations of a large `system_logs` need on PostgreSQL: its lock without a queue, and indexes without one."""
+"""Migrations of a large `system_logs` on PostgreSQL: locking the table, and building indexes, beside writers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INDEXED_SQL = """
 
 
 def lock_table(schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Lock the table for the rest of the transaction, trying again rather than letting inserts queue behind readers."""
+    """Lock the table until the transaction ends. Each attempt is short, so that inserts do not queue behind it."""
     with schema_editor.connection.cursor() as cursor:
         _execute_in_turn(cursor, f"LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE")
 
@@ -38,7 +38,7 @@ def build_index(cursor: CursorWrapper, name: str, definition: str) -> None:
     `definition` is what follows the table's name. Raises `CommandError` inside a transaction.
     """
     if cursor.db.in_atomic_block:
-        raise CommandError("An index is built beside writers, which no transaction can do.")
+        raise CommandError("An index cannot be built beside writers inside a transaction.")
     _execute_in_turn(cursor, f"CREATE INDEX IF NOT EXISTS {name} ON ONLY {TABLE} {definition}")
     for partition in partitions.read_partitions(cursor):
         own = f"{name}_{partition.name.removeprefix(TABLE).strip('_')}"[:63]
@@ -53,7 +53,7 @@ def build_index(cursor: CursorWrapper, name: str, definition: str) -> None:
 
 
 def _execute_in_turn(cursor: CursorWrapper, statement: str) -> None:
-    """Run a statement that takes a lock for a moment, trying again rather than letting others queue behind it."""
+    """Run a statement that takes a lock for a moment. Each attempt is short, so that others do not queue behind it."""
     for attempt in range(TRIES):
         try:
             with transaction.atomic(using=cursor.db.alias):

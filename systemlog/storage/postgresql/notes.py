@@ -1,12 +1,12 @@
 """Notes about landed records on PostgreSQL, from which a tail learns what became visible since a snapshot.
 
 The statement trigger that counts for the roll-up also writes a note: the statement's transaction, and the keys of its
-records. A tail's mark holds a snapshot. New are the notes that are visible now and were not in that snapshot. So the
-order in which transactions commit does not matter, and a transaction that stays open for hours is found when it
+records. A tail's mark holds a snapshot. The notes that are visible now, and were not in that snapshot, are new.
+So the order in which transactions commit does not matter, and a transaction that stays open for hours is found when it
 commits. A serial number would miss it.
 
 Each minute the lander writes a marker with the snapshot of that moment. Notes that were visible in a snapshot older
-than `MARK_LIFETIME_S` are deleted. A mark names the newest marker of its time: where the database has lost that
+than `MARK_LIFETIME_S` are deleted. A mark names the newest marker of its time. If the database does not have that
 marker, it was restored from an earlier state, in which transaction numbers are used again.
 """
 

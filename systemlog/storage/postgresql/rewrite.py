@@ -36,7 +36,7 @@ OLD = f"{TABLE}_old_"
 """Prefix of the table of a partition that was dropped with all its rows, before its oid."""
 
 REPLACED = f"{TABLE}_replaced_"
-"""Prefix of the table of a partition that was rewritten: another one has those of its rows that stayed."""
+"""Prefix of the table of a partition that was rewritten. Another table has the rows that stayed."""
 
 LOCK_MS = 40
 TRIES = 60
@@ -92,7 +92,7 @@ def drop(
 ) -> None:
     """Detach a partition with all its rows. Raises `PartitionInUse`.
 
-    `finish` is called in the same transaction, `dropped` too, when no more rows can come.
+    `finish` is called in the same transaction, and so is `dropped`, when no more rows can be inserted.
     """
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         finish(cursor)

@@ -1,4 +1,4 @@
-"""The part of the PostgreSQL storage that tells what has landed since a mark."""
+"""The part of the PostgreSQL storage that finds the records that have landed since a mark."""
 
 from __future__ import annotations
 

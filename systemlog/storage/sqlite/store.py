@@ -85,7 +85,7 @@ class SQLiteStorage(TailingStorage):
             return int(cursor.rowcount)
 
     def insert_durably(self, rows: Sequence[Row]) -> int:
-        """`insert`, whose commit waits for the disk: with `synchronous=NORMAL` a WAL's commit does not."""
+        """Insert like `insert`, and wait for the disk. With `synchronous=NORMAL`, a commit to a WAL does not wait."""
         if compat.in_transaction(self.connection):
             return self.insert(rows)
         with self.connection.cursor() as cursor:

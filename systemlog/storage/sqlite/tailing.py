@@ -1,4 +1,4 @@
-"""The part of the SQLite storage that tells what has landed since a mark."""
+"""The part of the SQLite storage that finds the records that have landed since a mark."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ ROWS_SQL = f"(SELECT * FROM {TABLE} WHERE rowid > %s AND rowid <= %s ORDER BY ro
 class TailingStorage(Storage):
     """A storage with one writer at a time, so that the numbers of its rows are in the order of their commits.
 
-    A mark is `[KIND, time, rowid, id]`. VACUUM may number the rows anew, and a deleted row's number may be used again:
-    the id tells whether the number still belongs to the same row.
+    A mark is `[KIND, time, rowid, id]`. VACUUM may number the rows anew, and a deleted row's number may be used again.
+    The id shows whether the number still belongs to the same row.
     """
 
     def present_mark(self) -> Mark:
