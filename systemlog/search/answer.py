@@ -41,5 +41,5 @@ def _first_answer(plan: Plan, limit: int) -> Answer:
     if page.complete and page.older is None:
         return Answer(page, seen, exact=True)
     records, exact = (total.records, total.exact) if page.complete else count(plan)
-    # The roll-up may know less than the page shows.
+    # The roll-up may have counted fewer records than the page has.
     return Answer(page, max(records, seen), exact and records >= seen)

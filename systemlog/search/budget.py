@@ -14,7 +14,7 @@ TOLERATED = 0.9
 class TimeBudget:
     """A number of seconds that a search spends statement by statement.
 
-    `allow` sets the database's timeout for the statements that follow; `Storage.budget()` gives it.
+    `allow` sets the database's timeout for the statements that follow; `Storage.budget()` yields it.
     """
 
     def __init__(self, allow: Callable[[float], None], seconds: float) -> None:

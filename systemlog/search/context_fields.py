@@ -1,4 +1,4 @@
-"""What the contexts of the newest records of a search have: keys, how frequent these are, and their top values."""
+"""The keys in the contexts of the newest records of a search, with their frequencies and most frequent values."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from systemlog.storage.expressions import IdText, TimeText
 MAX_FIELDS = 100
 MAX_VALUES = 10
 MAX_VALUE_CHARACTERS = 200
-"""Longer values, such as a traceback, are counted, and not named."""
+"""Longer values, such as a traceback, are counted, but not listed."""
 
 MAX_KEY_CHARACTERS = 200
 MAX_KEYS_OF_RECORD = 200
 MAX_KNOWN = 20_000
-"""So many different keys and values of them are counted. Those that a record has beyond these are left out."""
+"""The most keys, and the most pairs of key and value, that are counted. Further ones are left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContextField:
-    """A key, with dots where it goes deeper; how many records have it; its values, the most frequent first."""
+    """A key, with a dot before each deeper level; how many records have it; its values, the most frequent first."""
 
     path: str
     count: int

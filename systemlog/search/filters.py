@@ -106,7 +106,7 @@ def _category_condition(names: Iterable[str]) -> Q:
 def _group_condition(ids: Iterable[str]) -> Q:
     """Return the condition that a record is of one of these groups.
 
-    The group of a source's other errors has those of the source whose own group does not exist.
+    The group of the other errors of a source has the records of that source whose own group does not exist.
     """
     ids = list(ids)
     conditions = [Q(group__in=plain)] if (plain := [each for each in ids if not each.startswith(OTHER)]) else []

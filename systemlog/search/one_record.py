@@ -1,4 +1,4 @@
-"""The record of one id."""
+"""Finding the record that has a given id."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def find_record(record_id: uuid.UUID) -> SystemLog | None:
     """Return the newest record of this id, or None if there is none.
 
     A function of the database looks in all partitions. Where there is no such function, or a lock of another session
-    makes it fail, the instant inside a UUIDv7 tells where to look first; older partitions are read only for an id that
+    makes it fail, the search begins at the instant inside a UUIDv7; older partitions are read only for an id that
     another clock made.
     """
     records = SystemLog.objects.filter(id=record_id).order_by("-timestamp")

@@ -104,7 +104,7 @@ class PageSearch:
         step = self._strategy.first_slice
         # The time at which the search starts; None is the end of the log.
         self._start: datetime | None
-        # The slice that is being searched. Until the walk has yielded its first slice, this is what that one should be.
+        # The slice that is being searched. Until the walk has yielded its first slice, this is the proposed one.
         self._current: Span | None
         self._done: Span | None = None
         if backwards:
@@ -128,7 +128,7 @@ class PageSearch:
     def run(self, allow: Callable[[float], None]) -> None:
         """Read records until the page is full or the log ends. Raises `BudgetSpent` after `SEARCH_TIMEOUT_S`.
 
-        `allow` is the function that `Storage.budget()` gives.
+        `allow` is the function that `Storage.budget()` yields.
         """
         budget = TimeBudget(allow, conf().SEARCH_TIMEOUT_S)
         for records, span in self._parts():
@@ -180,7 +180,7 @@ class PageSearch:
         return self._limit + 1 - len(self._found)
 
     def _missing_share(self) -> float:
-        """How many times the records found so far are still wanted."""
+        """The number of records still wanted, as a multiple of those found so far."""
         return self._wanted() / len(self._found) if self._found else inf
 
     @cached_property

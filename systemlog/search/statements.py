@@ -69,7 +69,7 @@ class PageStatement:
         self._native_ids = connections[alias].features.has_native_uuid_field
 
     def rows(self, lower: datetime, upper: datetime, after: Position | None, limit: int) -> list[Any]:
-        """Return the records. A bound that the statement does not have is not looked at."""
+        """Return the records. A bound that the statement does not have is ignored."""
         values: list[Any] = []
         if self._after and after is not None:
             values += [self._adapt(after.timestamp), after.id if self._native_ids else after.id.hex]
@@ -103,7 +103,7 @@ def page_statement(
 
 
 def sum_hours(alias: str, query: Query, shape: Shape, span: Span) -> int | None:
-    """Return how many records of a query the hours of the roll-up have in a span; None if it cannot be told so."""
+    """Return how many records of a query the roll-up has in the hours of a span; None if the roll-up cannot answer."""
     statement = _hours_statement(alias, query, shape)
     if statement is None:
         return None
@@ -123,7 +123,7 @@ def _hours_statement(alias: str, query: Query, shape: Shape) -> Statement | None
 
 
 def _compiled(alias: str, records: QuerySet[Any, Any], placeholders: Sequence[Any]) -> Statement | None:
-    """Compile a queryset. Return None if no row can match, or a placeholder is not there just once."""
+    """Compile a queryset. Return None if no row can match, or if a placeholder does not occur exactly once."""
     with suppress(EmptyResultSet):
         sql, values = records.query.get_compiler(alias).as_sql()
         places = [place for each in placeholders for place, value in enumerate(values) if value == each]

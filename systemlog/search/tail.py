@@ -1,7 +1,8 @@
 """The live tail: the records that match a query and have landed since a cursor, in the order of landing.
 
 Every record that became visible since the cursor is found once, however old its timestamp is, and in whatever order
-transactions ended. The same cursor gives the same records again, so that an answer that was lost is no loss.
+transactions ended. A second request with the same cursor returns the same records, so that a client whose answer was
+lost can ask again.
 """
 
 from __future__ import annotations

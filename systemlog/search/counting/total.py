@@ -32,7 +32,7 @@ A busy machine may need more. With a shorter budget the same search would have a
 """
 
 MARGIN = 1.3
-"""The hours that are asked for MAX_COUNT records first are this many times as many as the newest records suggest."""
+"""The first attempt to find MAX_COUNT records reads this many times the hours that the newest records suggest."""
 
 
 class Total:
@@ -49,7 +49,7 @@ class Total:
     def count(self, allow: Callable[[float], None], newest: Sequence[Any] = ()) -> None:
         """Count the records. Raises `BudgetSpent` if that takes too long.
 
-        `allow` is the function that `Storage.budget()` gives. `newest`, the newest records of the search, tell how far
+        `allow` is the function that `Storage.budget()` yields. `newest`, the newest records of the search, show how far
         back MAX_COUNT records reach, so that no older hours of the roll-up are read.
         """
         plan, strategy = self._plan, self._plan.strategy
@@ -116,7 +116,7 @@ def _reach(plan: Plan, whole: Span, newest: Sequence[Any]) -> datetime | None:
     Returns None if that hour lies before all whole hours, or if nothing is known.
     """
     if not newest:
-        return None  # and do not ask which partitions there are: another session may have locked the table
+        return None  # without listing the partitions: another session may have locked the table
     partitions = get_storage(plan.records.db).partition_spans()
     start = max(whole.lower, partitions[-1].lower) if partitions else whole.lower
     first, last = (plan.shape.position(record).timestamp for record in (newest[0], newest[-1]))

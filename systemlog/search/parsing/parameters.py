@@ -132,7 +132,7 @@ def _check_values(parameters: QueryDict, errors: Errors) -> None:
 
 
 def _is_exclusion(name: str) -> bool:
-    """Whether the parameter excludes by a column; one that excludes by a member of the context is not meant."""
+    """Whether the parameter excludes by a column. False for one that excludes by a member of the context."""
     return name.endswith(EXCLUDING) and name.removesuffix(EXCLUDING) in PARAMETERS and rules.excludes(name[:-1])
 
 

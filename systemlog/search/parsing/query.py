@@ -51,7 +51,7 @@ class Query:
 
     @property
     def filters(self) -> set[str]:
-        """The names of the fields above that narrow the search, bounds of time aside."""
+        """The names of the fields above that narrow the search, except the bounds of time."""
         return {name for name in FILTERS if getattr(self, name)}
 
     @property
@@ -61,7 +61,7 @@ class Query:
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:
-        """Those of `any_of` and of `none_of`."""
+        """The constraints of `any_of` and of `none_of`."""
         return self.any_of + self.none_of
 
 

@@ -1,4 +1,4 @@
-"""What a filter may be, whether it is a parameter of the URL or a part of the typed text: values, times and limits."""
+"""Rules of the filters, for parameters of the URL and for typed text alike: values, times and limits."""
 
 from __future__ import annotations
 

@@ -74,11 +74,11 @@ class Typed:
     mistakes: list[Mistake] = field(default_factory=list)
 
     def constraints(self) -> Iterator[Constraint]:
-        """Yield what a record must have, terms in the message aside."""
+        """Yield the constraints that a record must meet, except terms in the message."""
         return (Constraint(*each) for each in self.any_of.items() if each[0] not in (MESSAGE, "min_level"))
 
     def exclusions(self) -> Iterator[Constraint]:
-        """Yield what a record must not have."""
+        """Yield the constraints that exclude records."""
         return (Constraint(*each) for each in self.none_of.items())
 
 
@@ -151,7 +151,7 @@ def _known(name: str) -> str | None:
 
 
 def _error_of(item: Item, typed: Typed, times: dict[str, Item]) -> Mistake | None:
-    """Return the mistake of an item, if it has one."""
+    """Return the mistake of an item; None if it has none."""
     name, value = item.field, item.value
     wrong = None
     if item.excludes and name != MESSAGE and not rules.excludes(name):
