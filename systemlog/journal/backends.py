@@ -1,4 +1,4 @@
-"""Where accepted lines go. The setting `JOURNAL` chooses the sink; a process makes one when its first record comes."""
+"""The sinks of accepted lines. The setting `JOURNAL` chooses the sink; a process makes it for its first record."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Sink(Protocol):
         """Take one line; False if it was refused."""
 
     def append_many(self, lines: Sequence[bytes], /, writer: str | None = None) -> int:
-        """Take lines, in order, and return how many were taken. The first line that is refused ends it.
+        """Take lines, in order, and return how many were taken. Stops at the first line that is refused.
 
         `writer` is the client that sent the lines, or None for the process's own records.
         """
@@ -88,7 +88,7 @@ def has_written() -> bool:
 
 
 def accept_rows(rows: Sequence[Row]) -> int:
-    """Append rows as they are, in order, and return how many were taken. The first row without room ends it."""
+    """Append rows as they are, in order, and return how many were taken. Stops at the first row without room."""
     taken = 0
     for writer, group in groupby(rows, key=attrgetter("recorded_by")):
         lines = [encode(row) for row in group]

@@ -1,4 +1,4 @@
-"""System checks of LOGGING: they warn where errors would never reach the system log."""
+"""System checks of LOGGING: they warn if errors would never reach the system log."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def check_handlers(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
         return []
     return [
         checks.Warning(
-            f"No error of the server's (5xx) is recorded: {why}.",
+            f"Server errors (5xx) are not recorded: {why}.",
             hint=f"In LOGGING, give the logger {ERRORS!r} the handler of the class {HANDLER!r} too, or let its records "
             "reach the root logger's.",
             id="systemlog.W041",

@@ -48,7 +48,7 @@ WRITE_BYTES = 256 * 1024
 """Bytes of lines that are joined into one write; a write for each line takes as long as making the line."""
 
 RETRY_S = 0.1
-"""Pause after the disk has refused something."""
+"""Pause after a write to the disk has failed."""
 
 
 class FilesJournal:
@@ -110,7 +110,7 @@ class FilesJournal:
         return self._refuse(line)
 
     def append_many(self, lines: Sequence[bytes], writer: str | None = None) -> int:
-        """Append lines, in order, and return how many were taken. The first line that is refused ends it.
+        """Append lines, in order, and return how many were taken. Stops at the first line that is refused.
 
         The lines are the process's own, or those of the `writer` that sent them.
         """
@@ -277,7 +277,7 @@ class FilesJournal:
         return (level_of(line) or 0) >= self._admits
 
     def _refuse(self, line: bytes) -> bool:
-        """Count one line as refused; gives False, as its `append` does."""
+        """Count one line as refused, and return False, as `append` then does."""
         level = level_of(line) or 0
         with self._lock:
             self._refused[level] += 1

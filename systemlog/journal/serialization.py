@@ -25,11 +25,11 @@ from systemlog.records.row import context_as_json
 from systemlog.redaction import has_secret, redact_value
 
 CUT_CHARACTERS = (16_000, 8000, 4000, 2000)
-"""Lengths to which the strings of a context are cut whose JSON exceeds `MAX_CONTEXT_BYTES`. The first length with which
-the context fits is used, so that short strings stay whole beside a long one."""
+"""If the JSON of a context exceeds `MAX_CONTEXT_BYTES`, its strings are cut to the first of these lengths with which
+the context fits, so that short strings stay whole beside a long one."""
 
 CUT_ITEMS = 100
-"""Items of a container that are kept where the shortest strings alone do not make the context fit."""
+"""Items of a container that are kept if even the shortest strings do not make the context fit."""
 
 MAX_DIGITS = 1000
 SHOWN_CHARACTERS = 8000

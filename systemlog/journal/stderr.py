@@ -1,5 +1,5 @@
-"""Messages about the journal's own failures. They go to stderr, because the journal must not log about itself into
-itself."""
+"""Messages about the journal's own failures. They go to stderr, because the journal must not append them
+to itself."""
 
 from __future__ import annotations
 

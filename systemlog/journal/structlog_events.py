@@ -1,8 +1,8 @@
 """Records that come from structlog. With its `wrap_for_formatter`, the message of a log record is a dictionary, the
 event.
 
-Only structlog's own formatter reads that dictionary. Here it becomes a message and a context, as those of any other
-record.
+Only structlog's own formatter reads that dictionary. This module makes a message and a context of it, as other records
+have.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def is_event(extras: dict[str, Any], message: object) -> bool:
 def take_event(record: logging.LogRecord, extras: dict[str, Any]) -> tuple[object, dict[str, Any], Any]:
     """Return the text of the event, its context, and the exception to store with it, as logging's `exc_info` or None.
 
-    Values that a record has anyway (level, name of the logger, time) are left out of the context.
+    Values that have columns of their own (level, name of the logger, time) are left out of the context.
     """
     context = {name: value for name, value in extras.items() if name not in MARKS}
     event: dict[str, Any] = {**cast("dict[str, Any]", record.msg)}  # a copy, because other handlers read the event too
