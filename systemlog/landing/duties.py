@@ -1,7 +1,7 @@
-"""Duties of the lander: work that one process of all does by the clock, while it holds the lander's lock.
+"""Duties of the lander: periodic work of the process that holds the lander's lock.
 
-A room registers its duty when the app starts, as alerts do their evaluation. Each duty runs in a thread of its own, so
-that a slow statement of one holds up neither landing nor the other duties.
+A package registers its duty when the app starts; alerts, for example, register their evaluation. Each duty runs in a
+thread of its own, so that a slow statement of one holds up neither landing nor the other duties.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Duty:
     run: Callable[[Callable[[], bool]], object]
     """Does the work once. A long run asks the function it is given whether the lander is stopping, and then returns.
 
-    Another host's lander may do the same at the same time: what only one of all may do needs a lock in the database.
+    Another host's lander may do the same at the same time, so work that only one process may do needs a lock in the
+    database.
     """
 
 
@@ -42,7 +43,7 @@ _registered: dict[str, Duty] = {}
 
 
 def register(duty: Duty) -> None:
-    """Have the lander do a duty. A second duty of the same name replaces the first."""
+    """Register a duty of the lander. A second duty of the same name replaces the first."""
     _registered[duty.name] = duty
 
 

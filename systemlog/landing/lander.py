@@ -46,7 +46,7 @@ class DatabaseDown(SystemLogError):
 
 
 class Lander:
-    """Lands the journal in `folder`. A server's thread and the commands each make one, after they have got the lock."""
+    """Lands the journal in `folder`. A server's thread and the commands each make one, after acquiring the lock."""
 
     def __init__(
         self, folder: Path, *, batch_lines: int = BATCH_LINES, storage: Callable[[], Storage] = get_storage
@@ -233,7 +233,7 @@ class Lander:
         return done
 
     def _publish(self, slices: Sequence[Slice], seconds: float) -> None:
-        """Write positions and counts into the folder, for those who read only the folder."""
+        """Write positions and counts into the folder, for code that reads only the folder."""
         done = {slice_.segment for slice_ in slices}
         for segment in self._segments.values():
             if segment.id in done:

@@ -24,7 +24,7 @@ EVERY_S = 1.0
 """Interval between two runs; nothing here is urgent."""
 
 ABANDONED_S = 60.0
-"""A segment that is not finished being made after this long never will be."""
+"""A segment that is still unfinished after this time was abandoned by its writer."""
 
 
 class Housekeeping:

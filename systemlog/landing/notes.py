@@ -1,6 +1,6 @@
-"""Each minute, what the database has noted about landed records is forgotten, once no tail needs it any more.
+"""Deletes, each minute, what the database has noted about landed records and no tail needs any more.
 
-The elected lander does it. Where the journal is `direct` there is no lander, so the processes do it that store records.
+The elected lander does it. With the journal `direct` there is no lander, so the processes that store records do it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _forgot_at = float("-inf")
 
 
 def forget(stopping: Callable[[], bool] = lambda: False) -> None:
-    """Forget what is too old."""
+    """Delete the notes that are too old."""
     get_storage().forget_notes(stopping)
 
 
 def forget_if_due() -> None:
-    """Forget what is too old, at most each minute in this process. Never fails: the next minute does the same."""
+    """Delete the notes that are too old, at most once a minute in this process. Never raises: the next call retries."""
     global _forgot_at  # noqa: PLW0603  (the time belongs to the process)
     now = time.monotonic()
     if now - _forgot_at >= EVERY_S:
@@ -36,7 +36,7 @@ def forget_if_due() -> None:
 
 
 def register_duty() -> None:
-    """Have the elected lander forget."""
+    """Register the deletion as a duty of the elected lander."""
     register(Duty("landing notes", lambda: EVERY_S if _notes_are_written() else None, forget))
 
 

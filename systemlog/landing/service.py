@@ -37,7 +37,7 @@ HANGING_S = 5.0
 
 THREAD_BATCH_LINES = 2000
 THREAD_SHARE = 0.1
-"""The largest part of its time for which the thread keeps the serving process from requests."""
+"""The largest share of its time for which the thread may keep the serving process from handling requests."""
 
 
 class LandingService:
