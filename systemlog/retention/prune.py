@@ -120,7 +120,7 @@ def prune(
         if archives and archive_to:
             opened = archive.opened(archive_to.directory, archive_to.compression, waiting)
             open_archive = stack.enter_context(opened)
-        fold_all()  # what is added up later finds no record that could name its group
+        fold_all()  # once the records are deleted, none could name the group of a count
         for partition in _expiring_partitions(storage, expiry):
             _prune_partition(storage, partition, expiry, open_archive, outcome, progress, removal)
         if outcome.deleted:
