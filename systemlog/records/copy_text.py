@@ -99,7 +99,7 @@ def instants(lines: Iterable[bytes]) -> set[datetime]:
 
 
 def keys_of(lines: Iterable[bytes], fits: Callable[[datetime], bool]) -> list[tuple[datetime, uuid.UUID]]:
-    """Return timestamp and id of the lines whose time fits. Asks once for each hour."""
+    """Return timestamp and id of the lines whose time fits. Calls `fits` once for each hour."""
     hours = {line[:13] for line in lines}
     fitting = {hour for hour in hours if fits(datetime.fromisoformat(f"{hour.decode()}:00:00+00:00"))}
     return [

@@ -41,11 +41,11 @@ MAX_CREATED_S = 253_402_300_799
 _clock = threading.Lock()
 _last = 0
 _second: tuple[int, bytes, int] = (-1, b"", 0)
-"""The last second that was asked for: seconds since 1970, its text, and the upper bits of its ids."""
+"""The last second for which a key was made: seconds since 1970, its text, and the upper bits of its ids."""
 
 
 def next_instant() -> datetime:
-    """Return the current time in UTC, `max(now, last + 1 µs)`: instants of a process rise, and none is given twice."""
+    """Return the current time in UTC, `max(now, last + 1 µs)`: instants of a process increase, and never repeat."""
     with _clock:
         return EPOCH + timedelta(microseconds=_tick())
 

@@ -1,7 +1,7 @@
 """The levels of a record, in rising order.
 
-A level travels as the third column of a record's line. Only what counts by level, or compares two levels, takes the
-level's place in this order from the line (`copy_text.level_of`).
+A level travels as the third column of a record's line. Only code that counts by level, or compares two levels, takes
+the level's place in this order from the line (`copy_text.level_of`).
 """
 
 from __future__ import annotations
