@@ -1,4 +1,4 @@
-"""The endpoint `/system/logs/fields/`: what the contexts of the newest records have."""
+"""The endpoint `/system/logs/fields/`: the keys and values in the contexts of the newest records."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def read_number(parameters: QueryDict, name: str, least: int, most: int, default
 def read_paging(parameters: QueryDict, excluding: Collection[str] = ()) -> Paging:
     """Return the `Paging` of a search; the parameters `excluding` are not part of the search.
 
-    Raises `InvalidParameters` for a cursor that is none, or belongs to another search.
+    Raises `InvalidParameters` for a text that is no cursor of this search.
     """
     try:
         return Paging(parameters, excluding=excluding)

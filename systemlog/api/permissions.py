@@ -26,7 +26,7 @@ class SystemLogPermission(BasePermission):
 
 
 class ReaderPermission(SystemLogPermission):
-    """Whoever may read the log may use the endpoint, with any method that it has."""
+    """Every method of the endpoint needs the permission to read the log."""
 
     needed = dict.fromkeys(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"), VIEW_PERMISSION)
 

@@ -1,4 +1,4 @@
-"""Whether a record that is sent again is the one that is stored."""
+"""Comparing a record that is sent again with the stored one."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from systemlog.records.ids import parse_id
 from systemlog.records.times import represent_time
 
 MAX_VIEWS = 200
-"""A user may save this many views, and the list has this many shared ones of others."""
+"""A user may save this many views. The list has at most this many shared views of other users."""
 
 MAX_QUERY_CHARACTERS = 8000
 MAY_CHANGE, MAY_DELETE = "systemlog.change_savedview", "systemlog.delete_savedview"
@@ -91,7 +91,7 @@ class SavedViewsSerializer(serializers.Serializer[SavedView]):
 
 
 class SavedViewsBase(LogView):
-    """What both endpoints share: who may read the log may use them."""
+    """The base class of both endpoints. Users who may read the log may use them."""
 
     permission_classes = [ReaderPermission]
     content_negotiation_class = ContentNegotiation

@@ -1,4 +1,4 @@
-"""The endpoint `/system/logs/tail/`, which clients ask again and again for the records that have landed since."""
+"""The endpoint `/system/logs/tail/`, which clients poll for the records that have landed since a cursor."""
 
 from __future__ import annotations
 
