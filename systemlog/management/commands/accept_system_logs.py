@@ -18,8 +18,8 @@ class Command(TerminalCommand):
     """Accepts, and writes each hour that is accepted on stdout."""
 
     help = (
-        "Sign the hours that are not as they were sealed as they are now, with a reason that stays in the digests: the "
-        "way on after a lawful restore. What verify_system_logs tells is lost with it; keep its output first."
+        "Sign again, as they are now, the hours that differ from their digests. For use after a lawful restore; the "
+        "reason stays in the digests. Save the output of verify_system_logs first: later runs do not report these differences."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

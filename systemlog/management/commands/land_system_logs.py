@@ -77,7 +77,7 @@ class Command(TerminalCommand):
             ) from None
 
     def _drain(self, once: bool, verbosity: int) -> None:
-        """Land what waits in the audit outboxes alone, where there is no journal."""
+        """Land only what waits in the audit outboxes, for a process without a journal."""
         stopping = threading.Event()
         self._end = stopping.set
         with self._ending_in_time():

@@ -63,8 +63,8 @@ class Command(TerminalCommand):
             type=not_empty,
             help="only these; repeatable; 'web.*' for all that begin so",
         )
-        parser.add_argument("--dry-run", action="store_true", help="only say what would go, by partition")
-        parser.add_argument("--trust-clock", action="store_true", help="prune though the clock looks wrong")
+        parser.add_argument("--dry-run", action="store_true", help="only print what would be deleted, by partition")
+        parser.add_argument("--trust-clock", action="store_true", help="prune even if the clock looks wrong")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Delete records in short transactions. This is safe to interrupt, to repeat, and to run beside writers."""

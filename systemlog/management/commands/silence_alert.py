@@ -1,4 +1,4 @@
-"""`manage.py silence_alert RULE --for 10m`: tell nobody of a rule for a time."""
+"""`manage.py silence_alert RULE --for 10m`: send no messages about a rule for a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _span(text: str) -> timedelta:
 class Command(TerminalCommand):
     """Silences a rule, or ends its silence."""
 
-    help = "Silence a rule of alerts: its state goes on, and nobody is told before the silence ends."
+    help = "Silence an alert rule: it is still evaluated, but no message is sent before the silence ends."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the rule, `--for` and `--comment`."""

@@ -15,7 +15,7 @@ from systemlog.management.terminal import TerminalCommand, printable
 
 
 class Command(TerminalCommand):
-    """Sends a message at once, and fails where the receiver does not take it."""
+    """Sends a message at once, and fails if the receiver does not accept it."""
 
     help = "Send a test message to a receiver of alerts, and say whether the receiver took it."
 

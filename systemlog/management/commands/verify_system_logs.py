@@ -26,7 +26,7 @@ from systemlog.storage import get_storage
 
 
 class Command(TerminalCommand):
-    """Verifies, and writes each hour that is not as it was sealed on stdout. The exit status is 1 if there is one."""
+    """Verifies, and writes each hour that differs from its digest on stdout. The exit status is 1 if there is one."""
 
     requires_system_checks = []  # an auditor's host need not have the private key that the settings name
     help = (
