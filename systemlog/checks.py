@@ -80,8 +80,8 @@ def check_driver(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> l
         return []
     return [
         Error(
-            f"Django speaks to the database {alias!r} with psycopg2, and the system log needs psycopg 3.",
-            hint='Install it: pip install "psycopg[binary]". Django takes psycopg2 where psycopg, or its libpq, is '
+            f"Django uses psycopg2 for the database {alias!r}, but the system log needs psycopg 3.",
+            hint='Install it: pip install "psycopg[binary]". Django uses psycopg2 if psycopg, or its libpq, is '
             "missing.",
             id="systemlog.E007",
         )
@@ -97,8 +97,8 @@ def check_own_file(app_configs: Sequence[AppConfig] | None, **kwargs: object) ->
     if conf().JOURNAL == "direct":
         return [
             CheckWarning(
-                "The system log shares a SQLite file with the project: a record that is logged in a transaction which "
-                "has written waits 5 s for that transaction, its own caller's, and is refused.",
+                "The system log shares a SQLite file with the project. A record that is logged inside a transaction "
+                "that has written waits 5 s for that same transaction to end, and is then refused.",
                 hint=f"Set {NAME}['JOURNAL'] to 'files'; or give the log a file of its own: an alias in DATABASES, "
                 f"named by {NAME}['DATABASE'] and migrated (migrate --database); or use PostgreSQL.",
                 id="systemlog.W032",
