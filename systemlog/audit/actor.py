@@ -1,7 +1,7 @@
 """The actor of a change: the user, the correlation id and the trace id at the moment of the statement.
 
-On PostgreSQL a setting that ends with the transaction carries them, sent in one message with the statement, so a pooled
-connection keeps nobody's name. On SQLite a temporary trigger calls a function of this process.
+On PostgreSQL they are sent in one message with the statement, as a setting that ends with the transaction. So no actor
+is left on a pooled connection. On SQLite a temporary trigger calls a function of this process.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from systemlog.conf import conf
 from systemlog.correlation import current_ids
 
 WRITES = ("INSERT ", "UPDATE ", "DELETE ")
-"""How Django's own statements that write begin."""
+"""The first words of the writing statements that Django makes."""
 
 Execute = Callable[[Any, Any, bool, dict[str, Any]], Any]
 
@@ -41,7 +41,7 @@ _writes = re.compile(
 )
 
 _commits = re.compile(r"\s*(?:CALL|DO)\b", re.IGNORECASE)
-"""Statements that may end transactions, which PostgreSQL refuses in a message of two statements."""
+"""Statements that may end a transaction. PostgreSQL refuses them in a message of two statements."""
 
 _acting: ContextVar[str | None] = ContextVar("systemlog_acting", default=None)
 
@@ -62,7 +62,7 @@ def acting_as(user: object) -> Iterator[None]:
 
 
 def encode() -> str:
-    """Return the present actor as the outbox stores it, or an empty string if nobody is known.
+    """Return the current actor as the outbox stores it, or an empty string if no actor is known.
 
     The text holds only letters, digits and `%-._~&=+`, so it can stand in SQL.
     """
@@ -76,7 +76,7 @@ def encode() -> str:
 
 @functools.lru_cache(maxsize=256)
 def decode(text: str | None) -> Mapping[str, str]:
-    """Return what `encode` wrote: `u` the user's key, `c` the correlation id, `t` the trace id; `s` is a statement."""
+    """Parse the text of `encode`: `u` is the user, `c` the correlation id, `t` the trace id, `s` the statement."""
     return dict(parse_qsl(text)) if text else {}
 
 
@@ -120,14 +120,14 @@ class _StatementCounter:
         return execute(sql, params, many, context)
 
     def encode(self) -> str:
-        """Return the present actor and the statement's number. SQLite calls this."""
+        """Return the current actor and the number of the statement. The SQLite trigger calls this."""
         who = _encode_safely()
         return f"{who}{'&' if who else ''}s={self._prefix}.{self._number}"
 
 
 _connections = itertools.count()
 _sent = threading.local()
-"""The aliases whose connections of this thread ever sent an actor."""
+"""For each thread: the aliases whose connections have ever sent an actor."""
 
 
 def stamp_postgresql(execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
@@ -137,7 +137,7 @@ def stamp_postgresql(execute: Execute, sql: Any, params: Any, many: bool, contex
     if isinstance(sql, str) and (sql.startswith(WRITES) or (not sql.startswith("SELECT") and _writes.match(sql))):
         connection: BaseDatabaseWrapper = context["connection"]
         who, sent = _encode_safely(), _sent.__dict__
-        if who or sent.get(connection.alias):  # else no earlier actor can be left in the transaction
+        if who or sent.get(connection.alias):  # without this, the transaction cannot have an earlier actor to replace
             sent[connection.alias] = True
             autocommit = connection.get_autocommit()
             if not autocommit or (who and not _commits.match(sql)):
@@ -163,7 +163,7 @@ def _execute_with(
 
 
 def _encode_safely() -> str:
-    """Return the present actor, or an empty string if that fails: it must not fail the user's statement."""
+    """Return the current actor, or an empty string after an exception. The user's statement must not fail for it."""
     try:
         return encode()
     except Exception:  # noqa: BLE001  (from a user model of the project)

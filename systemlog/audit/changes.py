@@ -30,7 +30,7 @@ logger = logging.getLogger("systemlog.audit")
 MAX_TEXT_CHARACTERS = 200
 MAX_CONTEXT_BYTES = 64 * 1024
 ROWS_OF_A_RECORD = 200
-"""Rows of one statement that make one record of a many-to-many field: as many as one entry of PostgreSQL has."""
+"""The most rows of one statement that make one record of a many-to-many field, as in one entry of PostgreSQL."""
 
 SMALL_CHARACTERS = MAX_BYTES // 4
 SHOWN_FIELDS = 8
@@ -75,14 +75,14 @@ class _Table:
     fields: dict[str, Any]
     """The fields of the model, by column."""
     presenters: dict[str, Presenter]
-    """Those that do not redact, by column."""
+    """Presenters that do not redact, by column."""
 
 
 def batches(entries: Sequence[Entry], *, more: bool) -> list[list[Entry]]:
-    """Return the entries in parts. Entries of one statement on a many-to-many table are one part, up to a size.
+    """Divide the entries into parts. Entries of one statement on a many-to-many table are one part, up to a size.
 
-    `more` says that other entries wait behind these. A last part that may have members among them is left out, so that
-    a part always has the same members.
+    `more` says that further entries wait in the outbox. If some of them may belong to the last part, that part is left
+    out. So a part always has the same members.
     """
     parts: list[list[Entry]] = []
     for (_, _, statement), group in groupby(entries, key=_statement):
@@ -95,7 +95,7 @@ def batches(entries: Sequence[Entry], *, more: bool) -> list[list[Entry]]:
 
 
 def _statement(entry: Entry) -> tuple[str, str, str | int]:
-    """Return what the entries of one part have in common. Only SQLite's many-to-many tables have parts of several."""
+    """Return a key that the entries of one part share. Only many-to-many tables on SQLite have parts of several."""
     if (
         len(entry.old) + len(entry.new) <= 2
         and (name := actor.decode(entry.ctx).get("s"))
@@ -142,7 +142,7 @@ def _model_records(entry: Entry, origin: Origin) -> Iterator[Row]:
         if op == "u" and not changes:
             continue
         subject = f"{table.label}:{_key(new or old or {}, table, origin)}"
-        # Most records have no secret. To look for one in all values at once is much faster than in each.
+        # Most records have no secret. One search through all values is much faster than a search in each.
         if has_secret(f"{subject} {_as_json(changes)}".encode("utf-8", "surrogatepass")):
             changes = _changes(table, old or {}, new or {}, origin.zone, redacting=True)
             subject = redact_issued(subject)
@@ -187,7 +187,7 @@ def _row(entry: Entry, ordinal: int, origin: Origin, category: str, subject: str
     if origin.alias != "default":
         context["database"] = origin.alias
     text = _as_json(context)
-    if len(text) > SMALL_CHARACTERS:  # in a smaller one no value is too large
+    if len(text) > SMALL_CHARACTERS:  # in a shorter text, no value can be too large
         text = _as_json({**context, "changes": _fitting(changes)})
     return Row(
         entry.at,
@@ -252,7 +252,7 @@ def _label(table: str) -> str:
 
 
 def _table_of(name: str) -> _Table:
-    """Return what is known of a table. An audited model comes before another model that shares its table."""
+    """Return the description of a table. If several models share the table, an audited model comes first."""
     tables = _catalogue()[0]
     if name not in tables:
         audited = table_of(name)

@@ -1,7 +1,7 @@
 """Lands the outboxes: each change becomes a record exactly once.
 
-A batch is stored first, and deleted from the outbox when the store is committed. After a crash in between, the batch is
-read again, its records get the same keys, and the log has them already.
+A batch is stored first, and deleted from the outbox after the commit. After a crash in between, the batch is read
+again. Its records get the same keys as before, so that the log does not store them twice.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RETRY_S = 5.0
 
 WAITING_ENTRIES = 1000
 WAITING_S = 0.05
-"""The most that a search lands before it reads."""
+"""The limits of what a search lands before it reads."""
 
 
 class Outboxes:
@@ -49,7 +49,7 @@ class Outboxes:
     def drain(self) -> int:
         """Land a batch of each outbox that is due, and return the number of entries.
 
-        Raises the errors of the log's database. Another database that does not answer is logged once, and tried again.
+        Raises the errors of the log's database. If another database does not answer, logs that once and tries it again.
         """
         done = 0
         for alias in aliases():
@@ -87,8 +87,8 @@ class Outboxes:
 def drain_waiting(alias: str | None = None, *, entries: int = WAITING_ENTRIES, seconds: float = WAITING_S) -> int:
     """Land the outbox of one database, or of all, before a read, and return the number of entries.
 
-    Does nothing inside a transaction: a rollback might undo the records and not the deletion from the outbox, or the
-    other way round. Raises `DatabaseError`.
+    Does nothing inside a transaction, because a rollback could undo only the records, or only the deletion from the
+    outbox. Raises `DatabaseError`.
     """
     until = time.monotonic() + seconds
     done = 0
@@ -128,7 +128,7 @@ def drain_batch(connection: BaseDatabaseWrapper, storage: Storage, limit: int = 
 
 
 def can_drain(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether the database has an outbox that entries can be deleted from; a standby's cannot."""
+    """Return whether the database has an outbox whose entries can be deleted. On a standby they cannot."""
     vendor = dialect(connection)
     return vendor is not None and bool(vendor.outbox_is_writable(connection))
 
@@ -163,7 +163,7 @@ def _is_free(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _is_broken(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether this database failed, and not the log's."""
+    """Return whether this database is the one that failed, and not the log's database."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -174,4 +174,4 @@ def _is_broken(connection: BaseDatabaseWrapper) -> bool:
 
 def _release_pooled(connection: BaseDatabaseWrapper) -> None:
     if connection.settings_dict.get("OPTIONS", {}).get("pool"):
-        connection.close()  # a pool's connections are for requests
+        connection.close()  # the connections of a pool are for requests

@@ -25,7 +25,7 @@ def dialect(connection: BaseDatabaseWrapper) -> types.ModuleType | None:
 def install(alias: str, tables: Iterable[TriggerTable] | None = None) -> bool:
     """Create missing triggers and drop others, and return whether anything changed.
 
-    `tables` says which tables have triggers, in place of the setting.
+    `tables` are the tables that must have triggers. By default the setting decides.
     """
     connection = connections[alias]
     vendor = dialect(connection)
@@ -57,7 +57,7 @@ def install(alias: str, tables: Iterable[TriggerTable] | None = None) -> bool:
 def drift(
     connection: BaseDatabaseWrapper, tables: Iterable[TriggerTable] | None = None
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Return the missing triggers, and those that are outdated, disabled or not asked for: each by table and name."""
+    """Return the missing and the superfluous triggers (outdated, disabled, not in the setting), by table and name."""
     vendor = dialect(connection)
     if vendor is None:
         return [], []

@@ -1,9 +1,9 @@
 """Keeps the triggers in step with the tables while `migrate` runs, and installs them when it ends.
 
-Changes that data migrations make are recorded. SQLite's ALTER TABLE fails on a trigger that names a missing column, so
-the triggers of a table are dropped before it changes, and created again before the next write. Until `migrate` ends,
-the triggers hide what either the former triggers or the setting hides, and every column of such a table that neither
-knows: it may be a hidden column by another name.
+So the changes of data migrations are recorded too. SQLite's ALTER TABLE fails on a trigger that names a missing column.
+Therefore the triggers of a table are dropped before the table changes, and created again before the next write. Until
+`migrate` ends, the triggers hide each column that the former triggers or the setting hide. In such a table they also
+hide each column that neither knows, because it may be a hidden column under a new name.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class _Watch:
         self._vendor = vendor
         self._wanted = {table.name: table for table in audited_tables(connection.alias)}
         self._former: dict[str, TriggerTable] = vendor.installed(connection)
-        """The tables that had triggers when `migrate` began, by their present names."""
+        """The tables that had triggers when `migrate` began, by their current names."""
         self._former_columns = {table: set(vendor.columns(connection, table)) for table in self._former}
         self._stale = False
         """Whether tables may have changed since the triggers were created."""
@@ -87,7 +87,7 @@ class _Watch:
         return execute(sql, params, many, context)
 
     def renew(self) -> None:
-        """Create the triggers that fit the present tables."""
+        """Create the triggers that fit the tables as they are now."""
         self._busy, self._stale = True, False
         try:
             with transaction.atomic(using=self._connection.alias):
@@ -129,7 +129,7 @@ class _Watch:
         return any(each.hides for each in (self._wanted.get(table), self._former.get(table)) if each is not None)
 
     def _hiding(self, name: str) -> TriggerTable:
-        """Return the table with all that may have to be hidden."""
+        """Return the table with all columns that may have to be hidden."""
         former: TriggerTable = self._former.get(name) or TriggerTable(name=name)
         wanted: TriggerTable = self._wanted.get(name) or TriggerTable(name=name)
         exclude, mask = former.exclude | wanted.exclude, former.mask | wanted.mask

@@ -37,7 +37,7 @@ FORMS = {
 
 
 class Entry(NamedTuple):
-    """Rows of a table that one statement changed (one row on SQLite), before and after, as values by column."""
+    """An entry of the outbox: rows of a table that one statement changed (on SQLite one row), before and after it."""
 
     seq: int
     at: datetime
@@ -48,7 +48,7 @@ class Entry(NamedTuple):
     ctx: str | None
 
     def rows(self) -> Iterator[tuple[dict[str, Any] | None, dict[str, Any] | None]]:
-        """Yield each row before and after the statement; None for a row that did not or does not exist."""
+        """Yield each row before and after the statement. None stands for a row that did not exist then."""
         for number in range(max(len(self.old), len(self.new))):
             yield (
                 self.old[number] if number < len(self.old) else None,
@@ -57,7 +57,7 @@ class Entry(NamedTuple):
 
 
 def read_entries(connection: BaseDatabaseWrapper, limit: int = MAX_ENTRIES) -> list[Entry]:
-    """Return the oldest entries, at most `limit` of them and as many as a batch takes."""
+    """Return the oldest entries: at most `limit`, and within the size of a batch."""
     with connection.cursor() as cursor:
         form = FORMS[connection.vendor]
         cursor.execute(READ_SQL.format(outbox=OUTBOX, limit=limit, most=MAX_BYTES, **form))
@@ -73,7 +73,7 @@ def read_entries(connection: BaseDatabaseWrapper, limit: int = MAX_ENTRIES) -> l
 
 
 def delete_entries(connection: BaseDatabaseWrapper, entries: Sequence[Entry]) -> None:
-    """Delete these entries and no other: on PostgreSQL an entry with a lower number may be committed later."""
+    """Delete exactly these entries. On PostgreSQL an entry with a lower number may be committed later."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(f"DELETE FROM {OUTBOX} WHERE seq = ANY(%s)", [[entry.seq for entry in entries]])
@@ -90,7 +90,7 @@ def oldest(connection: BaseDatabaseWrapper) -> datetime | None:
 
 
 def record_id(entry: Entry, ordinal: int, source: int) -> uuid.UUID:
-    """Return the id of the record of a row. It is always the same, so a record that is stored twice has one key.
+    """Return the id of the record of a row. The same row always gets the same id, so no record can be stored twice.
 
     Within one instant the ids sort in the order of the changes.
     """
@@ -99,7 +99,7 @@ def record_id(entry: Entry, ordinal: int, source: int) -> uuid.UUID:
 
 
 def source_of(connection: BaseDatabaseWrapper) -> int:
-    """Return a number for the database, so that the ids of two outboxes differ. Alias and pooler do not matter."""
+    """Return a number that tells outboxes apart in ids. It depends only on the name of the database."""
     return crc32(PurePath(str(connection.settings_dict["NAME"])).name.encode()) % (1 << _SOURCE_BITS)
 
 
@@ -118,7 +118,7 @@ def _instant(value: Any) -> datetime:
 
 def _one(data: bytes | None) -> list[dict[str, Any] | None]:
     found = _parse(None if data is None else bytes(data).decode("utf-8", "replace"))
-    if isinstance(found, list):  # a row of more columns than one object takes
+    if isinstance(found, list):  # a row with more columns than one JSON object of SQLite can have
         return [{name: value for part in found for name, value in part.items()}]
     return [] if found is None else [found]
 

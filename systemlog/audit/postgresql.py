@@ -1,7 +1,7 @@
-"""The triggers of PostgreSQL: four for each table, run once for each statement, which write whole rows to the outbox.
+"""The triggers of PostgreSQL. Each table has four, which run once a statement and write whole rows to the outbox.
 
-The functions name only the columns that they hide, as keys of JSON, so ALTER TABLE does not break them. They run with
-the rights of their owner: a role that changes a table needs no right on the outbox.
+The trigger functions name only the columns that they hide, as keys of JSON, so ALTER TABLE does not break them. They
+run with the rights of their owner, so a role that changes a table needs no right on the outbox.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ ROWS_OF_AN_ENTRY = 200
 
 LOCK_SQL = "SELECT pg_advisory_xact_lock(hashtextextended('systemlog.audit', 0))"
 
-# Rows are inserted and deleted all the time: vacuum by their number, whatever the table's size. JSON is not compressed,
-# because rows stay for a second.
+# Rows are inserted and deleted all the time, so autovacuum starts at a fixed number of rows. JSON is not compressed,
+# because a row stays for about a second.
 OUTBOX_SQL = f"""
     CREATE TABLE IF NOT EXISTS {OUTBOX} (
         seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -70,8 +70,8 @@ BODY_SQL = """
 TRUNCATED_SQL = """
         INSERT INTO {outbox} (at, tbl, op, ctx) VALUES (systemlog_at, TG_TABLE_NAME, 't', systemlog_who);"""
 
-# PostgreSQL writes an update's old and new rows in one order. To join them by their place needs no key, which may
-# change, be of any type, or not be there.
+# PostgreSQL lists the old and the new rows of an update in the same order, so they are joined by position. A join by
+# key would fail, because a key may change, have any type, or be missing.
 OLD = "SELECT systemlog_o, row_number() OVER () AS systemlog_place FROM systemlog_old AS systemlog_o"
 NEW = "SELECT systemlog_n, row_number() OVER () AS systemlog_place FROM systemlog_new AS systemlog_n"
 DIFFERS = "(systemlog_o *= systemlog_n) IS NOT TRUE"
@@ -267,8 +267,8 @@ def _function(table: TriggerTable, op: str, schema: str) -> tuple[str, str]:
 def _shown(table: TriggerTable, row: str, other: str | None) -> str:
     """Return the SQL of a row as the outbox holds it: without excluded columns, and with masked values replaced.
 
-    By keys of JSON and not by columns: a column that was renamed meanwhile is a missing key, but would be an unknown
-    column. A masked value that is null, or that the statement did not change, is left out.
+    The SQL names keys of JSON and not columns: a renamed column is then a missing key, not an unknown column. A masked
+    value that is null, or that the statement did not change, is left out.
     """
     if not table.hides:
         return row
@@ -280,7 +280,7 @@ def _shown(table: TriggerTable, row: str, other: str | None) -> str:
         changed = f" AND {value} IS DISTINCT FROM to_jsonb({other}) -> {name}" if other else ""
         mask = f"jsonb_build_object({name}, '{{\"$masked\": true}}'::jsonb)"
         shown += f" || CASE WHEN jsonb_typeof({value}) <> 'null'{changed} THEN {mask} ELSE '{{}}' END"
-    # A row that does not exist is null, of which the expression above would make an empty object.
+    # A row that does not exist is null. The expression above would turn it into an empty object.
     return f"CASE WHEN {row} IS NOT DISTINCT FROM NULL THEN NULL ELSE {shown} END"
 
 

@@ -24,7 +24,7 @@ def subjects_of(obj: Model) -> list[str]:
 def history(obj: Model) -> SystemLogQuerySet:
     """Return the audit records of an object, newest first, as a queryset: `history(order).filter(user_id="7")`.
 
-    A record that somebody sent over HTTP is not among them, whatever its category says.
+    Records that were sent over HTTP are left out, whatever their category is.
     """
     records = SystemLog.objects.filter(
         subject__in=subjects_of(obj), category__startswith="audit.", recorded_by__isnull=True

@@ -1,7 +1,7 @@
-"""The triggers of SQLite: three for each table, run once for each row, in plain SQL, so that other programs can write.
+"""The triggers of SQLite. Each table has three, which run once for each row.
 
-They name every column, and ALTER TABLE fails on a trigger that names a missing column. `migrating` drops them before
-a table changes.
+They are plain SQL, so that other programs can also write to the tables. They name every column, and ALTER TABLE fails
+on a trigger that names a missing column, so `migrating` drops the triggers before a table changes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OUTBOX_SQL = f"""
         ctx text
     )
 """
-# A virtual table is not looked into, because its module may not be loaded.
+# The columns of a virtual table are not read, because its module may not be loaded.
 KINDS_SQL = """
     SELECT name, kind, kind = 'r' AND EXISTS (SELECT 1 FROM pragma_table_info(found.name) WHERE pk > 0) FROM (
         SELECT name, CASE WHEN type = 'view' THEN 'v' WHEN sql LIKE 'CREATE VIRTUAL%%' THEN 'f' ELSE 'r' END AS kind

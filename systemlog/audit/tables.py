@@ -20,11 +20,11 @@ class TriggerTable:
 
     name: str
     exclude: frozenset[str] = frozenset()
-    """Columns that the outbox never has."""
+    """Columns that the triggers do not write to the outbox."""
     mask: frozenset[str] = frozenset()
-    """Columns whose values the triggers replace."""
+    """Columns whose values the triggers replace by a mask."""
     kept: frozenset[str] = frozenset()
-    """Columns whose values SQLite's triggers write at an update that does not change them."""
+    """Columns that SQLite's triggers write at every update, even if it does not change them."""
 
     @property
     def hides(self) -> bool:
@@ -105,7 +105,7 @@ def aliases() -> list[str]:
 
 
 _cached: tuple[object, dict[str, AuditedTable]] = (None, {})
-"""The settings that were resolved last, and their tables by name."""
+"""The last settings that were resolved, and the tables of these settings by name."""
 
 
 def _all_tables() -> dict[str, AuditedTable]:

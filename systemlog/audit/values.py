@@ -25,7 +25,7 @@ from systemlog.records.times import represent_time
 from systemlog.redaction import REDACTED, redact_issued, redact_value
 
 MAX_BYTES = 4096
-"""In place of a larger value, its length and its SHA-256 are recorded."""
+"""A larger value is recorded as its length and its SHA-256."""
 
 MAX_DEPTH = 15
 MAX_INTEGER = 2**63
@@ -79,7 +79,7 @@ def present(field: Any, value: Any, zone: tzinfo | None) -> Any:
 
 
 def abridge(value: Any, most: int = MAX_BYTES) -> Any:
-    """Return the value, or for a larger one its SHA-256 and its length: of a text in characters, else of its JSON."""
+    """Return the value. In place of a larger one, return its SHA-256 and length (of its JSON, if it is no text)."""
     if value is None or isinstance(value, bool | int | float):
         return value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
@@ -155,7 +155,7 @@ def _duration(field: Any, value: Any, zone: tzinfo | None) -> Any:
 
 
 def _json(field: Any, value: Any, zone: tzinfo | None) -> Any:
-    if isinstance(value, str) and zone is not None:  # SQLite stores it as a text
+    if isinstance(value, str) and zone is not None:  # SQLite stores JSON as text
         return json.loads(value, parse_float=Number)
     return value
 

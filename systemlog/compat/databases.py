@@ -27,7 +27,7 @@ def uses_psycopg3() -> bool:
 
 
 def binds_on_server(connection: BaseDatabaseWrapper) -> bool:
-    """Whether a PostgreSQL connection sends parameters apart from the statement, so that a message takes one statement.
+    """Whether a PostgreSQL connection sends parameters separately. A message can then have only one statement.
 
     Django keeps the option `server_side_binding` in its settings, and documents no way to read it (5.2, 6.0, 6.1).
     """
@@ -35,7 +35,7 @@ def binds_on_server(connection: BaseDatabaseWrapper) -> bool:
 
 
 def sqlite_error() -> type[Exception]:
-    """Return the exception class of raw SQLite cursors; Django translates it for its own alone (5.2, 6.0, 6.1)."""
+    """Return the exception class of raw SQLite cursors. Only Django's own cursors translate it (5.2, 6.0, 6.1)."""
     import sqlite3
 
     return sqlite3.Error
@@ -44,8 +44,9 @@ def sqlite_error() -> type[Exception]:
 def wrap_statements(connection: BaseDatabaseWrapper, wrapper: Callable[..., Any]) -> None:
     """Run every SQL statement of the connection through `wrapper`. Calling this twice has no effect.
 
-    Django has a context manager for this, which ends; the list behind it does not (`execute_wrappers`; 5.2, 6.0, 6.1).
-    The wrapper is put first: a connection may open inside that context manager, which removes the last one.
+    Django's context manager for this removes the wrapper at its end, so the list behind it is used (`execute_wrappers`;
+    5.2, 6.0, 6.1). The wrapper is put first, because a connection may open inside that context manager, which removes
+    the last one.
     """
     if wrapper not in connection.execute_wrappers:
         connection.execute_wrappers.insert(0, wrapper)
@@ -73,7 +74,7 @@ def zone_of(connection: BaseDatabaseWrapper) -> tzinfo | None:
 def drop_unusable(connection: BaseDatabaseWrapper) -> None:
     """Close the connection if an error has made it unusable, or its `CONN_MAX_AGE` is over.
 
-    `django.db.close_old_connections` does so for all aliases of a thread, and not for connections that are none of an
+    `django.db.close_old_connections` does so for all aliases of a thread, but not for connections that belong to no
     alias (`close_if_unusable_or_obsolete`; 5.2, 6.0, 6.1).
     """
     connection.close_if_unusable_or_obsolete()

@@ -43,10 +43,10 @@ def django_request(request: Any) -> HttpRequest:
 
 
 def parsed_body(request: Any) -> object:
-    """Return the body as it was parsed, or None if nothing has parsed it. Does not parse.
+    """Return the parsed body, or None if nothing has parsed the body yet. Does not parse it.
 
-    REST framework keeps it in `_full_data` (3.15-3.18), Django keeps a form in `_post` (5.2, 6.0, 6.1). Their public
-    names parse a body that nobody has asked for.
+    REST framework keeps it in `_full_data` (3.15-3.18), Django keeps a form in `_post` (5.2, 6.0, 6.1). Reading
+    their public attributes would parse the body.
     """
     from rest_framework.request import Empty
 
@@ -135,12 +135,12 @@ def loaded_user(request: HttpRequest) -> Any:
 
 
 def non_atomic_aliases(view: object) -> set[str]:
-    """Return the databases of which `non_atomic_requests` frees the view (`_non_atomic_requests`; 5.2, 6.0, 6.1)."""
+    """Return the aliases that the view names in `non_atomic_requests` (`_non_atomic_requests`; 5.2, 6.0, 6.1)."""
     return getattr(view, "_non_atomic_requests", set())
 
 
 def intercept_exceptions(answer: Callable[[HttpRequest, Exception], HttpResponseBase | None]) -> None:
-    """Have `answer` make the response to each exception that Django catches; where it returns None, Django does.
+    """Make `answer` create the response to each exception that Django catches. If it returns None, Django does so.
 
     Every view and middleware passes its exceptions to `response_for_exception`, which has no hook (5.2, 6.0, 6.1).
     """
@@ -155,9 +155,9 @@ def intercept_exceptions(answer: Callable[[HttpRequest, Exception], HttpResponse
 def postpone_query_errors() -> None:
     """Keep a `charset` in a request's Content-Type from failing the request before any middleware can answer.
 
-    Django reads the query string when it sets the encoding, while it makes the request, and too many parameters or a
-    codec that is not for text end in the server's own error page (`_set_content_type_params`, `_encoding`; 5.2, 6.0,
-    6.1). After this call, the exception comes when the query string or the body is read.
+    Django reads the query string when it sets the encoding, while it creates the request object. There, too many
+    parameters or a codec that is not for text lead to the server's own error page (`_set_content_type_params`,
+    `_encoding`; 5.2, 6.0, 6.1). After this call, the exception comes when the query string or the body is read.
     """
     HttpRequest._set_content_type_params = _set_content_type_params  # type: ignore[attr-defined]  # private
 

@@ -18,7 +18,7 @@ class ResponsesExtended:
         return responses
 
     def extend_responses(self, responses: dict[str, Any]) -> None:
-        """Add to the responses, which are by status."""
+        """Add to the responses, a dictionary by status."""
         raise NotImplementedError
 
 
