@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def choose(header: str, offered: Sequence[str]) -> str:
-    """Return the media type of `offered` with the highest quality in `header`; the first one where none stands out."""
+    """Return the media type of `offered` with the highest quality in `header`. If several have it, return the first."""
     if not header:
         return offered[0]
     ranges = [_parse(part) for part in header.split(",")]

@@ -59,7 +59,7 @@ def is_draining() -> bool:
 
 
 def watch() -> None:
-    """Lock the directory of the drain file for the life of this process, to show that it looks for the file.
+    """Lock the directory of the drain file for the life of this process. The lock shows that it looks for the file.
 
     If no other process holds the lock, a drain file that exists was left by an earlier server, and is removed.
     """

@@ -1,6 +1,6 @@
 """Resetting state in a forked process, where locks, descriptors and random bits are still those of the parent.
 
-uWSGI forks without telling Python (unless `py-call-osafterfork` is set), but has a hook of its own.
+uWSGI does not run Python's fork hooks (unless `py-call-osafterfork` is set), but has a hook of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _functions: list[Callable[[], None]] = []
 
 
 def run_after_fork(function: Callable[[], None]) -> Callable[[], None]:
-    """Call the function in each process that is forked off this one, at once. It may be called twice in a row.
+    """Call the function in each forked child, right after the fork. It may be called twice for one fork.
 
     Returns the function, so that this works as a decorator.
     """

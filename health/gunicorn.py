@@ -40,7 +40,7 @@ def on_starting(server: Any) -> None:
 def when_ready(server: Any) -> None:
     """Make SIGTERM drain all workers, and stop gunicorn DRAIN_SECONDS later (gunicorn's hook `when_ready`).
 
-    Until then a load balancer that has not noticed yet is still served. A second SIGTERM stops gunicorn at once.
+    Until then, requests of a load balancer that has not noticed are served. A second SIGTERM stops gunicorn at once.
     """
     stop = signal.getsignal(signal.SIGTERM)
     if not callable(stop) or not _settings_are_known():

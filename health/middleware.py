@@ -27,7 +27,7 @@ READING = ("GET", "HEAD")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One health endpoint: how it answers, and what it needs."""
+    """One health endpoint: the function that makes its response, and what that function needs."""
 
     route: str
     answer: Callable[[HttpRequest, bool], HttpResponse]

@@ -20,7 +20,7 @@ _started = threading.Event()
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict at one instant, and the results that it rests on."""
+    """The verdict at one instant, with the results that it is based on."""
 
     results: Sequence[tuple[ConfiguredProbe, Result]]
     db_ok: bool

@@ -1,4 +1,7 @@
-"""The state of all probes as data, for pages of other apps. It has the details, which not everybody may see."""
+"""The state of all probes as data, for pages of other apps.
+
+The report has details, which only users with `health.view_details` may see. The page that shows it must check that.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class ProbeReport(NamedTuple):
 
 
 class HealthReport(NamedTuple):
-    """The verdict about this instance, and the probes that it rests on."""
+    """The verdict about this instance, with the probes that it is based on."""
 
     state: str
     message: str
@@ -33,7 +36,7 @@ class HealthReport(NamedTuple):
 
 
 def read_report() -> HealthReport:
-    """Run the probes whose results are too old, wait for them until their deadline, and return all results."""
+    """Run the probes whose results are too old, wait for them until the deadline, and return all results."""
     running = runner()
     running.refresh()
     verdict = judge()

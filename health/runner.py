@@ -35,7 +35,10 @@ MARGIN_S = 0.001
 
 
 class ProbeThread:
-    """One probe, its thread and its latest result. `announce` gets each result, and whether its state has changed."""
+    """One probe, its thread and its latest result.
+
+    `announce` is called with each result, and with whether the state has changed.
+    """
 
     def __init__(
         self,
@@ -57,7 +60,7 @@ class ProbeThread:
         self._latest: Result | None = None
         self._announced = State.PASS
         self.since: float | None = None
-        """When the first result in the present state came, on the monotonic clock; None before the first result."""
+        """Time of the first result in the current state, on the monotonic clock. None before the first result."""
 
     def start(self, now: float) -> Run | None:
         """Start a run if one is needed, and return the run to wait for.
@@ -76,11 +79,11 @@ class ProbeThread:
             return run
 
     def deadline(self) -> float:
-        """Return when the run in progress is overdue, on the monotonic clock."""
+        """Return the time on the monotonic clock at which the run in progress becomes overdue."""
         return self._started + self._deadline_s
 
     def result(self, now: float) -> Result | None:
-        """Return the latest result; a failure while a run is overdue; None before the first run has ended."""
+        """Return the latest result. Returns a failure while a run is overdue, None before the first run has ended."""
         with self._lock:
             if self._running is None or not self._overdue(now):
                 return self._latest
@@ -114,7 +117,7 @@ class ProbeThread:
             try:
                 warning = self.probe.run()
             finally:
-                connections.close_all()  # those of this thread: kept ones would be missing in the application's pool
+                connections.close_all()  # of this thread: else the pool would have one less
             if warning is not None and not isinstance(warning, str):  # `return False` must not pass
                 raise TypeError(f"a probe returns None or a text, not {warning!r:.50}")
             state, detail = (State.WARN, warning) if warning else (State.PASS, "")
@@ -158,7 +161,7 @@ class Runner:
         return [(thread.probe, thread.result(now)) for thread in self.threads]
 
     def since(self) -> dict[str, float]:
-        """Return by name since when each probe has been in its state, on the monotonic clock."""
+        """Return the time at which each probe entered its current state, by name, on the monotonic clock."""
         return {thread.probe.name: thread.since for thread in self.threads if thread.since is not None}
 
     def stop(self) -> None:
