@@ -40,7 +40,7 @@ PATIENCE_S = 0.7
 """A waiting request occupies a thread that a liveness probe may need; the kubelet times out after 1 s."""
 
 RESERVED_THREADS = 2
-"""Threads kept free: one for a scrape, one for probes and for requests that wait or are refused."""
+"""The number of threads kept free: one for a scrape, one for probes and for requests that wait or are refused."""
 
 
 class Limiter:

@@ -25,7 +25,7 @@ SCHEME = "Bearer"
 class BearerAuthentication(BaseAuthentication):
     """Authenticates a request by its bearer token, with one query by the primary key of knox's table every few seconds.
 
-    Any other Authorization header is refused, because its sender meant to be somebody.
+    Any other Authorization header is refused: a client that sends one does not mean to be anonymous.
     """
 
     def authenticate(self, request: Request) -> tuple[AbstractUser, AuthToken] | None:
@@ -67,10 +67,10 @@ class BearerAuthentication(BaseAuthentication):
         return found.user, found
 
     def authenticate_header(self, request: Request) -> str:
-        """The `WWW-Authenticate` of a 401."""
+        """Return the value of `WWW-Authenticate` in a 401 response."""
         return SCHEME
 
 
 def _for_the_journal(request: Request) -> bool:
-    """Whether the request may write into the journal, and does nothing else with the database."""
+    """Return whether the request only writes to the journal, and needs the database for nothing else."""
     return request.method == "POST" or getattr(django_request(request), FOR_THE_JOURNAL, False)

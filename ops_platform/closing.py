@@ -1,7 +1,7 @@
 """Lingering close: closing connections whose clients may still be sending.
 
 If a connection is closed with unread bytes, TCP resets it, and the client may lose the response. So the server first
-ends its own side, and reads on until the client ends the connection or a timeout is over (RFC 9112, section 9.6).
+shuts down its own side, and reads on until the client closes the connection or a timeout ends (RFC 9112, section 9.6).
 gunicorn does this in the thread that accepts connections, for up to 2 s each. Here one thread does it for all
 connections, and accepting goes on.
 """

@@ -49,7 +49,7 @@ def takes_over_continue(request: Any) -> bool:
 
 
 def deferred() -> object:
-    """Return the value by which a handler of gunicorn's threaded worker says that a connection shall wait unthreaded.
+    """Return the value with which a handler of gunicorn's threaded worker lets a connection wait without a thread.
 
     gunicorn (26, 27) returns it for a connection that has sent nothing yet. The import is late, because gunicorn reads
     WEB_CONCURRENCY when it is imported.
@@ -67,8 +67,9 @@ def read_ahead(connection: Any) -> bytes:
 def ignore_groups(user: Any) -> None:
     """Make `ModelBackend` ignore the permissions of this user's groups, for this object only.
 
-    Django can check only a user's own permissions with an authentication backend of one's own, and introducing one
-    would end all sessions. The backend caches the permissions of the groups on the user (Django 5.2 to 6.1).
+    Without this, checking only a user's own permissions would need an authentication backend of our own, and
+    introducing one would end all sessions. Django's backend caches the permissions of the groups on the user (Django
+    5.2 to 6.1).
     """
     user._group_perm_cache = set()
 

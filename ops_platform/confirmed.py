@@ -1,9 +1,9 @@
 """Tokens that the database has confirmed within the last seconds, with their users and the users' permissions.
 
 Asking the database for the token and the permissions again at each request takes longer than finding a page of records.
-A token that was withdrawn, a user who was deactivated and a permission that was removed are noticed after
-`CONFIRMED_S` at the latest: at once by the process that made the change through Django's models, and at once by all
-processes of the host where one of them has refused the token (`ops_platform.remembered`).
+A withdrawn token, a deactivated user and a removed permission take effect after `CONFIRMED_S` at the latest. They take
+effect at once in the process that makes the change through Django's models, and in all processes of the host as soon as
+one of them has refused the token (`ops_platform.remembered`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ CONFIRMED_S = 3.0
 """How long a token counts as confirmed. It must be refused five seconds after it was withdrawn."""
 
 WITHOUT_MARKS_S = 0.9
-"""The same where processes share no marks of tokens: what one has refused, all must refuse within a second."""
+"""The same, if processes share no marks of tokens. All must refuse a token within a second after one has refused it."""
 
 MAX_CONFIRMED = 1000
 
 _confirmed: dict[str, tuple[float, AuthToken]] = {}
-"""By digest: until when, on the monotonic clock, and the token. Its user object keeps the permissions once loaded."""
+"""By digest: the end of the confirmation on the monotonic clock, and the token. Its user object caches permissions."""
 
 
 def confirm(digest: str, token: AuthToken) -> None:
@@ -49,12 +49,12 @@ def recall(digest: str) -> AuthToken | None:
 
 
 def forget_all(**kwargs: object) -> None:
-    """Ask the database again about every token."""
+    """Forget all confirmations, so that the database is asked again about every token."""
     _confirmed.clear()
 
 
 def connect() -> None:
-    """Forget when this process changes tokens, users or permissions."""
+    """Connect the signals: confirmations are forgotten when this process changes tokens, users or permissions."""
     user = get_user_model()
     for model in (AuthToken, user, Group, Permission):
         for signal in (post_save, post_delete):

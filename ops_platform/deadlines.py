@@ -1,8 +1,8 @@
 """A timeout for statements of requests, for the case that the PostgreSQL server hangs.
 
-The kernel of a host whose PostgreSQL processes are stopped still acknowledges packets, so that no TCP timeout ends the
-wait, and the request would hold its thread. Only requests have this timeout. The lander waits, because its records are
-safe in the journal, and so do commands, whose statements may take hours.
+If the PostgreSQL processes are stopped, the kernel of their host still acknowledges packets. No TCP timeout ends the
+wait then, and the request would hold its thread. Only requests have this timeout. The lander waits, because its records
+are safe in the journal. Commands wait too, because their statements may take hours.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from django.core.signals import request_finished, request_started
 from ops_platform.compat import limit_waits
 
 SILENCE_S = 4.0
-"""Timeout of a statement. A search, and each page of an export, ends within a second anyway. Together with
-`connect_timeout`, for a new connection in place of a dead one, it is below the 10 s of docs/platform.md."""
+"""Timeout of a statement. A search, and each page of an export, ends within a second anyway. The sum of this and of
+`connect_timeout`, for a new connection in place of a dead one, is below the 10 s of docs/platform.md."""
 
 _serving: ContextVar[bool] = ContextVar("serving", default=False)
 """Whether this context is answering a request."""

@@ -37,7 +37,7 @@ class JsonLines(JsonFormatter):
         """Put the timestamp first, and describe a request or response object in words."""
         log_data["timestamp"] = None  # takes the first place
         super().add_fields(log_data, record, message_dict)
-        log_data |= {"level": record.levelname, "logger": record.name}  # these win over extras of the same name
+        log_data |= {"level": record.levelname, "logger": record.name}  # last: extras must not replace them
         for name in ("request", "response"):
             if (told := in_words(getattr(record, name, None))) is not None:
                 log_data[name] = told

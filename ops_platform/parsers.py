@@ -65,7 +65,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 
 def retention_span(value: str) -> str:
-    """Parse a span of time, as `keep` of a retention policy has it; empty for none."""
+    """Parse a span of time in the syntax of `keep` of a retention policy. An empty value means none."""
     if value and not re.fullmatch(r"[1-9][0-9]{0,4}[dwy]", value.strip(), re.ASCII):
         raise UnusableValueError("must be a span of days, weeks or years, such as 30d, 12w or 7y")
     return value.strip()
@@ -101,7 +101,7 @@ def level(value: str) -> str:
 
 
 def rate(value: str) -> tuple[int, int] | None:
-    """Quota and window in seconds of a rate such as `100/1m`; None for none."""
+    """Parse a rate such as `100/1m` into its quota and its window in seconds; None if the value is empty."""
     if not value.strip():
         return None
     match = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,4})?([smhd])", value.strip(), re.ASCII)
@@ -115,7 +115,7 @@ def rate(value: str) -> tuple[int, int] | None:
 
 
 def rate_store(value: str) -> str:
-    """Where rate limits are counted: `shared`, `database` or the URL of a Redis server."""
+    """Parse the place where rate limits are counted: `shared`, `database` or the URL of a Redis server."""
     value = value.strip() or "shared"
     if value in ("shared", "database") or re.match(r"(rediss?|unix)://[^\s]", value):
         return value
@@ -123,7 +123,7 @@ def rate_store(value: str) -> str:
 
 
 def rate_failure(value: str) -> str:
-    """`open` or `closed`."""
+    """Parse `open` or `closed`. An empty value is `open`."""
     return one_of("open", "closed")(value or "open")
 
 

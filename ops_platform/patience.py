@@ -1,4 +1,4 @@
-"""A minimum rate for clients, because a client that sends or reads too slowly occupies a thread.
+"""A minimum transfer rate for clients, because a client that sends or reads too slowly occupies a thread.
 
 While a thread waits for a client to send or to read, the client uses up credit. Each byte that arrives, or that the
 client reads, gives credit back, up to the initial amount. So a request may take any time as long as it makes progress.
@@ -29,7 +29,7 @@ CROWDED_BYTES_PER_S = 32 * 1024
 """The rate while nearly all threads are in use."""
 
 HEAD_GRACE_S = 1.0
-"""In a crowded worker, the credit for a request head that is so long that a thread must wait for it."""
+"""The credit in a crowded worker for a request head so long that a thread must wait for it."""
 
 MAX_HEAD_BYTES = 64 * 1024
 
@@ -86,7 +86,7 @@ class PatientSocket(socket.socket):
         self._crowded = Credit(crowded_grace_s, CROWDED_BYTES_PER_S)
         self.gave_up = False
         self.is_left_unread = False
-        """Whether it gave up while data was still to be sent."""
+        """Whether the server gave up while it still had data to send."""
 
     def has_whole_head(self, before: bytes = b"") -> bool:
         """Return whether the head (request line and headers) of the next request has arrived.

@@ -1,8 +1,8 @@
 """Remembered tokens, which are accepted for bulks while the database with the tokens is down.
 
 Each process remembers the tokens that it found valid. For each of them there is a mark, a file below `VAR_DIR/tokens`.
-The first worker that finds a token withdrawn, expired or its user deactivated removes the mark, and from then on no
-worker of the host accepts the token.
+The first worker that finds that a token is withdrawn or expired, or that its user is deactivated, removes the mark.
+From then on no worker of the host accepts the token.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def recall(digest: str) -> AuthToken | None:
 
 
 def is_marked(digest: str) -> bool:
-    """Whether a process has found the token valid lately, and none has refused it since."""
+    """Return whether a process has found the token valid lately and no process has refused it since."""
     try:
         _mark(digest).stat()
     except OSError:
@@ -79,7 +79,7 @@ def is_marked(digest: str) -> bool:
 
 @lru_cache(MAX_REMEMBERED)
 def _mark(digest: str) -> Path:
-    # The file name must not be the digest, which is what the database stores.
+    # The file name must not be the digest: it is the key of the token in the database, and stays secret.
     name = keyed_digest("ops_platform.remembered", digest)
     return Path(settings.VAR_DIR) / "tokens" / name
 

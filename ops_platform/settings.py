@@ -89,7 +89,7 @@ def _completed(database: DatabaseSettings) -> DatabaseSettings:
     """Return `database` with the default options of its vendor. Options of its URL win."""
     match database["ENGINE"]:
         case "django.db.backends.sqlite3":
-            # A connection costs as much as a page of records. A file that is exchanged is noticed after this time.
+            # Opening a connection costs as much as a page of records. After this time, a replaced file is noticed.
             return {"CONN_MAX_AGE": 5, **database, "OPTIONS": {**SQLITE_OPTIONS, **database.get("OPTIONS", {})}}
         case "django.db.backends.postgresql":
             options = {**POSTGRESQL_OPTIONS, **database.get("OPTIONS", {})}
@@ -114,7 +114,7 @@ TRUSTED_PROXIES = [proxy.strip() for proxy in ENV.FORWARDED_ALLOW_IPS.split(",")
 SYSTEMLOG = {
     "DATABASE": "logs" if "logs" in DATABASES else "default",
     "CITUS": ENV.SYSTEMLOG_CITUS,
-    # Who may do what, and who changed that. Passwords are masked; `token_records` tells of tokens.
+    # Users and groups, because they decide who may do what. Passwords are masked; `token_records` records tokens.
     "AUDIT": {
         "auth.User": {"exclude": ["last_login"]},
         "auth.Group": {},
@@ -175,7 +175,7 @@ HEALTH = {
 }
 
 REST_FRAMEWORK = {
-    # The first one has a WWW-Authenticate header, so anonymous clients get 401.
+    # The first class has a WWW-Authenticate header, so anonymous clients get 401.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "ops_platform.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",

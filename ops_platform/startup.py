@@ -1,4 +1,4 @@
-"""Migrating all databases before the server starts. Of several servers that start at once, one migrates at a time."""
+"""Migrates all databases before the server starts. If several servers start at once, one migrates at a time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OUTLAST_TIMEOUTS_SQL = """
 """Turns off timeouts that would end the transaction. `transaction_timeout` exists since PostgreSQL 17."""
 
 SILENT_S = 3.0
-"""A waiting server reports it after this time, and again each time that the time has doubled."""
+"""A waiting server reports that it waits after this time, then after twice the time, and so on."""
 
 
 class UnreachableError(Exception):
@@ -65,15 +65,15 @@ def migrate(verbosity: int) -> None:
         if has_pending_migrations(connections[alias]):
             call_command("migrate", database=alias, interactive=False, verbosity=verbosity)
         else:
-            install(alias)  # the setting AUDIT may ask for others than the last migration did
+            install(alias)  # the setting AUDIT may have changed since the last migration
 
 
 @contextlib.contextmanager
 def _advisory_lock(connection: BaseDatabaseWrapper, waiting: Callable[[], None]) -> Iterator[None]:
-    # The lock is on a connection of its own, because migrations may close theirs. It is held by a transaction, since a
-    # pooler (PgBouncer) gives the session to another client after a transaction, with every lock of the session. The
-    # transaction is idle and has no snapshot, for which a CREATE INDEX CONCURRENTLY elsewhere would wait. A statement
-    # that waits for the lock would have a snapshot, so the lock is tried again and again.
+    # The lock has a connection of its own, because migrations may close theirs. A transaction holds the lock, because
+    # after a transaction a pooler (PgBouncer) gives the session to another client, with every lock of the session. The
+    # transaction is idle and must have no snapshot: a CREATE INDEX CONCURRENTLY elsewhere would wait for it. A
+    # statement that waits for the lock has a snapshot, so the lock is polled instead.
     with separate_connection(connection) as own:
 
         def locks() -> bool:

@@ -1,4 +1,4 @@
-"""Records of API tokens: who issued and withdrew them. Their hashes, which are their keys, stay out of the log."""
+"""Records who issued and who withdrew API tokens. The hash of a token, which is its key, stays out of the log."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from systemlog.recording import record
 
 
 def record_issued(sender: object, instance: Any, created: bool, **kwargs: object) -> None:
-    """Record a token that was made."""
+    """Receiver of `post_save`: record a new token."""
     if created:
         record("audit.token_issued", "A token was issued", subject=_holder(instance), expiry=instance.expiry)
 
 
 def record_withdrawn(sender: object, instance: Any, **kwargs: object) -> None:
-    """Record a token that was deleted."""
+    """Receiver of `post_delete`: record the deletion of a token."""
     record("audit.token_withdrawn", "A token was withdrawn", subject=_holder(instance), expiry=instance.expiry)
 
 
 def connect() -> None:
-    """Record both from now on."""
+    """Connect the receivers."""
     post_save.connect(record_issued, sender=AuthToken, dispatch_uid="ops_platform.token_issued")
     post_delete.connect(record_withdrawn, sender=AuthToken, dispatch_uid="ops_platform.token_withdrawn")
 

@@ -4,8 +4,8 @@
    that gets the signal between its fork and the installation of its signal handlers runs the master's handlers, and the
    signal is lost; a worker that is importing the application finishes the import first.
 2. Slow clients do not hold threads. In gunicorn, a client that stops in the middle of a request, or sends or reads byte
-   by byte, holds a thread for any time; a client that sends nothing, or less body than announced, for 5 s; a client
-   that does not close its side holds the accepting thread for 2 s.
+   by byte, holds a thread without limit. A client that sends nothing, or less body than announced, holds one for 5 s. A
+   client that does not close its side holds the accepting thread for 2 s.
 3. A worker whose master was killed closes the port at once. In gunicorn it keeps the port until its requests end, and a
    new server cannot start.
 """
@@ -67,7 +67,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._handled: set[TConn] = set()
         """Connections that occupy a thread."""
         self._arriving: WeakKeyDictionary[TConn, float] = WeakKeyDictionary()
-        """Connections whose request head is incomplete, with the time since when."""
+        """Connections whose request head is incomplete, with the time of its first bytes."""
         super().init_process()
 
     def handle(self, conn: TConn) -> object:
@@ -90,7 +90,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             return
         conn.sock = PatientSocket.take_over(conn.sock, self._is_crowded)
         if conn.sock.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_USER_TIMEOUT"):
-            # For data that is still in the send buffer when the thread is free again.
+            # This limits how long data may stay in the send buffer after the thread is free again.
             conn.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_S * 1000)
 
     def _has_arrived(self, conn: TConn) -> bool:
@@ -141,7 +141,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def is_parent_alive(self) -> bool:
         """Return whether the master lives. Without it, close the port and stop as after SIGTERM.
 
-        No master can kill a worker that takes too long, so an alarm does.
+        Without a master nobody kills a worker that takes too long, so an alarm does.
         """
         if super().is_parent_alive():
             return True
