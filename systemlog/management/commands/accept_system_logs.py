@@ -19,7 +19,8 @@ class Command(TerminalCommand):
 
     help = (
         "Sign again, as they are now, the hours that differ from their digests. For use after a lawful restore; the "
-        "reason stays in the digests. Save the output of verify_system_logs first: later runs do not report these differences."
+        "reason stays in the digests. Save the output of verify_system_logs first: later runs do not "
+        "report these differences."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
