@@ -81,7 +81,7 @@ def alone(value: object) -> bytes | None:
 
 
 def has_content(value: object) -> bool:
-    """Return whether there is something to redact: not in None, booleans and empty texts and containers."""
+    """Return whether the value can hold a secret. None, booleans, and empty texts and containers cannot."""
     if issubclass(type(value), str | list | tuple | dict):
         return len(value) > 0  # type: ignore[arg-type]  # each of them has a length
     return value is not None and type(value) is not bool
