@@ -53,14 +53,14 @@ def check_access_rules(app_configs: Sequence[AppConfig] | None, **kwargs: object
 
 @register(Tags.compatibility)
 def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[CheckMessage]:
-    """Check that the correlation middleware, if installed, is there once, and first but for a tracer's (W010)."""
+    """Check that the correlation middleware, if installed, is listed once, and first except for a tracer's (W010)."""
     others = [path for path in settings.MIDDLEWARE if path not in TRACERS]
     places = [place for place, path in enumerate(others) if path in MIDDLEWARE]
     if places in ([], [0]):
         return []
     return [
         checks.Warning(
-            "The correlation middleware must stand first in MIDDLEWARE, and once.",
+            "The correlation middleware must be the first in MIDDLEWARE, and be listed only once.",
             hint="Move it to the top, and remove duplicates: a middleware above it answers and logs without an id.",
             id="systemlog.W010",
         )

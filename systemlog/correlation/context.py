@@ -144,7 +144,7 @@ def current_ids() -> tuple[str | None, str | None, str | None]:
 
 @contextmanager
 def correlated(correlation_id: str = "", traceparent: str = "", tracestate: str = "") -> Iterator[Correlation]:
-    """Run a block of code with a correlation of its own: the given one, as it arrived with a message, or a new one.
+    """Run a block of code with a correlation of its own: the given one, for example from a message, or a new one.
 
     An invalid id is replaced by a new one, and an invalid trace is dropped. Yields the `Correlation`.
     """
