@@ -59,7 +59,7 @@ def prefers_html(request: HttpRequest) -> bool:
 
 
 def gets_html(request: HttpRequest) -> bool:
-    """Return whether an error is answered with an HTML page: to a client that prefers HTML, and not by an API.
+    """Return whether an error is answered with an HTML page: if the client prefers HTML, and the path is not an API's.
 
     `PROBLEM_HTML_PATHS` names the paths that have HTML pages; without it, `is_of_an_api` decides.
     """

@@ -1,4 +1,4 @@
-"""Limits the log records of 4xx responses that one client gets again and again.
+"""Limits the log records of 4xx responses that one client gets repeatedly.
 
 Anyone can send hundreds of refused requests per second, and each record takes space in the journal and the database.
 Therefore only the first responses of a kind within a minute are logged one by one. One record with their number stands

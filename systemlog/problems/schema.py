@@ -141,7 +141,7 @@ class AutoSchema(compat.ResponsesExtended, openapi.AutoSchema):
     def _types_of_parameters(self, paginator: object) -> Iterator[ProblemType | None]:
         """Yield the types for invalid query parameters.
 
-        Parameters that search, sort or paginate cause none: they accept any value or answer with a 404.
+        Parameters that search, sort or paginate cause no such problem: they accept any value or answer with a 404.
         """
         names, filtering, paginating = compat.schema_parameters(self)
         if isinstance(paginator, PageNumberPagination | CursorPagination | LimitOffsetPagination):

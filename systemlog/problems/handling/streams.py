@@ -1,4 +1,4 @@
-"""Logs a stream that breaks after its headers, once and with its request, and has the server close the connection.
+"""Logs a stream that breaks after its headers, once and with its request, and makes the server close the connection.
 
 The headers are sent, so the status can no longer change. An exception must leave the iterator: only then does the
 server close the connection without the last chunk, and the client knows that the body is incomplete. Servers log that
@@ -49,7 +49,7 @@ def install_filter() -> None:
 
 
 def watch(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Have exceptions of a streaming response's iterator logged. Leaves files alone, which the server sends."""
+    """Log the exceptions of a streaming response's iterator. Does not change file responses, which the server sends."""
     if not isinstance(response, StreamingHttpResponse) or getattr(response, "file_to_stream", None) is not None:
         return
     content = response.streaming_content
