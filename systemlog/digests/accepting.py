@@ -1,4 +1,4 @@
-"""Accepting the log as it is, after a lawful restore: an operator signs it, with a reason that stays in the chain."""
+"""Accepting the log as it is now, after a lawful restore. The operator's reason is signed and stays in the chain."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from systemlog.storage.calendar import BEGINNING
 
 
 def accept(reason: str) -> list[datetime]:
-    """Sign the hours that are not as they were sealed as they are now, and return them.
+    """Sign the present content of every hour that is not as it was sealed, and return these hours.
 
-    The digests outside are put into the database first, in place of those that it has. Raises what `seal` raises.
+    The digests outside are first put into the table, in place of those that differ. Raises what `seal` raises.
     """
     signer_ = signer()
     storage = get_storage()
@@ -46,7 +46,10 @@ def accept(reason: str) -> list[datetime]:
 
 
 def _take_outside(chain: Chain) -> States:
-    """Make the table hold the digests outside. Without any, take over those of the table, if they are one chain."""
+    """Make the table agree with the copy outside, and return the states.
+
+    Without a copy, the digests of the table are copied, if they are an unbroken chain.
+    """
     try:
         if not chain.outside.exists():
             return _take_table(chain)
@@ -134,8 +137,8 @@ def _accept_hours(chain: Chain, signer_: Signer, states: States, reason: str) ->
 
 
 def _drop_invalid(chain: Chain, states: States) -> None:
-    """Delete the notes that do not count, which verification would go on telling."""
-    assert states.until is not None  # noqa: S101  (the caller has asked)
+    """Delete the invalid notes, which verification would otherwise keep reporting."""
+    assert states.until is not None  # noqa: S101  (the caller has checked this)
     notes = Notes(chain.storage, states, BEGINNING, states.until)
     notes.load()
     valid = {note.row for hour in notes.hours() for note in notes.of(hour)}

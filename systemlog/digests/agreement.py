@@ -1,7 +1,7 @@
-"""Comparing the chain in the table with its copy outside, before anything is appended.
+"""Comparing the chain in the table with its copy outside the database, before anything is appended.
 
-The table may be ahead: another host has sealed. It may lack the last digests, because a failover forgot them; they are
-put back if every hour that they are about is as they say. Anything else is not this host's to mend.
+The table may be ahead, because another host has sealed. The table may lack the last digests, because a failover lost
+them; they are put back if every hour that they state is as they say. Any other difference needs an operator.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ SHOWN_HOURS = 10
 
 
 class ChainsDiffer(SystemLogError):
-    """The digests in the database are not those outside. The text says which hours are concerned."""
+    """The digests in the database differ from the copy outside. The text says which digests or hours are concerned."""
 
 
 def agree(chain: Chain, signer: Signer, pace: Pace = no_pace) -> States:
-    """Bring table and copy to the same head, and return the states by it. Raises `ChainsDiffer`.
+    """Bring the table and the copy to the same head, and return the states up to it. Raises `ChainsDiffer`.
 
-    The caller is in `chain.exclusive`.
+    The caller must hold `chain.exclusive`.
     """
     try:
         ours, theirs = chain.outside.head(), chain.head()
@@ -52,7 +52,7 @@ def agree(chain: Chain, signer: Signer, pace: Pace = no_pace) -> States:
 
 
 def read_states(lines: Iterable[str]) -> States:
-    """Return the states by lines that are trusted. Raises `NotAStatement`."""
+    """Return the states that result from trusted lines. Raises `NotAStatement`."""
     states = States()
     for line in lines:
         states.apply(read(line))
@@ -60,7 +60,10 @@ def read_states(lines: Iterable[str]) -> States:
 
 
 def follow(digest: Statement, before: Statement | None, states: States) -> str | None:
-    """Return what is wrong with a digest as the next one of its chain, None where nothing is. Applies it if it fits."""
+    """Apply a digest to the states. Return what is wrong with it as the next one of the chain, or None if it fits.
+
+    `before` is the digest before it, or None for the first one.
+    """
     if digest.number != (before.number + 1 if before else 1):
         return "is out of order"
     if digest.said["previous"] != (before.sha256 if before else NO_DIGEST):
@@ -73,7 +76,7 @@ def follow(digest: Statement, before: Statement | None, states: States) -> str |
 
 
 def _follow(chain: Chain, states: States, before: Statement) -> None:
-    """Take over the digests of other hosts that this one has not seen."""
+    """Copy the digests of other hosts that this host has not seen yet."""
     new = []
     for _, line in chain.numbered_lines(before.number):
         digest = read(line)
@@ -86,7 +89,7 @@ def _follow(chain: Chain, states: States, before: Statement) -> None:
 
 
 def _adopt(chain: Chain, signer: Signer) -> States:
-    """Take over the whole chain: this host has not seen this log before. It must be signed by this host's key."""
+    """Copy the whole chain, because this host has none of it. This host's key must have signed the last digest."""
     states, before, lines = States(), None, []
     for _, line in chain.numbered_lines():
         digest = read(line)
@@ -121,7 +124,7 @@ def _put_back(chain: Chain, states: States, theirs: Statement | None, pace: Pace
         if states.until is not None and states.log is not None:
             move_frontier(chain.storage, states.until, states.log)
     logger.warning(
-        "Digests that the database had lost were put back: every hour is as they say.",
+        "Digests that the database had lost were put back: every hour is as these digests say.",
         extra={"action": "digests.put_back", "digests": len(missing)},
     )
 
@@ -138,7 +141,7 @@ def _spans(digests: Iterable[Statement]) -> Iterator[tuple[datetime, datetime]]:
 
 
 def _not_held(chain: Chain, states: States, since: datetime, until: datetime, pace: Pace) -> Iterator[datetime]:
-    """Yield the hours that are not as their states say."""
+    """Yield the hours of a span that differ from their states."""
     expected = {hour for hour in states.filled() if since <= hour < until}
     for tally in tally_hours(chain.storage, since, until, Notes(chain.storage, states, since, until), pace=pace):
         expected.discard(tally.hour)

@@ -1,4 +1,4 @@
-"""Verifying archives: each file must be one that a digest names, and hold what that digest says."""
+"""Verifying archives: a digest must name each file, and the file must hold what the digest says."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ Tell = Callable[[datetime | None, str], None]
 
 
 class Held:
-    """What the lines of an archive's file hold of each hour: number and root of the records."""
+    """Number and Merkle root of the records of each hour in a file of an archive."""
 
     def __init__(self) -> None:
         self._trees: dict[str, Tree] = {}
         self._last: tuple[str, str] = ("", "")
         self.ordered = True
-        """Whether the records come in the order of their keys, hour by hour."""
+        """Whether the records are in the order of their keys."""
 
     def watch(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """Pass on the blocks, each of whole lines."""
+        """Pass on the blocks, each of which must have whole lines, and take them in."""
         for block in blocks:
             self.add(block)
             yield block
 
     def add(self, block: bytes) -> None:
-        """Take in a block of whole lines. Raises `ValueError` for a line that is none of an archive."""
+        """Take in a block of whole lines. Raises `ValueError` for a line that is not from an archive."""
         for texts in archived([block]):
             key = texts[0], texts[1]
             self.ordered = self.ordered and key > self._last
@@ -49,14 +49,15 @@ class Held:
             tree.add(leaf_hash(canonical(texts)))
 
     def hours(self) -> list[tuple[str, int, str]]:
-        """Return hour, number and root."""
+        """Return hour, number of records and root for each hour, in order."""
         return [(hour, tree.count, tree.root().hex()) for hour, tree in sorted(self._trees.items())]
 
 
 def verify_archives(directories: Iterable[Path], states: States, tell: Tell, only: datetime | None) -> None:
-    """Read every file of the archives, and tell the hours that are not as a digest says.
+    """Read every file of the archives, and call `tell` for each hour that is not as a digest says.
 
-    Files that hold pruned records and are in none of the directories are told too.
+    Files that hold pruned records and are in none of the directories are reported too. With `only`, just this hour is
+    reported.
     """
 
     def tell_one(hour: datetime, what: str) -> None:
@@ -101,13 +102,13 @@ def _tell_differences(
 ) -> None:
     found = {read_hour(text): (count, bytes.fromhex(root)) for text, count, root in held.hours()} if held else {}
     differing = [hour for hour in sorted({*found, *stated}) if found.get(hour) != stated.get(hour)]
-    # The same records in another order, or written in another way, are told in every hour.
+    # If the records are the same, but in another order or form, every hour is reported.
     for hour in differing or sorted({*found, *stated}):
         tell(hour, f"{path} {wrong or 'does not hold what its digest says of this hour'}")
 
 
 def _read(path: Path) -> tuple[Held | None, str, str]:
-    """Return what a file holds, the SHA-256 of its content, and what is wrong with it."""
+    """Return the hours that a file holds, the SHA-256 of its content, and what is wrong with the file."""
     held, content = Held(), sha256()
     try:
         for block in open_archive_lines(path):

@@ -1,8 +1,8 @@
-"""The canonical form of a record: the bytes that a digest vouches for, the same from every database and archive.
+"""The canonical form of a record: the bytes that a digest covers, the same for every database and archive.
 
-It is a JSON array of the columns below, without spaces. Context comes last, with its keys sorted by code point and its
-numbers exact: `1.50` and `15e-1` are both `1.5`. Columns that are not in an archive, such as a record's group, have no
-part in it.
+The form is a JSON array of the columns below, without spaces. The context comes last, with its keys sorted by code
+point and its numbers exact: `1.50` and `15e-1` are both `1.5`. Columns that archives do not have, such as the group of
+a record, are not part of the form.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ CONTEXT = len(COLUMNS) - 1
 MOST_DIGITS = 400
 """A number whose plain form has more digits is written with an exponent."""
 
-# A number that orjson would not give back exactly. A match inside a text only costs the slower way.
+# A number that orjson may not reproduce exactly. A match inside a string only leads to the slower path.
 _inexact = re.compile(r"[:\[,]\s*-?(?:\d+[.eE]|\d{19}|0)")
 _name_end = re.compile(r'"\s*:')
 _number = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?")
 
 
 class _Number(str):
-    """The text of a number, as it is written."""
+    """A number, as its text in the canonical form."""
 
     __slots__ = ()
 
@@ -56,17 +56,17 @@ def canonical(values: Sequence[str | None], *, unique_keys: bool = False) -> byt
     """Return the canonical form of a record. The values are texts in the order of `COLUMNS`.
 
     The timestamp is RFC 3339 in UTC with six digits and `Z`, the id 32 hexadecimal digits, the context JSON text.
-    `unique_keys` says that no object of the context has the same key twice, as PostgreSQL's jsonb makes sure.
+    `unique_keys` says that no object in the context has the same key twice, as PostgreSQL's jsonb guarantees.
     """
     try:
         head = orjson.dumps(values[:CONTEXT])
-    except orjson.JSONEncodeError:  # a text that is no Unicode, which plain SQL can store in SQLite
+    except orjson.JSONEncodeError:  # a text that is not valid Unicode, which plain SQL can store in SQLite
         head = _dump(list(values[:CONTEXT]))
     return b"%b,%b]" % (head[:-1], canonical_context(values[CONTEXT] or "", unique_keys=unique_keys))
 
 
 def canonical_context(text: str, *, unique_keys: bool = False) -> bytes:
-    """Return the canonical form of a context. One that is no JSON object is `{"unreadable": text}`, as in archives."""
+    """Return the canonical form of a context: as in archives, `{"unreadable": text}` if the text is no JSON object."""
     if text == "{}":
         return b"{}"
     if not _inexact.search(text):
@@ -81,8 +81,8 @@ def canonical_context(text: str, *, unique_keys: bool = False) -> bytes:
 
 
 def _has_unique_keys(text: str, value: object) -> bool:
-    """Whether no object has a key twice. False where a quick look cannot tell."""
-    # Without a backslash each quote begins or ends a text, so that there are at least as many matches as members.
+    """Whether no object has a key twice. False if a quick count cannot prove it."""
+    # Without a backslash, each quote begins or ends a string, so that there are at least as many matches as members.
     return "\\" not in text and len(_name_end.findall(text)) == _count_members(value)
 
 
@@ -93,7 +93,7 @@ def _count_members(value: object) -> int:
 
 
 def plain_number(text: str) -> str:
-    """Return a JSON number in its one form: no zero that says nothing, and no exponent below `MOST_DIGITS` digits."""
+    """Return a JSON number in its canonical form: no redundant zeros, and no exponent up to `MOST_DIGITS` digits."""
     match = _number.fullmatch(text)
     if match is None:
         return text  # NaN and Infinity, which plain SQL can store in SQLite
@@ -134,7 +134,7 @@ def _read_number(text: str) -> _Number:
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise _NotExact  # readers differ in which one they take, so that all of the text counts
+        raise _NotExact  # parsers differ in which value they take, so the whole text counts as unreadable
     return members
 
 

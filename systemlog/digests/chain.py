@@ -1,4 +1,4 @@
-"""The chain of digests in the table, beside its copy outside the database. One process at a time appends to it."""
+"""The chain of digests: the table in the database, and its copy outside. One process at a time appends to the chain."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from systemlog.storage.advisory_locks import DIGESTS_LOCK, LOCK_SQL, TRY_LOCK_SQ
 
 LINES_AT_ONCE = 500
 NO_DIGEST = "0" * 64
-"""What the first digest names as the one before."""
+"""The `previous` of the first digest."""
 
 
 class DigestsBusy(SystemLogError):
-    """Another process seals, prunes or accepts at the moment."""
+    """Another process is sealing, pruning or accepting at the moment."""
 
     def __init__(self) -> None:
         super().__init__(type(self).__doc__)
@@ -41,7 +41,10 @@ class Chain:
 
     @contextmanager
     def exclusive(self, *, wait: bool) -> Iterator[None]:
-        """Enter the block alone, of all hosts. Without `wait`, raises `DigestsBusy` where another process is in it."""
+        """Hold the lock of the chain, which one process of all hosts can hold.
+
+        Without `wait`, raises `DigestsBusy` if another process holds the lock.
+        """
         with self.outside.locked(wait=wait) as locked:
             if not locked:
                 raise DigestsBusy
@@ -59,21 +62,21 @@ class Chain:
                 yield
 
     def head(self) -> Statement | None:
-        """Return the last digest of the table, None where there is none. Raises `NotAStatement`."""
+        """Return the last digest of the table, or None if the table is empty. Raises `NotAStatement`."""
         line = Digest.objects.using(self.alias).order_by("-number").values_list("line", flat=True).first()
         return read(line) if line is not None else None
 
     def last_number(self) -> int:
-        """Return the number of the last digest of the table, 0 where there is none."""
+        """Return the number of the last digest of the table, or 0 if the table is empty."""
         return Digest.objects.using(self.alias).order_by("-number").values_list("number", flat=True).first() or 0
 
     def line(self, number: int) -> str | None:
-        """Return the line of a digest of the table."""
+        """Return the line of a digest of the table, or None if the digest is missing."""
         found = Digest.objects.using(self.alias).filter(number=number).values_list("line", flat=True)
         return found.first()
 
     def numbered_lines(self, after: int = 0) -> Iterator[tuple[int, str]]:
-        """Yield number and line of the digests of the table, in order."""
+        """Yield number and line of each digest of the table after the number `after`, in order."""
         while True:
             rows = Digest.objects.using(self.alias).filter(number__gt=after).order_by("number")
             some = list(rows.values_list("number", "line")[:LINES_AT_ONCE])
@@ -83,9 +86,9 @@ class Chain:
             after = some[-1][0]
 
     def append(self, signer: Signer, kind: str, *, until: datetime | None, **said: Any) -> Statement:
-        """Sign a digest and store it in the caller's transaction; it goes outside when that has committed.
+        """Sign a digest, and store it in the caller's transaction. After the commit, the copy outside gets it too.
 
-        The caller is in `exclusive`.
+        The caller must hold `exclusive`.
         """
         head = self.head()
         whole: dict[str, Any] = {
@@ -101,16 +104,16 @@ class Chain:
         return digest
 
     def put(self, digests: list[Statement]) -> None:
-        """Store digests in the table alone."""
+        """Store digests in the table only, not in the copy outside."""
         Digest.objects.using(self.alias).bulk_create(
             [Digest(number=one.number, kind=one.kind, hour=one.hour, line=one.line) for one in digests],
             batch_size=LINES_AT_ONCE // 5,
         )
 
     def introduce_key(self, signer: Signer, states: States) -> None:
-        """Begin the chain with the key that signs, or say that another one signs from now on.
+        """Append a digest that introduces the signer's key, if this key is not the chain's current one.
 
-        In this run the notes that the one before has signed still count.
+        Notes that the previous key has signed still count during this run.
         """
         if signer.public.id in states.may_note:
             return

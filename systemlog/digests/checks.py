@@ -1,4 +1,4 @@
-"""System checks of the digests: the key can be used by this process alone, and the directory outside too."""
+"""System checks of the digests: the key and the directory can be used, by the service's user alone."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def check_directory(app_configs: Sequence[AppConfig] | None, **kwargs: object) -
     if not directory.is_absolute():
         return [
             CheckWarning(
-                f"The directory of the digests, {directory}, is no absolute path: commands that are started elsewhere "
-                "would not find them.",
+                f"The directory of the digests, {directory}, is not an absolute path: commands that are started in "
+                "another directory would not find the digests.",
                 hint=f"Write an absolute path into {NAME}['DIGEST_DIR'].",
                 id="systemlog.W120",
             )
@@ -51,10 +51,10 @@ def check_directory(app_configs: Sequence[AppConfig] | None, **kwargs: object) -
     status = directory.stat()
     wrong = None
     if not stat.S_ISDIR(status.st_mode) or not os.access(directory, os.W_OK | os.X_OK):
-        wrong = "is no directory that this process can write to"
+        wrong = "is not a directory that this process can write to"
     elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         wrong = "can be written to by others"
     if wrong is None:
         return []
-    hint = "Make it the service's own, with mode 0700."
+    hint = "Make it a directory that belongs to the service's user, with mode 0700."
     return [Error(f"The directory of the digests, {directory}, {wrong}.", hint=hint, id="systemlog.E121")]

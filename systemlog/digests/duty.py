@@ -1,4 +1,4 @@
-"""The duty of the lander: it seals each hour some minutes after its end, slowly, so that landing goes on as fast."""
+"""The lander's duty to seal: each hour, some minutes after its end, and slowly, so that landing stays as fast."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from systemlog.landing import duties
 
 INTERVAL_S = 60.0
 SHARE = 0.02
-"""The part of its time for which the thread keeps the process from landing and from requests."""
+"""The part of its time for which the sealing thread is busy, and so delays landing and requests."""
 
 LARGEST_SHARE = 0.5
 IN_TIME = timedelta(minutes=30)
-"""A larger part is taken where an hour would not be sealed within this time."""
+"""The part grows towards `LARGEST_SHARE` once a run takes longer than this."""
 
 
 def register() -> None:
-    """Have the lander seal by the clock."""
+    """Register the duty with the lander."""
     duties.register(duties.Duty("digests", interval, run))
 
 
 def interval() -> float | None:
-    """Return how often the lander looks for hours to seal, None without a key."""
+    """Return how often the lander looks for hours to seal, in seconds, or None without a key."""
     return INTERVAL_S if conf().DIGEST_KEY else None
 
 
 def run(stopping: Callable[[], bool]) -> None:
-    """Seal what has ended by now. Another process that seals at the moment does it in place of this one."""
+    """Seal the hours that have ended. If another process is sealing at the moment, leave it to that process."""
     with suppress(DigestsBusy, HoursInUse, Stopped):
         seal(datetime.now(UTC) - SEALED_AFTER, wait=False, tries=3, pace=Throttle(stopping))
 
 
 class Throttle:
-    """Sleeps between pages, so that the thread takes a part of its time only."""
+    """Sleeps between pages, so that the thread is busy for only a part of its time."""
 
     def __init__(self, stopping: Callable[[], bool]) -> None:
         self._stopping = stopping
@@ -48,7 +48,7 @@ class Throttle:
         self._page_began = time.thread_time()
 
     def __call__(self, records: int) -> None:
-        """Rest after a page. Raises `Stopped` when the lander ends."""
+        """Sleep after a page. Raises `Stopped` if the lander is ending."""
         if self._stopping():
             raise Stopped
         late = (time.monotonic() - self._began) / IN_TIME.total_seconds()

@@ -1,4 +1,4 @@
-"""Closing hours: from then on, whoever stores a record into one of them notes it."""
+"""The frontier: all hours before it are closed. Whatever code stores a record in a closed hour must write a note."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from systemlog.storage.postgresql.errors import LOCK_NOT_AVAILABLE, sqlstate_of
 
 EXCLUSIVE_SQL = "SELECT count(pg_advisory_xact_lock(hashtext('systemlog.digests'), slot)) FROM unnest(%s::int[]) slot"
 LOCK_TIMEOUT = "40ms"
-"""Writers of these hours queue behind the request for so long."""
+"""How long the lock request waits. Meanwhile, writers to these hours queue behind it."""
 
 PAUSE_S = 0.1
 TABLE = DigestFrontier._meta.db_table
@@ -27,16 +27,16 @@ MOVE_SQL = f"""
 
 
 class HoursInUse(SystemLogError):
-    """An open transaction has stored records into the hours to be sealed: seal again when it has ended."""
+    """An open transaction has stored records in the hours to be sealed. Seal again when the transaction has ended."""
 
     def __init__(self) -> None:
         super().__init__(type(self).__doc__)
 
 
 def close_hours(storage: Storage, since: datetime, until: datetime, log: str, *, tries: int) -> None:
-    """Close the hours from `since` to before `until`, as soon as no open transaction has stored records into them.
+    """Close the hours from `since` to before `until`, as soon as no open transaction has stored records in them.
 
-    Raises `HoursInUse` after as many tries.
+    `log` is the name of the log in notes. Raises `HoursInUse` after `tries` tries.
     """
     count = min(SLOTS, max(1, (until - since) // HOUR))
     slots = slots_of(until - number * HOUR for number in range(1, count + 1))
@@ -58,7 +58,7 @@ def close_hours(storage: Storage, since: datetime, until: datetime, log: str, *,
 
 
 def read_frontier(storage: Storage) -> datetime | None:
-    """Return the frontier, None where no hour was ever closed."""
+    """Return the frontier, or None if no hour was ever closed."""
     return DigestFrontier.objects.using(storage.connection.alias).values_list("until", flat=True).first()
 
 

@@ -1,6 +1,6 @@
-"""The key that signs digests: an Ed25519 key in a file, or a callable that signs elsewhere, such as in a KMS.
+"""The key that signs digests: an Ed25519 key in a file, or a callable that signs elsewhere, for example in a KMS.
 
-The private key stays in this module. No message, digest or record has any part of it.
+The private key does not leave this module. No message, digest or record has any part of it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ PUBLIC_SUFFIX = ".pub"
 
 
 class KeyUnusable(SystemLogError):
-    """The key cannot be used. The text says why, and what to do; it never shows the key."""
+    """The key cannot be used. The text says why and what to do, and never shows the key."""
 
 
 class PublicKey:
-    """A public key, which verifies signatures."""
+    """A public key. It verifies signatures."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
@@ -40,11 +40,11 @@ class PublicKey:
 
     @property
     def id(self) -> str:
-        """The name of the key in digests: the first 16 hexadecimal digits of its SHA-256."""
+        """The id of the key in digests: the first 16 hexadecimal digits of its SHA-256."""
         return sha256(self.raw).hexdigest()[:16]
 
     def verifies(self, data: bytes, signature: bytes) -> bool:
-        """Whether the private key to this one has signed these bytes."""
+        """Whether `signature` is the signature of `data` by the matching private key."""
         from cryptography.exceptions import InvalidSignature
 
         try:
@@ -69,24 +69,24 @@ class Signer:
         self._own = own
 
     def sign(self, data: bytes) -> bytes:
-        """Return the signature of these bytes. Raises `KeyUnusable` where a callable gives none that holds."""
+        """Return the signature of the bytes. Raises `KeyUnusable` if a callable fails or its signature is invalid."""
         try:
             signature = bytes(self._sign(data))
         except Exception as error:  # noqa: BLE001  (a KMS's driver may raise anything)
-            # What a driver of a KMS raises may quote its configuration.
+            # The exception of a KMS's driver may quote its configuration, so its text is not shown.
             raise KeyUnusable(f"The callable of DIGEST_KEY raised {type(error).__name__}.") from None
         if not self._own and not self.public.verifies(data, signature):
-            raise KeyUnusable("The callable of DIGEST_KEY gave a signature that DIGEST_PUBLIC_KEY does not verify.")
+            raise KeyUnusable("The callable of DIGEST_KEY returned a signature that DIGEST_PUBLIC_KEY does not verify.")
         return signature
 
 
 _loaded: tuple[object, Signer] | None = None
-"""What the signer was made from, and the signer."""
+"""The signer that was made last, after what it was made from."""
 
 
 def signer() -> Signer:
     """Return the signer of the setting `DIGEST_KEY`. Raises `KeyUnusable`."""
-    global _loaded  # noqa: PLW0603  (a file is read again only when it is another one)
+    global _loaded  # noqa: PLW0603  (a file is read again only when it has changed)
     name = conf().DIGEST_KEY
     if not name:
         raise KeyUnusable("There is no key: set SYSTEMLOG['DIGEST_KEY'] to a file of `manage.py create_digest_key`.")
@@ -117,7 +117,7 @@ def is_callable_name(name: str) -> bool:
 
 
 def public_key() -> PublicKey:
-    """Return the public key of this installation: of `DIGEST_PUBLIC_KEY`, else that of `DIGEST_KEY`."""
+    """Return the public key of this installation: the one in `DIGEST_PUBLIC_KEY`, else that of `DIGEST_KEY`."""
     if conf().DIGEST_PUBLIC_KEY:
         return read_public_key(Path(conf().DIGEST_PUBLIC_KEY))
     return signer().public
@@ -138,9 +138,10 @@ def read_public_key(path: Path) -> PublicKey:
 
 
 def create(path: Path) -> PublicKey:
-    """Make a key: the private one in `path`, readable by its owner alone, the public one beside it in `path`.pub.
+    """Make a key, and return its public key.
 
-    Raises `KeyUnusable` where one of the files exists or cannot be written.
+    The private key is written to `path`, readable by its owner alone, and the public key to `path`.pub. Raises
+    `KeyUnusable` if one of the files exists or cannot be written.
     """
     serialization = _serialization()
     key: Ed25519PrivateKey = _ed25519().Ed25519PrivateKey.generate()
@@ -163,7 +164,7 @@ def _local(path: Path) -> Signer:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
-            # Of the open file, so that nobody can exchange it in between.
+            # The status is that of the open file, so that nobody can exchange the file in between.
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise KeyUnusable(f"The key file {path} is no regular file.")

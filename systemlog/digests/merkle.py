@@ -1,4 +1,4 @@
-"""Merkle trees as RFC 6962 defines them (section 2.1), in memory that grows with the logarithm of the leaves."""
+"""Merkle trees as RFC 6962 (section 2.1) defines them. Memory grows with the logarithm of the number of leaves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 EMPTY = sha256(b"").digest()
-"""The root of no leaves."""
+"""The root of a tree without leaves."""
 
 LEAF, NODE = b"\x00", b"\x01"
 
@@ -17,14 +17,14 @@ def leaf_hash(data: bytes) -> bytes:
 
 
 class Tree:
-    """A tree to which leaves are added in order. It keeps the roots of its complete subtrees only."""
+    """A tree to which leaves are added in order. It keeps only the roots of its complete subtrees."""
 
     __slots__ = ("_peaks", "count")
 
     def __init__(self) -> None:
         self.count = 0
         self._peaks: list[bytes] = []
-        """The roots of the complete subtrees, the largest first; the bits of `count` tell their sizes."""
+        """The roots of the complete subtrees, the largest first. Their sizes are the bits of `count`."""
 
     def add(self, leaf: bytes) -> None:
         """Add the hash of a leaf."""
@@ -46,11 +46,11 @@ class Tree:
 
 
 class Path:
-    """The inclusion path of leaf number `index` in a tree of `size` leaves, all of which are added in order."""
+    """The inclusion path of the leaf `index`, counted from 0, in a tree of `size` leaves. Add all leaves in order."""
 
     def __init__(self, index: int, size: int) -> None:
         self._parts: list[tuple[int, int, Tree]] = []
-        """The ranges of leaves whose roots are the path, from the whole tree down to the leaf."""
+        """The ranges of leaves whose roots make up the path, from the root of the tree down to the leaf."""
         start, end = 0, size
         while end - start > 1:
             middle = start + _left_size(end - start)
@@ -71,7 +71,7 @@ class Path:
         self._number += 1
 
     def hashes(self) -> list[bytes]:
-        """Return the path, from the leaf's sibling up."""
+        """Return the hashes of the path, beginning with the sibling of the leaf."""
         return [tree.root() for _, _, tree in reversed(self._parts)]
 
 
@@ -84,7 +84,7 @@ def root_of(leaves: Iterable[bytes]) -> bytes:
 
 
 def root_by_path(leaf: bytes, index: int, size: int, path: Iterable[bytes]) -> bytes | None:
-    """Return the root that a path leads to (RFC 9162, section 2.1.3.2), None for a path of another length."""
+    """Return the root that a path leads to (RFC 9162, section 2.1.3.2), or None if the path has the wrong length."""
     last = size - 1
     for sibling in path:
         if not last:

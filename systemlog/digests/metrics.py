@@ -1,6 +1,6 @@
-"""What monitoring asks of the digests.
+"""The metrics of the digests, and the warning for the probe.
 
-It reads the directory outside the database alone, and so answers while the database does not.
+Both come from the directory outside the database alone, so they are available while the database is not.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from systemlog.digests.statements import Statement, write_hour
 from systemlog.exceptions import SystemLogError
 
 LATE = timedelta(hours=3)
-"""An hour is sealed some minutes after its end, a large one within the next hour."""
+"""Sealing is late after this. An hour is sealed some minutes after its end, a large one within the next hour."""
 
 OLD = timedelta(days=8)
-"""The log should be verified each week."""
+"""A verification is old after this. The log should be verified every week."""
 
 
 class LogAltered(SystemLogError):
@@ -30,7 +30,7 @@ class LogAltered(SystemLogError):
 
 
 def warning() -> str | None:
-    """Return what is wrong with the digests, None where nothing is or there is no key. Raises `LogAltered`."""
+    """Return what is wrong with the digests, or None if nothing is or there is no key. Raises `LogAltered`."""
     if not conf().DIGEST_KEY:
         return None
     place = outside()
@@ -71,7 +71,7 @@ def families() -> Iterator[Metric]:
     )
     yield _gauge(
         "systemlog_digests_verification_held",
-        "Whether that verification found every hour as it was sealed (1) or not (0).",
+        "Whether the last verification on this host found every hour as it was sealed (1) or not (0).",
         int(verification.held) if verification else None,
     )
 

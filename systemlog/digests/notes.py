@@ -1,4 +1,8 @@
-"""Notes of late records: those that the product itself stores into a sealed hour, signed in the same transaction."""
+"""Notes: signed statements about late records.
+
+A late record is one that this app stores in an hour that is already closed. Its note is written in the same
+transaction, and the next seal takes the note in.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +33,10 @@ from systemlog.storage.witness import Keys
 logger = logging.getLogger("systemlog.digests")
 
 SLOTS = 32
-"""Number of locks that the hours share. A writer holds those of its hours, so that no hour is closed under it."""
+"""Number of locks that the hours share. A writer holds the locks of its hours, so that they cannot close meanwhile."""
 
 SEALED_AFTER = timedelta(minutes=5)
-"""How long after its end an hour is sealed by the clock."""
+"""How long after the end of an hour the lander seals it."""
 
 SHARED_SQL = """
     SELECT count(pg_advisory_xact_lock_shared(hashtext('systemlog.digests'), slot)) FROM unnest(%s::int[]) slot
@@ -50,7 +54,7 @@ _places = [TABLE_COLUMNS.index(name) for name in COLUMNS]
 
 
 class Note(NamedTuple):
-    """A note that is valid and not taken in yet."""
+    """A valid note that no digest has taken in yet. `records` has the leaf hash of each record."""
 
     row: int
     sha256: str
@@ -60,9 +64,10 @@ class Note(NamedTuple):
 
 @contextmanager
 def noting(connection: BaseDatabaseWrapper, hours: Iterable[datetime], keys: Keys) -> Iterator[None]:
-    """Note the records that the block stores into closed hours, in its transaction.
+    """Write notes of the records that the block stores in closed hours, in the transaction of the block.
 
-    Without a frontier, that is before the first digest, no hour is closed.
+    `hours` are the hours in which the block may store records, and `keys` returns the keys of these records. Before the
+    first digest there is no frontier, so no hour is closed.
     """
     hours = {hour_of(hour) for hour in hours}
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
@@ -86,23 +91,23 @@ def noting(connection: BaseDatabaseWrapper, hours: Iterable[datetime], keys: Key
 
 
 def slots_of(hours: Iterable[datetime]) -> list[int]:
-    """Return the locks of these hours, in a fixed order."""
+    """Return the locks of these hours, in rising order."""
     return sorted({(hour.toordinal() * 24 + hour.hour) % SLOTS for hour in hours})
 
 
 class Notes:
-    """The notes of a span of hours. Which of them is valid, the chain decides."""
+    """The notes of a span of hours. The states of the chain decide which notes are valid."""
 
     def __init__(self, storage: Storage, states: States, since: datetime, until: datetime) -> None:
         self._rows = LateNote.objects.using(storage.connection.alias).filter(hour__gte=since, hour__lt=until)
         self._states = states
         self._last = 0
         self.invalid: list[tuple[datetime, str]] = []
-        """The hours of notes that do not count, and why not."""
+        """The hours of the invalid notes, and why each note is invalid."""
         self._by_hour: dict[str, list[Note]] = defaultdict(list)
 
     def load(self) -> bool:
-        """Read the notes that were written since the last call. Return whether there were any."""
+        """Read the notes that were written since the last call. Returns whether there were any."""
         before = self._last
         for row, hour, line in self._rows.filter(id__gt=self._last).order_by("id").values_list("id", "hour", "line"):
             self._last = row
@@ -114,11 +119,11 @@ class Notes:
         return self._last != before
 
     def of(self, hour: str) -> Sequence[Note]:
-        """Return the notes of an hour that are loaded."""
+        """Return the loaded valid notes of an hour."""
         return self._by_hour.get(hour, ())
 
     def hours(self) -> list[str]:
-        """Return the hours with notes, in order."""
+        """Return the hours with valid notes, in order."""
         return sorted(self._by_hour)
 
     def _check(self, row: int, line: str) -> Note | str:
@@ -162,7 +167,7 @@ def _frontier(
     until, log, isolation = row
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     if isolation != "read committed":
-        # This transaction's snapshot may be older than the frontier.
+        # The snapshot of this transaction may be older than the frontier. So hours that may be closed count as closed.
         until = max(until, hour_of(datetime.now(UTC) - SEALED_AFTER))
     return until, log
 
@@ -170,7 +175,7 @@ def _frontier(
 def _stored(
     connection: BaseDatabaseWrapper, cursor: CursorWrapper, keys: Iterable[tuple[datetime, uuid.UUID | None]]
 ) -> list[tuple[Key, bytes]]:
-    """Return key and leaf hash of the stored records that have one of these keys."""
+    """Return the key and leaf hash of each stored record that has one of these keys."""
     adapt = connection.ops.adapt_datetimefield_value
     on_postgresql = connection.vendor == "postgresql"
     adapted = [
@@ -202,9 +207,9 @@ def _write(connection: BaseDatabaseWrapper, log: str, by_hour: dict[str, dict[Ke
             for hour, records in by_hour.items()
         ]
     except KeyUnusable as error:
-        # The records are stored all the same. Verification tells their hours until an operator accepts them.
+        # The records are stored all the same. Verification reports their hours until an operator accepts them.
         logger.error(
-            "Records were stored into sealed hours, and could not be noted there.",
+            "Records were stored in sealed hours, and notes of them could not be signed.",
             extra={"action": "digests.not_noted", "reason": str(error), "hours": sorted(by_hour)[:100]},
         )
         return

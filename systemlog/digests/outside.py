@@ -1,6 +1,6 @@
-"""The copy of the digests outside the database: a file to which each digest is appended, in the directory `DIGEST_DIR`.
+"""The copy of the digests outside the database: a file in `DIGEST_DIR`, to which each digest is appended.
 
-Its last line is the highest digest that this host has seen. Whoever owns the database cannot take that back.
+Its last line is the newest digest that this host has seen. The owner of the database cannot change this file.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class OutsideUnusable(SystemLogError, OSError):
 
 
 class Verification(NamedTuple):
-    """When the log was last verified on this host, and whether all was as it was sealed."""
+    """When the log was last verified on this host, and whether every hour was as it was sealed (`held`)."""
 
     at: datetime
     held: bool
 
 
 class Outside:
-    """The directory `DIGEST_DIR`."""
+    """The directory of the digests outside the database."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -53,14 +53,14 @@ class Outside:
             return False
 
     def head(self) -> Statement | None:
-        """Return the last digest, None where there is none. Raises `NotAStatement` and `OutsideUnusable`."""
+        """Return the last digest, or None if there is none. Raises `NotAStatement` and `OutsideUnusable`."""
         try:
             with self.file.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
                 take = TAIL_BYTES
                 while True:
                     file.seek(max(0, size - take))
-                    whole = file.read(take).rpartition(b"\n")[0]  # a line that a crash cut short has no end
+                    whole = file.read(take).rpartition(b"\n")[0]  # a line that a crash cut short has no newline
                     line = whole.rpartition(b"\n")[2]
                     if b"\n" in whole or take >= size:
                         return read(line.decode()) if line else None
@@ -83,7 +83,7 @@ class Outside:
             raise OutsideUnusable(f"The digests in {self.file} cannot be read: {error.strerror}.") from None
 
     def append(self, lines: Iterable[str]) -> None:
-        """Append lines, and wait for the disk. Raises `OutsideUnusable`."""
+        """Append lines, and wait until they are on disk. Raises `OutsideUnusable`."""
         data = "".join(f"{line}\n" for line in lines).encode()
         try:
             self.make()
@@ -103,7 +103,7 @@ class Outside:
             raise OutsideUnusable(f"The digests in {self.file} cannot be written: {error.strerror}.") from None
 
     def make(self) -> None:
-        """Create the directory if it is missing. Raises `OutsideUnusable` where others can write to it."""
+        """Create the directory if it is missing. Raises `OutsideUnusable` if other users can write to it."""
         try:
             for missing in reversed([each for each in self.directory.parents if not each.exists()]):
                 missing.mkdir(mode=0o700, exist_ok=True)
@@ -116,7 +116,7 @@ class Outside:
 
     @contextmanager
     def locked(self, *, wait: bool) -> Iterator[bool]:
-        """Hold the lock of this host's digests. The value is False where another process has it and `wait` is not."""
+        """Hold the lock of this directory, and yield True. Yield False without `wait` if another process holds it."""
         self.make()
         try:
             descriptor = os.open(self.directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -133,7 +133,7 @@ class Outside:
             os.close(descriptor)
 
     def last_verification(self) -> Verification | None:
-        """Return when the log was last verified on this host, None where never."""
+        """Return the last verification on this host, or None if there was none."""
         try:
             said: dict[str, Any] = json.loads((self.directory / VERIFICATION).read_text())
             return Verification(datetime.fromisoformat(said["at"]), bool(said["held"]))
@@ -141,7 +141,7 @@ class Outside:
             return None
 
     def write_verification(self, *, held: bool) -> None:
-        """Note that the log was verified now. A directory that cannot be written to keeps the note from nobody."""
+        """Record that the log was verified now. Nothing is recorded if the directory cannot be written to."""
         with suppress(OSError):
             self.make()
             part = self.directory / f"{VERIFICATION}.{os.getpid()}"
@@ -150,7 +150,10 @@ class Outside:
 
 
 def outside() -> Outside:
-    """Return `DIGEST_DIR`, else `$STATE_DIRECTORY/digests`, else `BASE_DIR/var/digests`. Raises `OutsideUnusable`."""
+    """Return the directory of the digests. Raises `OutsideUnusable` if there is none.
+
+    It is `DIGEST_DIR`, else `$STATE_DIRECTORY/digests`, else `BASE_DIR/var/digests`.
+    """
     if conf().DIGEST_DIR:
         return Outside(Path(conf().DIGEST_DIR))
     if state := os.environ.get("STATE_DIRECTORY", "").split(":")[0]:

@@ -1,4 +1,4 @@
-"""The proof that one record is in the log as it was sealed, for an auditor who has nothing but the public key."""
+"""The proof that one record is in the log as it was sealed. An auditor needs only the public key to check the proof."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ from systemlog.storage import Storage
 
 
 class NotProvable(SystemLogError):
-    """There is no proof of the record. The text says why."""
+    """No proof of the record can be made. The text says why."""
 
 
 def prove(
     storage: Storage, chain: Chain, states: States, record_id: uuid.UUID, archives: Iterable[Path] = ()
 ) -> dict[str, Any]:
-    """Return the proof of a record, as JSON that docs/digests.md describes. Raises `NotProvable`."""
+    """Return the proof of a record, an object for JSON that docs/digests.md describes. Raises `NotProvable`.
+
+    The record is looked up in the log first, then in the archives.
+    """
     hour = find_hour(storage, record_id)
     if hour is not None:
         since = read_hour(hour)
@@ -53,7 +56,7 @@ def prove(
 
 
 def find_hour(storage: Storage, record_id: uuid.UUID) -> str | None:
-    """Return the hour of the newest record with this id, None where there is none."""
+    """Return the hour of the newest record with this id, or None if there is none."""
     from systemlog.models import SystemLog
 
     records = SystemLog.objects.using(storage.connection.alias).filter(id=record_id)
@@ -82,15 +85,15 @@ def _prove(  # type: ignore[no-untyped-def]
             index, record = size, canonical(texts[:12], unique_keys=unique_keys)
         size += 1
     if not record:
-        raise NotProvable(f"The record {record_id} went while it was read.")
+        raise NotProvable(f"The record {record_id} was removed while it was read.")
     path = MerklePath(index, size)
     for texts in of_hour():
         path.add(leaf_hash(canonical(texts[:12], unique_keys=unique_keys)))
     hashes = path.hashes()
     if root_by_path(leaf_hash(record), index, size, hashes) != root:
         raise NotProvable(
-            f"{hour}: the hour is not as its last digest says, so that there is no proof of its records. "
-            "Late records are taken in by seal_system_logs; verify_system_logs tells what was altered."
+            f"{hour}: the hour differs from its last digest, so no proof of its records can be made. "
+            "If only late records were added, run seal_system_logs. verify_system_logs reports what was altered."
         )
     return {
         "record": record.decode("utf-8", "surrogateescape"),

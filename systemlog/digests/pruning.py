@@ -1,7 +1,8 @@
-"""The witness of the storages: late records are noted, and what retention removes is accounted for.
+"""The witness that the storages call: it writes notes of late records, and digests of what retention removes.
 
 Before records of a sealed hour are removed, the hour is compared with its state. The digest `pruned` says what stays
-and what went. An hour that was not as it was sealed is marked as broken, which verification tells from then on.
+and what was removed. An hour that was not as it was sealed is marked as broken, and verification reports it from then
+on.
 """
 
 from __future__ import annotations
@@ -32,16 +33,16 @@ from systemlog.storage.witness import Keys, Removal, Witness
 
 
 class DigestWitness(Witness):
-    """Notes late records and accounts for pruned ones, where there is a key."""
+    """Writes notes of late records and digests of pruned ones. Does nothing without a key."""
 
     def noting(
         self, connection: BaseDatabaseWrapper, hours: Callable[[], Iterable[datetime]], keys: Keys
     ) -> AbstractContextManager[object]:
-        """Note the records that the block stores into closed hours."""
+        """Write notes of the records that the block stores in closed hours."""
         return noting(connection, hours(), keys) if conf().DIGEST_KEY else nullcontext()
 
     def removing(self, connection: BaseDatabaseWrapper, waiting: Callable[[], None]) -> AbstractContextManager[Removal]:
-        """Account for what a run of retention removes. Raises what `seal` raises."""
+        """Write digests of what a run of retention removes. Raises what `seal` raises."""
         return _removing(get_storage(connection.alias)) if conf().DIGEST_KEY else nullcontext(Removal())
 
 
@@ -54,13 +55,13 @@ def _removing(storage: Storage) -> Iterator[Removal]:
         if states.until is None:
             yield Removal()
             return
-        # Notes are taken in first, so that few are left to be accounted for with what is removed.
+        # Notes are taken in first, so that the digests `pruned` have few of them.
         fold(chain, signer_, states, Outcome())
         yield DigestRemoval(chain, signer_, states)
 
 
 class DigestRemoval(Removal):
-    """Accounts for the records that one run of retention removes."""
+    """Writes digests of the records that one run of retention removes."""
 
     watches = True
 
@@ -72,7 +73,7 @@ class DigestRemoval(Removal):
         self._held: Held | None = None
         self._archive: str | None = None
         self._unsigned: dict[str, object] | None = None
-        """The file of an archive that no digest names yet."""
+        """What the next digest `archived` says about a file that no digest names yet."""
 
     def read(self, table: str, span: Span, condition: Condition) -> None:
         """Tally the sealed hours of a span, in the snapshot of which records are removed."""
@@ -92,12 +93,12 @@ class DigestRemoval(Removal):
         self._tallies += map(empty_tally, expected)
 
     def sign(self) -> None:
-        """Account for the hours that were read and lose records."""
+        """Append a digest for each hour that was read and loses records."""
         self._sign_archive()
         for tally in self._tallies:
             if tally.goes is None or not tally.goes.count:
                 continue
-            assert tally.stays is not None  # noqa: S101  (both are made together)
+            assert tally.stays is not None  # noqa: S101  (`goes` and `stays` are set together)
             state = self._states.of(tally.hour)
             self._append(
                 PRUNED,
@@ -114,7 +115,7 @@ class DigestRemoval(Removal):
         self._tallies = []
 
     def drop(self, span: Span) -> None:
-        """Account for a span that is empty from now on. Its records need not be read: their digests tell them."""
+        """Append a digest for a span that is empty from now on. Its records need not be read: digests state them."""
         until = self._states.until
         if until is None or span.lower >= until:
             return
@@ -135,14 +136,14 @@ class DigestRemoval(Removal):
         forget(self._chain.storage, taken)
 
     def archiving(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        """Hash the lines that an archive gets."""
+        """Pass on the lines that are written to an archive, and hash them."""
         self._held = Held()
         return self._held.watch(blocks)
 
     def archived(self, file: str, content_sha256: str) -> None:
-        """Account for a file of an archive by the next `sign`, and have what that removes name it.
+        """Remember a file of an archive. The next `sign` appends its digest, and the digests `pruned` name the file.
 
-        The connection may be busy with reading what was archived.
+        Nothing is written here, because the connection may still be reading the archived records.
         """
         self._archive = content_sha256
         held, self._held = self._held, None
@@ -150,7 +151,7 @@ class DigestRemoval(Removal):
             self._unsigned = {"file": file, "content_sha256": content_sha256, "held": held.hours()}
 
     def finish(self) -> None:
-        """Account for a file of an archive from which nothing was removed."""
+        """Append the digest of a file of an archive whose records were not removed."""
         with transaction.atomic(using=self._chain.alias):
             self._sign_archive()
         self._archive = None
@@ -162,7 +163,7 @@ class DigestRemoval(Removal):
 
     def _append(self, kind: str, **said: object) -> None:
         digest = self._chain.append(self._signer, kind, until=self._states.until, **said)
-        # If the transaction does not commit, the run goes on with other partitions, and these hours are read again.
+        # If the transaction does not commit, the run continues with other partitions, and these hours are read again.
         transaction.on_commit(lambda: self._states.apply(digest) and None, using=self._chain.alias)
 
     def _count(self, hour: datetime) -> int:

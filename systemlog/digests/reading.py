@@ -1,4 +1,4 @@
-"""Reading records in the order of their keys, a page at a time, as the texts of which the canonical form is made.
+"""Reading records in the order of their keys, page by page, as the texts from which the canonical form is made.
 
 Each page is a statement of its own, so that reading a large hour holds no snapshot and no lock for long.
 """
@@ -21,7 +21,7 @@ from systemlog.storage.conditions import Condition
 PAGE_ROWS = 2000
 
 Texts = Sequence[Any]
-"""A record: the texts of its columns in canonical order; behind them, where there is a condition, whether it holds."""
+"""A record: the texts of its columns in canonical order. With a condition, one more item says whether it holds."""
 
 _PLAIN = ", ".join(COLUMNS[2:-1])
 _POSTGRESQL = f"""
@@ -40,7 +40,7 @@ _NIL = uuid.UUID(int=0)
 def pages(
     storage: Storage, since: datetime, until: datetime, *, table: str = TABLE, condition: Condition | None = None
 ) -> Iterator[list[Texts]]:
-    """Yield the records from `since` until before `until`, in pages."""
+    """Yield the records from `since` to before `until`, in pages."""
     connection = storage.connection
     on_postgresql = connection.vendor == "postgresql"
     adapt = connection.ops.adapt_datetimefield_value
@@ -49,7 +49,7 @@ def pages(
     values = condition.values if condition else []
     end = adapt(until)
     at: Any = adapt(since)
-    # Nothing is before the first id, and a record may have that one itself.
+    # On PostgreSQL no value is below the nil UUID, and a record may have that id, so the first page includes it.
     after: Any = _NIL if on_postgresql else ""
     if on_postgresql:
         query = query.replace("(timestamp, id) >", "(timestamp, id) >=", 1)
@@ -72,7 +72,7 @@ def pages(
 
 
 def archived(blocks: Iterable[bytes]) -> Iterator[Texts]:
-    """Yield the records of the lines of an archive. Raises `ValueError` for a line that is none."""
+    """Yield the records in the lines of an archive. Raises `ValueError` for a line that is not from an archive."""
     for block in blocks:
         for line in block.splitlines():
             head, found, context = line.partition(CONTEXT)
@@ -85,7 +85,7 @@ def archived(blocks: Iterable[bytes]) -> Iterator[Texts]:
 
 
 def hour_text(texts: Texts) -> str:
-    """Return the hour of a record as digests write it."""
+    """Return the hour of a record in the form that digests use, such as 2026-01-02T03."""
     return str(texts[0][:13])
 
 

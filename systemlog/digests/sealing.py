@@ -1,7 +1,7 @@
-"""Sealing: a signed digest of each hour that has ended, and of hours into which late records came.
+"""Sealing: signs a digest of each hour that has ended, and of each sealed hour that got late records.
 
-Sealing vouches only for what it can know. An hour is sealed once; from then on it changes by late records that were
-noted when they were stored, by pruning, and by what an operator accepts, and by nothing else.
+An hour is sealed once. From then on, sealing accepts only these changes of the hour: late records with notes, pruning,
+and what an operator has accepted.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from systemlog.storage.calendar import BEGINNING
 logger = logging.getLogger("systemlog.digests")
 
 TRIES = 100
-"""How often a command tries to close hours: for about 15 seconds."""
+"""How often a command tries to close hours, which takes about 15 seconds."""
 
 
 _told: set[datetime] = set()
-"""The hours that this process has told in the log, which it does once, although it seals each minute."""
+"""The altered hours that this process has logged. It logs each hour once, although it seals every minute."""
 
 
 class Stopped(SystemLogError):
@@ -43,13 +43,13 @@ class Stopped(SystemLogError):
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run has sealed."""
+    """The result of a run of sealing."""
 
     hours: int = 0
     records: int = 0
     resealed: list[datetime] = field(default_factory=list)
     refused: list[datetime] = field(default_factory=list)
-    """Hours with late records that are not as they were sealed otherwise."""
+    """Hours with late records whose other records are not as they were sealed."""
     until: datetime | None = None
     head: str = ""
 
@@ -62,9 +62,11 @@ def seal(
     pace: Pace = no_pace,
     may_fold: Callable[[Tally | None, State], bool] = lambda tally, state: True,
 ) -> Outcome:
-    """Seal every hour that has ended by `until`, by default now, and take in the notes of late records.
+    """Seal every hour that has ended by `until` (by default now), and take in the notes of late records.
 
-    Raises `KeyUnusable`, `OutsideUnusable`, `DigestsBusy`, `HoursInUse`, and `ChainsDiffer`, before anything is sealed.
+    Without `wait`, raises `DigestsBusy` while another process holds the chain. `tries` limits the attempts to close the
+    hours. `pace` is called after each page of records. Raises `KeyUnusable`, `OutsideUnusable`, `HoursInUse` or
+    `ChainsDiffer` before anything is sealed.
     """
     signer_ = signer()
     storage = get_storage()
@@ -81,7 +83,7 @@ def seal(
         head = chain.head()
         outcome.head = f"{head.number}:{head.sha256}" if head else ""
     if outcome.hours or outcome.resealed:
-        # On stdout too, so that whatever collects it holds a copy of the head.
+        # The record is on stdout too, so that the collector of stdout holds a copy of the head.
         logger.info(
             "Hours of the log were sealed.",
             extra={"action": "digests.sealed", "until": _text(outcome.until), "head": outcome.head},
@@ -127,7 +129,7 @@ def _seal_hours(
     notes = Notes(chain.storage, states, since, target)
     for tally in tally_hours(chain.storage, since, target, notes, pace=pace):
         if not tally.notes_hold:
-            # A record that was noted is gone, or another one. The note stays, and verification tells the hour.
+            # A record with a note is gone or was changed. The note stays, and verification reports the hour.
             tally = _without_notes(tally)  # noqa: PLW2901
             outcome.refused.append(tally.hour)
         if tally.hour > since:
@@ -139,7 +141,7 @@ def _seal_hours(
 
 
 def fold(chain: Chain, signer_: Signer, states: States, outcome: Outcome, pace: Pace = no_pace) -> None:
-    """Take in the notes of late records of sealed hours, where the rest of the hour is as it was sealed."""
+    """Take in the notes of late records in sealed hours, if the other records of the hour are as they were sealed."""
     until = states.until
     if until is None:
         return

@@ -1,4 +1,4 @@
-"""Signed statements: digests and notes of late records, each one line of JSON whose last member is the signature.
+"""Signed statements: digests, and notes of late records. Each is a line of JSON whose last member is the signature.
 
 The signed bytes are the line up to that member, and a closing brace. A digest names the SHA-256 of the line before it.
 """
@@ -33,16 +33,16 @@ SEALED, RESEALED, PRUNED, RESTORED, ARCHIVED, KEY, ACCEPTED, LATE = (
     "late",
 )
 STATING = (SEALED, RESEALED, PRUNED, RESTORED, ACCEPTED)
-"""The kinds that say what an hour holds."""
+"""The kinds of digests that state what an hour holds."""
 
 
 class NotAStatement(SystemLogError, ValueError):
-    """The line is no statement that this version knows."""
+    """The line is not a statement that this version knows."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A line, and what it says."""
+    """A line, and its members without the signature."""
 
     line: str
     said: Mapping[str, Any]
@@ -58,23 +58,23 @@ class Statement:
 
     @property
     def key(self) -> str:
-        """The id of the key that signed."""
+        """The id of the key that signed the statement."""
         return str(self.said["key"])
 
     @property
     def hours(self) -> int:
-        """How many hours this is about, from `hour` on. More than one means that each of them is empty."""
+        """How many hours the statement covers, from `hour` on. More than one means that each of them is empty."""
         return int(self.said.get("hours", 1))
 
     @cached_property
     def hour(self) -> datetime | None:
-        """The first hour that this is about."""
+        """The first hour that the statement covers, or None if it is about no hour."""
         text = self.said.get("hour")
         return read_hour(text) if text else None
 
     @cached_property
     def until(self) -> datetime | None:
-        """All hours before this one are sealed."""
+        """The hour before which all hours are sealed."""
         text = self.said.get("until")
         return read_hour(text) if text else None
 
@@ -93,7 +93,7 @@ class Statement:
 
 
 def write(said: Mapping[str, Any], signer: Signer) -> Statement:
-    """Sign what is said, and return the statement. Raises `KeyUnusable`."""
+    """Sign the members, with the time and the key added, and return the statement. Raises `KeyUnusable`."""
     said = {**said, "at": represent_time(datetime.now(UTC)), "key": signer.public.id}
     text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()
     return Statement(f'{text[:-1]}{SIGNATURE}{signer.sign(text.encode()).hex()}"}}', said)
@@ -103,7 +103,7 @@ def read(line: str) -> Statement:
     """Return the statement of a line. Raises `NotAStatement`."""
     try:
         said = json.loads(line)
-        # The line must be exactly what `write` makes, so that no two readers see different things in it.
+        # The line must be exactly what `write` makes, so that no two parsers can read it differently.
         signature = said.pop("signature")
         text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()
         if f'{text[:-1]}{SIGNATURE}{signature}"}}' != line:
@@ -118,7 +118,7 @@ def read(line: str) -> Statement:
 
 
 def hour_of(instant: datetime) -> datetime:
-    """Return the beginning of an instant's hour."""
+    """Return the beginning of the hour that an instant is in."""
     return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 

@@ -1,4 +1,4 @@
-"""What each hour must hold, by all digests so far."""
+"""The states: what each sealed hour must hold, according to all digests so far."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from systemlog.digests.statements import (
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What an hour must hold: the number of its records, and their root. `number` is that of the digest."""
+    """What an hour must hold: the number of its records, and their root. `number` is the number of the digest."""
 
     count: int
     root: bytes
     number: int
     broken: bool = False
-    """Whether the hour did not hold what it should when records were pruned from it."""
+    """Whether the hour differed from its state when records were pruned from it."""
 
     def is_held_by(self, count: int, root: bytes) -> bool:
         return self.count == count and self.root == root
 
 
 class Stretch(NamedTuple):
-    """Hours from `start` to before `end`, all of which are empty."""
+    """Empty hours, from `start` to before `end`. `number` is the number of the digest."""
 
     start: datetime
     end: datetime
@@ -49,7 +49,10 @@ class Stretch(NamedTuple):
 
 
 class ArchiveFile(NamedTuple):
-    """A file of an archive, by its content: what it holds of each hour."""
+    """A file of an archive, with the number and root of its records of each hour.
+
+    A file is identified by the SHA-256 of its content. `number` is the number of the digest.
+    """
 
     content_sha256: str
     name: str
@@ -58,21 +61,21 @@ class ArchiveFile(NamedTuple):
 
 
 class States:
-    """The state of each sealed hour. Digests are applied in order."""
+    """The state of each sealed hour. Digests must be applied in order."""
 
     def __init__(self) -> None:
         self.until: datetime | None = None
-        """All hours before this one are sealed."""
+        """The hour before which all hours are sealed."""
         self.keys: dict[str, PublicKey] = {}
-        """The keys of the chain by their ids, in the order in which they came."""
+        """The keys of the chain by their ids, in the order in which they were introduced."""
         self.may_note: set[str] = set()
-        """The ids of the keys whose notes count: the last one, so that one that was given up cannot note any more."""
+        """The ids of the keys whose notes count: only the newest key, so that a replaced key can sign no more notes."""
         self.log: str | None = None
         """The name of this log in notes: the SHA-256 of the first digest."""
         self.folded: dict[datetime, set[str]] = defaultdict(set)
         """The SHA-256 of the notes that digests have taken in, by hour."""
         self.gone: dict[datetime, tuple[int, bytes]] = {}
-        """What went when records of an hour were last pruned: their number and root."""
+        """Number and root of the records that were removed from an hour when it was last pruned."""
         self.archives: dict[str, ArchiveFile] = {}
         """Files of archives by the SHA-256 of their content."""
         self.holding: dict[datetime, set[str]] = defaultdict(set)
@@ -81,7 +84,7 @@ class States:
         self._stretches: list[Stretch] = []
 
     def apply(self, digest: Statement) -> str | None:
-        """Take in the next digest. Return what is wrong with it, None where it fits."""
+        """Apply the next digest. Return what is wrong with it, or None if it fits."""
         if self.log is None:
             self.log = digest.sha256
         wrong = None
@@ -105,7 +108,7 @@ class States:
         return wrong
 
     def of(self, hour: datetime) -> State | None:
-        """Return the state of an hour, None where no digest is about it."""
+        """Return the state of an hour, or None if no digest is about it."""
         state = self._hours.get(hour)
         if state is not None:
             return state
@@ -115,11 +118,11 @@ class States:
         return None
 
     def filled(self) -> list[datetime]:
-        """Return the hours that must hold records, or were found broken, in order."""
+        """Return the hours that must hold records or are broken, in order."""
         return sorted(hour for hour, state in self._hours.items() if state.count or state.broken)
 
     def gaps(self) -> Iterator[tuple[datetime, datetime]]:
-        """Yield spans before `until` about which there is no digest."""
+        """Yield the spans before `until` that no digest is about."""
         spans = sorted(
             [(one.start, one.end) for one in self._stretches] + [(hour, hour + HOUR) for hour in self._hours]
         )

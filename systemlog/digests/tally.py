@@ -1,4 +1,4 @@
-"""Counting and hashing the records of each hour, beside the notes of late ones."""
+"""Counts and hashes the records of each hour, and compares late records with their notes."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from systemlog.storage import Storage
 from systemlog.storage.conditions import Condition
 
 Pace = Callable[[int], None]
-"""Called with the number of records of each page. It may take its time, or raise."""
+"""Called after each page with the number of its records. The function may sleep, or raise to stop the reading."""
 
 
 def no_pace(records: int) -> None:
-    """Go on at once."""
+    """Continue at once."""
 
 
 @dataclass(slots=True)
 class Tally:
     """The records of one hour.
 
-    `rest` are those without a note; `whole` has those with a note too that was there when the hour was begun. A record
-    that was noted since is in neither: it belongs to a later digest.
+    `rest` has the records without a note. `whole` has these, and the records whose note was there when the reading of
+    the hour began. A record whose note was written since is in neither, because it belongs to a later digest.
     """
 
     hour: datetime
@@ -42,26 +42,26 @@ class Tally:
     """How many records differ from their notes."""
     stays: Tree | None = None
     goes: Tree | None = None
-    """Of `whole`, what a condition leaves, and what it selects."""
+    """The records of `whole` that stay and go: a condition selects those that go. None without a condition."""
 
     @property
     def records(self) -> int:
-        """How many records the notes have."""
+        """How many records the notes name."""
         return sum(len(note.records) for note in self.notes)
 
     @property
     def notes_hold(self) -> bool:
-        """Whether each record of the notes is stored, as it is noted."""
+        """Whether each record in the notes is stored, with the content that its note says."""
         return not self.differing and self.noted.count == len({key for note in self.notes for key in note.records})
 
     def holds(self, state: State | None) -> bool:
-        """Whether the hour is as its state says, apart from late records that are noted."""
+        """Whether the hour is as its state says, apart from late records with notes."""
         if state is None or not self.notes_hold:
             return False
         return state.is_held_by(self.rest.count, self.rest.root()) or self.repeats(state)
 
     def repeats(self, state: State) -> bool:
-        """Whether the records of the notes are in the state already: they were forgotten, and stored again."""
+        """Whether the state already includes the records of the notes: the database lost them, and got them again."""
         return state.is_held_by(self.whole.count, self.whole.root())
 
 
@@ -75,7 +75,10 @@ def tally_hours(
     table: str = TABLE,
     condition: Condition | None = None,
 ) -> Iterator[Tally]:
-    """Yield the tally of each hour that has records or notes, in order."""
+    """Yield the tally of each hour that has records or notes, in order.
+
+    With a condition, each tally also has the records that stay and those that go.
+    """
     hours = _Hours(notes, splits=condition is not None)
     unique_keys = storage.connection.vendor == "postgresql"
     tally: Tally | None = None
@@ -102,7 +105,7 @@ def tally_hours(
 
 
 class _Hours:
-    """The hours of a reading, and which of their notes were there before their first record was read."""
+    """The hours of one reading, each with the notes that were there before its first record was read."""
 
     def __init__(self, notes: Notes, *, splits: bool) -> None:
         self._notes = notes
@@ -110,7 +113,7 @@ class _Hours:
         notes.load()
         self._early = {hour: list(notes.of(hour)) for hour in notes.hours()}
         self._waiting = sorted(self._early)
-        """The hours with notes that were not begun yet."""
+        """The hours with notes whose reading has not begun yet."""
         self._tally: Tally | None = None
         self._noted: dict[Key, bytes] = {}
         self._later: set[Key] = set()
@@ -118,7 +121,10 @@ class _Hours:
         """Whether the current hour has no notes, and is not split by a condition."""
 
     def load(self, *, read_until: str, current: str) -> None:
-        """Read new notes, after a page: each record of it whose note is not there yet has none."""
+        """Read new notes, after each page was read and before it is counted.
+
+        A late record is stored together with its note, so the note of each record of the page is found here.
+        """
         if not self._notes.load():
             return
         for hour in self._notes.hours():
@@ -130,12 +136,12 @@ class _Hours:
             self._find_later(current)
 
     def before(self, text: str) -> Iterator[Tally]:
-        """Yield the hours before this one that have notes and no record."""
+        """Yield the tallies of the hours before this one that have notes and no record."""
         while self._waiting and self._waiting[0] < text:
             yield self.begin(self._waiting[0])
 
     def begin(self, text: str) -> Tally:
-        """Begin an hour."""
+        """Begin an hour, and return its tally, still empty."""
         if self._waiting and self._waiting[0] == text:
             self._waiting.pop(0)
         known = self._early.get(text, [])
@@ -148,14 +154,14 @@ class _Hours:
         return tally
 
     def add(self, texts: reading.Texts, leaf: bytes) -> None:
-        """Add a record to an hour that is not plain."""
+        """Add a record to the current hour, which is not plain."""
         tally = self._tally
-        assert tally is not None  # noqa: S101  (begun before)
+        assert tally is not None  # noqa: S101  (`begin` was called before)
         key = texts[0], texts[1]
         noted = self._noted.get(key)
         if noted is None and key in self._later:
             if self._splits:
-                tally.differing += 1  # it would be removed or left without being accounted for
+                tally.differing += 1  # else no digest would cover it, whether it is removed or left
             return
         if noted is None:
             tally.rest.add(leaf)

@@ -1,4 +1,4 @@
-"""Verification: the chain of digests first, then the records of each sealed hour against it. Nothing is changed."""
+"""Verification: checks the chain of digests, then compares the records of each sealed hour with it. Changes nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OUTSIDE_TIME = "a record before the year 1 or after 9999"
 
 @dataclass(slots=True)
 class Result:
-    """What was verified, and what is wrong."""
+    """The result of a verification: what was verified, and what is wrong."""
 
     digests: int = 0
     head: int = 0
@@ -47,7 +47,7 @@ class Result:
         return not self.wrong
 
     def tell(self, hour: datetime | None, what: str) -> None:
-        """Note what is wrong in an hour."""
+        """Record what is wrong in an hour, or with None in the log as a whole."""
         if what not in self.wrong[hour]:
             self.wrong[hour].append(what)
 
@@ -64,8 +64,9 @@ def verify(
 ) -> Result:
     """Verify the log, or one hour of it, with the public key alone.
 
-    Sealing and pruning may go on meanwhile. What they have changed is read again before it is told. `own` says that the
-    key is that of this installation, which may be newer than the chain.
+    Sealing and pruning may run meanwhile. If something is wrong and the chain has grown, the verification starts again,
+    so that their changes are not reported. `own` says that `key` is the key of this installation, which may be newer
+    than the chain.
     """
     for _ in range(ATTEMPTS):
         result = _verify(storage, outside, key, hour, archives, pace, own=own)
@@ -101,11 +102,11 @@ def _verify(
 
 
 def verify_chain(chain: Chain, key: PublicKey, result: Result, *, own: bool = False) -> States:
-    """Verify the digests in the table and outside, and return the states by them.
+    """Verify the digests in the table and in the copy outside, and return the states that result from them.
 
-    Where the two differ, the copy outside counts. The last digest must be signed by `key`: it names the one before it,
-    and so vouches for the whole chain, whichever keys have signed the rest. `own` lets a new key of this installation
-    stand behind the chain that this host has outside, until it signs.
+    Where the two differ, the copy outside counts. The last digest must be signed by `key`. Each digest names the one
+    before it, so the last one vouches for the whole chain, whichever keys have signed the others. With `own`, a new key
+    of this installation that has not signed yet is accepted for the chain in this host's copy.
     """
     states, before = States(), None
     for line, differs in _lines(chain):
@@ -135,7 +136,7 @@ def verify_chain(chain: Chain, key: PublicKey, result: Result, *, own: bool = Fa
 def verify_hours(
     storage: Storage, states: States, since: datetime, until: datetime, result: Result, pace: Pace = no_pace
 ) -> None:
-    """Compare the records with the states."""
+    """Compare the records from `since` to before `until` with the states. Differences are recorded in `result`."""
     expected = [hour for hour in states.filled() if since <= hour < until]
     place = 0
     notes = Notes(storage, states, since, until)
@@ -165,7 +166,7 @@ def _compare(storage: Storage, states: States, tally: Tally, result: Result) -> 
 
 
 def describe(tally: Tally, state: State | None) -> str:
-    """Say in words how an hour differs from its state."""
+    """Return a text that says how an hour differs from its state."""
     if state is None:
         return "no digest is about this hour"
     if not tally.notes_hold:
@@ -177,9 +178,9 @@ def describe(tally: Tally, state: State | None) -> str:
 
 
 def _lines(chain: Chain) -> Iterator[tuple[str, str | None]]:
-    """Yield the lines of the chain, with what is wrong where table and copy differ.
+    """Yield the lines of the chain, each with what is wrong if table and copy differ there.
 
-    A database that has never had digests is one that the log has moved to: the copy alone counts there.
+    If the database never had digests, the log has moved to it from another database. Then only the copy counts.
     """
     if not chain.last_number() and read_frontier(chain.storage) is None:
         yield from ((line, None) for line in chain.outside.lines())
@@ -197,7 +198,7 @@ def _lines(chain: Chain) -> Iterator[tuple[str, str | None]]:
 
 
 def _by_place(chain: Chain) -> Iterator[str | None]:
-    """Yield the lines of the table by their numbers from 1, None for a number that is missing."""
+    """Yield the lines of the table by their numbers from 1, or None for a missing number."""
     place = 1
     for number, line in chain.numbered_lines():
         while place < number:

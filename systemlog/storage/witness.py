@@ -1,6 +1,7 @@
-"""The witness, which watches records being stored and removed. The interface that `systemlog.digests` implements.
+"""The witness: a hook that the storages call when they store or remove records.
 
-The storages call the witness. They cannot import it, because it uses them, so it is registered when the app starts.
+`systemlog.digests` registers its witness when the app starts, and signs statements about these records. The storages
+cannot import the digests, because the digests use the storages.
 """
 
 from __future__ import annotations
@@ -16,41 +17,44 @@ from systemlog.storage.calendar import Span
 from systemlog.storage.conditions import Condition
 
 Keys = Callable[[Callable[[datetime], bool]], Sequence[tuple[datetime, uuid.UUID | None]]]
-"""Returns the keys of the records whose time the given function accepts."""
+"""A callable that returns the keys of those stored records whose time a given function accepts."""
 
 
 class Removal:
-    """Watches one run of retention. This one does nothing."""
+    """Watches one run of retention. This base class does nothing."""
 
     watches = False
 
     def read(self, table: str, span: Span, condition: Condition) -> None:
-        """Read the records of a span, including those that are about to be removed by the condition."""
+        """Read all records of a span. Those that meet the condition are about to be removed."""
 
     def sign(self) -> None:
-        """Account for what was read, in the transaction that removes it."""
+        """Write statements about the records that were read, in the transaction that removes them."""
 
     def drop(self, span: Span) -> None:
-        """Account for a span all of whose records are removed, in the transaction that removes them."""
+        """Write a statement about a span that loses all its records, in the transaction that removes them."""
 
     def archiving(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the same blocks of lines, which are written to an archive."""
         return blocks
 
     def finish(self) -> None:
-        """Account for what was archived and not removed, outside a transaction."""
+        """Write a statement about records that were archived and not removed. Called outside a transaction."""
 
     def archived(self, file: str, content_sha256: str) -> None:
-        """Account for a file of an archive that holds those blocks."""
+        """Take note of the archive's file that holds the blocks passed to `archiving`."""
 
 
 class Witness:
-    """Watches records being stored and removed. This one does nothing."""
+    """Watches records being stored and removed. This base class does nothing."""
 
     def noting(
         self, connection: BaseDatabaseWrapper, hours: Callable[[], Iterable[datetime]], keys: Keys
     ) -> AbstractContextManager[object]:
-        """Return a context manager for a block that stores records of these hours."""
+        """Return a context manager for a block that stores records of these hours.
+
+        The witness may call `keys` before and after the records are stored, in the same transaction.
+        """
         return nullcontext()
 
     def removing(self, connection: BaseDatabaseWrapper, waiting: Callable[[], None]) -> AbstractContextManager[Removal]:

@@ -1,4 +1,4 @@
-"""A log with a key, and a directory for its digests outside the database."""
+"""Fixtures: a log with a key, and a directory for its digests outside the database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from systemlog.digests import keys
 
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
-    """The file of a key."""
+    """The path of a private key file."""
     path = tmp_path / "digest.key"
     keys.create(path)
     return path
@@ -20,7 +20,7 @@ def key(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sealed_log(transactional_db: None, settings: Any, tmp_path: Path, key: Path) -> Path:
-    """A log whose hours can be sealed; gives the directory outside."""
+    """A log whose hours can be sealed. The value is the directory outside the database."""
     outside = tmp_path / "digests"
     settings.SYSTEMLOG = {**settings.SYSTEMLOG, "DIGEST_KEY": str(key), "DIGEST_DIR": str(outside)}
     return outside

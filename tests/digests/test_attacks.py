@@ -1,4 +1,4 @@
-"""Attacks by whoever owns the database: each is told with its hour, and sealing makes none of them good."""
+"""Attacks by the owner of the database: verification reports each with its hour, and sealing hides none of them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ IN_HOUR = "timestamp >= %s AND timestamp < %s"
 
 
 def span(hour: int = 3) -> list[Any]:
-    """Return the ends of an hour as the database has them."""
+    """Return start and end of an hour in the form of the database."""
     return [adapted(at(hour)), adapted(at(hour + 1))]
 
 
 def one(number: int = 2) -> list[Any]:
-    """Return the key of a record of the hour as the database has it."""
+    """Return the key of a record of the hour in the form of the database."""
     return [adapted(at(3, number)), adapted_id(row(at(3, number), f"m{number}").id)]
 
 
 def change(column: str, value: str) -> Callable[[], None]:
-    """Return an attack that gives one record another value."""
+    """Return an attack that changes one value of one record."""
     return lambda: attack(f"UPDATE {TABLE} SET {column} = {value} WHERE timestamp = %s AND id = %s", *one())
 
 

@@ -1,4 +1,4 @@
-"""The canonical form and the trees, which auditors compute by the documentation alone."""
+"""Tests of the canonical form and the Merkle trees, which auditors compute from the documentation alone."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_what_is_no_object_has_the_form_that_an_archive_gives_it() -> None:
 
 
 def reference_root(leaves: list[bytes]) -> bytes:
-    """The definition in RFC 6962, section 2.1, word by word."""
+    """Compute the root literally as RFC 6962, section 2.1, defines it."""
     if not leaves:
         return sha256(b"").digest()
     if len(leaves) == 1:

@@ -1,4 +1,4 @@
-"""The key: who can read it, who can sign with it, and where it never shows."""
+"""Tests of the key: who can read the key, who can sign with it, and where it must never appear."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Digests beside the lander: what lands late, what lands again, clocks set back, and the duty by the clock."""
+"""Tests of digests together with the lander: late and repeated landing, clocks set back, and the lander's duty."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.support.landing import write
 
 @pytest.fixture
 def folder(sealed_log: Path, journal: Callable[..., Path]) -> Path:
-    """The folder of a journal whose records land in a log that is sealed."""
+    """The folder of a journal whose records land in a sealed log."""
     folder = journal()
     directory.make_folder(folder)
     return folder
@@ -62,7 +62,7 @@ def test_what_lands_again_after_a_restore_is_no_other_record(folder: Path) -> No
     write(folder, [row(at(3, 30), "late")])
     Lander(folder).land_all()
     seal()
-    sql("DELETE FROM system_log_checkpoint")  # as if the database had forgotten that it has them
+    sql("DELETE FROM system_log_checkpoint")  # as if the database had lost the checkpoint
     Lander(folder).land_all()
     assert verify() == []
     attack(f"DELETE FROM {TABLE}")
@@ -169,7 +169,7 @@ def test_without_a_key_the_lander_has_no_such_duty(settings: Any) -> None:
 
 
 def values() -> dict[str, float]:
-    """The samples of the metrics."""
+    """Return the samples of the metrics by name."""
     return {family.name: sample.value for family in probes.collect_digests() for sample in family.samples}
 
 

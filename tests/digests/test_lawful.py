@@ -1,4 +1,4 @@
-"""What the product itself does to sealed hours stays clean: late records, retention, archives, failovers."""
+"""Tests that lawful changes of sealed hours verify: late records, retention, archives and failovers."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def bulk_create_of_stored() -> None:
 
 
 def record_in_a_transaction() -> None:
-    # Its time is now, in an hour that is sealed as it would be with a clock that was set back.
+    # The time of the record is now, in an hour that is already sealed, as after a clock was set back.
     with transaction.atomic(using=conf().DATABASE):
         record_atomically("a.b", "late", using=conf().DATABASE)
 
@@ -157,7 +157,7 @@ def test_an_hour_that_has_not_ended_is_not_sealed() -> None:
 def test_ten_empty_years_are_one_digest() -> None:
     get_storage().insert([row(DAY - timedelta(days=3653), "first")])
     seal()
-    assert len(digests()) == 4  # the key, what was before, the first hour, ten years
+    assert len(digests()) == 4  # the key, the time before the first hour, the first hour, ten years
     assert verify() == []
 
 
@@ -166,7 +166,7 @@ def test_ten_empty_years_are_one_digest() -> None:
 def test_pruning_stays_clean(keep: str, archived: bool, tmp_path: Path) -> None:
     fill(2, 3, 4)
     get_storage().insert([row(at(3, 30 + n), f"e{n}", level="ERROR") for n in range(3)])
-    fill(48)  # of another partition
+    fill(48)  # in another partition
     seal(50)
     get_storage().insert([row(at(4, 40), "late"), row(at(4, 41), "late", level="ERROR")])
     directory = tmp_path / "archive"
@@ -264,7 +264,7 @@ def test_a_log_moves_to_another_database_by_its_archive(tmp_path: Path) -> None:
     run("archive_system_logs", "--before", at(48).isoformat().replace("+00:00", "Z"), "--to", str(tmp_path / "a"))
     lines = sql("SELECT number, kind, hour, line FROM system_log_digest")
     assert lines
-    for table in ("system_log_digest", "system_log_digest_frontier", TABLE):  # as if it were a new one
+    for table in ("system_log_digest", "system_log_digest_frontier", TABLE):  # as if it were a new database
         attack(f"DELETE FROM {table}") if table == TABLE else sql(f"DELETE FROM {table}")
     assert "2026-01-02T03" in verify()
     run("import_system_logs", str(tmp_path / "a"))

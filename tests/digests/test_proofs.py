@@ -1,4 +1,4 @@
-"""The proof of one record, checked by the page of code in the documentation."""
+"""Tests of the proof of one record, which the page of code in the documentation checks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DOCUMENTATION = Path(__file__).parents[2] / "docs" / "digests.md"
 
 @pytest.fixture
 def audit(tmp_path: Path, key: Path, sealed_log: Path) -> Callable[..., str]:
-    """Runs the documentation's code on a proof; gives its output."""
+    """A function that runs the documentation's code on a proof, and returns its output."""
     (code,) = re.findall(r'```python\n("""audit.py.*?)```', DOCUMENTATION.read_text(), re.DOTALL)
     (tmp_path / "audit.py").write_text(code)
 
