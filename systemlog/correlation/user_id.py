@@ -8,7 +8,7 @@ from systemlog import compat
 
 
 def user_id_of(request: HttpRequest) -> str | None:
-    """Return the primary key of the authenticated user as text; None if nobody is logged in or the user is not loaded yet.
+    """Return the primary key of the authenticated user as text; None if nobody is logged in or the user is not loaded.
 
     `request.user` is lazy, and this function does not load it. A REST framework view that authenticates by token sets
     `request.user` of Django's request too, so its user is found from then on.

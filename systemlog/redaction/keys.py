@@ -9,7 +9,7 @@ _NAMES = (
     r"pswd|psswd",
     r"secrets?",
     r"token",
-    r"(?:access|api|auth|bearer|refresh|session)[_ -]?tokens",  # `tokens` alone is a count of a language model
+    r"(?:access|api|auth|bearer|refresh|session)[_ -]?tokens",  # `tokens` alone is the token count of a language model
     r"authori[sz]ation",
     r"cookies?",
     r"credentials?",
