@@ -1,6 +1,6 @@
-"""An Alertmanager of the tests' own, which tells a receiver of the tests; gone at the end.
+"""Starts an Alertmanager for a test, which posts to a receiver of the test, and stops it at the end.
 
-It is Debian's package `prometheus-alertmanager`; where that is not installed, `PROGRAM` is None.
+The program is from Debian's package `prometheus-alertmanager`. If that is not installed, `PROGRAM` is None.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager"
 
 @contextlib.contextmanager
 def alertmanager(folder: Path, webhook: str) -> Iterator[httpx.Client]:
-    """A started Alertmanager that posts to `webhook`; gives a client of its API."""
+    """Start an Alertmanager that posts to `webhook`, and yield a client of its API."""
     assert PROGRAM is not None
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

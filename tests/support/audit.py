@@ -1,4 +1,4 @@
-"""The outbox of the platform's own audit trail, in tests that look at other records."""
+"""Empties the audit outbox in tests about other records than those of the audit trail."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from systemlog.audit.actor import OUTBOX
 
 
 def forget_changes() -> None:
-    """Empty the outbox: what the test changed so far becomes no record."""
+    """Empty the outbox, so that earlier changes of the test do not become records."""
     with connections["default"].cursor() as cursor:
         cursor.execute(f"DELETE FROM {OUTBOX}")

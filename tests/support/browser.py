@@ -1,8 +1,8 @@
-"""Chromium on the pages of a running server, by Playwright.
+"""Opens the pages of a running server in Chromium, with Playwright.
 
 Playwright's synchronous interface keeps an event loop running in this thread, in which Django refuses to use its
-databases. So a browser lives no longer than the module that asks for it, and its tests change the server's database
-over HTTP or with `manage.py` only.
+databases. So a browser ends with the test module that asks for it, and its tests change the server's database only
+over HTTP or with `manage.py`.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ addEventListener("securitypolicyviolation", event =>
 
 
 def sessions_of(platform: Platform) -> dict[str, str]:
-    """Create the staff of `PEOPLE`, and give the session key of each."""
+    """Create the staff of `PEOPLE`, and return the session key of each."""
     keys: dict[str, str] = json.loads(platform.manage("shell", "--verbosity=0", "--command", PEOPLE).stdout)
     return keys
 
 
 @contextlib.contextmanager
 def running_browser() -> Iterator[Browser]:
-    """Yield a started Chromium. Skips the test where there is none."""
+    """Yield a started Chromium. Skips the test if Chromium is not installed."""
     if PROGRAM is None:
         pytest.skip("no browser: install Debian's package chromium")
     pytest.importorskip("playwright", reason="no Playwright: install requirements.txt")
@@ -90,11 +90,11 @@ def running_browser() -> Iterator[Browser]:
 
 @dataclass
 class Visit:
-    """A browser window of one person, and everything that went wrong in its pages."""
+    """A browser window of one user, with everything that went wrong in its pages."""
 
     page: Page
     url: str
-    """The server's."""
+    """The URL of the server."""
 
     problems: list[str] = field(default_factory=list)
     """Errors on the console, uncaught exceptions and requests to other servers."""
@@ -112,9 +112,9 @@ class Visit:
         return response
 
     def axe(self, *selectors: str) -> list[str]:
-        """What axe finds wrong in the given elements (`main`, if none is named): the rule, and where it is broken."""
+        """Return what axe finds wrong in the given elements (default `main`): each rule, and where it is broken."""
         self.page.evaluate(axe_source())
-        # A colour that is on its way to another one has the contrast of neither.
+        # While a color is in transition to another one, its contrast is that of neither.
         self.page.evaluate("document.getAnimations().forEach(animation => animation.finish())")
         found: dict[str, Any] = self.page.evaluate(
             "async where => (await axe.run({include: where.map(each => [each])}, {resultTypes: ['violations']}))",
@@ -127,13 +127,13 @@ class Visit:
         ]
 
     def check(self) -> None:
-        """Fail if something went wrong that a test did not take out of `problems`."""
+        """Fail if `problems` is not empty. A test removes the problems that it expects."""
         violations = self.page.evaluate("window.violations ?? []")
         assert self.problems == []
         assert violations == []
 
     def has_no_sideways_scroll(self) -> bool:
-        """Whether the page fits the width of the window."""
+        """Return whether the page fits the width of the window."""
         fits: bool = self.page.evaluate(
             "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
             " && [...document.querySelectorAll('main')].every(each => each.scrollWidth <= each.clientWidth)"
@@ -159,7 +159,7 @@ def visit(
     timezone: str = "UTC",
     scripts: bool = True,
 ) -> Iterator[Visit]:
-    """A window of somebody who is logged in; at the end nothing must have gone wrong in it."""
+    """Yield a window of a logged-in user. Fails at the end if something went wrong in it."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme=scheme,
@@ -179,7 +179,7 @@ def visit(
 
 
 def axe_source() -> str:
-    """The script of axe-core, from the package that carries it."""
+    """Return the script of axe-core, from the Python package that includes it."""
     spec = importlib.util.find_spec("axe_playwright_python")
     if spec is None or spec.origin is None:
         pytest.skip("no axe-core: install requirements.txt")

@@ -1,4 +1,4 @@
-"""What the tests of the admin's pages share."""
+"""Helpers for tests of the admin's pages."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def page_of(response: Any) -> Document:
 
 
 def messages_of(response: Any) -> list[str]:
-    """Return the messages of the records in the list, in their order."""
+    """Return the messages of the records in the list, in order."""
     html = response.content.decode()
     parts = html.split('<td class="systemlog-message"><div>')[1:]
     return [part.split("</div>")[0] for part in parts]
@@ -80,7 +80,7 @@ def store(*records: dict[str, Any]) -> list[Row]:
 
 @contextmanager
 def queries() -> Iterator[list[str]]:
-    """A block that collects the SQL statements of every database."""
+    """Collect the SQL statements of every database in the block."""
     statements: list[str] = []
     with ExitStack() as stack:
         captured = [stack.enter_context(CaptureQueriesContext(connections[alias])) for alias in connections]

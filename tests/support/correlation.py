@@ -1,4 +1,4 @@
-"""What the tests of correlation share."""
+"""Helpers for tests of correlation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEADLINE_S = 10
 
 
 class Recorder(logging.Handler):
-    """Keeps each record with the correlation that was current when a handler got it."""
+    """Keeps each record with the correlation that was current when the handler received it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ def free_port() -> int:
 
 
 def raw(server: Server, request: bytes) -> bytes:
-    """Send bytes that no client library would send; all that comes back."""
+    """Send raw bytes, which no client library would send, and return the whole response."""
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=DEADLINE_S) as connection:
         connection.sendall(request)

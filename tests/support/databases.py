@@ -1,7 +1,7 @@
-"""A pytest plugin: `--db sqlite|postgresql` says what the suite runs on, and `-m citus` takes a cluster.
+"""A pytest plugin: `--db sqlite|postgresql` chooses the database of the suite, and `-m citus` uses a cluster.
 
-It is loaded before pytest-django (`-p` in pytest.ini), because the settings read the environment once. The process that
-starts the run makes the environment; its xdist workers inherit it.
+The plugin is loaded before pytest-django (`-p` in pytest.ini), because the settings read the environment once. The
+process that starts the run sets the environment, and its xdist workers inherit it.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from tests.support.postgresql import Server, running_server
 
 SERVER = pytest.StashKey[Server]()
 
-# The suite must not depend on the developer's shell or .env; what a test needs else, it sets itself.
+# The suite must not depend on the developer's shell or .env. A test sets further variables itself.
 ENVIRONMENT = {
     "ENV_FILE": "",
     "SYSTEMLOG_JOURNAL": "memory",
     "SECRET_KEY": "of-the-tests-and-long-enough-for-every-check-of-django-0123456789",
 }
 ROOMS_OF_CITUS = ("api", "commands", "landing", "retention", "search", "storage")
-"""The folders whose tests are marked `citus`: they run on a cluster too."""
+"""The folders whose tests get the mark `citus`: they run on a cluster too."""
 
 NO_CLUSTER = f"no Citus cluster: {citus.NAME} is not set (python -m tests.citus BIN starts one)"
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
 FIXTURES_OF_PLATFORMS = {"postgresql_url", "pytestconfig"}
-"""What a test has that starts processes on the database of the run, or asks which it is."""
+"""Fixtures of tests that start processes on the database of the run, or ask which database it is."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of the suite."""
+    """Add the options of the suite."""
     group = parser.getgroup("databases")
     group.addoption(
         "--db",
@@ -54,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
-    """Set the environment up before the settings are read."""
+    """Set up the environment before the settings are read."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         return
     options = parser.parse_known_args(args)
@@ -84,9 +84,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test that may use the database may use every alias, unless its mark says which.
+    """Allow each test that may use the database to use every alias, unless its mark names aliases.
 
-    On PostgreSQL those are left out that do not depend on it.
+    On PostgreSQL, deselect the tests that do not depend on the database.
     """
     for item in items:
         if item.path.parent.name in ROOMS_OF_CITUS:
@@ -104,7 +104,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def depends_on_database(item: pytest.Item) -> bool:
-    """Whether it may come out otherwise on another database; if not, the run on SQLite, which has all, is enough."""
+    """Return whether the result may differ between databases. If not, the run on SQLite, with all tests, is enough."""
     fixtures = set(getattr(item, "fixturenames", ()))
     return item.get_closest_marker("any_database") is None and (
         item.get_closest_marker("django_db") is not None
@@ -115,10 +115,10 @@ def depends_on_database(item: pytest.Item) -> bool:
 
 
 def on_citus() -> bool:
-    """Whether this run is on a Citus cluster."""
+    """Return whether this run uses a Citus cluster."""
     return os.environ.get("SYSTEMLOG_CITUS") == "on"
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """Say what the run is on."""
+    """Return the line that names the database of the run."""
     return f"databases: {config.getoption('db')}{', a Citus cluster' if on_citus() else ''}"

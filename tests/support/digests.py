@@ -1,4 +1,4 @@
-"""Helpers of the tests of digests."""
+"""Helpers for tests of digests."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def seal(until: int | datetime = 6) -> str:
 
 
 def verify(*arguments: str) -> list[str]:
-    """Run `verify_system_logs`, and return the hours that it tells; an empty list where all hold."""
+    """Run `verify_system_logs`, and return the hours that it reports as altered; an empty list if there are none."""
     out = io.StringIO()
     try:
         call_command("verify_system_logs", *arguments, stdout=out, stderr=io.StringIO())
@@ -62,7 +62,7 @@ def run(command: str, *arguments: str) -> str:
 
 
 def on_postgresql() -> bool:
-    """Whether the log is in PostgreSQL."""
+    """Return whether the log is in PostgreSQL."""
     return connections[conf().DATABASE].vendor == "postgresql"
 
 
@@ -93,10 +93,10 @@ def attack(statement: str, *values: Any) -> None:
 
 
 def adapted(instant: datetime) -> Any:
-    """Return an instant as the database has it."""
+    """Return an instant in the form in which the database stores it."""
     return connections[conf().DATABASE].ops.adapt_datetimefield_value(instant)
 
 
 def adapted_id(record_id: uuid.UUID) -> Any:
-    """Return an id as the database has it."""
+    """Return an id in the form in which the database stores it."""
     return record_id if on_postgresql() else record_id.hex

@@ -1,4 +1,4 @@
-"""What the tests of Elasticsearch's API share."""
+"""Helpers for tests of Elasticsearch's API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The explorer of the log in a browser, by the roles and names that people and screen readers find things by."""
+"""The explorer of the log in a browser. Elements are found by role and name, as by a screen reader."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ Send = Callable[..., list[str]]
 
 
 def new_category() -> str:
-    """A category that no other test uses."""
+    """Return a category that no other test uses."""
     return f"shop.{uuid.uuid4().hex[:12]}"
 
 
 def send_records(server: Server, token: str, category: str, *records: dict[str, Any]) -> list[str]:
-    """Store records, each a second older than the one before it, and return their ids."""
+    """Store records, each a second older than the previous one, and return their ids."""
     now = datetime.now(UTC) - timedelta(seconds=1)
     ids = []
     with server.client(token) as client:
@@ -50,7 +50,7 @@ def send_records(server: Server, token: str, category: str, *records: dict[str, 
 
 @dataclass
 class Explorer:
-    """The page, opened with parameters."""
+    """The page of the explorer, opened with parameters."""
 
     visit: Visit
     parameters: list[tuple[str, str]] = field(default_factory=list)
@@ -68,35 +68,35 @@ class Explorer:
 
     @property
     def grid(self) -> Locator:
-        """The list of records."""
+        """The element with the list of records."""
         return self.page.get_by_role("grid", name="Records")
 
     @property
     def record(self) -> Locator:
-        """The drawer."""
+        """The drawer with one record."""
         return self.page.get_by_role("complementary", name="Record")
 
     @property
     def alert(self) -> Locator:
-        """What is said about a failure."""
+        """The alert that describes a failure."""
         return self.page.get_by_role("alert")
 
     @property
     def chips(self) -> Locator:
-        """The filters."""
+        """The element with the active filters."""
         return self.page.get_by_role("list", name="Filters").get_by_role("listitem")
 
     @property
     def facets(self) -> Locator:
-        """The counts of values."""
+        """The element with the facets."""
         return self.page.get_by_role("region", name="Facets")
 
     def row(self, text: str) -> Locator:
-        """The row that has a text."""
+        """Return the row that contains a text."""
         return self.grid.get_by_role("row").filter(has_text=text)
 
     def messages(self) -> list[str]:
-        """The messages of the rows in view, newest first. They are in the document in another order."""
+        """Return the messages of the rows in view, newest first. The document has them in another order."""
         cells: list[list[Any]] = self.grid.locator("[role=row]:not(.head):visible").evaluate_all(
             "rows => rows.map(row => [+row.ariaRowIndex, row.querySelector('[data-column=message]').textContent])"
         )
@@ -110,7 +110,7 @@ class Explorer:
             self.page.wait_for_timeout(20)
 
     def time_between(self, newer: str, older: str) -> str:
-        """An instant between those of two rows."""
+        """Return an instant between those of two rows."""
         instants = []
         for text in (newer, older):
             title = self.row(text).locator("[data-column=time]").get_attribute("title") or ""
@@ -118,11 +118,11 @@ class Explorer:
         return (instants[1] + (instants[0] - instants[1]) / 2).isoformat()
 
     def search(self, text: str) -> None:
-        """Type a search."""
+        """Type a search and submit it."""
         box = self.page.get_by_role("searchbox", name="Search")
         box.fill(text)
         box.press("Enter")
 
     def state(self) -> list[tuple[str, str]]:
-        """The parameters of the page's URL as it is now."""
+        """Return the parameters of the current URL."""
         return parse_qsl(urlsplit(self.page.evaluate("location.href")).query, keep_blank_values=True)

@@ -1,4 +1,4 @@
-"""What the tests of probes and metrics share."""
+"""Helpers for tests of probes and metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AddDatabase = Callable[..., str]
 
 
 class FreezingRelay:
-    """Passes everything on to a PostgreSQL, until the client asks something: from then on, nothing."""
+    """A proxy to PostgreSQL that forwards everything until the client sends a query, and nothing after that."""
 
     def __init__(self, server: Server) -> None:
         self._target = str(server.home / ".s.PGSQL.5432")
@@ -62,7 +62,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 class Worker:
-    """A process of its own that counts into the directory."""
+    """A separate process that shares its metrics in the directory."""
 
     def __init__(self, directory: Path) -> None:
         self.process = subprocess.Popen(

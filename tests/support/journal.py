@@ -1,4 +1,4 @@
-"""What the tests of the journal on disk share."""
+"""Helpers for tests of the journal on disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.journal.reading import messages_in
 
 
 def in_a_process(folder: Path, code: str, **more: object) -> subprocess.CompletedProcess[str]:
-    """Run code in a process of its own, whose `logger` writes to the journal in `folder`."""
+    """Run code in a separate process, whose `logger` writes to the journal in `folder`."""
     prologue = f"""
         import logging, os, signal, sys
         from django.conf import settings
@@ -32,5 +32,5 @@ def in_a_process(folder: Path, code: str, **more: object) -> subprocess.Complete
 
 
 def all_messages(folder: Path) -> list[str]:
-    """Return the messages in the journals of every target below a folder."""
+    """Return the messages in the journals of all targets below a folder."""
     return [message for target in sorted(folder.iterdir()) for message in messages_in(target)]

@@ -1,4 +1,4 @@
-"""What the tests of landing share."""
+"""Helpers for tests of landing."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from tests.support.databases import on_citus
 
 
 def row(message: str, *, ago: timedelta = timedelta(0), level: str = "INFO") -> Row:
-    """A record of the present, or of some time ago."""
+    """Return a record of now, or of some time ago."""
     instant: datetime = next_instant() - ago
     return Row(instant, mint_id(instant), level, "c", "here", message, "r", None, {"n": 1}, None, None, None)
 
 
 def write(folder: Path, rows: Iterable[Row], *, noise: bytes = b"") -> Segment:
-    """A segment with these rows, and `noise` behind them; its writer is gone when the result is."""
+    """Write a segment with these rows, followed by the bytes `noise`. Its lock ends with the returned object."""
     segment = Segment(folder, folder.name)
     os.write(segment.descriptor, b"".join(frame(encode(each), 1) for each in rows) + noise)
     return segment
 
 
 def stored() -> list[str]:
-    """The messages of `row` that are in the table, in order; the lander's own records are others."""
+    """Return the messages of `row` that are in the table, in order, without the lander's own records."""
     return list(SystemLog.objects.filter(category="c").order_by("timestamp", "id").values_list("message", flat=True))
 
 
 def execute(sql: str) -> None:
-    """A statement on the log database."""
+    """Run a statement on the log database, and return its rows."""
     with connections[conf().DATABASE].cursor() as cursor:
         cursor.execute(sql)
 
 
 def on_postgresql() -> bool:
-    """Whether the log is in PostgreSQL."""
+    """Return whether the log is in PostgreSQL."""
     return connections[conf().DATABASE].vendor == "postgresql"
 
 
 def database() -> str:
-    """The kind of the log database: a cluster takes no triggers."""
+    """Return the kind of the log database. Tests need it because a cluster takes no triggers."""
     return "citus" if on_citus() else connections[conf().DATABASE].vendor
 
 

@@ -1,4 +1,4 @@
-"""What the tests of rate limits share."""
+"""Helpers for tests of rate limits."""
 
 from __future__ import annotations
 

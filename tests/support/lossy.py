@@ -1,7 +1,7 @@
-"""A line that loses replies and answers 503: a proxy between a client and a server.
+"""A proxy between a client and a server that loses responses and answers 503.
 
-The fate of each request is the next of a list that repeats: `ok`; `busy`, a 503 that is not passed on; or `lost`,
-passed on, but the connection ends without an answer.
+A list, which repeats, decides about each request. `ok` forwards it. `busy` answers 503 without forwarding it. `lost`
+forwards it and closes the connection without a response.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HOP = {"connection", "keep-alive", "transfer-encoding", "expect", "content-lengt
 
 @contextlib.contextmanager
 def lossy_line(target: str, fates: tuple[str, ...] = FATES) -> Iterator[str]:
-    """The URL of a proxy to `target`; only requests with a body are lost or refused."""
+    """Start a proxy to `target`, and yield its URL. It loses and refuses only requests with a body."""
     host = urlsplit(target).netloc
     turns = itertools.cycle(fates)
 

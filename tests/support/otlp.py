@@ -1,4 +1,4 @@
-"""What the tests of OTLP share."""
+"""Helpers for tests of OTLP."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A PgBouncer of the tests' own, in front of the suite's PostgreSQL: transaction pooling, gone at the end.
+"""Starts a PgBouncer with transaction pooling in front of the suite's PostgreSQL, and stops it at the end.
 
-It is Debian's package `pgbouncer`; where that is not installed, `PROGRAM` is None.
+The program is from Debian's package `pgbouncer`. If that is not installed, `PROGRAM` is None.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ignore_startup_parameters = extra_float_digits
 
 @contextlib.contextmanager
 def pooled(url: str) -> Iterator[str]:
-    """A started PgBouncer; gives the `DATABASE_URL` by which it leads to the database at `url`."""
+    """Start a PgBouncer, and yield the `DATABASE_URL` that leads through it to the database at `url`."""
     assert PROGRAM is not None
     settings = database(url)
     assert settings is not None
@@ -50,7 +50,7 @@ def pooled(url: str) -> Iterator[str]:
         told = " ".join(f"{name}={value}" for name, value in target.items() if value)
         file.write_text(CONFIGURATION.format(target=told, port=port))
         identity = {}
-        if os.geteuid() == 0:  # it refuses to run as root
+        if os.geteuid() == 0:  # PgBouncer refuses to run as root
             nobody = pwd.getpwnam("nobody")
             os.chown(home, nobody.pw_uid, -1)
             os.chown(file, nobody.pw_uid, -1)

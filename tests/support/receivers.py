@@ -1,4 +1,4 @@
-"""A receiver of alerts: an HTTP server in this process that keeps what it is sent, and answers as a test says."""
+"""A receiver of alerts: an HTTP server in this process that keeps its requests and answers as a test decides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 
 class Received(NamedTuple):
-    """A request that arrived."""
+    """A request that the receiver got."""
 
     path: str
     headers: dict[str, str]
@@ -27,12 +27,12 @@ Answer = Callable[["Handler"], None]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Takes a POST, and lets the test answer."""
+    """Accepts a POST, and lets a function of the test answer."""
 
     server: _Server
 
     def do_POST(self) -> None:
-        """Keep the request, then answer."""
+        """Keep the request, then call the function that answers."""
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.hook.received.append(Received(self.path, headers, body))
@@ -40,7 +40,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.hook.answer(self)
 
     def log_message(self, *args: object) -> None:
-        """Write nothing."""
+        """Log nothing."""
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -49,7 +49,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 class Hook:
-    """A running receiver: `url`, what it `received`, and how it answers."""
+    """A running receiver: its `url`, the requests that it `received`, and the function that answers."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
@@ -61,19 +61,19 @@ class Hook:
 
     @property
     def told(self) -> list[tuple[str, str]]:
-        """The rule and status of each alert, in the order of arrival."""
+        """Return the rule and the status of each alert, in the order of arrival."""
         bodies = [request.json for request in self.received]
         alerts = [alert for body in bodies for alert in body.get("alerts", [body])]
         return [(alert["rule"], alert["status"]) for alert in alerts]
 
     def close(self) -> None:
-        """Stop it."""
+        """Stop the receiver."""
         self._server.shutdown()
         self._server.server_close()
 
 
 def with_status(status: int, **headers: str) -> Answer:
-    """Answer with a status, at once."""
+    """Return a function that answers with a status at once."""
 
     def answer(handler: Handler) -> None:
         handler.send_response(status)
@@ -87,7 +87,7 @@ def with_status(status: int, **headers: str) -> Answer:
 
 @contextlib.contextmanager
 def hook() -> Iterator[Hook]:
-    """A receiver for the time of a `with`."""
+    """Run a receiver during the block."""
     running = Hook()
     try:
         yield running

@@ -1,4 +1,4 @@
-"""What the tests of redaction share."""
+"""Helpers for tests of redaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of retention share."""
+"""Helpers for tests of retention."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The platform as it is served: a process of its own, on a database of its own, asked over HTTP.
+"""Runs the platform for acceptance tests: as a separate process, on a fresh database, asked over HTTP.
 
-Migrating takes longer than most tests, so it is done once: a `Migrated` database is copied for each platform.
+Migrating takes longer than most tests, so it is done once. Each platform gets a copy of a `Migrated` database.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class Platform:
 
     folder: Path
     environment: dict[str, str]
-    """What commands and servers are given; a test may change it."""
+    """The environment variables of commands and servers. A test may change them."""
     tokens: dict[str, str]
-    """Those that its database came with, by what they may do."""
+    """The tokens in the copied database, by their rights."""
 
     def manage(self, *arguments: str, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run `manage.py`; its output is in the result. A failure fails the test unless `check=False`."""
+        """Run `manage.py`, and return the result with its output. A failure fails the test unless `check=False`."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             check=False,
@@ -68,21 +68,21 @@ class Platform:
         return done
 
     def token(self, *can: str) -> str:
-        """A token that may do what is named (`read`, `write`)."""
+        """Return a token with these rights (`read`, `write`)."""
         return self.tokens["+".join(can)]
 
     def migrate(self) -> dict[str, str]:
-        """What a server does first; gives tokens for the tests."""
+        """Migrate the databases as a server does when it starts, and return tokens for the tests."""
         return json.loads(self.manage("shell", "--verbosity=0", "--command", MIGRATE).stdout)
 
     @contextlib.contextmanager
     def serve(
         self, *arguments: str, asgi: bool = False, wait: bool = True, port: int = 0, clean_exit: int | None = None
     ) -> Iterator[Server]:
-        """Serve: `manage.py serve` with `arguments`, or uvicorn; on a free port, if none is given.
+        """Run `manage.py serve` with `arguments`, or uvicorn. The default port is a free one.
 
-        It has answered a request when this returns, unless `wait` is False. `clean_exit` is the code that it must end
-        with, where a test ends it otherwise than by SIGTERM.
+        The block begins when the server has answered a request, unless `wait` is False. `clean_exit` is the exit code
+        that the server must have, for a test that ends it by something else than SIGTERM.
         """
         port = port or _free_port()
         if asgi:
@@ -100,7 +100,7 @@ class Platform:
                 stderr=subprocess.STDOUT,
             )
         if clean_exit is None:
-            clean_exit = -signal.SIGTERM if asgi else 0  # uvicorn ends by the signal that stopped it, when it is done
+            clean_exit = -signal.SIGTERM if asgi else 0  # uvicorn ends by the signal that stopped it
         server = Server(f"http://127.0.0.1:{port}", process, log, clean_exit)
         try:
             if wait:
@@ -119,16 +119,16 @@ class Server:
     url: str
     process: subprocess.Popen[bytes]
     log: Path
-    """What it wrote to stdout and stderr."""
+    """The file with its stdout and stderr."""
     clean_exit: int = 0
 
     def client(self, token: str | None = None) -> httpx.Client:
-        """An HTTP client with the server's address, and a token if one is given. Use it in a `with`."""
+        """Return an HTTP client for the server, with the token if one is given. Use it in a `with` statement."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False)
 
     def wait_until_it_answers(self) -> None:
-        """Return when the server listens, and a worker of it has answered a request."""
+        """Wait until the server listens and one of its workers has answered a request."""
         host, port = self.url.removeprefix("http://").split(":")
         deadline = time.monotonic() + START_DEADLINE_S
         while True:
@@ -144,7 +144,7 @@ class Server:
             raise AssertionError(f"The server did not answer ({error}):\n{self.log.read_text()}") from error
 
     def wait_for_line(self, words: str) -> None:
-        """Return when the server has written a line with these words."""
+        """Wait until the server has written a line with these words."""
         deadline = time.monotonic() + START_DEADLINE_S
         while words not in self.log.read_text():
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -153,7 +153,7 @@ class Server:
             assert time.monotonic() < deadline, f"The server did not write {words!r}:\n{self.log.read_text()}"
 
     def stop(self) -> None:
-        """Ask it to stop (SIGTERM), and see that it does so cleanly."""
+        """Stop the server by SIGTERM, and assert that it exits cleanly."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -167,18 +167,18 @@ class Server:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Migrated:
-    """A database as a server has brought it up to date, with a token for each that may do something."""
+    """A migrated database to copy, with a token for each combination of rights."""
 
     folder: Path
-    """Where it is, if it is SQLite."""
+    """The folder of its files, for SQLite."""
     name: str
-    """Its name, if it is PostgreSQL's."""
+    """The name of the database, for PostgreSQL."""
     tokens: dict[str, str]
 
 
 @contextlib.contextmanager
 def migrated_database(folder: Path, postgresql_url: str | None) -> Iterator[Migrated]:
-    """One to copy."""
+    """Create a migrated database to copy."""
     with fresh_platform(folder, postgresql_url) as platform:
         tokens = platform.migrate()
         name = platform.environment.get("DATABASE_URL", "").partition("?")[0].rpartition("/")[2]
@@ -187,9 +187,9 @@ def migrated_database(folder: Path, postgresql_url: str | None) -> Iterator[Migr
 
 @contextlib.contextmanager
 def fresh_platform(folder: Path, postgresql_url: str | None, like: Migrated | None = None) -> Iterator[Platform]:
-    """A platform on a new database of the server at `postgresql_url`, or on SQLite files in `folder`.
+    """Create a platform on a new database of the server at `postgresql_url`, or on SQLite files in `folder`.
 
-    The database is empty, and not migrated; or it is one `like` another.
+    The database is a copy of `like`, or else empty and not migrated.
     """
     environment = {
         **os.environ,
@@ -227,7 +227,7 @@ def _execute(url: str, statement: str) -> None:
     assert settings is not None
     parameters = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD"}
     given = {parameter: settings[key] for parameter, key in parameters.items() if settings[key]}
-    # Not kept open: a test may stop the server.
+    # The connection is not kept open, because a test may stop the server.
     with psycopg.connect(
         **given, dbname=settings["NAME"], autocommit=True, **settings.get("OPTIONS", {})
     ) as connection:

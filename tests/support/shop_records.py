@@ -1,4 +1,4 @@
-"""Made-up records of a shop, for screenshots and benchmarks: a day of it, with an outage of a payment gateway."""
+"""Made-up records of a shop, for screenshots and benchmarks: one day, with an outage of a payment gateway."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 DAY_S = 86_400
 OUTAGE_S = (5 * 3600, 900)
-"""How long before now the gateway was away, and how long before and after that it was slow."""
+"""How long ago the gateway was down, and how long it was slow before and after that."""
 
 ORDINARY = [
     ("web", "shop.cart", "Item added to cart"),
@@ -63,7 +63,7 @@ billing.charge.ChargeFailed: no answer from the gateway after 3 attempts"""
 
 
 def shop_records(count: int, until: datetime, seed: int = 7) -> Iterator[dict[str, Any]]:
-    """Yield records of the day before `until`, in no order, with the names of the API's fields."""
+    """Yield records of the day before `until`, in no particular order, with the field names of the API."""
     chance = random.Random(seed)
     while count > 0:
         back = DAY_S * chance.random()

@@ -1,4 +1,4 @@
-"""Waiting for what other threads and processes do."""
+"""Waits for a condition that another thread or process brings about."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EVENTUALLY_S = 10
 
 
 def eventually(condition: Callable[[], bool], within_s: float = EVENTUALLY_S) -> bool:
-    """Ask until the condition holds or the time is over. Return whether it holds."""
+    """Call the condition until it is true or the timeout ends. Return whether it was true."""
     until = time.monotonic() + within_s
     pause = threading.Event()
     while time.monotonic() < until:
