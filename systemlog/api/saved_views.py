@@ -98,7 +98,7 @@ class SavedViewsBase(LogView):
     parser_classes = [JSONParser]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Check access and the parameters, of which there are none."""
+        """Check access, and refuse every query parameter but `format`."""
         super().initial(request, *args, **kwargs)
         if unknown := [name for name in request.query_params if name != "format"]:
             raise InvalidParameters({name[:100]: "There is no such parameter." for name in unknown})

@@ -100,7 +100,7 @@ class Segment:
     def count_refused(self, level: int, total: int) -> None:
         """Write into the header how many records of this level were refused so far."""
         if self._cells is None:
-            # This needs a descriptor of its own: with O_APPEND, pwrite appends wherever it is told to write.
+            # This needs a descriptor of its own: with O_APPEND, pwrite appends whatever the offset.
             self._cells = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
         os.pwrite(self._cells, CELL.pack(total), CELLS_OFFSET + CELL.size * (Cell.REFUSED + level))
 

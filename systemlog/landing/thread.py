@@ -70,7 +70,7 @@ def landing_at_end() -> Iterator[None]:
 
 
 def _land_rest() -> None:
-    with suppress(Exception):  # if there is no database, say, the next lander lands the records
+    with suppress(Exception):  # for example, there is no database: the next lander lands the records
         folder = directory.target_folder()
         lock = LanderLock(folder)
         if lock.acquire():

@@ -28,7 +28,7 @@ _VARIANT = 2 << 62
 _HALVES = struct.Struct(">QQ").pack
 _FRACTIONS = tuple((number * 4096 + 999) // 1000 for number in range(1000))
 """The 12 bits for each of the 1,000 microseconds of a millisecond. They are rounded up, so that the floor in
-`instant_of` gives back the same microsecond."""
+`instant_of` returns the same microsecond."""
 
 _THREE_DIGITS = tuple(b"%03d" % number for number in range(1000))
 MICROSECOND = timedelta(microseconds=1)

@@ -11,7 +11,7 @@ _rfc3339 = re.compile(
 
 
 def parse_timestamp(text: str) -> datetime | None:
-    """Return the instant of an RFC 3339 date-time in UTC, cut to microseconds; None if the text is none.
+    """Return the instant of an RFC 3339 date-time in UTC, cut to microseconds; None for any other text.
 
     A leap second becomes the last microsecond before it.
     """

@@ -148,7 +148,7 @@ class Redactor:
         for key, name in source.items():
             if not values.is_name(key):
                 continue
-            last: object = name[-1] if type(name) is list and name else name  # validators give a path as a list
+            last: object = name[-1] if type(name) is list and name else name  # validators write a path as a list
             if type(last) is str and self._is_sensitive(last, None, turns):
                 return last
         return None

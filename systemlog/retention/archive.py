@@ -1,7 +1,7 @@
 """Writing an archive: a directory of compressed NDJSON files, with a manifest that describes each file.
 
 A file is written under a temporary name, read again and compared. Only then it gets its name and an entry in the
-manifest, so every file of the manifest is complete. The same records give the same file, and are not archived twice.
+manifest, so every file of the manifest is complete. The same records make the same file, and are not archived twice.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _is_whole(file: Path, rows: int, content_sha256: str) -> bool:
 
 
 def _joined(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Join small blocks to larger ones, because the database gives a few lines at a time."""
+    """Join small blocks to larger ones, because the database returns a few lines at a time."""
     gathered: list[bytes] = []
     size = 0
     for block in blocks:

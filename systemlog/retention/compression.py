@@ -54,7 +54,7 @@ def reading(file: BufferedReader) -> BinaryIO:
 
 
 def writing(file: BinaryIO, compression: str) -> BinaryIO:
-    """Return a writer that compresses into `file`. Close it before `file`. The same content gives the same bytes."""
+    """Return a writer that compresses into `file`. Close it before `file`. Equal content makes equal bytes."""
     if compression == ZSTD:
         return cast(BinaryIO, zstandard().open(file, "wb", level=ZSTD_LEVEL))
     return cast(BinaryIO, gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0))

@@ -25,5 +25,5 @@ def land_waiting_changes() -> None:
     """Land up to 1,000 waiting changes, for 50 ms at most. Never raises an error of a database."""
     try:
         drain_waiting()
-    except Error as error:  # a standby takes no records, say
+    except Error as error:  # for example, a standby accepts no records
         logger.debug("Waiting changes are not in this answer.", extra={"error": type(error).__name__})

@@ -26,7 +26,7 @@ def find_record(record_id: uuid.UUID) -> SystemLog | None:
     if found is not None:
         try:
             return found.first()
-        except OperationalError:  # another session has locked a partition, perhaps
+        except OperationalError:  # perhaps another session has locked a partition
             if compat.in_transaction(connections[records.db]):
                 raise
     # Plain SQL can store timestamps that Python cannot represent.

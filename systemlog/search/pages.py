@@ -201,7 +201,7 @@ class PageSearch:
         return _fetch(records[:wanted], wanted, budget)
 
     def _read_compiled(self, span: Span, wanted: int) -> list[Any] | None:
-        """Return the records in the span by a statement that was compiled before; None if there can be none such."""
+        """Return the records in the span by a statement that was compiled before; None without such a statement."""
         plan = self._plan
         if plan.query is None or not plan.shape.plain or wanted > CHUNK_ROWS:
             return None

@@ -13,7 +13,7 @@ MESSAGE = "message"
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A field and values, of which a record must have one (or, where the constraint excludes them, none).
+    """A field and values. A record must have one of the values or, if the constraint excludes them, none of them.
 
     `field` is a column, `context.<path>`, or `MESSAGE` for terms in the message. A category that ends in `*` means all
     categories that begin so.

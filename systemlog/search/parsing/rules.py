@@ -79,7 +79,7 @@ _lost_plus = re.compile(r" (\d{2}:\d{2})$", re.ASCII)
 
 
 def read_time(text: str, now: datetime) -> datetime | None:
-    """Return the instant that a text names, as RFC 3339 or relative to `now`; None if it names none.
+    """Return the instant that a text names, as RFC 3339 or relative to `now`; None for any other text.
 
     A space before the offset is read as the `+` that a client did not escape in its URL.
     """
