@@ -38,7 +38,7 @@ def nearest(word: object, words: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(word), known, n=1, cutoff=0.5)
     if near:
         return f"Did you mean {near[0]!r}?"
-    return f"There is {', '.join(map(repr, known))}." if known else "There is none."
+    return f"The choices are {', '.join(map(repr, known))}." if known else "There are no choices."
 
 
 def shown(value: object) -> str:

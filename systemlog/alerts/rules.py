@@ -208,5 +208,5 @@ def _read_filters(parameters: Iterable[tuple[str, str]]) -> Query:
         first = error.errors[0]
         raise Mistake(first.parameter or "", "cannot be used", first.detail) from None
     if query.since or query.until:
-        raise Mistake("query", "has bounds of time", "Leave them out: the rule itself says how far it looks.")
+        raise Mistake("query", "has bounds of time", "Leave them out: the condition of the rule sets the time.")
     return query

@@ -53,7 +53,7 @@ def check_directory(app_configs: Sequence[AppConfig] | None, **kwargs: object) -
     if not stat.S_ISDIR(status.st_mode) or not os.access(directory, os.W_OK | os.X_OK):
         wrong = "is not a directory that this process can write to"
     elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        wrong = "can be written to by others"
+        wrong = "can be written to by other users"
     if wrong is None:
         return []
     hint = "Make it a directory that belongs to the service's user, with mode 0700."

@@ -89,7 +89,7 @@ def signer() -> Signer:
     global _loaded  # noqa: PLW0603  (a file is read again only when it has changed)
     name = conf().DIGEST_KEY
     if not name:
-        raise KeyUnusable("There is no key: set SYSTEMLOG['DIGEST_KEY'] to a file of `manage.py create_digest_key`.")
+        raise KeyUnusable("There is no key: set SYSTEMLOG['DIGEST_KEY'] to a file from `manage.py create_digest_key`.")
     if is_callable_name(name):
         made_from: object = name, conf().DIGEST_PUBLIC_KEY
         if _loaded is None or _loaded[0] != made_from:
@@ -131,7 +131,7 @@ def read_public_key(path: Path) -> PublicKey:
     except OSError as error:
         raise KeyUnusable(f"The public key {path} cannot be read: {error.strerror}.") from None
     except Exception:  # noqa: BLE001  (the library raises several, and their texts may quote the file)
-        raise KeyUnusable(f"{path} is no public key: name the .pub of `manage.py create_digest_key`.") from None
+        raise KeyUnusable(f"{path} is no public key: name the .pub file from `manage.py create_digest_key`.") from None
     if not isinstance(key, _ed25519().Ed25519PublicKey):
         raise KeyUnusable(f"{path} is no public key of Ed25519.")
     return PublicKey(key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw))
@@ -153,7 +153,7 @@ def create(path: Path) -> PublicKey:
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     if public.exists() or public.is_symlink():
-        raise KeyUnusable(f"{public} exists: no key is replaced. Name another file.")
+        raise KeyUnusable(f"{public} exists, and no key is overwritten. Name another file.")
     _write_new(path, private_text, 0o600)
     _write_new(public, public_text, 0o644)
     return PublicKey(key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw))
@@ -170,7 +170,7 @@ def _local(path: Path) -> Signer:
                 raise KeyUnusable(f"The key file {path} is no regular file.")
             if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise KeyUnusable(
-                    f"Others than its owner can use the key file {path}: chmod 600 it, and consider a new key."
+                    f"Users other than its owner can use the key file {path}: chmod 600 it, and consider a new key."
                 )
             if status.st_uid not in (os.geteuid(), 0):
                 raise KeyUnusable(f"The key file {path} belongs to another user than this process.")
@@ -203,7 +203,7 @@ def _write_new(path: Path, text: bytes, mode: int) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     except FileExistsError:
-        raise KeyUnusable(f"{path} exists: no key is replaced. Name another file.") from None
+        raise KeyUnusable(f"{path} exists, and no key is overwritten. Name another file.") from None
     except OSError as error:
         raise KeyUnusable(f"{path} cannot be written: {error.strerror}.") from None
     with os.fdopen(descriptor, "wb") as file:

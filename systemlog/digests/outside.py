@@ -112,7 +112,7 @@ class Outside:
         except OSError as error:
             raise OutsideUnusable(f"The directory {self.directory} cannot be used: {error.strerror}.") from None
         if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise OutsideUnusable(f"Others can write to the directory {self.directory}: chmod 700 it.")
+            raise OutsideUnusable(f"Other users can write to the directory {self.directory}: chmod 700 it.")
 
     @contextmanager
     def locked(self, *, wait: bool) -> Iterator[bool]:

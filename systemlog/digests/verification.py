@@ -173,7 +173,7 @@ def describe(tally: Tally, state: State | None) -> str:
         return f"of {tally.records} records that were noted as late, {tally.noted.count} are there as they were noted"
     count = tally.rest.count
     if count != state.count:
-        return f"has {count} records in place of {state.count}"
+        return f"has {count} records instead of {state.count}"
     return f"its {count} records are not those that were sealed"
 
 
@@ -192,7 +192,7 @@ def _lines(chain: Chain) -> Iterator[tuple[str, str | None]]:
         elif stored is None:
             yield copied, "is missing in the database"
         elif copied != stored:
-            yield copied, f"is another one in the database than in {chain.outside.file}"
+            yield copied, f"differs between the database and {chain.outside.file}"
         else:
             yield copied, None
 
