@@ -10,7 +10,7 @@ from rest_framework import serializers
 from systemlog.api.schema import CURSOR, DEFAULT_LIMIT, MAX_LIMIT, NO_NUL, TEXT, TIME, TIME_HELP
 from systemlog.groups.states import CHANGEABLE
 from systemlog.models import Level
-from systemlog.storage.group_tables import Kind, State
+from systemlog.models.groups import Kind, State
 
 STATE = {"type": "string", "enum": State.values}
 GROUP_ID = OpenApiParameter(

@@ -25,12 +25,12 @@ from systemlog.api.group_schema import (
 from systemlog.api.pages import read_limit
 from systemlog.groups import folding, listing, states
 from systemlog.models import CHANGE_GROUP_PERMISSION, VIEW_PERMISSION, Group
+from systemlog.models.groups import State
 from systemlog.problems import ContentNegotiation, InvalidBody, InvalidParameters, Place
 from systemlog.records.fields import MAX_TEXT_CHARACTERS, unstorable
 from systemlog.records.times import represent_time
 from systemlog.search.parsing import rules
 from systemlog.storage.group_counts import MAX_USERS
-from systemlog.storage.group_tables import State
 
 PARAMETERS = ("state", "category", "since", "q", "limit", "cursor")
 REPEATABLE = ("state", "category")

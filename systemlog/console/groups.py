@@ -26,13 +26,13 @@ from systemlog.correlation import get_correlation_id
 from systemlog.fingerprints.records import OTHER, places_in
 from systemlog.groups import activity, folding, listing, states
 from systemlog.models import CHANGE_GROUP_PERMISSION, VIEW_PERMISSION, Group, SystemLog
+from systemlog.models.groups import State
 from systemlog.search.pages import Page, find_page
 from systemlog.search.parsing.query import Query
 from systemlog.search.parsing.rules import read_time
 from systemlog.search.plan import make_plan
 from systemlog.storage import BudgetSpent, get_storage
 from systemlog.storage.group_counts import MAX_USERS
-from systemlog.storage.group_tables import State
 
 PAGE_GROUPS = 50
 SHOWN_RECORDS = 20

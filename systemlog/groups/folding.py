@@ -6,12 +6,11 @@ Everything happens in one transaction, so that a crash changes nothing.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import Error, OperationalError, connections, transaction
@@ -22,10 +21,12 @@ from systemlog.conf import conf
 from systemlog.fingerprints.records import ALGORITHM, id_of_other, identify
 from systemlog.groups.recounting import Stats, recount
 from systemlog.groups.releases import is_older, with_release
+from systemlog.groups.sums import Sum
+from systemlog.groups.users import add_users
 from systemlog.models import Group, GroupDelta, GroupEvent, SystemLog
+from systemlog.models.groups import Kind, State
 from systemlog.storage.advisory_locks import GROUPS_LOCK, LOCK_SQL, TRY_LOCK_SQL
-from systemlog.storage.group_counts import DELTAS, GROUPS, MAX_USERS, USERS
-from systemlog.storage.group_tables import Kind, State
+from systemlog.storage.group_counts import DELTAS, GROUPS
 
 FOLDED_AT_ONCE = 20_000
 MAX_NEW = 1000
@@ -89,58 +90,6 @@ def lock(cursor: CursorWrapper, *, wait: bool) -> bool:
     return False
 
 
-def hash_of_user(user: str) -> int:
-    """Return a number that stands for a user."""
-    return int.from_bytes(hashlib.blake2b(user.encode("utf-8", "surrogatepass"), digest_size=8).digest(), signed=True)
-
-
-def add_users(cursor: CursorWrapper, group: Group, users: Iterable[str]) -> None:
-    """Add users to a group, and count those that are new to it, up to `MAX_USERS`."""
-    hashes = sorted({hash_of_user(user) for user in users})
-    for start in range(0, len(hashes), IDS_AT_ONCE // 4):
-        if group.users >= MAX_USERS:
-            return
-        some = hashes[start : start + IDS_AT_ONCE // 4]
-        marks = ", ".join(["(%s, %s)"] * len(some))
-        values = [value for each in some for value in (group.id, each)]
-        cursor.execute(f'INSERT INTO {USERS} (group_id, "user") VALUES {marks} ON CONFLICT DO NOTHING', values)
-        group.users = min(MAX_USERS, group.users + max(0, cursor.rowcount))
-
-
-class _Sum:
-    """The counts of one group that are added up."""
-
-    def __init__(self, first: GroupDelta) -> None:
-        self.first = first
-        self.added: Counter[str] = Counter()
-        """Records that were stored, by source."""
-        self.removed: Counter[str] = Counter()
-        self.unmatched: Counter[str] = Counter()
-        """Those of `removed` that this fold has not added before: they were counted earlier, or never."""
-        self.first_seen: datetime | None = None
-        self.last_seen: datetime | None = None
-        self.releases: dict[str | None, datetime] = {}
-        """The newest record of each release, in the order in which releases came."""
-        self.critical = False
-        self.users: set[str] = set()
-
-    def add(self, delta: GroupDelta) -> None:
-        if delta.count < 0:
-            here = max(0, self.added[delta.source] + self.unmatched[delta.source] - self.removed[delta.source])
-            self.removed[delta.source] -= delta.count
-            self.unmatched[delta.source] += max(0, -delta.count - here)
-            return
-        self.added[delta.source] += delta.count
-        self.first = self.first if self.first.count > 0 else delta
-        if delta.first_seen is None or delta.last_seen is None:
-            return
-        self.first_seen = min(delta.first_seen, self.first_seen or delta.first_seen)
-        self.last_seen = max(delta.last_seen, self.last_seen or delta.last_seen)
-        self.releases[delta.release] = max(delta.last_seen, self.releases.get(delta.release, delta.last_seen))
-        self.critical = self.critical or delta.level == "CRITICAL"
-        self.users.update(user for user in delta.users or () if isinstance(user, str))
-
-
 class _Fold:
     """One fold, in the caller's transaction."""
 
@@ -148,9 +97,9 @@ class _Fold:
         self._cursor = cursor
         self._alias = cursor.db.alias
         self._now = timezone.now()
-        self._sums: dict[str, _Sum] = {}
+        self._sums: dict[str, Sum] = {}
         for delta in deltas:
-            self._sums.setdefault(delta.group_id, _Sum(delta)).add(delta)
+            self._sums.setdefault(delta.group_id, Sum(delta)).add(delta)
         self._groups = self._read(self._sums)
         self._others = {
             group.source: group
@@ -177,7 +126,7 @@ class _Fold:
             events.filter(at__lt=self._now - EVENTS_KEPT).delete()
             events.bulk_create(self._events)
 
-    def _forget_uncounted(self, summed: _Sum) -> None:
+    def _forget_uncounted(self, summed: Sum) -> None:
         """Leave out removed records that no group has counted, as after `manage.py flush` on SQLite."""
         for source in list(summed.unmatched):
             if source not in self._others:
@@ -191,7 +140,7 @@ class _Fold:
             found |= {group.id: group for group in some.select_for_update()}
         return found
 
-    def _make(self, group_id: str, summed: _Sum) -> Group | None:
+    def _make(self, group_id: str, summed: Sum) -> Group | None:
         """Make a group, unless the source has made too many."""
         source = summed.first.source
         if self._made_by(source) >= MAX_NEW:
@@ -242,12 +191,12 @@ class _Fold:
             self._others[source] = self._create(id_of_other(source), source, Kind.OTHER, title, "")
         return self._others[source]
 
-    def _add_to_others(self, summed: _Sum) -> None:
+    def _add_to_others(self, summed: Sum) -> None:
         for source in summed.added | summed.removed:
             if summed.added[source] or source in self._others:
                 self._add(self._other_of(source), summed, source)
 
-    def _earlier(self, group_id: str, summed: _Sum) -> Stats | None:
+    def _earlier(self, group_id: str, summed: Sum) -> Stats | None:
         """Return what was counted in groups of other errors before there was this group."""
         stats = recount(self._cursor, group_id)
         for source in list(stats.by_source):
@@ -267,7 +216,7 @@ class _Fold:
             group.releases = with_release(group.releases, release)
         add_users(self._cursor, group, earlier.users)
 
-    def _add(self, group: Group, summed: _Sum, source: str | None = None) -> None:
+    def _add(self, group: Group, summed: Sum, source: str | None = None) -> None:
         """Add the counts of all sources, or of one, to a group, and open it again where its error came back."""
         added = summed.added.total() if source is None else summed.added[source]
         removed = summed.removed.total() if source is None else summed.removed[source]
@@ -289,7 +238,7 @@ class _Fold:
         add_users(self._cursor, group, summed.users)
 
     @staticmethod
-    def _comes_back(group: Group, summed: _Sum) -> bool:
+    def _comes_back(group: Group, summed: Sum) -> bool:
         """Whether a record of a release with the correction was logged after the group was resolved."""
         return any(
             group.resolved_at is not None

@@ -20,14 +20,15 @@ from django.utils import timezone
 
 from systemlog.conf import conf
 from systemlog.fingerprints.records import ALGORITHM, GRAVE, Identity, id_of_other, identify
-from systemlog.groups.folding import MAX_NEW, add_users, fold_all, lock
+from systemlog.groups.folding import MAX_NEW, fold_all, lock
 from systemlog.groups.recounting import recount
 from systemlog.groups.releases import with_release
+from systemlog.groups.users import add_users
 from systemlog.models import Group, SystemLog
+from systemlog.models.groups import Kind, State
 from systemlog.records.row import TABLE
 from systemlog.storage import get_storage
 from systemlog.storage.group_counts import DELTAS, GROUP
-from systemlog.storage.group_tables import Kind, State
 
 RECORDS_AT_ONCE = 2000
 TAKEN_OVER = ("state", "resolved_at", "resolved_in", "assigned_to", "pruned", "created_at")

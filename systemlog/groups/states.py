@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from systemlog.conf import conf
 from systemlog.models import Group
+from systemlog.models.groups import State
 from systemlog.recording import record_atomically
-from systemlog.storage.group_tables import State
 
 CHANGEABLE = (State.OPEN, State.RESOLVED, State.IGNORED)
 """The states that a person can give. `regressed` follows from the records."""

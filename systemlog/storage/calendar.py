@@ -98,7 +98,7 @@ def mergeable(spans: Sequence[Span], *, now: datetime) -> Span | None:
             cell = _cell(span.lower, grain, "month")
             inside = [other for other in spans if cell.lower <= other.lower and other.upper <= cell.upper]
             if len(inside) > 1 and cell.upper <= now - MONTHS_AFTER:
-                chosen = _shortest_neighbours(sorted(inside))
+                chosen = _shortest_neighbors(sorted(inside))
                 return _clipped(cell, chosen[0].lower, [other for other in spans if other not in chosen])
     return None
 
@@ -108,7 +108,7 @@ def days_ahead(now: datetime, partition: str) -> list[datetime]:
     return [now + timedelta(days=day) for day in range(AHEAD[partition].days + 1)]
 
 
-def _shortest_neighbours(ordered: list[Span]) -> list[Span]:
+def _shortest_neighbors(ordered: list[Span]) -> list[Span]:
     count = min(MERGED_AT_ONCE, len(ordered))
     windows = [ordered[first : first + count] for first in range(len(ordered) - count + 1)]
     return min(windows, key=lambda window: window[-1].upper - window[0].lower)

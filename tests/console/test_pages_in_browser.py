@@ -93,7 +93,7 @@ PAGES = {
     "story of a mistake": f"{STORY}?corelation_id=x",
     "story to open": STORY,
     "record": f"{LIST}{{record}}/change/",
-    "record and its neighbours": f"{LIST}{{record}}/change/?around=5#around",
+    "record and its neighbors": f"{LIST}{{record}}/change/?around=5#around",
     "operations": f"{LIST}operations/",
     "start": "/admin/",
 }

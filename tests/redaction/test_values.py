@@ -82,7 +82,7 @@ def test_a_key_that_occurs_twice_in_json_hides_nothing(redactor: Redactor) -> No
     assert "hunter2" not in redactor.text('{"password": "hunter2", "password": null}')
 
 
-def test_a_secret_used_as_a_key_goes_too_and_its_neighbour_stays(redactor: Redactor) -> None:
+def test_a_secret_used_as_a_key_goes_too_and_its_neighbor_stays(redactor: Redactor) -> None:
     first, second = (f"x://u:{word}@h" for word in ("hunter2", "hunter3"))
 
     redacted = redactor.value({first: 1, second: 2})

@@ -37,7 +37,7 @@ def test_the_older_the_coarser(instant: str, partition: str, lower: str, upper: 
     assert [f"{bound:%Y-%m-%d}" for bound in span] == [lower, upper]
 
 
-def test_a_new_partition_is_clipped_to_the_gap_between_its_neighbours() -> None:
+def test_a_new_partition_is_clipped_to_the_gap_between_its_neighbors() -> None:
     taken = [
         Span(datetime(2026, 9, 5, tzinfo=UTC), datetime(2026, 9, 6, tzinfo=UTC)),
         Span(datetime(2026, 9, 20, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC)),

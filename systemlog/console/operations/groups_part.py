@@ -14,8 +14,8 @@ from systemlog.console.operations.registry import Part
 from systemlog.console.operations.report import Cell, Fact, Report, State, Table
 from systemlog.console.operations.words import count
 from systemlog.models import VIEW_PERMISSION, Group
-from systemlog.storage.group_tables import Kind
-from systemlog.storage.group_tables import State as GroupState
+from systemlog.models.groups import Kind
+from systemlog.models.groups import State as GroupState
 
 DAY = timedelta(days=1)
 SHOWN = 5

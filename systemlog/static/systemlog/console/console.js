@@ -141,7 +141,7 @@ function showWaiting() {
 const openRecord = ({id}) => state.set({record: id}, true);
 
 function move(step, test) {
-	const row = grid.neighbour(step, test);
+	const row = grid.neighbor(step, test);
 	if (!row) return;
 	if (document.activeElement === document.body) grid.focus();
 	grid.activate(row.id);

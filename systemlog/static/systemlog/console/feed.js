@@ -14,7 +14,7 @@ export let total = 0;
 export let exact = true; // false if there may be more than `total`
 export let searchedUntil = null; // the time back to which an incomplete search came
 export let full = false; // whether there are more records than the page can hold
-export let hit = ""; // the id of the record whose neighbours are shown
+export let hit = ""; // the id of the record whose neighbors are shown
 
 let ids = new Set();
 let next = null; // the query string of the next older page

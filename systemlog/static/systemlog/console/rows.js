@@ -74,7 +74,7 @@ export function activate(id) {
 }
 
 /** Return the row `step` places below the active one, or the last row there. With `test`, the next row that passes it. */
-export function neighbour(step, test) {
+export function neighbor(step, test) {
 	const at = rows.findIndex(({id}) => id === active);
 	const from = at < 0 ? first() - Math.sign(step) : at;
 	if (!test) return rows[Math.max(0, Math.min(rows.length - 1, from + step))];

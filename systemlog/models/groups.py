@@ -6,6 +6,8 @@ from django.db import models
 
 from systemlog.storage.group_counts import DELTAS, EVENTS, GROUPS, USERS
 
+CHANGE_GROUP_PERMISSION = "systemlog.change_group"
+
 
 class State(models.TextChoices):
     """What is to be done about a group."""
