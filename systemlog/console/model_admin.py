@@ -30,7 +30,7 @@ from systemlog.console.tree import as_tree
 from systemlog.correlation import get_correlation_id
 from systemlog.models import VIEW_PERMISSION, SystemLog
 from systemlog.problems import InvalidParameters
-from systemlog.records.fields import ALL_FIELDS
+from systemlog.records.fields import READ_FIELDS
 from systemlog.records.ids import parse_id
 from systemlog.search.catch_up import catch_up
 from systemlog.search.neighbors import find_neighbors
@@ -207,7 +207,7 @@ class SystemLogAdmin(ConsolePages, admin.ModelAdmin):  # type: ignore[type-arg] 
 
 
 def _neighbor(row: Sequence[str]) -> dict[str, Any]:
-    fields = dict(zip(ALL_FIELDS, row, strict=True))
+    fields = dict(zip(READ_FIELDS, row, strict=True))
     return {name: fields[name] for name in NEIGHBOR_FIELDS} | {"timestamp": datetime.fromisoformat(fields["timestamp"])}
 
 
