@@ -1,9 +1,9 @@
 """A hundred rules over N records: `python -m benchmarks.alerts --rows 1000000 [--pg-bin DIR]`.
 
-Loads ten days of records, and evaluates 100 rules again and again: at rest, then in a storm of 200,000 errors in
-the last hour. It tells the time and the processor time of an evaluation and its slowest statement, and what the same
-look-back costs where a rule counts every window of it in one statement, as a query without a cap does. At last it
-lands records with and without an evaluator beside it, in turns.
+Loads ten days of records, and evaluates 100 rules again and again: at rest, then after 200,000 errors in the last
+hour. Prints the time and the processor time of an evaluation, its slowest statement, and the cost of the same look-back
+in a single statement that counts every window, as a query without a cap does. Finally it lands records in turns with
+and without an evaluator running at the same time.
 Runs on a PostgreSQL that it starts itself (`--pg-bin`: directory of the binaries, by default those of the wheel), or on
 an empty database in DATABASE_URL. At 10 million rows it needs about 8 GB of disk.
 """
@@ -45,7 +45,7 @@ LANDED_AT_ONCE = 1000
 
 
 def rules() -> Iterator[dict[str, Any]]:
-    """A hundred rules of every kind."""
+    """Return a hundred rules of all kinds."""
     errors = {"min_level": "ERROR", "more_than": 20, "within": "5m"}
     for place in range(20):
         yield {"name": f"errors of shop.{place}", "category": f"shop.{place}", **errors}
@@ -72,7 +72,7 @@ def rules() -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    """Start the database, if none is given, and measure."""
+    """Start the database, unless one is given, and measure."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--turns", type=int, default=4, help="turns of 15 s of landing, with an evaluator and without")
@@ -123,7 +123,7 @@ def load(rows: int) -> None:
 
 
 def measure(when: str) -> None:
-    """Evaluate, and tell what an evaluation takes."""
+    """Evaluate the rules, and print how long an evaluation takes."""
     from django.db import connection
 
     from systemlog.alerts.evaluator import Evaluator
@@ -161,7 +161,7 @@ def measure(when: str) -> None:
 
 
 def land(turns: int) -> None:
-    """Land records in turns with and without an evaluator in a thread beside it, which evaluates each 15 s."""
+    """Land records in turns with and without an evaluator, which runs in another thread every 15 s."""
     from django.db import connections
 
     from systemlog.alerts.evaluator import Evaluator
@@ -189,7 +189,7 @@ def land(turns: int) -> None:
 
 
 def land_for(seconds: float) -> float:
-    """Insert batches as the lander does, for a time; gives records a second."""
+    """Insert batches for a time as the lander does, and return the records per second."""
     import uuid
 
     from systemlog.records.ids import mint_id, next_instant
@@ -210,7 +210,7 @@ def land_for(seconds: float) -> float:
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds that a call takes, and what it gives."""
+    """Call the function, and return the seconds that it took and its result."""
     began = time.perf_counter()
     found = call()
     return time.perf_counter() - began, found

@@ -1,9 +1,10 @@
-"""What an audit trail costs: nothing, ours, and those of django-auditlog, django-simple-history and django-pghistory.
+"""Measures the cost of audit trails: ours, django-auditlog, django-simple-history and django-pghistory.
 
     python -m benchmarks.audit [--database sqlite|postgresql] [--repeats 6] [--pg-bin DIR]
 
-Processor time of the client and of its PostgreSQL backend for each operation on a model of ten fields, interleaved, the
-lower quartile, as multiples of the same model without any trail. Needs `benchmarks/requirements.txt`.
+A figure is the processor time of the client and of its PostgreSQL backend for an operation on a model of ten fields, as
+a multiple of the time for the same model without a trail. The operations are interleaved; the lower quartile counts.
+Needs `benchmarks/requirements.txt`.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def main() -> int:
         for repeat in range(options.repeats + 1):
             for name, model in models.items():
                 for operation, seconds in measure(model).items():
-                    if repeat:  # the first warms up
+                    if repeat:  # the first repeat is a warm-up
                         measured[name][operation].append(seconds)
         show(measured, 1 if server else 0)
         drain()
@@ -66,7 +67,7 @@ def main() -> int:
 
 
 def configure(folder: Path, url: str | None) -> None:
-    """Django with every trail, each on a model of its own."""
+    """Set up Django with every trail, each on its own model."""
     from ops_platform.environment import database
     from ops_platform.settings import SQLITE_OPTIONS
 
@@ -162,12 +163,12 @@ OPERATIONS = {
 
 
 def fields(number: int) -> dict[str, Any]:
-    """Nine values beside the key."""
+    """Return the nine values of a row, without its key."""
     return {"name": f"name {number}", "number": number, "note": "a note of some words " * 3}
 
 
 def measure(model: Any) -> dict[str, float]:
-    """Processor seconds of each operation on the model, and of its database's process."""
+    """Return the processor seconds of each operation, of this process and of the database's process."""
     found = {}
     for name, prepare in OPERATIONS.items():
         run = prepare(model)
@@ -184,12 +185,12 @@ def measure(model: Any) -> dict[str, float]:
 
 
 def backend_ns(pid: int | None) -> int:
-    """Processor time of a process so far."""
+    """Return the processor time of a process so far."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) if pid else 0
 
 
 def show(measured: dict[str, dict[str, list[float]]], column: int) -> None:
-    """The table: milliseconds of nothing, then multiples of it."""
+    """Print the table: milliseconds without a trail, then multiples of them."""
     lows = {
         name: {operation: quantiles(values, n=4)[0] for operation, values in each.items()}
         for name, each in measured.items()
@@ -205,7 +206,7 @@ def show(measured: dict[str, dict[str, list[float]]], column: int) -> None:
 
 
 def drain() -> None:
-    """Records that one second of processor time makes of an outbox of single saves."""
+    """Return how many records a second of processor time makes from an outbox of single saves."""
     from benchmarks.audit_models import MODELS
     from systemlog.audit.draining import drain_waiting
 

@@ -1,4 +1,4 @@
-"""The models of `benchmarks.audit`: one for each trail, all alike."""
+"""The models of `benchmarks.audit`: one for each trail, with the same fields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db import models
 
 
 class Fields(models.Model):
-    """Ten fields with the key."""
+    """A model of ten fields, including the key."""
 
     name = models.CharField(max_length=50)
     status = models.CharField(max_length=300, default="new")

@@ -1,9 +1,9 @@
-"""One PostgreSQL beside a Citus cluster of three nodes: `python -m benchmarks.citus BIN [--rows 300000]`.
+"""Compares one PostgreSQL with a Citus cluster of three nodes: `python -m benchmarks.citus BIN [--rows 300000]`.
 
-BIN is the directory of a PostgreSQL that has the extension; both are started from it on this machine, with one
-configuration. The same rows (30 days, see benchmarks/store.py) land in each by turns, then each is asked the same
-questions by turns; it prints medians in milliseconds. All nodes share the cores of one machine: what is told of the
-cluster is what distribution costs, not what more machines give.
+BIN is the directory of a PostgreSQL that has the extension. Both are started from it on this machine, with the same
+configuration. The same rows (30 days, see benchmarks/store.py) land in both in turns, then both run the same queries in
+turns. Prints medians in milliseconds. All nodes share the cores of one machine, so the figures of the cluster show the
+cost of distribution, and not the gain from more machines.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from tests.support.postgresql import running_server
 BATCH = 5000
 ROUNDS = 30
 SHARDS = "8"
-"""Per leaf: four a worker."""
+"""Shards per partition: four for each worker."""
 
 
 def main() -> None:
-    """Start both, load both, ask both, and print the table."""
+    """Start both, load both, query both, and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("bin", type=Path)
     parser.add_argument("--rows", type=int, default=300_000)
@@ -60,7 +60,7 @@ def main() -> None:
 
 @contextmanager
 def _side(url: str, *, citus: str, rows: int) -> Iterator[Callable[[str], dict[str, float]]]:
-    """A process that does what it is told on one of the two, and tells what it measured."""
+    """A process that runs steps on one of the two, and reports its measurements."""
     environment = {
         **os.environ,
         "DATABASE_URL": url,
@@ -87,7 +87,7 @@ def _side(url: str, *, citus: str, rows: int) -> Iterator[Callable[[str], dict[s
 
 
 def serve(rows: int) -> None:
-    """Do the steps that stdin names."""
+    """Run the steps that stdin names."""
     import django
 
     django.setup()
@@ -100,7 +100,7 @@ def serve(rows: int) -> None:
 
 
 class Side:
-    """One of the two, and its questions."""
+    """One of the two servers, with its queries."""
 
     def __init__(self, rows: int) -> None:
         from benchmarks.store import lines
@@ -115,7 +115,7 @@ class Side:
         self.days_ahead = itertools.count(40, 40)
 
     def land(self) -> dict[str, float]:
-        """The lander's way: COPY, roll-up and checkpoint in one transaction."""
+        """Insert as the lander does: COPY, roll-up and checkpoint in one transaction."""
         from systemlog.storage import Slice
 
         batch = list(itertools.islice(self.lines, BATCH))
@@ -125,7 +125,7 @@ class Side:
         return {"landing, rows a second": BATCH / took * 1000}
 
     def sizes(self) -> dict[str, float]:
-        """What a row takes on disk."""
+        """Return the bytes that a row takes on disk."""
         from systemlog.storage.postgresql.partitions import read_partitions
 
         with self.storage.connection.cursor() as cursor:
@@ -138,7 +138,7 @@ class Side:
         }
 
     def ask(self) -> dict[str, float]:
-        """One round of questions; each for another record."""
+        """Run one round of queries, each for another record."""
         from systemlog.models import SystemLog
         from systemlog.search.counting.total import count
         from systemlog.search.one_record import find_record
@@ -166,12 +166,12 @@ class Side:
         }
 
     def make_a_partition(self) -> dict[str, float]:
-        """On demand, for a time that has none."""
+        """Create a partition on demand, for a time that has none."""
         day = self.now + timedelta(days=next(self.days_ahead))
         return {"a leaf made": _timed(lambda: self.storage.ensure_partitions([day]))}
 
     def seal(self) -> dict[str, float]:
-        """What retention does once for each leaf that is over, and leaves ahead."""
+        """Run the maintenance of retention: seal the partitions whose span is over, and create partitions ahead."""
 
         def maintain() -> None:
             with self.storage.exclusive(lambda: None):
@@ -180,7 +180,7 @@ class Side:
         return {"30 leaves sealed, seconds": _timed(maintain) / 1000}
 
     def prune(self) -> dict[str, float]:
-        """10 of 30 days go, by dropping leaves."""
+        """Delete 10 of 30 days by dropping partitions."""
         from django.core.management import call_command
 
         took = _timed(lambda: call_command("prune_system_logs", "--older-than", "20d", verbosity=0, stdout=sys.stderr))

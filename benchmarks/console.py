@@ -1,9 +1,9 @@
-"""The explorer in Chromium: `python -m benchmarks.console [--rows 1000000] [--rounds 10]`.
+"""Measures the explorer in Chromium: `python -m benchmarks.console [--rows 1000000] [--rounds 10]`.
 
 Serves the platform on SQLite, or on a fresh database of the PostgreSQL in DATABASE_URL, stores made-up records of the
-last day, and measures what somebody sees: from navigation to the first rows and to the whole page (histogram and all
-facets), from the answer of a POST to the row on the screen while 1,000 records a second arrive, what 50 tails cost the
-server, and how smoothly the page draws 500 records a second. Times are wall times: the machine must be quiet.
+last day, and measures: the time from navigation to the first rows and to the whole page (histogram and all facets), the
+time from the response to a POST to the row on the screen while 1,000 records a second arrive, the cost of 50 tails for
+the server, and how smoothly the page draws 500 records a second. Times are wall times: the machine must be quiet.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def page_times(browser: Any, server: Server, session: str, rounds: int) -> None:
 
 
 def latency(page: Any, server: Server, token: str) -> None:
-    """Measure from the answer of a POST to the row on the screen, while other records arrive."""
+    """Measure the time from the response to a POST to the row on the screen, while other records arrive."""
     page.goto(f"{server.url}{LIST}?category=marker&live=1")
     with page.expect_response(lambda response: "after=" in response.url):
         pass
@@ -130,7 +130,7 @@ def latency(page: Any, server: Server, token: str) -> None:
 
 
 def tails(server: Server, token: str) -> None:
-    """Measure what many tails cost the server."""
+    """Measure the cost of many tails for the server."""
     refused = itertools.count()
     end = time.monotonic() + SECONDS
 
@@ -168,7 +168,7 @@ def frames(page: Any, server: Server, token: str) -> None:
 
 
 class background:  # noqa: N801  (reads as a block)
-    """A block during which records arrive."""
+    """A context manager that sends records during the block."""
 
     def __init__(self, server: Server, token: str, per_second: int) -> None:
         self._server, self._token, self._lines = server, token, per_second // 10
@@ -208,7 +208,7 @@ def processor_time(server: Server) -> float:
 
 
 def tell(what: str, value: float, target: str) -> None:
-    """Print a figure beside what it should be."""
+    """Print a figure beside its target."""
     print(f"{what:<60} {value:>10.3g}   (at most {target})", flush=True)
 
 

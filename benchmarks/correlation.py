@@ -1,12 +1,12 @@
-"""What a correlation middleware costs a request: this project's, its peers', and the least that one could write.
+"""Measures the cost of correlation middleware per request: ours, the peers', and a minimal one.
 
     pip install -r requirements.txt -r benchmarks/requirements.txt
     python benchmarks/correlation.py [--rounds 150]
 
-One process, one trivial view, Django's own WSGI and ASGI handlers without a server. The variants take turns in
-short batches, so that whatever slows the machine slows all. A figure is in µs of processor time a request above a
-handler without middleware: the median, over the rounds, of the difference to that handler in the same round. The
-ratio behind it is to the floor with a new id.
+It uses one process, a trivial view, and Django's WSGI and ASGI handlers without a server. The variants take turns in
+short batches, so that other load on the machine slows all of them equally. A figure is µs of processor time per request
+more than a handler without middleware takes: the median of the differences to that handler in the same round. The ratio
+behind the figure is to the minimal middleware with a new id.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _floor_id: ContextVar[str | None] = ContextVar("floor", default=None)
 
 @sync_and_async_middleware
 def floor(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """The least that a hand-written middleware does: no rule for the id, no trace, no user, no stream."""
+    """A minimal hand-written middleware: no rule for the id, no trace, no user, no stream."""
     if iscoroutinefunction(get_response):
 
         async def middleware(request: HttpRequest) -> HttpResponse:
@@ -137,7 +137,7 @@ def configure() -> None:
         REQUEST_ID_RESPONSE_HEADER="X-Request-ID",
     )
     django.setup()
-    # Records are made and handled, and go nowhere: what writing them costs is the handler's affair.
+    # Records are created and handled, but not written, because the cost of writing belongs to the handler.
     root = logging.getLogger()
     root.addHandler(logging.NullHandler())
     root.setLevel(logging.INFO)
@@ -154,7 +154,7 @@ def configure() -> None:
     from opentelemetry.sdk.trace import TracerProvider
 
     trace.set_tracer_provider(TracerProvider())
-    DjangoInstrumentor().instrument()  # gives its middleware a tracer; which variants have it is said above
+    DjangoInstrumentor().instrument()  # gives its middleware a tracer
 
 
 Batch = Callable[[Any, dict[str, str]], Awaitable[float]]
@@ -162,7 +162,7 @@ Times = dict[tuple[str, str], list[float]]
 
 
 async def measure_wsgi(rounds: int) -> Times:
-    """Each request through Django's WSGI handler."""
+    """Send each request through Django's WSGI handler."""
     handlers: dict[str, Any] = {}
     for name, (middleware, _) in VARIANTS.items():
         if name != "asgi-correlation-id":
@@ -171,7 +171,7 @@ async def measure_wsgi(rounds: int) -> Times:
 
     async def batch(handler: Any, headers: dict[str, str]) -> float:
         first, *environs = [wsgi_environ(headers) for _ in range(BATCH + 1)]
-        handler(first, no_start_response).close()  # the settings were changed for this turn, and are read anew
+        handler(first, no_start_response).close()  # reads the settings again, which were changed for this turn
         started = time.process_time()
         for environ in environs:
             handler(environ, no_start_response).close()
@@ -181,10 +181,10 @@ async def measure_wsgi(rounds: int) -> Times:
 
 
 async def measure_asgi(rounds: int) -> Times:
-    """Each request through what Django's ASGI handler does, but for its two hops into threads.
+    """Send each request through the steps of Django's ASGI handler, except for its two hops into threads.
 
-    Those (waiting for a disconnect, closing the response) cost a millisecond, the same for every variant, and their
-    noise alone is more than what is measured here.
+    These hops (waiting for a disconnect, closing the response) cost a millisecond, the same for every variant. Their
+    noise alone is larger than the cost of a middleware.
     """
     handlers: dict[str, Any] = {}
     for name, (middleware, _) in VARIANTS.items():
@@ -225,7 +225,7 @@ async def in_turns(handlers: dict[str, Any], batch: Batch, rounds: int) -> Times
 
 
 def turns(handlers: dict[str, Any], number: int) -> list[tuple[str, Any]]:
-    """The variants, beginning with another one in each round."""
+    """Return the variants, starting with another one in each round."""
     named = list(handlers.items())
     start = number % len(named)
     return named[start:] + named[:start]
@@ -272,7 +272,7 @@ def no_start_response(status: str, headers: list[tuple[str, str]]) -> None:
 
 
 def cost(times: Times, name: str, scenario: str) -> float:
-    """What a middleware adds: the median of its differences to no middleware, each within one round."""
+    """Return the cost of a middleware: the median of its differences to no middleware, each within one round."""
     return statistics.median(map(operator.sub, times[name, scenario], times["no middleware", scenario]))
 
 

@@ -1,8 +1,8 @@
-"""Sealing and verifying N rows: `python -m benchmarks.digests --rows 1000000 [--db sqlite] [--pg-bin DIR]`.
+"""Measures sealing and verifying of N rows: `python -m benchmarks.digests --rows 1000000 [--db sqlite] [--pg-bin DIR]`.
 
-Loads a day of records, seals its hours and verifies them; tells the processor time of this process and, on PostgreSQL,
-of its server process, and how much the memory of this process grew. Then it measures a log that was empty for ten
-years, and what landing costs: without a key, with one, and while the lander's duty seals in the same process.
+Loads a day of records, seals its hours and verifies them. Prints the processor time of this process and, on PostgreSQL,
+of its server process, and the growth of this process's memory. Then it measures a log that was empty for ten years, and
+the cost of landing: without a key, with a key, and while the lander seals in the same process.
 Runs on a PostgreSQL that it starts itself (`--pg-bin`: directory of the binaries, by default those of the wheel).
 """
 
@@ -101,7 +101,7 @@ def measure_day(rows: int) -> None:
 
 
 def measure_landing(folder: Path) -> None:
-    """Land the same number of lines without a key, with one, and while the duty seals: in turns."""
+    """Land the same number of lines in turns without a key, with a key, and while the lander seals."""
     from systemlog.digests import duty
     from systemlog.digests.agreement import read_states
     from systemlog.digests.chain import Chain
@@ -116,7 +116,7 @@ def measure_landing(folder: Path) -> None:
     work = threading.Event()
 
     def hash_hours() -> None:
-        """What sealing does with an hour, again and again, at the pace of the duty."""
+        """Seal an hour again and again, at the pace of the lander."""
         from django.db import connections
 
         chain = Chain(get_storage(), place)
@@ -157,7 +157,7 @@ def measure_landing(folder: Path) -> None:
 
 
 def land(folder: Path) -> tuple[float, float]:
-    """Land lines of the present; return the processor time of this thread and of the server, and the time."""
+    """Land lines of now. Return the processor time of this thread and of the server, and the wall time."""
     from systemlog.records.copy_text import encode
     from systemlog.storage import Slice, get_storage
 

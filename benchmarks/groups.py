@@ -4,12 +4,13 @@
     python -m benchmarks.groups [--loghub FILE] [--rounds 8] [--records 10000000]
 
 First: the share of lines whose group is exactly the true one, on the sixteen sets of loghub with their true templates,
-with one setting for all. Without `--loghub` the sets are fetched from GitHub; the file is their lines as NDJSON (gzip),
-with `source`, `message` and `context.event`. Drain3 takes part where it is installed (`pip install drain3`).
+with the same configuration for all sets. Without `--loghub` the sets are fetched from GitHub. The file has the lines as
+NDJSON (gzip), with `source`, `message` and `context.event`. Drain3 is measured too if it is installed
+(`pip install drain3`).
 
 Second: rows landed in SQLite and PostgreSQL, with groups and without in turns: a storm of one traceback, and ordinary
-traffic with 3 % errors. The part that landing keeps is the median of the rounds. Processor time of this process is
-given as well, because other processes may be busy.
+traffic with 3 % errors. The part of the speed that remains is the median of the rounds. The processor time of this
+process is printed too, because other processes may be busy.
 
 Third: a page of groups on PostgreSQL, with 10,000 groups beside that many records.
 """
@@ -218,7 +219,7 @@ def ordinary(number: int) -> bytes:
 
 @contextlib.contextmanager
 def without_groups() -> Iterator[None]:
-    """Land as if no record had a group."""
+    """Make landing treat each record as one without a group."""
     from systemlog.storage.postgresql import writing
     from systemlog.storage.sqlite import store
 

@@ -1,12 +1,12 @@
-"""Probes and metrics against a bare view, django-health-check and django-prometheus.
+"""Compares probes and metrics with a bare view, django-health-check and django-prometheus.
 
     pip install django-health-check django-prometheus    # the peers; without them their rows are left out
     python benchmarks/health.py
 
-Each case runs in a process of its own, as one WSGI application in one thread, without network: what is measured is
-Django and the code in question. In each process the case takes turns with the bare view, a millisecond each, and the
-best of each counts: so it matters little what else the machine does. The processes take turns for several rounds; what
-is told is their median.
+Each case runs in its own process, as one WSGI application in one thread, without network. So only Django and the code
+in question are measured. In each process the case takes turns with the bare view, a millisecond each. The best time of
+each counts, so that other load on the machine matters little. The processes take turns for several rounds, and the
+printed figures are medians of the rounds.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def run(name: str) -> tuple[float, float]:
-    """The microseconds of the bare view and of the case, measured in turns in a process of its own."""
+    """Return the microseconds of the bare view and of the case, measured in turns in a new process."""
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.health", name],
@@ -88,7 +88,7 @@ def run(name: str) -> tuple[float, float]:
 
 
 def in_turns(*calls: Callable[[], object]) -> list[float]:
-    """The microseconds of each call: the best of its batches, which take turns with those of the others."""
+    """Return the microseconds of each call: the best of its batches, which take turns with those of other calls."""
     sizes = []
     for call in calls:
         for _ in range(100):
@@ -111,7 +111,7 @@ def _mean_us(call: Callable[[], object], size: int) -> float:
 
 
 def measure_request(name: str, folder: Path) -> list[float]:
-    """Requests through the WSGI application of the case, in turns with some through that of the bare view."""
+    """Send requests through the WSGI application of the case, in turns with that of the bare view."""
     middleware, path, health = CASES[name]
     if middleware is PROMETHEUS:
         (folder / "metrics").mkdir()
@@ -125,7 +125,7 @@ def measure_request(name: str, folder: Path) -> list[float]:
 
 
 def requests_to(middleware: list[str], path: str) -> Callable[[], None]:
-    """A function that sends one request through an application with these middlewares."""
+    """Return a function that sends one request through an application with these middlewares."""
     from django.conf import settings
     from django.core.wsgi import get_wsgi_application
 
@@ -143,7 +143,7 @@ def requests_to(middleware: list[str], path: str) -> Callable[[], None]:
 
 
 def configure(health: dict[str, object], folder: Path) -> None:
-    """A project with a bare view."""
+    """Set up a project with a bare view."""
     import django
     from django.conf import settings
 
@@ -168,7 +168,7 @@ def configure(health: dict[str, object], folder: Path) -> None:
 
 
 def measure_scrape(folder: Path) -> list[float]:
-    """Scrapes in one of several workers that share their numbers, in turns with doing nothing."""
+    """Measure scrapes in one of several workers that share their numbers, in turns with doing nothing."""
     from health.metrics.multiprocess import share
 
     share(folder / "metrics")

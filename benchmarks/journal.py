@@ -1,13 +1,13 @@
-"""What a log record costs its caller, and how fast records reach the database: this project and its peers.
+"""Measures the cost of a log record for its caller, and how fast records reach the database: ours and the peers.
 
     pip install -r requirements.txt -r benchmarks/requirements.txt
     python -m benchmarks.journal [--rounds 300] [--rows 100000] [--database postgres://…]
 
-First, µs a call of `logger.info` with two arguments and two extras, inside a request's correlation, less what the loop
-itself costs. The handlers take turns in short batches; a figure is the lower quartile over the rounds, the ratio the
-median of the rounds' ratios to the null handler's. Then rows a second into the table with all its indexes: what the
-lander does, against COPY (SQLite: executemany) of such rows into the same table, in turns. Without `--database` a
-PostgreSQL of the tests' wheel is started, with the durability of a server in use.
+First: µs per call of `logger.info` with two arguments and two extras, inside the correlation of a request, minus the
+cost of the loop itself. The handlers take turns in short batches. A figure is the lower quartile of the rounds, and the
+ratio is the median of the rounds' ratios to the null handler. Second: rows per second into the table with all its
+indexes, by the lander and by COPY (on SQLite by executemany) of such rows into the same table, in turns. Without
+`--database` a PostgreSQL of the tests' wheel is started, with the durability of a server in production.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from pythonjsonlogger.json import JsonFormatter
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 UNCOUNTED, BATCH = 50, 200
-"""Calls of a turn: the first pay for what the handler before left in the processor's caches."""
+"""Calls of a turn. The first calls are slower, because the processor's caches hold data of the previous handler."""
 
 DB_LOGGER_CALLS = 2000
 LANDED_AT_ONCE = 5000
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def configure(folder: Path, url: str) -> None:
-    """Both databases, and a journal in `folder`."""
+    """Configure Django with both databases, and a journal in `folder`."""
     from ops_platform.environment import database
     from ops_platform.settings import SQLITE_OPTIONS
 
@@ -84,7 +84,7 @@ def configure(folder: Path, url: str) -> None:
 
 
 def emit(rounds: int, folder: Path) -> None:
-    """What a call costs."""
+    """Measure the cost of a call."""
     from systemlog.correlation import correlated
     from systemlog.journal import SystemLogHandler
 
@@ -112,7 +112,7 @@ def emit(rounds: int, folder: Path) -> None:
 
 
 def rate_of_db_logger() -> dict[str, float]:
-    """Records a second of django-db-logger, by alias."""
+    """Return the records per second of django-db-logger, by alias."""
     from django_db_logger.db_log_handler import DatabaseLogHandler
     from django_db_logger.models import StatusLog
 
@@ -137,7 +137,7 @@ def rate_of_db_logger() -> dict[str, float]:
 
 
 def land(alias: str, folder: Path, rows: int, one_at_a_time: float) -> None:
-    """Rows a second into the table."""
+    """Measure the rows per second into the table."""
     from systemlog.landing import Lander
     from systemlog.storage import get_storage
 
@@ -166,7 +166,7 @@ def land(alias: str, folder: Path, rows: int, one_at_a_time: float) -> None:
 
 
 def copy(lines: list[bytes]) -> None:
-    """The lines by COPY, in one transaction."""
+    """Insert the lines by COPY, in one transaction."""
     from systemlog.records.row import TABLE
     from systemlog.storage.postgresql.writing import COPY_SQL
 
@@ -177,7 +177,7 @@ def copy(lines: list[bytes]) -> None:
 
 
 def executemany(lines: list[bytes]) -> None:
-    """The lines as rows that were read before, in one transaction."""
+    """Insert the lines, parsed into rows before, in one transaction."""
     from systemlog.storage.sqlite.store import INSERT_SQL, values_of
 
     values = [values_of(line) for line in lines]
@@ -186,7 +186,7 @@ def executemany(lines: list[bytes]) -> None:
 
 
 def make_lines(count: int) -> list[bytes]:
-    """Lines of records of the present, as the handler makes them."""
+    """Return lines of records of now, as the handler makes them."""
     from systemlog.journal.backends import writer_config
     from systemlog.journal.lines import build_line, column
     from systemlog.records.ids import new_key_bytes
@@ -211,7 +211,7 @@ def make_lines(count: int) -> list[bytes]:
 
 
 def write_segments(place: Path, lines: list[bytes]) -> None:
-    """A journal of these lines, whose writer is gone."""
+    """Write a journal with these lines, whose writer has ended."""
     from systemlog.journal.framing import frame
     from systemlog.journal.segments import Segment
 
@@ -224,7 +224,7 @@ def write_segments(place: Path, lines: list[bytes]) -> None:
 
 
 def logger_with(handler: logging.Handler) -> logging.Logger:
-    """A logger with this handler alone."""
+    """Return a logger with only this handler."""
     logger = logging.getLogger(f"benchmark.{uuid.uuid4()}")
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -233,7 +233,7 @@ def logger_with(handler: logging.Handler) -> logging.Logger:
 
 
 def seconds_a_call(logger: logging.Logger, calls: int) -> float:
-    """The mean of so many calls."""
+    """Return the mean time of a number of calls."""
     began = time.perf_counter()
     for number in range(calls):
         logger.info("charge %s of %s failed", number, "x@example.org", extra={"order": number, "shop": "berlin"})

@@ -1,12 +1,12 @@
-"""Rate limits against DRF's throttles, django-ratelimit and limits.
+"""Compares rate limits with DRF's throttles, django-ratelimit and limits.
 
     pip install django-ratelimit limits     # the peers; without them their rows are left out
     DATABASE_URL=postgres://… python benchmarks/limits.py     # without it, the rows of PostgreSQL are left out
 
-Rows of Redis need a `redis-server` to start. First, four processes ask for one key for three seconds each, of which 100
-a minute are allowed: by GCRA 105 in that time, by windows 100. Then requests pass the whole of Django as one WSGI
-application without network, in turns with a bare view; the best of each counts, so that it matters little what else the
-machine does.
+The rows of Redis need an installed `redis-server`. First, four processes ask for the same key for three seconds, with
+a limit of 100 a minute: GCRA allows 105 requests in that time, and windows allow 100. Then requests pass through all of
+Django as one WSGI application without network, in turns with a bare view. The best time of each counts, so that other
+load on the machine matters little.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ NEEDS = {"ratelimit": "django_ratelimit", "limits": "limits"}
 
 
 def main() -> None:
-    """Run all, and print two tables."""
+    """Run all cases, and print two tables."""
     with tempfile.TemporaryDirectory(prefix="limits-") as folder, _redis() as redis_url:
         print(f"| store, 100 a minute, {PROCESSES} processes for {SECONDS:g} s | passed | µs a call, alone |")
         print("| --- | --- | --- |")
@@ -120,11 +120,11 @@ def _redis() -> Iterator[str]:
         process.wait()
 
 
-# -- in a process of a case
+# -- in the process of a case
 
 
 def set_up(given: dict[str, Any]) -> tuple[str, str]:
-    """Django with what the case needs; gives its kind and its store."""
+    """Set up Django for the case, and return the kind and the store of the case."""
     import django
     from django.conf import settings
 
@@ -175,7 +175,7 @@ def set_up(given: dict[str, Any]) -> tuple[str, str]:
 
 
 def asker(kind: str, store: str, given: dict[str, Any], quota: int) -> Callable[[], bool]:
-    """A function that asks once for the key of the case, and says whether it was let in."""
+    """Return a function that asks once for the key of the case, and returns whether the request was allowed."""
     if store == "database":
         _make_tables(kind)
     if kind == "ours":
@@ -226,7 +226,7 @@ def _make_tables(kind: str) -> None:
 
 
 def hammer(given: dict[str, Any]) -> None:
-    """One of the four: ask for some seconds, and write how often it was let in."""
+    """Run one of the four processes: ask for some seconds, and print how many requests were allowed."""
     ask = asker(*set_up(given), given, 100)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -238,13 +238,13 @@ def hammer(given: dict[str, Any]) -> None:
 
 
 def alone(given: dict[str, Any]) -> None:
-    """Write the µs of a call that is let in, the best of many batches."""
+    """Print the µs of an allowed call, the best of many batches."""
     ask = asker(*set_up(given), given, 10**8 if STORES[given["case"]][0] in ("ours", "ratelimit") else 100)
     print(min(_times(ask, 60)) * 1e6)
 
 
 def request(given: dict[str, Any]) -> None:
-    """Write the µs of a request above one to a bare view, both the best of many batches that take turns."""
+    """Print the µs that a request takes more than one to a bare view, each the best of many batches in turns."""
     kind, _ = set_up(given)
     from django.conf import settings
     from django.core.wsgi import get_wsgi_application
@@ -288,7 +288,7 @@ def _get(application: Any, path: str) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    """Give the URLs, when Django is set up."""
+    """Return the URLs, once Django is set up."""
     if name != "urlpatterns":
         raise AttributeError(name)
     from django.http import HttpResponse

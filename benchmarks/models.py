@@ -1,4 +1,4 @@
-"""The plain table of `benchmarks.store`: what a project has that keeps its log in a model of its own."""
+"""The plain table of `benchmarks.store`, as in a project that keeps its log in a model of its own."""
 
 from __future__ import annotations
 

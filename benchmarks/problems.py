@@ -1,10 +1,11 @@
-"""What an error costs: `python -m benchmarks.problems [rounds]`.
+"""Measures the cost of an error: `python -m benchmarks.problems [rounds]`.
 
 Microseconds for a 404, a 400 with 20 field errors and a 500, with DRF's default handler, a hand-written dict,
-drf-standardized-errors alone, drf-problems (if it is installed) and this package; all in one process, interleaved, the
-median of the rounds. "handler" is the exception handler and rendering, "request" everything from WSGI to the last byte.
-The ratios are medians too, of the two samples of each round. Time is the processor's, so that what else the machine
-does counts for little. The last line is a request without an error, with ProblemMiddleware and without.
+drf-standardized-errors alone, drf-problems (if it is installed) and this package. All run in one process, interleaved;
+a figure is the median of the rounds. "handler" is the exception handler and rendering, "request" is everything from
+WSGI to the last byte. The ratios are also medians, of the two samples of each round. Times are processor times, so that
+other load on the machine matters little. The last line is a request without an error, with and without
+ProblemMiddleware.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ Handler = Callable[[Any, Any], Any]
 
 
 def handwritten(exc: Exception, context: dict[str, Any]) -> Response:
-    """What a project writes for itself: the body as a dict."""
+    """A handler as a project may write it: the body is a dict."""
     status = getattr(exc, "status_code", 404 if isinstance(exc, Http404) else 500)
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -122,7 +123,7 @@ urlpatterns = [
 
 
 def rendering(handler: Handler, make: Callable[[], Exception]) -> Callable[[], None]:
-    """The handler, and DRF's rendering of what it returns."""
+    """Run the handler, and render its response with DRF."""
     django_request = RequestFactory().post("/orders/7/")
     django_request.correlation_id = "0f8fad5b-d9cb-469f-a165-70867728950e"
     request = Request(django_request)
@@ -145,7 +146,7 @@ def rendering(handler: Handler, make: Callable[[], Exception]) -> Callable[[], N
 
 
 def whole(application: WSGIHandler, where: str) -> Callable[[], None]:
-    """A whole request."""
+    """Send a whole request."""
     environ = RequestFactory()._base_environ(PATH_INFO=where, REQUEST_METHOD="POST")
 
     def call() -> None:
@@ -158,19 +159,19 @@ def whole(application: WSGIHandler, where: str) -> Callable[[], None]:
 
 
 def application(*middlewares: str) -> WSGIHandler:
-    """Django with these middlewares."""
+    """Set up Django with these middlewares."""
     with override_settings(MIDDLEWARE=middlewares):
         return WSGIHandler()
 
 
 def measure(calls: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
-    """Microseconds of processor time a call, by name: a sample from each round, in which each has its turn."""
+    """Return the microseconds of processor time per call, by name: one sample from each round."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         call()
     turns = list(calls.items())
     for _ in range(rounds):
-        turns.reverse()  # nobody always follows the same one
+        turns.reverse()  # so that a case does not always follow the same one
         for name, call in turns:
             began = time.thread_time()
             for _ in range(CALLS):
@@ -180,7 +181,7 @@ def measure(calls: dict[str, Callable[[], None]], rounds: int) -> dict[str, list
 
 
 def ratio(found: dict[str, list[float]], name: str, other: str) -> str:
-    """How many times as long the first takes as the other."""
+    """Return the ratio of the first time to the other."""
     if other not in found:
         return f"{'-':>10}"
     return f"{statistics.median(a / b for a, b in zip(found[name], found[other], strict=True)):>10.2f}"

@@ -1,9 +1,9 @@
-"""A page of 50 records over HTTP, beside a plain list of REST framework: `python -m benchmarks.reading [--pg-bin DIR]`.
+"""Compares a page of 50 records with a plain list of REST framework: `python -m benchmarks.reading [--pg-bin DIR]`.
 
-Both are asked through the whole platform as one WSGI application without network, in turns, with a token, for the same
-rows of one database. Prints the processor time of Python for a request (the best of each counts, so that it matters
-little what else the machine does) and what follows from it: requests a second of one core. On PostgreSQL, or on SQLite
-with `--sqlite`.
+Requests to both pass in turns through the whole platform as one WSGI application without network, with a token, for the
+same rows of one database. Prints the processor time of Python per request (the best of each, so that other load on the
+machine matters little) and the resulting requests per second of one core. Runs on PostgreSQL, or on SQLite with
+`--sqlite`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def set_up(folder: str, url: str | None) -> dict[str, str]:
-    """The platform with the peer's URLs; returns the tokens of both."""
+    """Set up the platform with the peer's URLs, and return the tokens of both."""
     os.environ.update(
         ENV_FILE="", VAR_DIR=folder, SECRET_KEY="benchmark" * 8, ALLOWED_HOSTS="testserver", SYSTEMLOG_LANDER="process"
     )
@@ -107,7 +107,7 @@ def fill(rows: int) -> None:
 
 
 def measure(tokens: dict[str, str]) -> None:
-    """Ask in turns, and print the table."""
+    """Send requests in turns, and print the table."""
     from django.core.wsgi import get_wsgi_application
 
     application = get_wsgi_application()
@@ -126,7 +126,7 @@ def measure(tokens: dict[str, str]) -> None:
 
 
 def ask(application: Callable[..., Any], path: str, query: str, token: str) -> None:
-    """Send a request, and read the whole answer."""
+    """Send a request, and read the whole response."""
     statuses: list[str] = []
     environ = {
         "REQUEST_METHOD": "GET",

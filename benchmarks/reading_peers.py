@@ -1,4 +1,4 @@
-"""The URLs of `benchmarks.reading`: those of the platform, and the list that most projects write, of the same rows."""
+"""The URLs of `benchmarks.reading`: those of the platform, and a list of the same rows as most projects write it."""
 
 from __future__ import annotations
 

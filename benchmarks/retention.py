@@ -1,13 +1,14 @@
-"""Forgetting at N rows: `python -m benchmarks.retention --rows 1000000 [--pg-bin DIR]`.
+"""Measures pruning and archiving at N rows: `python -m benchmarks.retention --rows 1000000 [--pg-bin DIR]`.
 
-Loads 30 days of events into `system_logs` and into a plain table with the same indexes, and takes 10 days off each: by
-`prune` there, by DELETE and VACUUM here. Then it takes 19 of 20 records of 10 more days off both, archives what is left
-by gzip and by Zstandard, and restores a day of it. One process inserts all the while; its longest insert is told.
-Runs on a PostgreSQL that it starts itself, as durable as one in use (`--pg-bin`: directory of the binaries, by default
-those of the wheel), or on an empty database in DATABASE_URL. At 10 million rows it needs about 15 GB of disk.
+Loads 30 days of events into `system_logs` and into a plain table with the same indexes. Deletes 10 days from each: from
+the log by `prune`, from the plain table by DELETE and VACUUM. Then it deletes 19 of 20 records of 10 more days from
+both, archives the rest with gzip and with Zstandard, and restores one day. Meanwhile another process inserts records;
+its longest insert is printed. Runs on a PostgreSQL that it starts itself, with the durability of one in production
+(`--pg-bin`: directory of the binaries, by default those of the wheel), or on an empty database in DATABASE_URL. At 10
+million rows it needs about 15 GB of disk.
 
 With `--whole 100000 1000000` it measures only whole partitions instead: for each size, it loads ten days with that many
-rows each, and tells the bytes of the index (category, timestamp) before and after sealing, the time of a dry run, and
+rows each, and prints the bytes of the index (category, timestamp) before and after sealing, the time of a dry run, and
 the time of pruning the ten days.
 """
 
@@ -46,7 +47,7 @@ FILL = """
 LATE = "INSERT INTO system_logs (timestamp, id, category, message) VALUES ({at}, gen_random_uuid(), 'audit', 'late')"
 BATCH = 250_000
 SIZED = {"shared_buffers": "1GB", "max_wal_size": "8GB", "maintenance_work_mem": "256MB"}
-"""As a server for tables of this size has it: the indexes of a day fit into memory."""
+"""Settings of a server for tables of this size: the indexes of a day fit into memory."""
 
 
 def main() -> None:
@@ -82,7 +83,7 @@ def main() -> None:
 
 
 def measure(rows: int) -> None:
-    """Load, and take off again."""
+    """Load the tables, and delete from them."""
     from systemlog.retention.prune import prune
     from systemlog.storage.expiry import Policy
 
@@ -110,7 +111,7 @@ def measure(rows: int) -> None:
 
 
 def load(rows: int) -> None:
-    """The same events in both tables."""
+    """Insert the same events into both tables."""
     from django.core.management import call_command
 
     from systemlog.storage import get_storage
@@ -128,7 +129,7 @@ def load(rows: int) -> None:
 
 
 def compare(name: str, ours: Callable[[], object], condition: str) -> None:
-    """Time and WAL of pruning, and of DELETE and VACUUM."""
+    """Measure time and WAL of pruning, and of DELETE and VACUUM."""
 
     def delete_and_vacuum() -> None:
         execute(f"DELETE FROM {PLAIN} WHERE {condition}")
@@ -145,7 +146,7 @@ def compare(name: str, ours: Callable[[], object], condition: str) -> None:
 
 
 def archive() -> None:
-    """Rows a second to an archive, verified, and of one file back."""
+    """Measure the rows per second of archiving with verification, and of restoring one file."""
     from django.core.management import call_command
 
     from systemlog.retention.manifest import read_manifest
@@ -170,7 +171,7 @@ def archive() -> None:
 
 
 def cost(action: Callable[[], object]) -> tuple[float, int]:
-    """The seconds and the bytes of WAL that it takes."""
+    """Return the seconds and the bytes of WAL that the call takes."""
     began_at = execute("SELECT pg_current_wal_lsn()")
     began = time.perf_counter()
     action()
@@ -180,7 +181,7 @@ def cost(action: Callable[[], object]) -> tuple[float, int]:
 
 @contextlib.contextmanager
 def watched(name: str) -> Iterator[None]:
-    """Another process inserts records of now and of 13 days ago; says how long the longest took, and the median."""
+    """Insert records of now and of 13 days ago in another process. Print the longest insert and the median."""
     from django.db import connection
 
     stop, told = multiprocessing.Event(), multiprocessing.Queue()
@@ -200,7 +201,7 @@ def watched(name: str) -> Iterator[None]:
 
 
 def insert(parameters: dict[str, Any], stop: Any, told: Any) -> None:
-    """Insert one record after the other."""
+    """Insert one record after another."""
     import psycopg
 
     known = {key: parameters[key] for key in ("host", "port", "user", "password", "dbname") if parameters.get(key)}
@@ -217,7 +218,7 @@ def insert(parameters: dict[str, Any], stop: Any, told: Any) -> None:
 
 
 def execute(statement: str, *values: Any) -> Any:
-    """Run a statement; gives the first value of its first row, if it has any."""
+    """Run a statement, and return the first value of its first row, if there is one."""
     from django.db import connection
 
     with connection.cursor() as cursor:

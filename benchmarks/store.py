@@ -1,9 +1,9 @@
-"""The store at N rows: `python -m benchmarks.store --rows 1000000 [--pg-bin DIR] [--rounds 30] [--keep]`.
+"""Measures the store at N rows: `python -m benchmarks.store --rows 1000000 [--pg-bin DIR] [--rounds 30] [--keep]`.
 
 Loads 30 days of events by COPY into `system_logs`, and the same events into (a) a plain table with five single-column
-indexes behind DRF's page-number pagination, and (b) django-auditlog's model, if it is installed. Then asks the same
-questions of each through the test client (no server, no authentication), interleaved, and prints the medians and p99
-in milliseconds, and exports everything. Pruning and archiving are measured by `benchmarks.retention`.
+indexes behind DRF's page-number pagination, and (b) django-auditlog's model, if it is installed. Then sends the
+same queries to each through the test client (no server, no authentication), interleaved, prints the medians and p99 in
+milliseconds, and exports all records. Pruning and archiving are measured by `benchmarks.retention`.
 
 Runs on a PostgreSQL that it starts itself (`--pg-bin`: directory of the binaries, by default those of the wheel), or on
 a database in DATABASE_URL, whose schema `public` it drops. With `--keep` the tables of the last run there are used
@@ -41,7 +41,7 @@ CATEGORIES = [
 CATEGORIES += [f"{name}.worker" for name in CATEGORIES]
 BATCH = 20_000
 RARE = 100_000
-"""Every so many rows, one has the rare word and the rare key."""
+"""One row in this many has the rare word and the rare key."""
 
 COLUMNS = "timestamp, id, level, category, source, message, correlation_id, user_id, context, trace_id, subject"
 PLAIN = "benchmarks_plainlog"
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def set_up(url: str) -> None:
-    """A project with the log, and nothing in the way of a request."""
+    """Set up a project with the log, without authentication."""
     settings.configure(
         SECRET_KEY="benchmark",
         ALLOWED_HOSTS=["*"],
@@ -111,7 +111,7 @@ def set_up(url: str) -> None:
 
 
 class Store:
-    """The tables with their rows, and the questions."""
+    """The tables with their rows, and the queries."""
 
     def __init__(self, rows: int, rounds: int) -> None:
         from django.contrib.auth.models import User
@@ -124,7 +124,7 @@ class Store:
         self.client.force_authenticate(User(username="benchmark", is_superuser=True))
 
     def run(self, *, keep: bool) -> None:
-        """Load, ask, export."""
+        """Load, query and export."""
         if not (keep and self._loaded()):
             self._load()
         self._ask()
@@ -170,7 +170,7 @@ class Store:
             cursor.execute("VACUUM (ANALYZE)")
 
     def _seal(self) -> None:
-        """The trigram indexes that retention builds on partitions whose time is over, if the database has pg_trgm."""
+        """Build the trigram indexes that retention builds on sealed partitions, if the database has pg_trgm."""
         from django.db import connection
 
         from systemlog.storage.postgresql.partitions import read_partitions
@@ -185,7 +185,7 @@ class Store:
                 if partition.span.upper < datetime.now(UTC):
                     cursor.execute(f"CREATE INDEX ON {partition.name} USING gin (message gin_trgm_ops)")
 
-    # -- asking
+    # -- querying
 
     def _ask(self) -> None:
         from systemlog.models import SystemLog
@@ -231,7 +231,7 @@ class Store:
                     response = self.client.get(path + query)
                     took = time.perf_counter() - started
                     assert response.status_code == 200, response.content
-                    if round_:  # the first one warms up
+                    if round_:  # the first round is the warm-up
                         times.setdefault((name, peer), []).append(took)
         print(f"\n{self.rows:,} rows; medians (p99) in ms; times faster than the plain table")
         print(f"{'':28}{'system_logs':>18}{'plain, DRF pages':>22}{'':>8}{'django-auditlog':>22}")
@@ -271,7 +271,7 @@ class Store:
 
 
 def lines(rows: int, end: datetime) -> Iterator[str]:
-    """The events as lines of COPY, oldest first."""
+    """Yield the events as lines for COPY, oldest first."""
     from systemlog.records.ids import mint_id
 
     chance = random.Random(8)  # noqa: S311  (no secret)
@@ -299,13 +299,13 @@ def lines(rows: int, end: datetime) -> Iterator[str]:
 
 
 def blocks(items: Iterator[str], size: int) -> Iterator[list[str]]:
-    """The items in lists of `size`."""
+    """Yield the items in lists of `size`."""
     while block := list(itertools.islice(items, size)):
         yield block
 
 
 def shown(times: list[float] | None) -> str:
-    """Median and p99 in milliseconds."""
+    """Return the median and p99 in milliseconds."""
     if not times:
         return "-"
     ordered = sorted(times)

@@ -1,4 +1,4 @@
-"""What `benchmarks.store` asks beside ours: a plain table and django-auditlog, both behind DRF's usual pagination."""
+"""The peers in `benchmarks.store`: a plain table and django-auditlog, both with DRF's usual pagination."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PlainLogSerializer(serializers.ModelSerializer[PlainLog]):
 
 
 class PlainLogs(viewsets.ReadOnlyModelViewSet[PlainLog]):
-    """The list that every project writes first."""
+    """The list as most projects write it first."""
 
     serializer_class = PlainLogSerializer
     pagination_class = Pagination
@@ -56,14 +56,14 @@ if importlib.util.find_spec("auditlog"):
     from auditlog.models import LogEntry
 
     class LogEntrySerializer(serializers.ModelSerializer[LogEntry]):
-        """All fields but the relations."""
+        """All fields except the relations."""
 
         class Meta:
             model = LogEntry
             fields = ["id", "object_pk", "object_repr", "action", "changes", "cid", "timestamp", "additional_data"]
 
     class LogEntries(viewsets.ReadOnlyModelViewSet[LogEntry]):
-        """As its admin lists them."""
+        """A list like the one in the admin of django-auditlog."""
 
         serializer_class = LogEntrySerializer
         pagination_class = Pagination

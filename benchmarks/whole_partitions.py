@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.retention import BATCH, FILL, cost, execute
 
 OUT_OF_ORDER = 2000
-"""With `--whole`, a record may land behind this many later ones, as the journals of several hosts do."""
+"""With `--whole`, a record may land after this many later ones, as with the journals of several hosts."""
 
 WHOLE = 10
 """Number of whole partitions that `--whole` prunes."""
@@ -25,7 +25,7 @@ INDEX_BYTES = """
 
 
 def measure_whole(sizes: Sequence[int]) -> None:
-    """Prune ten whole partitions of each size, and print what it costs."""
+    """Prune ten whole partitions of each size, and print the cost."""
     from django.core.management import call_command
 
     from systemlog.retention.prune import plan, prune
@@ -78,7 +78,7 @@ def load_days(end: datetime, rows: int) -> None:
 
 @contextlib.contextmanager
 def timed(beginning: str) -> Iterator[list[float]]:
-    """Collect the seconds of each statement that begins so. DROP TABLE waits for the file system to free the files."""
+    """Collect the seconds of each statement with this beginning. DROP TABLE includes the time to free the files."""
     from django.db import connection
 
     took: list[float] = []
