@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,7 +33,12 @@ answer always has the newest part.
 """
 
 LEAST_S = 0.25
-"""The first slice may take this long even if the budget is shorter, so that an answer always has the newest part."""
+"""The first slice may take this long even if the budget is shorter, so that an answer always has the newest part.
+
+So may the search for the newest records where the budget was spent before any was found.
+"""
+
+NEWEST_SECOND = timedelta(seconds=1)
 
 Key = tuple[Any, ...]
 Expressions = dict[str, Any]
@@ -75,7 +80,13 @@ class Tally:
         # The newest first: the edge above the whole hours, the whole hours, the edge below.
         self._count_edges(rollup, (edge for edge in edges if edge.lower >= whole.upper))
         upper = None if whole.upper == END else whole.upper
-        reached = self._count_down(whole.lower, upper, FIRST_HOURS, lambda span: self._in_hours(rollup, span))
+        reached = self._count_down(
+            whole.lower,
+            upper,
+            FIRST_HOURS,
+            lambda span: self._in_hours(rollup, span),
+            lambda span: self._newest_hour(rollup, span),
+        )
         if reached is not None:
             now = datetime.now(UTC)
             reached = min(reached, now)
@@ -87,7 +98,9 @@ class Tally:
     def count_records(self) -> None:
         """Count in the table, the newest records first, as far as the budget goes."""
         first_slice = LONGEST_SLICE if isinstance(self._plan.strategy, FewRecords) else FIRST_MINUTE
-        reached = self._count_down(self._plan.since, self._plan.until, first_slice, self._in_records)
+        reached = self._count_down(
+            self._plan.since, self._plan.until, first_slice, self._in_records, self._newest_second
+        )
         if reached is not None:
             self.searched_until = min(reached, self._plan.until or END, datetime.now(UTC))
 
@@ -108,8 +121,13 @@ class Tally:
         until: datetime | None,
         first_slice: timedelta,
         count: Callable[[Span], Counter[Key]],
+        newest: Callable[[Span], datetime | None],
     ) -> datetime | None:
-        """Count slice by slice, the newest first. Return how far back the budget went, None if to the end."""
+        """Count slice by slice, the newest first. Return how far back the budget went, None if to the end.
+
+        `newest` returns where the newest records of a span begin, None if it has none. The slices become longer through
+        a time without records, so the first one that has records may be too long for the budget.
+        """
         reached = until or END
         try:
             with self._budget(0.0 if self._begun else LEAST_S) as budget:
@@ -120,8 +138,39 @@ class Tally:
                     self.counts.update(count(span))
                     self._begun, reached = True, span.lower
         except BudgetSpent:
+            if not self.counts.total():
+                return self._count_newest(Span(since or BEGINNING, reached), count, newest)
             return reached
         return None
+
+    def _count_newest(
+        self, span: Span, count: Callable[[Span], Counter[Key]], newest: Callable[[Span], datetime | None]
+    ) -> datetime | None:
+        """Count the newest records of a span, and no more. Return as `_count_down` does."""
+        floor, reached = span
+        self._deadline = time.monotonic() + LEAST_S
+        try:
+            with self._budget() as budget:
+                while not self.counts.total():
+                    lower = newest(Span(floor, reached))
+                    if lower is None:
+                        return None
+                    budget.check()
+                    self.counts.update(count(Span(lower, reached)))
+                    reached = lower
+                    budget.check()
+        except BudgetSpent:
+            pass
+        return reached
+
+    def _newest_second(self, span: Span) -> datetime | None:
+        newest = self._plan.within(span).order_by("-timestamp").values_list("timestamp", flat=True).first()
+        return None if newest is None else max(newest - NEWEST_SECOND, span.lower)
+
+    def _newest_hour(self, rollup: RollupFilter, span: Span) -> datetime | None:
+        hours = rollup_rows(self._plan, rollup, span).order_by("-hour").values_list("hour", flat=True)[:1]
+        mixed = [hour.lower for hour in mixed_hours(self._plan, rollup, span)[:1]]
+        return max([*hours, *mixed], default=None)
 
     def _count_edges(self, rollup: RollupFilter, edges: Iterable[Span]) -> None:
         for edge in edges:
@@ -132,12 +181,16 @@ class Tally:
                 self._estimate(rollup, edge)
 
     def _estimate(self, rollup: RollupFilter, edge: Span) -> None:
-        """Estimate the records of an edge, a part of one hour, as if the hour's records came evenly."""
+        """Estimate the records of an edge, a part of one hour, as if the hour's records came evenly.
+
+        An hour that the table must count has no estimate.
+        """
         start = hour_of(edge.lower)
         share = (edge.upper - edge.lower) / HOUR
-        for key, number in self._in_hours(rollup, Span(start, start + HOUR)).items():
-            self.counts[key] += round(number * share)
         self.approximate = True
+        with suppress(BudgetSpent):
+            for key, number in self._in_hours(rollup, Span(start, start + HOUR)).items():
+                self.counts[key] += round(number * share)
 
     @contextmanager
     def _budget(self, least_s: float = 0.0) -> Iterator[TimeBudget]:
