@@ -21,7 +21,7 @@ _compiled = (
     (re.compile(r"<(\w*)>[bdg]__[\w|]+(?:\.MoveNext)?"), r"\1"),
     (re.compile(r"`[0-9]+(?:\[.*?\])?|\[.*?\]"), ""),
 )
-"""What the compiler makes of lambdas, of asynchronous methods and of type arguments."""
+"""Names that the compiler generates for lambdas, asynchronous methods and type arguments, and their replacements."""
 
 
 def is_frame(line: str) -> bool:
@@ -30,7 +30,7 @@ def is_frame(line: str) -> bool:
 
 
 def parse(text: str) -> Trace:
-    """Return the last exception of the chain: the innermost one, whose calls come first."""
+    """Return the innermost exception of the chain. Its calls come first in the text."""
     lines = text.split("\n")
     number = next((at for at, line in enumerate(lines) if is_frame(line)), len(lines))
     head = INNER.split("\n".join(lines[:number]))[-1].strip()

@@ -23,7 +23,7 @@ def is_go(text: str) -> bool:
 
 
 def parse(text: str) -> Trace:
-    """Return the last panic, with the calls of the goroutine that it stopped, which comes first."""
+    """Return the last panic, with the calls of the goroutine that panicked, which is the first one in the text."""
     panics = list(_first.finditer(_nested(text)))
     goroutines = [match.start() for match in _goroutine.finditer(text)]
     stack = text[goroutines[0] : goroutines[1]] if len(goroutines) > 1 else text
@@ -44,7 +44,7 @@ def parse(text: str) -> Trace:
 
 
 def _nested(text: str) -> str:
-    """Return the text with repeated panics at the beginnings of lines."""
+    """Return the text with each nested panic, which Go indents, at the beginning of its line."""
     return text.replace("\n\tpanic: ", "\npanic: ")
 
 

@@ -1,4 +1,4 @@
-"""Stack traces of Java and of the other languages of its virtual machine."""
+"""Stack traces of Java, Kotlin, Scala and other languages of the Java virtual machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _generated = (
     (re.compile(r"\$\$(?:Enhancer|FastClass|SpringCGLIB).*?(?=\.|$)"), ""),
     (re.compile(r"[0-9]+(?=\.|$)"), ""),
 )
-"""Names that the compiler, or a proxy, gave to a class or a method."""
+"""Names that the compiler or a proxy generates for classes and methods, and their replacements."""
 
 
 def is_frame(line: str) -> bool:
@@ -37,7 +37,7 @@ def is_frame(line: str) -> bool:
 
 
 def parse(text: str) -> Trace:
-    """Return the last exception of the chain: the one that caused the others."""
+    """Return the root cause: the last exception of the chain."""
     lines = text.split("\n")
     starts = [number for number, line in enumerate(lines) if line.startswith(CAUSED_BY)]
     block = lines[starts[-1] :] if starts else lines
@@ -49,7 +49,7 @@ def parse(text: str) -> Trace:
         indent = len(line) - len(line.lstrip())
         if found := _frame.fullmatch(line):
             depth = indent if depth is None else depth
-            if indent == depth:  # a deeper one belongs to a suppressed exception
+            if indent == depth:  # a frame with a deeper indent belongs to a suppressed exception
                 method = _without_numbers(found["method"])
                 frames.append(Frame(method, not _foreign.match(method)))
     value = first[match.end() :].removeprefix(": ") if match else first
@@ -57,7 +57,7 @@ def parse(text: str) -> Trace:
 
 
 def _without_numbers(method: str) -> str:
-    """Return a method without the numbers that the compiler, or a proxy, gave to its class."""
+    """Return a method without the numbers that the compiler or a proxy put into its class name."""
     for pattern, replacement in _generated:
         method = pattern.sub(replacement, method)
     return method

@@ -18,7 +18,7 @@ _foreign = re.compile(
 )
 _type = re.compile(r"(?:Uncaught )?(?P<type>[A-Za-z_$][\w$.]*)(?: \[[\w.]+\])?(?=:|$)")
 _cause = re.compile(r"^\s*\[cause\]: |^Caused by: |^\s+Caused by: ")
-# A bundler names files by their content: app.3f2a9c1b.js, index-BxK3d9aZ.js.
+# Bundlers put a hash of the content into file names: app.3f2a9c1b.js, index-BxK3d9aZ.js.
 _hash = re.compile(r"[.-](?=[\w-]*[0-9])[A-Za-z0-9_-]{8,}(?=\.(?:chunk|min|bundle)?\.?[cm]?js)")
 _query = re.compile(r"[?#].*")
 _receiver = re.compile(r"^(?:Object|Module|Function|exports|async|process|global|window)\.")
@@ -30,13 +30,13 @@ def is_frame(line: str) -> bool:
 
 
 def parse(text: str) -> Trace:
-    """Return the last exception of the chain: the one that caused the others."""
+    """Return the root cause: the last exception of the chain."""
     lines = text.split("\n")
     starts = [number for number, line in enumerate(lines) if _cause.match(line)]
     block = lines[starts[-1] :] if starts else lines
     frames = [frame for line in block if (frame := _frame(line))]
     first = _cause.sub("", block[0])
-    if is_frame(block[0]):  # Firefox and Safari give the calls alone
+    if is_frame(block[0]):  # stacks of Firefox and Safari have no line with type and message
         return Trace("", places_of(frames))
     match = _type.match(first)
     value = first[match.end() :].removeprefix(": ") if match else first

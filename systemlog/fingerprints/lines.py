@@ -1,7 +1,7 @@
-"""The fingerprint of a line of the journal, for the lander: without reading the whole context where that is possible.
+"""The fingerprint of a line of the journal, for the lander. It avoids decoding the context where possible.
 
-A storm repeats one traceback with other values. So the group is kept by the text of the traceback above its last line,
-and by the type in that line, which together decide it.
+In a storm of errors, one traceback repeats with different values in its last line. So the group is cached by two keys
+that decide it: the text of the traceback above its last line, and the exception type in the last line.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ INITIALS = frozenset(level[0].encode()[0] for level in GRAVE)
 """The first bytes of the levels whose records belong to a group."""
 
 KEPT = 512
-"""Tracebacks whose groups are kept, and as many messages."""
+"""The maximal number of cached tracebacks, and of cached messages."""
 
 MAX_KEPT_BYTES = 16_384
 RECENT = 4
-"""The last tracebacks are compared without computing their hash, which takes longer than all else in a storm."""
+"""The number of latest tracebacks that are compared directly. In a storm, hashing them would be the largest cost."""
 
 _EXCEPTION = b'"exception":"'
 _HEADER = b"Traceback (most recent call last):"
@@ -32,21 +32,21 @@ _BREAK = b"\\\\n"
 _BACKSLASH = 0x5C
 _type = re.compile(rb"[A-Za-z_][A-Za-z0-9_.]*(?=:|$)")
 _heads: dict[bytes, dict[bytes, Identity]] = {}
-"""The groups by the beginning of a traceback, up to the break before its last line, and by the type in that line."""
+"""Cached groups by the head of the traceback (all but its last line), then by the exception type in the last line."""
 
 _recent: list[bytes] = []
 _messages: dict[tuple[bytes, bytes], Identity] = {}
 
 
 def is_grave(line: bytes) -> bool:
-    """Whether the record of a line belongs to a group. Raises `IndexError` for bytes that are no line of a record."""
+    """Whether the record of a line belongs to a group. Raises `IndexError` if the bytes are not a record's line."""
     return line[LEVEL_OFFSET] in INITIALS
 
 
 def identity_of(fields: list[bytes]) -> Identity:
     """Return the group of a record of level ERROR or CRITICAL, whose line is split at its tabs.
 
-    The title may be that of another record of the group. Raises `ValueError` for bytes that are no line of a record.
+    The title may come from another record of the group. Raises `ValueError` if the bytes are not the line of a record.
     """
     context = fields[CONTEXT]
     if context == b"{}":
@@ -57,7 +57,7 @@ def identity_of(fields: list[bytes]) -> Identity:
         start < 0
         or len(context) > MAX_KEPT_BYTES
         or not context.startswith(_HEADER, begin)
-        or b"{" in context[1:start]  # the key may be one of an object in the context
+        or b"{" in context[1:start]  # the key may belong to a nested object
         or context.find(_EXCEPTION, begin) >= 0
     ):
         return _read(fields)
@@ -73,7 +73,7 @@ def identity_of(fields: list[bytes]) -> Identity:
 
 
 def forget() -> None:
-    """Forget what is kept, as when the rules change."""
+    """Clear the caches, for a change of the rules."""
     _heads.clear()
     _recent.clear()
     _messages.clear()
@@ -86,17 +86,17 @@ def _read(fields: list[bytes]) -> Identity:
 
 
 def _end_of_text(context: bytes, begin: int) -> int:
-    """Return the place of the quote that ends a JSON string; -1 where that is not seen at once."""
+    """Return the index of the quote that ends a JSON string, or -1 if finding it needs a full decoding."""
     end = context.find(b'"', begin)
     while end > 0 and context[end - 1] == _BACKSLASH:
-        if context.endswith(b"\\\\\\\\", begin, end):  # an escaped backslash, and the end of the string, perhaps
+        if context.endswith(b"\\\\\\\\", begin, end):  # perhaps an escaped backslash before the end of the string
             return -1
         end = context.find(b'"', end + 1)
     return end
 
 
 def _by_traceback(fields: list[bytes], head: bytes, last: int, end: int) -> Identity:
-    """Return the group of a traceback whose last line is between these places of the context."""
+    """Return the group of a traceback. `last` and `end` delimit its last line in the context."""
     match = _type.match(fields[CONTEXT], last, end) if end > last and head.endswith(_BREAK) else None
     if match is None:
         return _read(fields)

@@ -1,4 +1,4 @@
-"""Tracebacks of Python, as `traceback` formats them, with chains and exception groups."""
+"""Tracebacks of Python in the format of the module `traceback`, including chains and exception groups."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHAINED = (
     "During handling of the above exception, another exception occurred:",
 )
 
-# Frames that a version of Python has and another one inlines.
+# Python 3.11 and earlier have frames for comprehensions; Python 3.12 and later inline them.
 COMPREHENSIONS = ("<listcomp>", "<dictcomp>", "<setcomp>")
 
 _frame = re.compile(r'\s*File "(?P<path>[^"\n]+)", line [0-9]+, in (?P<function>.+)')
@@ -33,7 +33,7 @@ def is_python(text: str) -> bool:
 
 
 def is_own(path: str) -> bool:
-    """Whether a file is neither of an installed package nor of Python itself."""
+    """Whether a file belongs to the project: not to an installed package and not to Python itself."""
     return not _foreign.search(path)
 
 
@@ -63,7 +63,7 @@ def _block(lines: list[str]) -> Trace:
 
 
 def _group(lines: list[str]) -> Trace:
-    """Return an exception group. The kinds of exceptions in it count, and not how many there are of each."""
+    """Return an exception group. The kinds of exceptions in it count; the number of exceptions of a kind does not."""
     blocks = list(_blocks(lines)) or [Trace("", ())]
     whole, parts = blocks[0], blocks[1:]
     inside = sorted({f"{part.type}({','.join(part.places)})" for part in parts if part.type})
@@ -71,7 +71,7 @@ def _group(lines: list[str]) -> Trace:
 
 
 def _blocks(lines: list[str]) -> Iterator[Trace]:
-    """Yield the group itself, then each exception in it, in groups within it too."""
+    """Yield the group itself, then each exception in it, including those in nested groups."""
     block: list[str] = []
     for line in lines[1:]:
         stripped = line.lstrip(" |")

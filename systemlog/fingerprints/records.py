@@ -12,20 +12,20 @@ from systemlog.fingerprints.templates import mask
 from systemlog.fingerprints.traces import Frame, Trace, place, places_of
 
 ALGORITHM = 1
-"""The number of these rules. With other rules records get other ids: raise it, and see docs/groups.md."""
+"""The version of these rules. Raise it when a change of the rules changes ids: see "Other rules" in docs/groups.md."""
 
 GRAVE = frozenset(("ERROR", "CRITICAL"))
 """The levels whose records belong to a group."""
 
 OTHER = "other"
-"""The beginning of the id of a group that counts what came when its source had made too many groups."""
+"""The prefix of the id of a group that counts the new errors of a source that has made too many groups."""
 
 EXCEPTION, MESSAGE = "exception", "message"
-"""What a group is told by."""
+"""The kinds of groups: identified by an exception, or by the template of a message."""
 
 MAX_TITLE = 200
 TEMPLATE = "template"
-"""The key of a context that has the message of a record without its arguments."""
+"""The key of the context under which the handler stores the message of a record without its arguments."""
 
 STACKS = (
     ("exception.stacktrace",),
@@ -39,11 +39,11 @@ STACKS = (
     ("exc_info",),
     ("thrown", "extendedStackTrace"),
 )
-"""Where programs that send their records put a traceback, beside `exception`."""
+"""Paths of keys in the context under which common shippers put a traceback, besides `exception`."""
 
 
 class Identity(NamedTuple):
-    """The group of a record: its id, what it is told by, its title, and whether the traceback alone decides the id."""
+    """The group of a record: its id, kind and title, and whether the traceback alone decides the id."""
 
     id: str
     kind: str
@@ -64,12 +64,12 @@ def identify(category: str, message: str, context: Mapping[str, Any]) -> Identit
 
 
 def places_in(context: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the places in the code that tell the group of a record with a traceback."""
+    """Return the places in the code that identify the group of a record with a traceback, empty without a traceback."""
     return next((trace.places for trace in _traces(context) if trace.places), ())
 
 
 def template_of(message: str, context: Mapping[str, Any]) -> str:
-    """Return the message before its arguments were put in, or the message with a mask over its values."""
+    """Return the message without its arguments if the context has it, otherwise the message with its values masked."""
     template = context.get(TEMPLATE)
     return template if isinstance(template, str) and template.strip() else mask(message)
 
@@ -80,13 +80,13 @@ def id_of_other(source: str) -> str:
 
 
 def digest(*parts: str) -> str:
-    """Return an id of 16 hexadecimal digits."""
+    """Return the hash of the parts and of `ALGORITHM` as an id of 16 hexadecimal digits."""
     text = "\0".join((str(ALGORITHM), *parts))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def shortened(text: str) -> str:
-    """Return the first line of a text that has something in it, cut to the length of a title."""
+    """Return the first line of a text that is not blank, cut to the length of a title."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     return line if len(line) <= MAX_TITLE else line[: MAX_TITLE - 1] + "…"
 
@@ -97,7 +97,7 @@ def _title(trace: Trace) -> str:
 
 
 def _traces(context: Mapping[str, Any]) -> Iterator[Trace]:
-    """Yield the tracebacks of a context, the one that tells most first."""
+    """Yield the tracebacks of a context, the most reliable one first: `exception`, then those under `STACKS`."""
     given = context.get("exception")
     if isinstance(given, str) and given:
         yield tracebacks.parse(given)
@@ -113,7 +113,7 @@ def _traces(context: Mapping[str, Any]) -> Iterator[Trace]:
 
 
 def _structured(stacks: list[Any]) -> Trace:
-    """Return the exception in the form of structlog's `dict_tracebacks`, which gives the last one first."""
+    """Return the last exception of the chain in the format of structlog's `dict_tracebacks`, where it comes first."""
     stack = stacks[0] if stacks and isinstance(stacks[0], Mapping) else {}
     frames = stack.get("frames")
     found = []

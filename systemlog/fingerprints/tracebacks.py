@@ -1,4 +1,4 @@
-"""Reading the traceback of any language."""
+"""Parsing a traceback of any supported language: this module detects the language."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from systemlog.fingerprints.traces import Trace
 
 MAX_CHARACTERS = 65_536
 MAX_LINE = 1000
-"""A longer line is a value. No call has so long a name."""
+"""Longer lines are cut. A line of this length is the value of an exception, not a call."""
 
 _type = re.compile(r"[A-Za-z_][\w.$\\]*(?=:|$)")
 
 
 def parse(text: str) -> Trace:
-    """Return the last exception of the chain in a text. Where the text has no frames, the trace has no places."""
+    """Return the last exception of the chain in a text. A text without frames yields a trace without places."""
     text = text[:MAX_CHARACTERS].replace("\r\n", "\n")
     if python.is_python(text):
         return python.parse(text)

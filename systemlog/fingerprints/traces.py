@@ -1,4 +1,4 @@
-"""A traceback as data, and the rules that all languages share."""
+"""A traceback as data, and the rules that are the same for all languages."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 MAX_FRAMES = 12
-"""Frames that count, the innermost ones. What called them matters less than where the error came from."""
+"""The number of innermost frames that count. Where an error came from matters more than which code called it."""
 
 _separators = re.compile(r"[/\\]+")
 
 
 class Frame(NamedTuple):
-    """A call: the place in the project, and whether the code is the project's own."""
+    """A call: the place in the code, and whether the code is the project's own."""
 
     place: str
     own: bool
 
 
 class Trace(NamedTuple):
-    """The type of an exception, the places that count, and the text of the exception.
+    """An exception: its type, the places that count, and its text.
 
     `places` begins with the innermost call.
     """
@@ -31,12 +31,12 @@ class Trace(NamedTuple):
 
 
 def places_of(innermost_first: Iterable[Frame]) -> tuple[str, ...]:
-    """Return the places of the project's own frames, each once, or that of the innermost frame if none is its own."""
+    """Return the places of the project's own frames, each once. Without own frames, return the innermost place."""
     frames = list(innermost_first)
     own = dict.fromkeys(frame.place for frame in frames if frame.own)
     return tuple(list(own)[:MAX_FRAMES]) or tuple(frame.place for frame in frames[:1])
 
 
 def place(path: str, function: str) -> str:
-    """Return a file, as its name and the folder that it is in, with a function of it."""
+    """Return a place such as `shop/views.py:checkout`: the folder, the file name and the function."""
     return f"{'/'.join(_separators.split(path)[-2:])}:{function}"
