@@ -1,5 +1,5 @@
-"""Error groups: the records of one error, counted while they land, with what is to be done about it.
+"""Error groups: a group has all records of one error, their counts, and a state such as open or resolved.
 
-`systemlog.fingerprints` says to which group a record belongs, and the storage appends the counts of what it stores.
-This room adds them up, makes the groups, changes their states and finds them.
+`systemlog.fingerprints` decides to which group a record belongs, and the storage appends counts with the records that
+it stores. This room adds up the counts, creates the groups, changes their states and finds them.
 """

@@ -1,4 +1,4 @@
-"""When the records of groups were logged: the numbers behind the sparklines of a list."""
+"""The number of records of a group by hour, for the sparklines in a list of groups."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BUDGET_S = 0.25
 def last_day(ids: Sequence[str], *, now: datetime | None = None) -> dict[str, list[int]]:
     """Return, for each group, the number of its records in each hour of the last day, the oldest first.
 
-    The result is empty where counting would take too long.
+    The result is empty if counting takes longer than `BUDGET_S`.
     """
     now = now or timezone.now()
     start = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)

@@ -1,7 +1,7 @@
-"""Adding up the counts that writers appended, and making the groups that they are the first of.
+"""Folding: adding up the counts that writers appended, and creating a group for the first record of an error.
 
-One process at a time does this: as a duty of the elected lander each second, and before somebody reads groups.
-Everything happens in one transaction, so that a crash changes nothing.
+One process at a time folds: the elected lander each second, and any process before it reads groups. A fold is one
+transaction, so a crash loses nothing and counts nothing twice.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from systemlog.storage.group_counts import DELTAS, GROUPS
 
 FOLDED_AT_ONCE = 20_000
 MAX_NEW = 1000
-"""A source can make this many groups in an hour. Its further new errors are counted in one group."""
+"""The number of groups that a source can make in an hour. Its further new errors are counted in one group."""
 
 HOUR = timedelta(hours=1)
 EVENTS_KEPT = timedelta(days=30)
@@ -42,9 +42,9 @@ UPDATED = ["level", "state", "first_seen", "last_seen", "count", "pruned", "user
 
 
 def fold(*, wait: bool = False) -> int:
-    """Add up what was appended, and return how many counts that were; 0 if nothing was, or another process is at it.
+    """Add up the appended counts, and return their number; 0 if there are none, or if another process is folding.
 
-    With `wait`, a fold of another process is waited for, for half a second at most. Raises `DatabaseError`.
+    With `wait`, wait up to half a second for the fold of another process to end. Raises `DatabaseError`.
     """
     connection = connections[conf().DATABASE]
     with connection.cursor() as cursor:
@@ -61,21 +61,21 @@ def fold(*, wait: bool = False) -> int:
 
 
 def fold_all(*, wait: bool = False) -> None:
-    """Add up all that was appended until now."""
+    """Add up all counts that were appended until now."""
     while fold(wait=wait) == FOLDED_AT_ONCE:
         pass
 
 
 def catch_up() -> None:
-    """Add up what was appended, so that an answer has it. Never fails the answer."""
+    """Add up the appended counts, so that an answer includes them. Errors of the database are logged, not raised."""
     try:
         fold_all(wait=True)
-    except Error as error:  # a standby takes no changes, say
+    except Error as error:  # such as that of a standby, which is read-only
         logger.debug("The newest counts are not in this answer.", extra={"error": type(error).__name__})
 
 
 def lock(cursor: CursorWrapper, *, wait: bool) -> bool:
-    """Take the lock of the groups until the transaction ends; False if another process has it."""
+    """Take the lock of the groups until the transaction ends. Return False if another process holds it."""
     if cursor.db.vendor != "postgresql":
         cursor.execute(f"UPDATE {GROUPS} SET count = count WHERE 0")  # SQLite has one writer at a time
         return True
@@ -106,7 +106,7 @@ class _Fold:
             for group in Group.objects.using(self._alias).filter(kind=Kind.OTHER).select_for_update()
         }
         self._made: Counter[str] = Counter()
-        """The groups that each source has made within the last hour, as far as it was asked."""
+        """The number of groups that each source has made within the last hour. Filled when it is first needed."""
         self._events: list[GroupEvent] = []
         self._changed: dict[str, Group] = {}
 
@@ -127,7 +127,7 @@ class _Fold:
             events.bulk_create(self._events)
 
     def _forget_uncounted(self, summed: Sum) -> None:
-        """Leave out removed records that no group has counted, as after `manage.py flush` on SQLite."""
+        """Ignore removed records that no group has counted; `manage.py flush` on SQLite leaves such counts."""
         for source in list(summed.unmatched):
             if source not in self._others:
                 summed.removed[source] -= summed.unmatched[source]
@@ -141,7 +141,7 @@ class _Fold:
         return found
 
     def _make(self, group_id: str, summed: Sum) -> Group | None:
-        """Make a group, unless the source has made too many."""
+        """Create a group, or return None if the source has made too many."""
         source = summed.first.source
         if self._made_by(source) >= MAX_NEW:
             self._other_of(source)
@@ -154,12 +154,12 @@ class _Fold:
         return group
 
     def _described(self, delta: GroupDelta) -> tuple[str, str, str]:
-        """Return kind, title and category. Where a trigger counted, they come from a record."""
+        """Return kind, title and category of a new group. Counts of a trigger lack them, so they come from a record."""
         if delta.kind and delta.title is not None and delta.category is not None:
             return delta.kind, delta.title, delta.category
         records = SystemLog.objects.using(self._alias).filter(group=delta.group_id).order_by("timestamp")
         record = records.values_list("category", "message", "context").first()
-        if record is None:  # it was deleted since
+        if record is None:  # it was deleted in the meantime
             return Kind.MESSAGE, delta.group_id, ""
         identity = identify(record[0], record[1], record[2] if isinstance(record[2], dict) else {})
         return identity.kind, identity.title, record[0]
@@ -197,7 +197,7 @@ class _Fold:
                 self._add(self._other_of(source), summed, source)
 
     def _earlier(self, group_id: str, summed: Sum) -> Stats | None:
-        """Return what was counted in groups of other errors before there was this group."""
+        """Return the numbers of the group's records that groups of other errors counted before this group existed."""
         stats = recount(self._cursor, group_id)
         for source in list(stats.by_source):
             stats.by_source[source] -= summed.added[source] - summed.removed[source]
@@ -205,7 +205,7 @@ class _Fold:
         return stats if stats.by_source else None
 
     def _take(self, group: Group, earlier: Stats) -> None:
-        """Move the records that were counted in groups of other errors to the group."""
+        """Move the counts of such earlier records from the groups of other errors to the group."""
         for source, count in earlier.by_source.items():
             if other := self._others.get(source):
                 other.count -= count
@@ -217,7 +217,7 @@ class _Fold:
         add_users(self._cursor, group, earlier.users)
 
     def _add(self, group: Group, summed: Sum, source: str | None = None) -> None:
-        """Add the counts of all sources, or of one, to a group, and open it again where its error came back."""
+        """Add the counts of all sources, or of one, to a group. A resolved group whose error came back is regressed."""
         added = summed.added.total() if source is None else summed.added[source]
         removed = summed.removed.total() if source is None else summed.removed[source]
         group.count += added - removed
@@ -263,7 +263,7 @@ class _Fold:
 def _delete(cursor: CursorWrapper, deltas: Sequence[Any]) -> None:
     if not deltas:
         return
-    if cursor.db.vendor == "postgresql":  # a lower id may be committed later
+    if cursor.db.vendor == "postgresql":  # a row with a lower id may be committed later
         cursor.execute(f"DELETE FROM {DELTAS} WHERE id = ANY(%s)", [[delta.id for delta in deltas]])
     else:
         cursor.execute(f"DELETE FROM {DELTAS} WHERE id <= %s", [deltas[-1].id])

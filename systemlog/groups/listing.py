@@ -1,4 +1,4 @@
-"""Finding groups, those seen last first."""
+"""Finding groups by filters, page by page. The group that was seen last comes first."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BadCursor(SystemLogError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which groups are wanted. An empty filter takes all."""
+    """The filters of a search for groups. An empty filter selects all groups."""
 
     states: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
@@ -36,13 +36,13 @@ class Filters:
 
     @property
     def digest(self) -> str:
-        """What tells this search from others. The resolved time of a relative `since` is not part of it."""
+        """A hash that identifies this search in cursors, without the value of `since`, which may be relative."""
         text = json.dumps([self.states, self.categories, self.since is None, self.terms], ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def groups(filters: Filters) -> QuerySet[Group]:
-    """Return the groups that fulfil all filters, those seen last first."""
+    """Return the groups that match all filters, the one that was seen last first."""
     found = Group.objects.using(conf().DATABASE).filter(alias_of__isnull=True, last_seen__isnull=False)
     if filters.states:
         found = found.filter(state__in=filters.states)
@@ -56,7 +56,7 @@ def groups(filters: Filters) -> QuerySet[Group]:
 
 
 def page(filters: Filters, limit: int, cursor: str | None = None) -> tuple[list[Group], str | None]:
-    """Return the groups of a page, and the cursor of the next one, None where there is none. Raises `BadCursor`."""
+    """Return the groups of a page, and the cursor of the next page or None. Raises `BadCursor`."""
     found = groups(filters)
     if cursor is not None:
         last_seen, group_id = _decode(cursor, filters)

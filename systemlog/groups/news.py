@@ -1,4 +1,4 @@
-"""What happened to groups, for rules that tell people: a group that is new, and one that has come back.
+"""Events of groups, for code that notifies people: a group is new, or a resolved group has regressed.
 
 last = 0
 while True:
@@ -19,14 +19,15 @@ MAX_EVENTS = 1000
 
 
 def events_after(event_id: int, most: int = MAX_EVENTS) -> list[GroupEvent]:
-    """Return the events with a higher id, in order. None is seen later with a lower id than one that was seen before.
+    """Return up to `most` events with a higher id, in the order of their ids. None appears after one of a higher id.
 
-    An event has the group's id, its kind (`new` or `regressed`), and level, category and source of the group then.
+    An event has the id of the group, its kind (`new` or `regressed`), and the level, category and source that the group
+    had at that time.
     """
     catch_up()
     return list(GroupEvent.objects.using(conf().DATABASE).filter(id__gt=event_id).order_by("id")[:most])
 
 
 def last_event() -> int:
-    """Return the id of the last event; 0 if there is none. A rule that begins now asks for events after it."""
+    """Return the id of the last event, or 0 if there is none. A new reader of events starts after this id."""
     return GroupEvent.objects.using(conf().DATABASE).aggregate(last=Max("id"))["last"] or 0

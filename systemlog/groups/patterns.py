@@ -1,4 +1,4 @@
-"""The patterns of some records: their messages by template, with counts. Any level has patterns, not only errors."""
+"""Patterns: the templates of the messages of some records, with counts. Records of all levels have patterns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from systemlog.records.context_json import ContextDecoder
 
 @dataclass(slots=True)
 class Pattern:
-    """The records with one template: how many, their levels and categories, and the id and time of the newest."""
+    """The records with one template: their number, levels and categories, and the id and time of the newest one."""
 
     template: str
     newest: str
@@ -27,7 +27,7 @@ class Pattern:
 def find_patterns(records: Iterable[tuple[str, str, str, str, str, str]]) -> list[Pattern]:
     """Return the patterns of records, the most frequent first.
 
-    A record is given as id, timestamp, level, category, message and context, all as texts; the newest comes first.
+    `records` has id, timestamp, level, category, message and context of each record as texts, the newest record first.
     """
     found: dict[str, Pattern] = {}
     for record_id, timestamp, level, category, message, context in records:
@@ -43,7 +43,7 @@ def find_patterns(records: Iterable[tuple[str, str, str, str, str, str]]) -> lis
 
 
 def _context(text: str) -> dict[str, Any]:
-    """Return the context, unless it has no template."""
+    """Return the decoded context, or an empty one if the context has no template."""
     if f'"{TEMPLATE}"' not in text:
         return {}
     context = ContextDecoder().decode(text)

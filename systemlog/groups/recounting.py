@@ -1,4 +1,4 @@
-"""Counting the records of a group in the log itself, as they were before the counts that are not added up yet."""
+"""Counting the records of a group in the log itself, less the records whose counts are not added up yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from systemlog.records.fields import MAX_TEXT_CHARACTERS
 from systemlog.records.row import TABLE
 from systemlog.storage.group_counts import DELTAS, GROUP, MAX_USERS
 
-# One statement, so that it sees each record together with its count.
+# One statement, so that one snapshot has both a record and its appended count.
 COUNT_SQL = f"""
     SELECT source, sum(number) FROM (
         SELECT source, count(*) AS number FROM {TABLE} WHERE {GROUP} = %s GROUP BY source
@@ -38,7 +38,7 @@ RELEASES_SQL = {
 
 @dataclass(slots=True)
 class Stats:
-    """What the log knows of a group."""
+    """The numbers of a group, computed from its records."""
 
     by_source: Counter[str] = field(default_factory=Counter)
     first_seen: datetime | None = None
@@ -49,9 +49,9 @@ class Stats:
 
 
 def recount(cursor: CursorWrapper, group_id: str) -> Stats:
-    """Count the records of a group by source, without those whose counts are not added up yet.
+    """Count the records of a group by source, without the records whose counts are not added up yet.
 
-    The other numbers are those of all its records.
+    The other numbers of the result are those of all records of the group.
     """
     cursor.execute(COUNT_SQL, [group_id, group_id])
     stats = Stats(Counter({source: int(number) for source, number in cursor.fetchall()}))
@@ -66,6 +66,6 @@ def recount(cursor: CursorWrapper, group_id: str) -> Stats:
 
 
 def _releases_of(cursor: CursorWrapper, group_id: str) -> list[str]:
-    """Return the releases of a group's records, the one that was seen last at the end."""
+    """Return the releases of a group's records in the order in which they were last seen."""
     cursor.execute(RELEASES_SQL[cursor.db.vendor], [group_id])
     return [str(release)[:MAX_TEXT_CHARACTERS] for release, _ in cursor.fetchall()]

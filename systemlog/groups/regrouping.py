@@ -1,8 +1,8 @@
-"""Finding the groups of all records anew, and counting them anew. Nothing is changed where nothing is wrong.
+"""Regrouping: determining the groups of all records again, and recounting them. It changes only wrong values.
 
-A record gets the group that the rules of today give it. Where the rules have changed, the group that its records had
-before becomes an alias of the new one, which takes over what people said about it. Groups are never deleted, so a group
-whose records retention has removed stays. An interrupted run is continued by the next.
+Each record gets the group that today's rules determine. If the rules have changed, the old group of the records becomes
+an alias of the new group, which takes over its state and assignee. Groups are never deleted, so a group stays when
+retention removes its last record. After an interruption, the next run completes the work.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RECORDS_AT_ONCE = 2000
 TAKEN_OVER = ("state", "resolved_at", "resolved_in", "assigned_to", "pruned", "created_at")
 COUNTED = ["level", "first_seen", "last_seen", "count", "users", "releases"]
 
-# One statement, so that it sees each record together with its count.
+# One statement, so that one snapshot has both a record and its appended count.
 COUNT_SQL = f"""
     SELECT group_id, source, sum(number) FROM (
         SELECT {GROUP} AS group_id, source, count(*) AS number FROM {TABLE} WHERE {GROUP} IS NOT NULL GROUP BY 1, 2
@@ -45,18 +45,18 @@ COUNT_SQL = f"""
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run has changed."""
+    """The numbers of changes of a run."""
 
     records: int = 0
-    """Records that got another group."""
+    """Records whose group was changed."""
 
     made: int = 0
     mended: int = 0
-    """Groups whose numbers were wrong."""
+    """Groups whose numbers were corrected."""
 
 
 def regroup(*, progress: Callable[[str], None] = lambda doing: None) -> Outcome:
-    """Group all records anew, and count the groups anew. Raises `PartitionInUse` and `DatabaseError`."""
+    """Regroup all records, and recount all groups. Raises `PartitionInUse` and `DatabaseError`."""
     outcome = Outcome()
     storage = get_storage()
     with storage.exclusive(lambda: progress("waiting for another run to end")):
@@ -86,7 +86,7 @@ def _batches(alias: str) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def _regroup_batch(alias: str, batch: Sequence[tuple[Any, ...]]) -> int:
-    """Give the records of a batch the groups of today's rules, and return how many had another."""
+    """Give the records of a batch the groups of today's rules. Return the number of records that changed."""
     wrong: list[tuple[Identity, Any, Any]] = []
     aliases: dict[str, tuple[Identity, str]] = {}
     for timestamp, record_id, category, message, context, before in batch:
@@ -112,7 +112,7 @@ def _regroup_batch(alias: str, batch: Sequence[tuple[Any, ...]]) -> int:
 
 
 def _succeed(alias: str, before: str, identity: Identity, category: str) -> None:
-    """Make a group of older rules the alias of a new one, which takes over what people said about it."""
+    """Make a group of older rules the alias of a new group, which takes over its state and assignee."""
     groups = Group.objects.using(alias)
     old = groups.filter(id=before, alias_of__isnull=True, algorithm__lt=ALGORITHM).select_for_update().first()
     if old is None:
@@ -178,7 +178,7 @@ def _make_missing(
     others: Counter[str],
     outcome: Outcome,
 ) -> None:
-    """Make the groups that records name, as many for each source as it can make in an hour."""
+    """Create the groups that records name, up to `MAX_NEW` for each source. The rest goes to groups of other errors."""
     alias = cursor.db.alias
     made: Counter[str] = Counter()
     for group_id in _by_first_record(alias, missing):
@@ -226,7 +226,7 @@ def _new_group(alias: str, identity: Identity, category: str, source: str) -> Gr
 
 
 def _mend(cursor: CursorWrapper, group: Group, count: int, outcome: Outcome) -> None:
-    """Correct the numbers of a group. Those of a group that lost records to retention only grow."""
+    """Correct the numbers of a group. If retention has removed records of it, its times only widen."""
     stats = recount(cursor, group.id)
     before = {name: getattr(group, name) for name in COUNTED}
     keeps = group.pruned > 0
@@ -239,7 +239,7 @@ def _mend(cursor: CursorWrapper, group: Group, count: int, outcome: Outcome) -> 
     add_users(cursor, group, stats.users)
     if before != {name: getattr(group, name) for name in COUNTED}:
         group.save(using=cursor.db.alias, update_fields=COUNTED)
-        outcome.mended += before["last_seen"] is not None  # else it was just made
+        outcome.mended += before["last_seen"] is not None  # otherwise the group was created just now
 
 
 def _mend_count(group: Group, count: int, outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""Changing what is to be done about a group. Each change is in the audit trail, if and only if it was committed."""
+"""Changing the state and the assignee of a group. The audit trail has each change if and only if it was committed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from systemlog.models.groups import State
 from systemlog.recording import record_atomically
 
 CHANGEABLE = (State.OPEN, State.RESOLVED, State.IGNORED)
-"""The states that a person can give. `regressed` follows from the records."""
+"""The states that a person can set. `regressed` is set when the error comes back."""
 
 CATEGORY = "audit.update"
 _is_id = re.compile("[0-9A-Za-z]{8,32}").fullmatch
@@ -25,7 +25,7 @@ _is_id = re.compile("[0-9A-Za-z]{8,32}").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a person changes. `state` is None where it stays, and `assigned_to` counts if `assigns` is true."""
+    """A change that a person asks for. With `state` None the state stays; without `assigns`, `assigned_to` stays."""
 
     state: State | None = None
     resolved_in: str | None = None
@@ -39,7 +39,7 @@ def subject_of(group_id: str) -> str:
 
 
 def change(group_id: str, wanted: Change, user: Any) -> Group | None:
-    """Change a group, and record who did it. Return the group, None if there is none of this id."""
+    """Change a group, and record in the audit trail which user did it. Return the group, or None for an unknown id."""
     alias = conf().DATABASE
     with transaction.atomic(using=alias):
         group = find(group_id, for_update=True)
@@ -71,7 +71,7 @@ def change(group_id: str, wanted: Change, user: Any) -> Group | None:
 
 
 def find(group_id: str, *, for_update: bool = False) -> Group | None:
-    """Return the group of an id, also of one that older rules gave; None if there is none."""
+    """Return the group of an id, or None. An id that older rules gave leads to the group of today's rules."""
     if not _is_id(group_id):
         return None
     groups = Group.objects.using(conf().DATABASE)
@@ -83,7 +83,7 @@ def find(group_id: str, *, for_update: bool = False) -> Group | None:
 
 
 def user_called(name: str) -> AbstractBaseUser | None:
-    """Return the active user of this name, None if there is none."""
+    """Return the active user of this name, or None."""
     from django.contrib.auth import get_user_model
 
     manager: Any = get_user_model()._default_manager
@@ -95,7 +95,7 @@ def user_called(name: str) -> AbstractBaseUser | None:
 
 
 def names_of_users(keys: set[str]) -> dict[str, str]:
-    """Return the names of users by their keys, as texts. A user that was deleted is missing."""
+    """Return a map from keys of users, as text, to their names. Deleted users are missing from it."""
     from django.apps import apps
 
     if not keys or not apps.is_installed("django.contrib.auth"):
@@ -107,7 +107,7 @@ def names_of_users(keys: set[str]) -> dict[str, str]:
     for key in keys:
         try:
             wanted.append(users._meta.pk.to_python(key))
-        except Exception:  # noqa: BLE001, S112  (the key of a user model of before)
+        except Exception:  # noqa: BLE001, S112  (the key is one of an earlier user model)
             continue
     return {str(user.pk): user.get_username() for user in users._default_manager.filter(pk__in=wanted)}
 

@@ -9,7 +9,7 @@ from systemlog.models import GroupDelta
 
 
 class Sum:
-    """The counts of one group that are added up."""
+    """The sum of the counts of one group in one fold."""
 
     def __init__(self, first: GroupDelta) -> None:
         self.first = first
@@ -17,11 +17,11 @@ class Sum:
         """Records that were stored, by source."""
         self.removed: Counter[str] = Counter()
         self.unmatched: Counter[str] = Counter()
-        """Those of `removed` that this fold has not added before: they were counted earlier, or never."""
+        """The part of `removed` whose records this fold has not added: an earlier fold did, or none."""
         self.first_seen: datetime | None = None
         self.last_seen: datetime | None = None
         self.releases: dict[str | None, datetime] = {}
-        """The newest record of each release, in the order in which releases came."""
+        """The time of the newest record of each release, in the order in which the releases were first counted."""
         self.critical = False
         self.users: set[str] = set()
 

@@ -14,7 +14,7 @@ USERS_AT_ONCE = 100
 
 
 def hash_of_user(user: str) -> int:
-    """Return a number that stands for a user."""
+    """Return the hash of a user id as a signed integer of 64 bits, as the column stores it."""
     return int.from_bytes(hashlib.blake2b(user.encode("utf-8", "surrogatepass"), digest_size=8).digest(), signed=True)
 
 
