@@ -1,4 +1,4 @@
-"""The models: each module holds those of one room."""
+"""The models. Each module has the models of one room; import them from this package."""
 
 from systemlog.models.alerts import Alert, AlertDelivery, AlertEvaluator
 from systemlog.models.digests import Digest, DigestFrontier, LateNote

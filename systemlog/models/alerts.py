@@ -7,10 +7,10 @@ from django.db.models import Q
 
 
 class Alert(models.Model):
-    """The state of a rule of alerts: what it fires for, since when, and until when it is silenced.
+    """The state of an alert rule: whether and since when it fires, and until when it is silenced.
 
-    `spans` holds the spans of time that were told already, as pairs of microseconds since 1970. `complete_at` is when
-    the look-back was last read in full, so that an outage of the evaluator leaves no gap.
+    `spans` has the spans of time that messages have reported already, as pairs of microseconds since 1970.
+    `complete_at` is when the whole look-back was last read, so that an outage of the evaluator leaves no gap.
     """
 
     rule = models.TextField(primary_key=True)
@@ -41,7 +41,7 @@ class Alert(models.Model):
 
 
 class AlertDelivery(models.Model):
-    """A message to a receiver: written with the change of state that it tells of, and sent afterwards."""
+    """A message to a receiver, stored in the transaction of the change of state that it reports, and sent later."""
 
     id = models.BigAutoField(primary_key=True)
     message_id = models.UUIDField(unique=True)
@@ -69,7 +69,7 @@ class AlertDelivery(models.Model):
 
 
 class AlertEvaluator(models.Model):
-    """The one row that says which process evaluates the rules, until when, and how the last evaluation went."""
+    """A single row: which process evaluates the rules, until when its lease lasts, and how long an evaluation took."""
 
     id = models.SmallIntegerField(primary_key=True)
     holder = models.TextField(default="", db_default="")

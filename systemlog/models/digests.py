@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Digest(models.Model):
-    """A signed statement of what an hour of the log holds. What counts is the line; the other columns find it."""
+    """A signed statement about the records of an hour. Only the line is verified; the other columns find it."""
 
     number = models.BigIntegerField(primary_key=True)
     kind = models.TextField()
@@ -22,7 +22,7 @@ class Digest(models.Model):
 
 
 class LateNote(models.Model):
-    """A signed note of records that were stored into a sealed hour, until a digest takes it in."""
+    """A signed note of records that were stored into a sealed hour. It is kept until a digest includes them."""
 
     id = models.BigAutoField(primary_key=True)
     hour = models.DateTimeField()
@@ -38,9 +38,9 @@ class LateNote(models.Model):
 
 
 class DigestFrontier(models.Model):
-    """The one row that tells writers which hours are closed: records that come into them need a note.
+    """A single row that tells writers which hours are closed: records stored into them need a note.
 
-    It decides nothing else. Whoever changes it only has late records told.
+    It is used for nothing else. Tampering with it can only cause records to be reported as late.
     """
 
     id = models.SmallIntegerField(primary_key=True)

@@ -1,4 +1,4 @@
-"""The models of the error groups: the groups, the counts that writers appended, the users, and what happened."""
+"""The models of the error groups: groups, appended counts, users and events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CHANGE_GROUP_PERMISSION = "systemlog.change_group"
 
 
 class State(models.TextChoices):
-    """What is to be done about a group."""
+    """The state of a group: what people decided about it, or that its error came back."""
 
     OPEN = "open"
     RESOLVED = "resolved"
@@ -19,16 +19,16 @@ class State(models.TextChoices):
 
 
 class Kind(models.TextChoices):
-    """What the records of a group have in common."""
+    """What identifies the records of a group."""
 
     EXCEPTION = "exception"
     MESSAGE = "message"
     OTHER = "other"
-    """Records of one source that came when the source had made too many groups in an hour."""
+    """Records of the new errors of one source that has made too many groups in an hour."""
 
 
 class Group(models.Model):
-    """All records of one error. `systemlog.groups` counts them, and says what the columns mean."""
+    """An error group: the numbers and the state of all records of one error. docs/groups.md describes the columns."""
 
     id = models.TextField(primary_key=True)
     kind = models.TextField(choices=Kind.choices)
@@ -64,9 +64,10 @@ class Group(models.Model):
 
 
 class GroupDelta(models.Model):
-    """Records that a writer stored or deleted, in the transaction that did it. `systemlog.groups` adds them up.
+    """Counts of records of one group that a writer stored or deleted. `systemlog.groups` adds them up.
 
-    Writers only append rows: a writer that updated a group would block all others until its transaction ends.
+    A writer appends them in the transaction of its records. It does not update the group, because that would block all
+    other writers until its transaction ends.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -91,7 +92,7 @@ class GroupDelta(models.Model):
 
 
 class GroupUser(models.Model):
-    """A user who had an error of a group, as a hash."""
+    """The hash of a user who had the error of a group."""
 
     pk = models.CompositePrimaryKey("group_id", "user")
     group_id = models.TextField()
@@ -106,7 +107,7 @@ class GroupUser(models.Model):
 
 
 class GroupEvent(models.Model):
-    """A group that is new, or that has come back. Ids rise in the order in which events can be seen."""
+    """An event of a group: it is new, or has regressed. Events become visible in the order of their ids."""
 
     class Kind(models.TextChoices):
         """What happened."""

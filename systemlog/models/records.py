@@ -178,7 +178,7 @@ class SystemLog(models.Model):
 
 
 def _instants_and_keys(records: Sequence[SystemLog]) -> tuple[Callable[[], set[datetime]], Keys]:
-    """Return what `Storage.noting` asks for. A record without an id has one when it is stored."""
+    """Return the arguments of `Storage.noting`: functions, because a record without an id gets one when stored."""
     return (
         lambda: {record.timestamp for record in records},
         lambda fits: [(record.timestamp, record.id) for record in records if fits(record.timestamp)],

@@ -12,7 +12,7 @@ class SystemLogRollup(models.Model):
     """The number of records of an hour by source, category and level. The database maintains it: see `storage.rollup`.
 
     Several rows can have the same hour, source, category and level; readers add their counts, which can be negative. A
-    row with `delta` was appended by a writer, and is not compacted yet.
+    row with `delta` was appended by a writer and is not compacted yet.
     """
 
     id = models.BigAutoField(primary_key=True)

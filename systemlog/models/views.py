@@ -8,9 +8,9 @@ from django.db import models
 
 
 class SavedView(models.Model):
-    """A search that a user has saved under a name, for himself or, if `shared`, for everybody who may read the log.
+    """A search that a user has saved under a name: a private one, or a `shared` one for all who may read the log.
 
-    It is in the database of the users. `owner` is the key of a user as text, because an app without
+    The table is in the database of the users. `owner` is the key of a user as text, because an app without
     `django.contrib.auth` has no users to refer to.
     """
 
