@@ -69,7 +69,7 @@ def check_collectors(app_configs: Sequence[AppConfig] | None, **kwargs: object) 
     return [
         Error(
             f"{NAME}['COLLECTORS']: {path!r} {why}.",
-            hint="Name a callable that takes nothing and gives metric families of prometheus_client.",
+            hint="Name a callable that takes no arguments and returns metric families of prometheus_client.",
             id="health.E006",
         )
         for path, why in bad_collectors()

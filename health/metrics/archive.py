@@ -1,7 +1,7 @@
 """The archive: the numbers of dead processes, added up in one file.
 
-Without it, a counter would go back when a worker ends, or the files of dead workers would pile up. The archive names
-the files that it includes, so that a crash between writing the archive and removing the files counts nothing twice. A
+Without it, a counter would decrease when a worker ends, or the files of dead workers would pile up. The archive lists
+the files that it includes, so that a crash between writing the archive and removing the files counts no number twice. A
 reader needs no lock: it reads the archive first, then the files that the archive does not include.
 """
 

@@ -1,7 +1,7 @@
 """Collectors: functions that return metrics at each scrape, for numbers that are the same in every process.
 
 A collector is the dotted path of a callable without arguments that returns metric families of prometheus_client. It
-is run like a probe: a collector that hangs or raises costs its own metrics, not the scrape.
+runs like a probe: if a collector hangs or raises, only its own metrics are missing in the scrape.
 """
 
 from __future__ import annotations

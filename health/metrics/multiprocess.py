@@ -1,10 +1,10 @@
-"""Sharing of metrics: each process keeps its numbers in files, in prometheus_client's format, that others can read.
+"""Shares metrics: each process keeps its numbers in files of prometheus_client's format, which others can read.
 
-It replaces the value class of prometheus_client, whose files are sparse: on a full disk, writing to a page that cannot
-be allocated is a SIGBUS. Here the space is written before it is mapped, and a number without space stays in the memory
-of the process, as all numbers do where no directory is set. A file belongs to one process for good. The process holds
-the file's lock until it ends, so a process that acquires the lock knows that the owner is dead, even if its pid is in
-use again.
+This replaces the value class of prometheus_client, whose files are sparse: on a full disk, writing to a page that
+cannot be allocated is a SIGBUS. Here the space is written before it is mapped, and a number without space stays in the
+memory of the process, as all numbers do where no directory is set. A file belongs to one process for good. The process
+holds the file's lock until it ends, so a process that acquires the lock knows that the owner is dead, even if another
+process has its pid now.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class SharedFile:
 
     def __init__(self, kind: str) -> None:
         self.private: dict[bytes, Cells] = {}
-        """Numbers for which the file had no space."""
+        """Numbers that did not fit into the file."""
         self._kind = kind
         self._places: dict[bytes, Place] = {}
         self._used = HEADER_BYTES

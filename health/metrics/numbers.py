@@ -21,7 +21,7 @@ _layouts: dict[Path, list[tuple[bytes, int]]] = {}
 
 
 def read_numbers(file: Path) -> Numbers:
-    """Return the numbers in a file. A truncated file gives the numbers before the cut.
+    """Return the numbers in a file. From a truncated file, return the numbers before the cut.
 
     Raises `FileNotFoundError` if the file does not exist any more.
     """

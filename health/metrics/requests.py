@@ -1,7 +1,7 @@
 """Counting and timing of requests. HealthMiddleware calls `begin()` and `finish()`, which take some microseconds.
 
-Clients cannot create any number of series: the route is the URL pattern and never the path, and a method that HTTP
-does not define is `OTHER`.
+Clients cannot create an unlimited number of series: the route is the URL pattern and never the path, and a method that
+HTTP does not define is `OTHER`.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def readable_route(pattern: str) -> str:
 
 
 def _problem_type(response: HttpResponseBase) -> str:
-    """The last part of the problem's `type`. Parses the body only where the response has no `data` (as DRF's have)."""
+    """Return the last part of the problem's `type`. Parses the body only if the response has no `data` (DRF's have)."""
     data = getattr(response, "data", None)
     if not isinstance(data, dict):
         content = getattr(response, "content", b"")
