@@ -129,7 +129,7 @@ def _refused(alias: str) -> Iterator[CheckMessage]:
         elif not has_key:
             yield CheckWarning(
                 f"{NAME}['AUDIT'] names {label!r}, whose table {table.name!r} has no primary key in the database.",
-                hint="Its changes are recorded, but nothing tells which records belong to one row.",
+                hint="Its changes are recorded, but the records do not show which of them belong to one row.",
                 id="systemlog.W112",
             )
 

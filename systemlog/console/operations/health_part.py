@@ -35,9 +35,7 @@ def read(user: Any) -> Report | None:
                 Cell(seconds(probe.took_s), number=True),
                 Cell(seconds(probe.since_s), number=True),
                 Cell("yes" if probe.critical else "no"),
-                Cell(
-                    probe.detail if detailed else "" if state is State.GOOD else "Your rights do not show the reason."
-                ),
+                Cell(probe.detail if detailed else "" if state is State.GOOD else "You may not see the reason."),
             ]
         )
     bad = sum(STATES.get(probe.state) is not State.GOOD for probe in health.probes)
@@ -47,7 +45,7 @@ def read(user: Any) -> Report | None:
         summary,
         STATES.get(health.state, State.NONE),
         table=Table(columns, rows, "Probes"),
-        note="As the process sees it that answered this page.",
+        note="From the view of the process that made this page.",
     )
 
 

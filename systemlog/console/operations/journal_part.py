@@ -78,7 +78,7 @@ def _judge(state: JournalState, refused: int, has_lander: bool) -> tuple[State, 
 
 def _who(lander: int | None) -> str:
     if lander is None:
-        return "nobody on this host"
+        return "no process of this host"
     if not lander:
         return "a process of this host"
     return f"process {lander}" + (", which made this page" if lander == os.getpid() else "")

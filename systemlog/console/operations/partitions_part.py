@@ -52,9 +52,9 @@ def read_pruning(user: Any) -> Report | None:
     """Return what the retention policies would delete now, as `prune_system_logs --dry-run` does."""
     if not conf().RETENTION:
         return Report(
-            "Nothing is ever deleted: there is no policy of retention.",
+            "Nothing is ever deleted: there is no retention policy.",
             State.WARNING,
-            note="SYSTEMLOG_RETENTION=90d, or SYSTEMLOG['RETENTION'], keeps records for so long. "
+            note="SYSTEMLOG_RETENTION=90d, or SYSTEMLOG['RETENTION'], keeps records for that time. "
             "`manage.py prune_system_logs`, once a day, deletes the older ones.",
         )
     policies = policies_in_force(read_policies(conf().RETENTION), conf().ARCHIVE_DIR)
@@ -66,7 +66,7 @@ def read_pruning(user: Any) -> Report | None:
         return Report(
             "It takes too long to count what would be deleted.",
             State.WARNING,
-            note="`manage.py prune_system_logs --dry-run` counts it without a limit of time.",
+            note="`manage.py prune_system_logs --dry-run` counts it without a time limit.",
         )
     expired = sum(step.expired for step in steps)
     table = Table(("Partition", "Records", "Expired", "How"), [_step(step) for step in steps[:MAX_ROWS]], "Steps")

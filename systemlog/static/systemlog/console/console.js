@@ -111,7 +111,7 @@ function follow() {
 	if (state.get("live") && !state.get("around")) tail.start({
 		onRecords: arrived,
 		onStart: async (signal) => arrived((await ask("", state.search({limit: 200}), {signal})).items),
-		onGap: () => runSearch("Records may have been missed, so the list was read anew."),
+		onGap: () => runSearch("Records may have been missed, so the list was read again."),
 		onProblem: (problem, seconds) => notices.alertOf(problem, {seconds}),
 		onRecovery: notices.calm,
 	});

@@ -17,7 +17,7 @@ export function alertOf(problem, {seconds, again} = {}) {
 	const word = column ? text.slice(from, from + length) : "";
 	fill(alert, el("strong", problem.message), el("span", word && `“${word.slice(0, 80)}”: `, problem.words),
 		id && el("span", "Correlation id ", el("code", id), " ", copyButton(".link", "Copy", () => id)),
-		seconds && el("span.hint", `What is shown stays. Trying again in ${seconds} s.`),
+		seconds && el("span.hint", `The page keeps its content. Trying again in ${seconds} s.`),
 		again && button(".control", "Try again", again),
 		[401, 403].includes(problem.status) && el("a.control", {href: location.href}, "Log in again"));
 	show(alert, true);
