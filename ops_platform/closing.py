@@ -3,7 +3,7 @@
 If a connection is closed with unread bytes, TCP resets it, and the client may lose the response. So the server first
 shuts down its own side, and reads on until the client closes the connection or a timeout ends (RFC 9112, section 9.6).
 gunicorn does this in the thread that accepts connections, for up to 2 s each. Here one thread does it for all
-connections, and accepting goes on.
+connections, and accepting continues meanwhile.
 """
 
 from __future__ import annotations

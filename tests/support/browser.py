@@ -114,7 +114,7 @@ class Visit:
     def axe(self, *selectors: str) -> list[str]:
         """Return what axe finds wrong in the given elements (default `main`): each rule, and where it is broken."""
         self.page.evaluate(axe_source())
-        # While a color is in transition to another one, its contrast is that of neither.
+        # While a colour is in transition to another one, its contrast is that of neither.
         self.page.evaluate("document.getAnimations().forEach(animation => animation.finish())")
         found: dict[str, Any] = self.page.evaluate(
             "async where => (await axe.run({include: where.map(each => [each])}, {resultTypes: ['violations']}))",

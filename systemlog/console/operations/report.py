@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """The state of something. The page shows it by a color and by a word."""
+    """The state of something. The page shows it by a colour and by a word."""
 
     GOOD = "good"
     WARNING = "warning"

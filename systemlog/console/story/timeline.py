@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 
 COLOURS = 8
-"""The number of colors for services in the style sheet. A story with more services reuses them."""
+"""The number of colours for services in the style sheet. A story with more services reuses them."""
 
 LONGEST_BAR = timedelta(hours=1)
 GAP_SHARE = 0.12
