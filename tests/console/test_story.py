@@ -11,8 +11,10 @@ from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from systemlog.console.story import reading
+from systemlog.models import SystemLog
 from tests.support.console import LIST, NOW, Document, page_of, queries, store
 
 pytestmark = pytest.mark.django_db
@@ -64,6 +66,14 @@ def test_an_error_shows_its_frames_and_can_be_jumped_to(client: Client) -> None:
     assert frames == ["no", "yes"] * 2
     assert "/srv/shop/billing/gateway.py" in page.text
     assert "requests.exceptions.HTTPError: 402 Client Error" in page.text
+
+
+def test_an_error_leads_to_its_group(client: Client) -> None:
+    store(at(0, "before"), at(5, "it broke", level="ERROR"))
+    page = show(client, correlation_id=REQUEST)
+    groups = [href for _, href in page.links if "/group/" in href]
+    assert groups == [reverse("admin:systemlog_group_change", args=[SystemLog.objects.get(level="ERROR").group])]
+    assert client.get(groups[0]).status_code == 200
 
 
 def test_what_the_audit_trail_says_changed_is_shown(client: Client) -> None:

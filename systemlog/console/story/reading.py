@@ -50,6 +50,9 @@ class Moment(NamedTuple):
     exception: str | None
     """The beginning of the traceback, if there is one."""
 
+    group: str | None
+    """The id of the error group."""
+
     @property
     def grave(self) -> bool:
         """Whether the level is ERROR or above."""
@@ -173,7 +176,7 @@ def _oldest(records: QuerySet[SystemLog, Any], budget: TimeBudget) -> list[Momen
 
 _columns = (
     *("id", "timestamp", "level", "category", "source", "beginning", "correlation_id", "trace_id", "user_id"),
-    *("subject", "took", "trace"),
+    *("subject", "took", "trace", "group"),
 )
 
 
