@@ -18,12 +18,12 @@ from django.db.models import QuerySet
 
 from systemlog.alerts import outbox
 from systemlog.alerts.configuration import configuration
-from systemlog.alerts.evaluator import state_of
 from systemlog.alerts.receivers.alertmanager import RESEND_S
 from systemlog.alerts.receivers.http import TIMEOUT_S, Undelivered
 from systemlog.alerts.receivers.message import Message
 from systemlog.alerts.receivers.sending import Receiver
 from systemlog.alerts.records import LOGGER
+from systemlog.alerts.rows import state_of
 from systemlog.alerts.states import FIRING, Transition
 from systemlog.alerts.telling import Told
 from systemlog.conf import conf

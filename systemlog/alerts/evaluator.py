@@ -14,11 +14,13 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connections, transaction
 
-from systemlog.alerts import leases
+from systemlog.alerts import leases, new_groups
 from systemlog.alerts.configuration import Configuration, configuration, late
 from systemlog.alerts.counting import Reading
+from systemlog.alerts.new_groups import GroupChange
 from systemlog.alerts.readers import Failure, Known, Reader, read_all
-from systemlog.alerts.rules import Rule
+from systemlog.alerts.rows import is_silenced, state_of, store
+from systemlog.alerts.rules import NewGroup, Rule
 from systemlog.alerts.spans import from_us, to_us
 from systemlog.alerts.states import FIRING, RESOLVED, State, Timing, Transition, advance
 from systemlog.alerts.telling import DELETED_AFTER, Told, find_correlation_ids, tell
@@ -70,7 +72,10 @@ class Evaluator:
         config = self._load()
         rows = self._rows(config.rules)
         found = self._read(rows, now, in_full=in_full)
-        changes = self._changes(rows, found, now)
+        changes: dict[str, Change | GroupChange] = {
+            **self._changes(rows, found, now),
+            **new_groups.changes(config.rules.values(), rows, now),
+        }
         gone = [] if config.mistakes else _gone(rows, config.rules, now)
         transitions = self._write(changes, gone, now) if changes or gone else []
         self._tidy(now)
@@ -87,7 +92,9 @@ class Evaluator:
         config = configuration()
         if config is not self._configuration:
             self._configuration = config
-            self._readers = {name: Reader(rule) for name, rule in config.rules.items()}
+            self._readers = {
+                name: Reader(rule) for name, rule in config.rules.items() if not isinstance(rule.condition, NewGroup)
+            }
         return config
 
     def _stored(self, names: Iterable[str]) -> list[Alert]:
@@ -126,7 +133,7 @@ class Evaluator:
             changes[name] = change
         return changes
 
-    def _write(self, changes: dict[str, Change], gone: list[str], now: datetime) -> list[Told]:
+    def _write(self, changes: dict[str, Change | GroupChange], gone: list[str], now: datetime) -> list[Told]:
         told: list[Told] = []
         with transaction.atomic(using=conf().DATABASE):
             _wait_for_disk()
@@ -167,7 +174,8 @@ class Change:
                 row.error = reading.text
                 row.save(update_fields=["error"])
             return []
-        state = state_of(row)
+        changes_kind = row.last_event is not None
+        state = State() if changes_kind else state_of(row)
         following, transitions = advance(
             state,
             reading.spans,
@@ -178,7 +186,8 @@ class Change:
             oldest=to_us(now - KEPT_FOR),
         )
         due = row.complete_at is None or now - row.complete_at >= NOTED_EVERY or row.error != ""
-        if following == state and not transitions and not (due and reading.complete_at is not None):
+        due = due and reading.complete_at is not None
+        if following == state and not (transitions or due or changes_kind):
             return None
         if commit:
             if reading.complete_at is not None:
@@ -187,7 +196,7 @@ class Change:
                 row.last_seen = from_us(reading.last_seen)
             if any(transition.status == FIRING for transition in transitions):
                 row.labels, row.receivers = dict(rule.labels), list(rule.to)
-            row.error = ""
+            row.error, row.last_event = "", None
             store(row, following)
         return transitions
 
@@ -206,38 +215,6 @@ class Change:
         )
 
 
-def is_silenced(row: Alert, now: datetime) -> bool:
-    """Whether a rule is silenced."""
-    return row.silenced_until is not None and row.silenced_until > now
-
-
-def state_of(row: Alert) -> State:
-    """Return the state that a row holds."""
-    times = {
-        name: None if (instant := getattr(row, name)) is None else to_us(instant)
-        for name in ("starts_at", "ends_at", "fired_at")
-    }
-    return State(
-        name=row.state,
-        alert_id=row.alert_id,
-        value=row.value,
-        threshold=row.threshold,
-        is_told=row.told,
-        told=tuple((start, end) for start, end in row.spans),
-        **times,
-    )
-
-
-def store(row: Alert, state: State) -> None:
-    """Write a state into its row."""
-    row.state, row.alert_id, row.value, row.threshold = state.name, state.alert_id, state.value, state.threshold
-    for name in ("starts_at", "ends_at", "fired_at"):
-        microseconds = getattr(state, name)
-        setattr(row, name, None if microseconds is None else from_us(microseconds))
-    row.told, row.spans = state.is_told, [list(span) for span in state.told]
-    row.save()
-
-
 def _gone(rows: dict[str, Alert], rules: dict[str, Rule], now: datetime) -> list[str]:
     """Return the names of the rules that are no longer in the settings and that no process evaluates."""
     return [
@@ -251,7 +228,7 @@ def _forget(row: Alert) -> list[Told]:
     """Delete the row of a rule that is no longer in the settings, and resolve its alert if it fires."""
     state = state_of(row)
     told = []
-    if state.name == FIRING:
+    if state.name == FIRING and row.last_event is None:
         transition = Transition(RESOLVED, state, is_told=state.is_told)
         told = [Told(row.rule, None, row.labels, row.receivers, transition)]
     row.delete()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from systemlog.alerts import leases, outbox
 from systemlog.alerts.configuration import configuration, interval_s, is_on
-from systemlog.alerts.evaluator import is_silenced
+from systemlog.alerts.rows import is_silenced
 from systemlog.alerts.states import ERROR, INACTIVE
 from systemlog.conf import conf
 from systemlog.models import Alert, AlertEvaluator

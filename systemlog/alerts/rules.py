@@ -43,10 +43,19 @@ CONDITION_KEYS = {
     "more_than": ("more_than", "within"),
     "none_for": ("none_for",),
     "times": ("times", "as_before", "within", "at_least"),
+    "new_group": ("new_group",),
 }
 """The key that identifies a condition, and all keys of that condition."""
 
 COMMON_KEYS = ("name", "for", "keep_firing", "labels", "to")
+GROUP_COMMON_KEYS = ("name", "keep_firing", "labels", "to")
+"""The keys that a rule about new groups can have. It has no `for`, because an event does not last."""
+
+GROUP_FILTER_KEYS = ("min_level", "level", "level!", "category", "category!", "source", "source!", "query")
+GROUP_FIELDS = {"level", "category", "source"}
+"""The filters of a rule about new groups, and the fields that its `query` can name."""
+
+GROUP_LEVELS = {"ERROR", "CRITICAL"}
 FILTER_KEYS = (*PARAMETERS, *(f"{name}{EXCLUDING}" for name, each in PARAMETERS.items() if each.excludes))
 
 
@@ -75,7 +84,12 @@ class TimesAsMany:
     at_least: int
 
 
-Condition = MoreThan | NoneFor | TimesAsMany
+@dataclass(frozen=True, slots=True)
+class NewGroup:
+    """An error group is new, or has come back after it was resolved."""
+
+
+Condition = MoreThan | NoneFor | TimesAsMany | NewGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +109,18 @@ class Rule:
     @property
     def window_us(self) -> int:
         """The window: the records of this long before an instant decide whether the condition holds at that instant."""
-        return self.condition.span_us if isinstance(self.condition, NoneFor) else self.condition.within_us
+        match self.condition:
+            case NoneFor(span_us=span_us):
+                return span_us
+            case NewGroup():
+                return 0
+            case MoreThan(within_us=within_us) | TimesAsMany(within_us=within_us):
+                return within_us
 
     @property
     def counts(self) -> bool:
-        """Whether the rule counts records, as opposed to a rule about absence."""
-        return not isinstance(self.condition, NoneFor)
+        """Whether the rule counts records, as opposed to a rule about absence or about error groups."""
+        return isinstance(self.condition, MoreThan | TimesAsMany)
 
     @property
     def threshold(self) -> int:
@@ -112,21 +132,28 @@ class Rule:
                 return span_us // SECOND_US
             case TimesAsMany(at_least=at_least):
                 return at_least - 1
+            case NewGroup():
+                return 0
 
 
 def make_rule(given: Mapping[str, Any], receivers: Iterable[str]) -> Rule:
     """Return the rule made from an entry. `receivers` are the names that `to` can have. Raises `Mistake`."""
     kind = _kind(given)
     filters = {key: value for key, value in given.items() if key in FILTER_KEYS or str(key).startswith(CONTEXT_PREFIX)}
+    if kind == "new_group":
+        check_keys(given, (*CONDITION_KEYS[kind], *GROUP_COMMON_KEYS, *GROUP_FILTER_KEYS))
     check_keys(
         {key: value for key, value in given.items() if key not in filters},
         (*COMMON_KEYS, *CONDITION_KEYS[kind], *FILTER_KEYS),
     )
     parameters = tuple(_parameters(filters))
+    query = _read_filters(parameters)
+    if kind == "new_group":
+        _check_group_filters(query, filters)
     return Rule(
         name=read_text(given, "name"),
         condition=_condition(kind, given),
-        query=_read_filters(parameters),
+        query=query,
         parameters=parameters,
         for_us=read_span(given, "for", "0s", least_us=0, most=MAX_WINDOW),
         keep_firing_us=read_span(given, "keep_firing", DEFAULT_KEEP_FIRING, least_us=0, most=MAX_WINDOW),
@@ -157,6 +184,10 @@ def _condition(kind: str, given: Mapping[str, Any]) -> Condition:
             return MoreThan(read_number(given, "more_than", 0, MAX_THRESHOLD), _read_window(given, "within"))
         case "none_for":
             return NoneFor(_read_window(given, "none_for"))
+        case "new_group":
+            if given["new_group"] is not True:
+                raise Mistake("new_group", f"is {shown(given['new_group'])}", "It must be true.")
+            return NewGroup()
     times = given["times"]
     if isinstance(times, bool) or not isinstance(times, int | float) or not 0 < times <= MAX_TIMES:
         raise Mistake("times", f"is {shown(times)}", f"It must be a number above 0, and {MAX_TIMES} at most.")
@@ -167,6 +198,15 @@ def _condition(kind: str, given: Mapping[str, Any]) -> Condition:
     if before_us < within_us:
         raise Mistake("as_before", "is shorter than 'within'", "Compare with a window that lies before this one.")
     return TimesAsMany(float(times), before_us, within_us, read_number(given, "at_least", 1, MAX_THRESHOLD))
+
+
+def _check_group_filters(query: Query, filters: Mapping[str, Any]) -> None:
+    fields = {"levels", "min_level", "categories", "source", "any_of", "none_of"}
+    if query.filters - fields or any(each.field not in GROUP_FIELDS for each in query.constraints):
+        raise Mistake("query", "names what is not known of a group", "Name level, category and source alone.")
+    if not query.allowed_levels & GROUP_LEVELS:
+        key = "level" if "level" in filters else "query"
+        raise Mistake(key, "leaves out every error group", "Groups are of the levels ERROR and CRITICAL.")
 
 
 def _read_window(given: Mapping[str, Any], key: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,12 +41,15 @@ class Told:
     transition: Transition
     not_before: datetime | None = None
     correlation_ids: Sequence[str] = field(default_factory=tuple)
+    group: str = ""
+    event: str = ""
+    """For a rule about new groups: the id of the group, and `new` or `regressed`. Otherwise empty."""
 
     def alert(self) -> dict[str, Any]:
         """Return the alert as the receivers get it."""
         state = self.transition.state
         resolved = self.transition.status == RESOLVED
-        body = {
+        body: dict[str, Any] = {
             "id": str(state.alert_id),
             "status": self.transition.status,
             "rule": self.name,
@@ -57,22 +60,35 @@ class Told:
             "ends_at": _text(state.ends_at) if resolved else None,
             "correlation_ids": list(self.correlation_ids),
         }
-        link = self.rule and console_link(self.rule, state.starts_at, state.ends_at)
+        if self.group:
+            body |= {"group": self.group, "event": self.event}
+            link = group_link(self.group)
+        else:
+            link = console_link(self.rule, state.starts_at, state.ends_at) if self.rule else None
         return {**body, "url": link} if link else body
 
 
 def console_link(rule: Rule, starts_at: int | None, ends_at: int | None) -> str | None:
     """Return the URL of the admin's list of the rule's records, or None if `PUBLIC_URL` is not set."""
-    base = conf().PUBLIC_URL.rstrip("/")
-    if not base or starts_at is None:
-        return None
-    try:
-        path = reverse("admin:systemlog_systemlog_changelist")
-    except NoReverseMatch:  # the project has no admin
+    path = _address("admin:systemlog_systemlog_changelist")
+    if path is None or starts_at is None:
         return None
     until = max(ends_at or starts_at, starts_at)
     bounds = [("since", _text(starts_at - rule.window_us) or ""), ("until", _text(until) or "")]
-    return f"{base}{path}?{urlencode([*rule.parameters, *bounds])}"
+    return f"{path}?{urlencode([*rule.parameters, *bounds])}"
+
+
+def group_link(group_id: str) -> str | None:
+    """Return the URL of an error group's page in the admin, or None if `PUBLIC_URL` is not set."""
+    return _address("admin:systemlog_group_change", group_id)
+
+
+def _address(view: str, *arguments: str) -> str | None:
+    base = conf().PUBLIC_URL.rstrip("/")
+    try:
+        return f"{base}{reverse(view, args=arguments)}" if base else None
+    except NoReverseMatch:  # the project has no admin
+        return None
 
 
 def find_correlation_ids(rule: Rule, starts_at: int, ends_at: int) -> list[str]:
@@ -97,14 +113,12 @@ def tell(changes: Sequence[Told], now: datetime) -> None:
                 by_receiver[receiver].append(told)
     deliveries = []
     for receiver, of_receiver in by_receiver.items():
-        at_once = [told for told in of_receiver if told.not_before is None]
-        groups = [at_once] if len(at_once) > MOST_SINGLE else [[told] for told in at_once]
-        groups += [[told] for told in of_receiver if told.not_before is not None]
+        groups = list(_messages(of_receiver))
         deliveries += [
             AlertDelivery(
                 message_id=uuid.uuid4(),
                 receiver=receiver,
-                rules=[told.name for told in group],
+                rules=list(dict.fromkeys(told.name for told in group)),
                 alerts=[told.alert() for told in group],
                 created_at=group[0].not_before or now,
                 next_at=group[0].not_before or now,
@@ -113,6 +127,19 @@ def tell(changes: Sequence[Told], now: datetime) -> None:
             for group in groups
         ]
     AlertDelivery.objects.using(conf().DATABASE).bulk_create(deliveries)
+
+
+def _messages(changes: Sequence[Told]) -> Iterator[list[Told]]:
+    """Yield the transitions of each message. Messages of a silenced rule have no other rule."""
+    together: dict[tuple[str, datetime] | None, list[Told]] = {None: []}
+    for told in changes:
+        key = None if told.not_before is None else (told.name, told.not_before)
+        together.setdefault(key, []).append(told)
+    for several in together.values():
+        if len(several) > MOST_SINGLE:
+            yield several
+        else:
+            yield from ([told] for told in several)
 
 
 def _record(told: Told) -> None:
@@ -125,7 +152,7 @@ def _record(told: Told) -> None:
         level="WARNING" if firing else "INFO",
         subject=f"alert:{told.name}",
         rule=told.name,
-        silenced=not told.transition.is_told,
+        silenced=told.not_before is not None or not told.transition.is_told,
         **context,
     )
 

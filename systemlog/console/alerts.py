@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from systemlog.alerts.configuration import configuration
-from systemlog.alerts.evaluator import is_silenced
 from systemlog.alerts.reading import state_shown
+from systemlog.alerts.rows import is_silenced
 from systemlog.alerts.silencing import silence
 from systemlog.models import VIEW_PERMISSION, Alert
 

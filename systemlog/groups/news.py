@@ -9,6 +9,8 @@ while True:
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db.models import Max
 
 from systemlog.conf import conf
@@ -26,6 +28,12 @@ def events_after(event_id: int, most: int = MAX_EVENTS) -> list[GroupEvent]:
     """
     catch_up()
     return list(GroupEvent.objects.using(conf().DATABASE).filter(id__gt=event_id).order_by("id")[:most])
+
+
+def last_event_before(instant: datetime) -> int:
+    """Return the id of the last event before an instant, or 0 if there is none."""
+    events = GroupEvent.objects.using(conf().DATABASE).filter(at__lt=instant)
+    return events.order_by("-at", "-id").values_list("id", flat=True).first() or 0
 
 
 def last_event() -> int:

@@ -11,6 +11,7 @@ class Alert(models.Model):
 
     `spans` has the spans of time that messages have reported already, as pairs of microseconds since 1970.
     `complete_at` is when the whole look-back was last read, so that an outage of the evaluator leaves no gap.
+    `last_event` is the id of the last event that a rule about error groups has seen; other rules have none.
     """
 
     rule = models.TextField(primary_key=True)
@@ -27,6 +28,7 @@ class Alert(models.Model):
     spans = models.JSONField(default=list)
     last_seen = models.DateTimeField(null=True)
     complete_at = models.DateTimeField(null=True)
+    last_event = models.BigIntegerField(null=True)
     error = models.TextField(default="", db_default="", blank=True)
     silenced_until = models.DateTimeField(null=True)
     silenced_by = models.TextField(default="", db_default="", blank=True)

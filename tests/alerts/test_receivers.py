@@ -25,6 +25,10 @@ from tests.support.receivers import Handler, Hook, with_status
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 
 
+by_the_settings_of_before = pytest.mark.filterwarnings("ignore:.*MAILERS:PendingDeprecationWarning")
+"""Django 6.1 warns of `EMAIL_BACKEND` and the like. What it wants instead, `MAILERS`, is unknown to Django 5.2."""
+
+
 def alert(**more: Any) -> dict[str, Any]:
     """Return an alert as receivers get it."""
     return {
@@ -72,6 +76,7 @@ def test_slack_gets_text_in_which_nobody_is_mentioned(hook: Hook) -> None:
     assert "<https://logs.example.com/?a=1&amp;b=2|records>" in text
 
 
+@by_the_settings_of_before
 def test_a_mail_has_the_same_id_when_it_is_sent_again() -> None:
     message_id = uuid.uuid4()
     for _ in range(2):
@@ -82,6 +87,7 @@ def test_a_mail_has_the_same_id_when_it_is_sent_again() -> None:
     assert first.extra_headers["Message-ID"] == second.extra_headers["Message-ID"]
 
 
+@by_the_settings_of_before
 def test_a_mail_server_that_is_away_is_no_crash(settings: Any) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
@@ -97,6 +103,15 @@ def test_alertmanager_gets_an_alert_that_ends_ahead_while_it_fires(hook: Hook) -
     assert firing["labels"] == {"alertname": "spike <!channel> & more", "severity": "page"}
     assert (firing["endsAt"], resolved["endsAt"]) == ("2026-11-27T12:02:00.000000Z", "2026-11-27T12:00:00.000000Z")
     assert firing["annotations"]["value"] == "21"
+
+
+def test_alertmanager_keeps_the_alerts_of_two_new_groups_apart(hook: Hook) -> None:
+    new, back = alert(group="0a1b2c3d", event="new"), alert(group="4e5f6a7b", event="regressed")
+    send({"alertmanager": hook.url.removesuffix("/hook")}, new, back)
+    first, second = hook.received[0].json
+    assert (first["labels"]["group"], second["labels"]["group"]) == ("0a1b2c3d", "4e5f6a7b")
+    assert "error group 0a1b2c3d is new" in first["annotations"]["summary"]
+    assert "error group 4e5f6a7b has come back" in second["annotations"]["summary"]
 
 
 def test_a_user_and_password_of_the_address_are_sent_as_authorization(hook: Hook) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.core.checks import run_checks
 
 from systemlog.alerts.configuration import configuration
-from systemlog.alerts.rules import MoreThan, NoneFor, TimesAsMany
+from systemlog.alerts.rules import MoreThan, NewGroup, NoneFor, TimesAsMany
 from tests.alerts.conftest import SECRET
 
 GOOD: dict[str, Any] = {"name": "spike", "min_level": "ERROR", "more_than": 20, "within": "10s", "to": ["hook"]}
@@ -32,13 +32,15 @@ def test_rules_of_every_kind_are_read(settings: Any) -> None:
         GOOD,
         {"name": "quiet", "none_for": "2h", "for": "1m", "keep_firing": "0s", "labels": {"team": "ops"}},
         {"name": "week", "times": 2.5, "as_before": "1w", "within": "5m", "at_least": 20, "category": ["a.*", "b"]},
+        {"name": "new", "new_group": True, "level": "critical", "query": "-source:web-1 category:(a,b*)"},
     ]
     assert mistakes(settings, ALERTS=rules, ALERT_RECEIVERS={"hook": {"slack": "http://localhost/"}}) == []
-    spike, quiet, week = configuration().rules.values()
+    spike, quiet, week, new = configuration().rules.values()
     assert spike.condition == MoreThan(20, 10_000_000)
     assert (quiet.condition, quiet.for_us, quiet.keep_firing_us) == (NoneFor(7_200_000_000), 60_000_000, 0)
     assert week.condition == TimesAsMany(2.5, 604_800_000_000, 300_000_000, 20)
     assert week.query.categories == ("a.*", "b")
+    assert (new.condition, new.window_us, new.threshold) == (NewGroup(), 0, 0)
     assert (spike.to, quiet.labels, spike.keep_firing_us) == (("hook",), {"team": "ops"}, 60_000_000)
 
 
@@ -98,6 +100,22 @@ def test_a_mistake_in_a_rule_names_the_rule_and_the_key(settings: Any, change: d
         ({"name": "a", "times": 2, "as_before": "7d", "within": "5m", "at_least": 0}, "'at_least' is 0"),
         ({"name": "a", "none_for": "1h", "within": "5m"}, "'within' is no key that it can have"),
         ({"more_than": 1, "within": "1m"}, "'name' is None"),
+        ({"name": "a", "new_grup": True}, "'new_grup' is no key that it can have. Did you mean 'new_group'?"),
+        ({"name": "a", "new_group": False}, "'new_group' is False. It must be true."),
+        ({"name": "a", "new_group": 1}, "'new_group' is 1. It must be true."),
+        ({"name": "a", "new_group": True, "more_than": 1}, "'new_group' stands beside 'more_than'"),
+        ({"name": "a", "new_group": True, "within": "5m"}, "'within' is no key that it can have"),
+        ({"name": "a", "new_group": True, "for": "5m"}, "'for' is no key that it can have"),
+        ({"name": "a", "new_group": True, "q": "x"}, "'q' is no key that it can have"),
+        ({"name": "a", "new_group": True, "context.x": "1"}, "'context.x' is no key that it can have"),
+        ({"name": "a", "new_group": True, "categori": "x"}, "Did you mean 'category'?"),
+        ({"name": "a", "new_group": True, "min_levl": "ERROR"}, "Did you mean 'min_level'?"),
+        ({"name": "a", "new_group": True, "min_level": "EROR"}, "Did you mean 'ERROR'?"),
+        ({"name": "a", "new_group": True, "level": "INFO"}, "'level' leaves out every error group"),
+        ({"name": "a", "new_group": True, "query": "level:info"}, "'query' leaves out every error group"),
+        ({"name": "a", "new_group": True, "query": "user_id:7"}, "'query' names what is not known of a group"),
+        ({"name": "a", "new_group": True, "query": "failed"}, "'query' names what is not known of a group"),
+        ({"name": "a", "new_group": True, "query": "-context.x:7"}, "'query' names what is not known of a group"),
     ],
 )
 def test_a_rule_that_is_no_rule_is_a_mistake(settings: Any, rule: Any, words: str) -> None:

@@ -28,10 +28,15 @@ def send(address: str, message: Message, now: datetime) -> None:
     post(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
 
+def _group(alert: dict[str, Any]) -> dict[str, str]:
+    """Return the label that keeps the alerts of a rule about new error groups apart."""
+    return {"group": alert["group"]} if alert.get("group") else {}
+
+
 def _alert(alert: dict[str, Any], now: datetime) -> dict[str, Any]:
     firing = alert["status"] == FIRING
     body = {
-        "labels": {**alert["labels"], "alertname": alert["rule"]},
+        "labels": {**alert["labels"], "alertname": alert["rule"], **_group(alert)},
         "annotations": {
             "summary": line_of(alert),
             "value": str(alert["value"]),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 FIRING, RESOLVED = "firing", "resolved"
+REGRESSED = "regressed"
 LISTED = 20
 """A text for people lists at most this many alerts, and says how many more there are."""
 
@@ -17,7 +18,8 @@ class Message:
     """A message. A retry has the same id.
 
     Each of `alerts` is an object of the webhook contract: `id`, `status`, `rule`, `labels`, `value`, `threshold`,
-    `starts_at`, `ends_at`, `correlation_ids`, and `url` if `PUBLIC_URL` is set.
+    `starts_at`, `ends_at`, `correlation_ids`, and `url` if `PUBLIC_URL` is set. An alert about an error group also has
+    `group` (its id) and `event` (`new` or `regressed`).
     """
 
     id: uuid.UUID
@@ -46,10 +48,12 @@ class Message:
 def line_of(alert: dict[str, Any]) -> str:
     """Return the line that describes an alert. The line has no text from a record."""
     ended = f" to {alert['ends_at']}" if alert["ends_at"] else ""
+    what = f"value {alert['value']}, threshold {alert['threshold']}"
+    if alert.get("group"):
+        what = f"error group {alert['group']} {'has come back' if alert['event'] == REGRESSED else 'is new'}"
     labels = ", ".join(f"{name}={value}" for name, value in alert["labels"].items())
-    return (
-        f"{alert['status']}: {alert['rule']} (value {alert['value']}, threshold {alert['threshold']}) "
-        f"from {alert['starts_at']}{ended}" + (f" [{labels}]" if labels else "")
+    return f"{alert['status']}: {alert['rule']} ({what}) from {alert['starts_at']}{ended}" + (
+        f" [{labels}]" if labels else ""
     )
 
 
