@@ -16,9 +16,17 @@ AUDIT = "audit."
 
 def catch_up(query: Query) -> None:
     """Land up to 1,000 waiting changes, for 50 ms at most, if the query may ask for them. Never fails the search."""
-    asked = any(name.startswith(AUDIT) or name == AUDIT.rstrip(".") for name in query.categories)
-    if query.subject or asked:
+    either = {each.field: each.values for each in query.any_of}
+    categories = (*query.categories, *either.get("category", ()))
+    if query.subject or "subject" in either or any(map(_may_be_of_audit, categories)):
         land_waiting_changes()
+
+
+def _may_be_of_audit(category: str) -> bool:
+    beginning = category.removesuffix("*")
+    if category.startswith(AUDIT) or category == AUDIT.rstrip("."):
+        return True
+    return category != beginning and AUDIT.startswith(beginning)
 
 
 def land_waiting_changes() -> None:

@@ -44,6 +44,25 @@ def test_a_search_by_subject_has_what_waits(shop: Any, client: Client) -> None:
     assert len(client.get("/system/logs/", {"category": "audit.update"}).json()["items"]) == 2
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"query": "category:audit.create"},
+        {"query": "category:audit.create", "category": "audit.create"},
+        {"query": "subject:shop.order:1 subject:shop.order:{pk}"},
+        {"query": "subject:shop.order:{pk}", "subject": "shop.order:{pk}"},
+        {"category": "audit*"},
+        {"category": "aud*"},
+    ],
+    ids=str,
+)
+def test_a_search_has_what_waits_however_it_asks_for_it(shop: Any, client: Client, query: dict[str, str]) -> None:
+    order = shop.Order.objects.create()
+    asked = {name: text.format(pk=order.pk) for name, text in query.items()}
+    items = client.get("/system/logs/", asked).json()["items"]
+    assert [item["subject"] for item in items if item["category"] == "audit.create"] == [f"shop.order:{order.pk}"]
+
+
 def test_the_history_of_an_object_is_a_queryset(shop: Any, told: Told) -> None:
     depot = shop.Depot.objects.create(name="Kiel", size=2)
     shop.Place.objects.create(name="elsewhere")

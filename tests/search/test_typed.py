@@ -132,6 +132,14 @@ def test_what_was_typed_narrows_what_the_parameters_ask_for() -> None:
     assert read("context.a:1", **{"context.b": "2"}).context == (("b", "2"), ("a", "1"))
 
 
+def test_the_next_page_is_read_though_typed_times_have_moved_past_each_other() -> None:
+    """The cursor has the bounds of the first page, at which `since` was not after `until`."""
+    parameters = QueryDict("query=since:-1h+until:2026-05-06T07:00:00Z&cursor=x")
+    for hours in (0, 5):
+        query = read_query(parameters, known={"cursor"}, now=NOW + timedelta(hours=hours))
+        assert query.until == NOW.replace(minute=0, second=0) + MICROSECOND
+
+
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=20)
 fields = st.sampled_from([field for field in FIELDS if "<" not in field])
 pieces = st.one_of(texts, fields, st.sampled_from(['"', "-", ":", " ", "\\", "context.", "-1h", "error"]))

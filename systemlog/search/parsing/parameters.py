@@ -170,7 +170,9 @@ def _read_context(parameters: QueryDict, errors: Errors) -> Iterator[tuple[str, 
 
 def _read_typed(parameters: QueryDict, now: datetime, errors: Errors) -> Typed:
     """Return the filters of the typed text."""
-    typed = read_typed(parameters.get("query", "") if "query" not in errors else "", now)
+    text = parameters.get("query", "") if "query" not in errors else ""
+    # With a cursor, the bounds that were resolved for the first page are in force.
+    typed = read_typed(text, now, ordered_times="cursor" not in parameters)
     if typed.mistakes:
         errors["query"] = [
             FieldError(detail, "invalid", parameter="query", column=column, length=length)

@@ -82,8 +82,11 @@ class Typed:
         return (Constraint(*each) for each in self.none_of.items())
 
 
-def read_typed(text: str, now: datetime) -> Typed:
-    """Return the filters of a text; relative times are relative to `now`."""
+def read_typed(text: str, now: datetime, *, ordered_times: bool = True) -> Typed:
+    """Return the filters of a text; relative times are relative to `now`.
+
+    With `ordered_times`, `since` after `until` is a mistake.
+    """
     typed = Typed()
     if len(text) > rules.MAX_TYPED_CHARACTERS:
         most = rules.MAX_TYPED_CHARACTERS
@@ -105,7 +108,7 @@ def read_typed(text: str, now: datetime) -> Typed:
             value = (parse_level(item.value) or "") if item.field in LEVELS else item.value
             values = typed.none_of if item.excludes else typed.any_of
             values[item.field] = (*values.get(item.field, ()), value)
-    if typed.since and typed.until and typed.since > typed.until:
+    if ordered_times and typed.since and typed.until and typed.since > typed.until:
         typed.mistakes.append(_at_value(times["since"], rules.AFTER_UNTIL))
     return typed
 
