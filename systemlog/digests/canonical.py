@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from systemlog.exceptions import SystemLogError
 from systemlog.records.context_json import UNREADABLE
 
 COLUMNS = (
@@ -48,7 +49,7 @@ class _Number(str):
     __slots__ = ()
 
 
-class _NotExact(ValueError):
+class _NotExact(SystemLogError, ValueError):
     """An object has the same key twice."""
 
 

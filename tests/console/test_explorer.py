@@ -166,7 +166,7 @@ def test_the_record_leads_to_the_story_of_its_request(explorer: OpenExplorer, ca
     with explorer(category=category) as page:
         page.row(M0).click()
         href = page.record.get_by_role("link", name="Request").get_attribute("href")
-        assert href == f"/admin/systemlog/systemlog/story/?correlation_id={category}-request"
+        assert href == f"/admin/systemlog/systemlog/story/?correlation_id={category}-request#first-error"
 
 
 def test_the_surroundings_of_a_record_are_all_of_its_source(explorer: OpenExplorer, category: str, send: Send) -> None:
