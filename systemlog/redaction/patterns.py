@@ -94,7 +94,7 @@ _KINDS = (
     rf"{_BEFORE_WORD}(?P<arguments>(?:(?:mysql|mariadb)(?:-?(?:admin|dump|import|sh))?|sshpass|redis-cli|curl|smbclient"
     rf"|ldap(?:add|modify|passwd|search)|docker|helm|oc|podman|openssl|sqlcmd|mongo(?:sh|dump)?)"
     rf"\\*[\"'](?:[ \t\r\n]|\\+[nrt]){{0,20}},(?:[ \t\r\n]|\\+[nrt]){{0,20}}\\*[\"'])",
-    r"(?P<jwk>\\*[\"']kty\\*[\"'] {0,4}: {0,4}\\*[\"'](?:EC|OKP|RSA|oct))",
+    r"(?P<jwk>[\"']kty\\*[\"'] {0,4}: {0,4}\\*[\"'](?:EC|OKP|RSA|oct))",
     rf"(?P<netrc>(?:(?i:machine){_SPACE}[^ \t\r\n\\]+|default){_SPACE}(?i:login|user|account){_SPACE})",
     r"(?P<sql>(?i:identified(?: +with +[a-z0-9_'\"]+)? +(?:by|as)|set +password +for) +)",
     r"(?P<insert>(?i:insert +into +))",
