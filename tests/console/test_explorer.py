@@ -12,7 +12,7 @@ import pytest
 from tests.support.explorer import TRACEBACK, Explorer, Send, new_category
 from tests.support.servers import Server
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.any_database]
 
 OpenExplorer = Callable[..., AbstractContextManager[Explorer]]
 

@@ -15,7 +15,7 @@ from tests.support.explorer import Explorer, Send, new_category
 if TYPE_CHECKING:
     from playwright.sync_api import Route
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.any_database]
 
 LIST_OF_API = re.compile(r"/system/logs/\?")
 UNAVAILABLE = {

@@ -11,7 +11,7 @@ from tests.console.test_explorer_failures import LIST_OF_API, NOTHING, UNAVAILAB
 from tests.support.browser import SCHEMES, SIZES
 from tests.support.explorer import TRACEBACK, Send, new_category
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.any_database]
 
 MARKUP = "<script>window.ran = 1</script><img src=x onerror='window.ran = 2'>\"'&amp;"
 

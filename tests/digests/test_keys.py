@@ -48,7 +48,7 @@ def test_a_key_that_others_can_use_is_refused(sealed_log: Path, key: Path, mode:
     key.chmod(mode)
     with pytest.raises(CommandError, match="chmod 600"):
         seal()
-    assert [message.id for message in run_checks(tags=["security"]) if message.id == "systemlog.E120"]
+    assert [message.id for message in run_checks(tags=["security"]) if message.id == "systemlog.E130"]
     key.chmod(0o600)
     seal()
 
