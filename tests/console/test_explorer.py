@@ -218,6 +218,7 @@ def test_older_records_are_loaded_as_one_scrolls(explorer: OpenExplorer, send: S
     with explorer(category=category) as page:
         page.grid.focus()
         page.page.keyboard.press("End")
+        page.page.locator("[role=grid][aria-rowcount='131']").wait_for()
         page.page.keyboard.press("End")
         page.row("m129").wait_for()
         assert page.row("m129").get_attribute("aria-rowindex") == "131"
