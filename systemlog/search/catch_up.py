@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from django.db import Error
+from django.db import Error, connections
 
 from systemlog.audit.draining import drain_waiting
+from systemlog.conf import conf
 from systemlog.search.parsing.query import Query
 
 logger = logging.getLogger(__name__)
@@ -15,7 +16,7 @@ AUDIT = "audit."
 
 
 def catch_up(query: Query) -> None:
-    """Land up to 1,000 waiting changes, for 50 ms at most, if the query may ask for them. Never fails the search."""
+    """Land up to 1,000 waiting changes, for 50 ms at most, if the query may ask for them."""
     either = {each.field: each.values for each in query.any_of}
     categories = (*query.categories, *either.get("category", ()))
     if query.subject or "subject" in either or any(map(_may_be_of_audit, categories)):
@@ -30,7 +31,9 @@ def _may_be_of_audit(category: str) -> bool:
 
 
 def land_waiting_changes() -> None:
-    """Land up to 1,000 waiting changes, for 50 ms at most. Never raises an error of a database."""
+    """Land up to 1,000 waiting changes, for 50 ms at most. Raises an error if the log's database does not answer."""
+    with connections[conf().DATABASE].cursor():
+        pass  # a database that does not answer fails the search here, and is not waited for a second time
     try:
         drain_waiting()
     except Error as error:  # for example, a standby accepts no records

@@ -12,6 +12,7 @@ from systemlog.records.ids import instant_of
 from systemlog.storage import get_storage
 from systemlog.storage.calendar import BEGINNING, END
 from systemlog.storage.lookups import By, Lookup
+from systemlog.storage.postgresql.errors import LOCK_NOT_AVAILABLE, sqlstate_of
 
 
 def find_record(record_id: uuid.UUID) -> SystemLog | None:
@@ -26,8 +27,9 @@ def find_record(record_id: uuid.UUID) -> SystemLog | None:
     if found is not None:
         try:
             return found.first()
-        except OperationalError:  # perhaps another session has locked a partition
-            if compat.in_transaction(connections[records.db]):
+        except OperationalError as error:
+            # A database that does not answer is not asked again: the request would take twice as long.
+            if sqlstate_of(error) != LOCK_NOT_AVAILABLE or compat.in_transaction(connections[records.db]):
                 raise
     # Plain SQL can store timestamps that Python cannot represent.
     records = records.filter(timestamp__gte=BEGINNING, timestamp__lte=END)
