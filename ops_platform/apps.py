@@ -18,7 +18,6 @@ class OpsPlatformConfig(AppConfig):
         """Register the checks, limit waiting for PostgreSQL, share state between workers, keep files private."""
         from ops_platform import (
             checks,  # noqa: F401  (importing registers them)
-            confirmed,
             deadlines,
             private_files,
             token_records,
@@ -30,7 +29,6 @@ class OpsPlatformConfig(AppConfig):
         private_files.restrict_new_files()
         deadlines.install()
         token_records.connect()
-        confirmed.connect()
         repeats.address_of = client_address
         wrong_hosts.file = settings.VAR_DIR / "wrong-host"
         files = [

@@ -68,15 +68,6 @@ def recall(digest: str) -> AuthToken | None:
     return token if fresh and (token.expiry is None or token.expiry > timezone.now()) else None
 
 
-def is_marked(digest: str) -> bool:
-    """Return whether a process has found the token valid lately and no process has refused it since."""
-    try:
-        _mark(digest).stat()
-    except OSError:
-        return False
-    return True
-
-
 @lru_cache(MAX_REMEMBERED)
 def _mark(digest: str) -> Path:
     # The file name must not be the digest: it is the key of the token in the database, and stays secret.
