@@ -9,9 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from systemlog.alerts.reading import alert_states
-from systemlog.api.base import LogView
-from systemlog.api.permissions import SystemLogPermission
-from systemlog.problems import ContentNegotiation, InvalidParameters
+from systemlog.api.base import ReadingView
+from systemlog.problems import InvalidParameters
 from systemlog.records.times import represent_time
 
 STATES = ("inactive", "pending", "firing", "error")
@@ -35,12 +34,8 @@ class AlertsSerializer(serializers.Serializer[object]):
     items = AlertSerializer(many=True)
 
 
-class AlertsView(LogView):
+class AlertsView(ReadingView):
     """Lists the rules of alerts with their states."""
-
-    permission_classes = [SystemLogPermission]
-    content_negotiation_class = ContentNegotiation
-    http_method_names = ["get", "head"]
 
     @extend_schema(
         operation_id="system_alerts_list",

@@ -1,4 +1,4 @@
-"""The base class of the log API's views: it authenticates clients and keeps responses out of caches."""
+"""The base classes of the log API's views: they authenticate clients and keep responses out of caches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from systemlog.api.permissions import SystemLogPermission
 from systemlog.conf import conf
+from systemlog.problems import ContentNegotiation
 from systemlog.problems.types import BadRequest
 
 
@@ -33,3 +35,11 @@ class LogView(APIView):
         final = super().finalize_response(request, response, *args, **kwargs)
         final.headers["Cache-Control"] = "private, no-store"
         return final
+
+
+class ReadingView(LogView):
+    """A view that only reads, and needs the permission to read the log."""
+
+    permission_classes = [SystemLogPermission]
+    content_negotiation_class = ContentNegotiation
+    http_method_names = ["get", "head"]

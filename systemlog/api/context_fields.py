@@ -7,24 +7,18 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from systemlog.api.base import LogView
+from systemlog.api.base import ReadingView
 from systemlog.api.pages import read_number
-from systemlog.api.permissions import SystemLogPermission
 from systemlog.api.schema import FIELDS_PARAMETERS, MAX_SAMPLE, SAMPLE
 from systemlog.api.serializers import ContextFieldsSerializer
-from systemlog.problems import ContentNegotiation
 from systemlog.records.times import represent_time
 from systemlog.search.context_fields import count_context_fields
 from systemlog.search.parsing.parameters import read_query
 from systemlog.search.parsing.query import CONTEXT_PREFIX
 
 
-class ContextFieldsView(LogView):
+class ContextFieldsView(ReadingView):
     """Counts the members of contexts."""
-
-    permission_classes = [SystemLogPermission]
-    content_negotiation_class = ContentNegotiation
-    http_method_names = ["get", "head"]
 
     @extend_schema(
         operation_id="system_logs_fields",

@@ -16,12 +16,11 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from systemlog.api.base import LogView
+from systemlog.api.base import ReadingView
 from systemlog.api.pages import read_paging
-from systemlog.api.permissions import SystemLogPermission
 from systemlog.api.schema import EXPORT_PARAMETERS
 from systemlog.compat import django_request
-from systemlog.problems import ContentNegotiation, InvalidParameters
+from systemlog.problems import InvalidParameters
 from systemlog.recording import record
 from systemlog.search.catch_up import catch_up
 from systemlog.search.export import Export, Rows, as_csv, as_ndjson, compressed
@@ -36,12 +35,8 @@ FORMATS: dict[str, tuple[str, Callable[[Iterable[Rows]], Iterator[bytes]]]] = {
 }
 
 
-class ExportView(LogView):
+class ExportView(ReadingView):
     """All records that a search finds."""
-
-    permission_classes = [SystemLogPermission]
-    content_negotiation_class = ContentNegotiation
-    http_method_names = ["get", "head"]
 
     @extend_schema(
         operation_id="system_logs_export",

@@ -9,12 +9,10 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ErrorDetail, NotFound
 from rest_framework.parsers import JSONParser
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from systemlog.api.base import LogView
+from systemlog.api.base import LogView, ReadingView
 from systemlog.api.group_schema import (
     GROUP_ID,
     GROUP_PARAMETERS,
@@ -23,6 +21,7 @@ from systemlog.api.group_schema import (
     GroupsSerializer,
 )
 from systemlog.api.pages import read_limit
+from systemlog.api.permissions import OwnMethodsPermission
 from systemlog.groups import folding, listing, states
 from systemlog.models import CHANGE_GROUP_PERMISSION, VIEW_PERMISSION, Group
 from systemlog.models.groups import State
@@ -39,27 +38,16 @@ NOT_A_STATE = f"This must be one of {', '.join(State.values)}."
 NOT_A_CHANGE = f"This must be one of {', '.join(states.CHANGEABLE)}."
 
 
-class GroupPermission(BasePermission):
+class GroupPermission(OwnMethodsPermission):
     """Reading groups needs the permission to read the log, changing them `systemlog.change_group`."""
 
     needed = {"GET": VIEW_PERMISSION, "HEAD": VIEW_PERMISSION, "PATCH": CHANGE_GROUP_PERMISSION}
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        """Return whether the user has the permission that the method needs."""
-        if not request.user or not request.user.is_authenticated:
-            return False
-        method = request.method or ""
-        permission = self.needed.get(method)
-        # A method that the view does not have is permitted, so that the answer is 405 and not 403.
-        return permission is None or method.lower() not in view.http_method_names or request.user.has_perm(permission)
 
-
-class GroupsView(LogView):
+class GroupsView(ReadingView):
     """The groups."""
 
     permission_classes = [GroupPermission]
-    content_negotiation_class = ContentNegotiation
-    http_method_names = ["get", "head"]
 
     @extend_schema(
         operation_id="system_groups_list",

@@ -10,13 +10,12 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from systemlog.api.base import LogView
+from systemlog.api.base import ReadingView
 from systemlog.api.pages import read_number
-from systemlog.api.permissions import SystemLogPermission
 from systemlog.api.renderers import takes_fragments, with_fast_json
 from systemlog.api.schema import AROUND, AROUND_PARAMETERS, ID_PARAMETER, MAX_AROUND
 from systemlog.api.serializers import AroundSerializer
-from systemlog.problems import ContentNegotiation, InvalidParameters
+from systemlog.problems import InvalidParameters
 from systemlog.records.ids import parse_id
 from systemlog.search.neighbors import find_neighbors
 from systemlog.search.one_record import find_record
@@ -25,12 +24,8 @@ from systemlog.search.rows import represent, represent_row, represent_row_for_or
 KNOWN = ("before", "after", "same", "format")
 
 
-class AroundView(LogView):
+class AroundView(ReadingView):
     """The records before and after a record."""
-
-    permission_classes = [SystemLogPermission]
-    content_negotiation_class = ContentNegotiation
-    http_method_names = ["get", "head"]
 
     def get_renderers(self) -> list[BaseRenderer]:
         """Return the project's renderers, with a faster one for JSON."""

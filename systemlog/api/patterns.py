@@ -10,12 +10,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from systemlog.api.base import LogView
+from systemlog.api.base import ReadingView
 from systemlog.api.pages import read_limit, read_paging
-from systemlog.api.permissions import SystemLogPermission
 from systemlog.api.schema import LIST_PARAMETERS
 from systemlog.groups.patterns import find_patterns
-from systemlog.problems import ContentNegotiation
 from systemlog.records.fields import READ_FIELDS
 from systemlog.records.times import represent_time
 from systemlog.search.catch_up import catch_up
@@ -50,12 +48,8 @@ class PatternsSerializer(serializers.Serializer[Any]):
     )
 
 
-class PatternsView(LogView):
+class PatternsView(ReadingView):
     """The patterns of a page of records."""
-
-    permission_classes = [SystemLogPermission]
-    content_negotiation_class = ContentNegotiation
-    http_method_names = ["get", "head"]
 
     @extend_schema(
         operation_id="system_logs_patterns",

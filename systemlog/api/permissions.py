@@ -25,12 +25,18 @@ class SystemLogPermission(BasePermission):
         return permission is None or request.user.has_perm(permission)
 
 
-class ReaderPermission(SystemLogPermission):
+class OwnMethodsPermission(SystemLogPermission):
+    """The rules of `SystemLogPermission`, with permissions that are needed only for the methods that the view has."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Return whether the user has the permission that the method needs, if the view has the method."""
+        if not request.user or not request.user.is_authenticated:
+            return False
+        has_method = (request.method or "").lower() in view.http_method_names
+        return not has_method or bool(super().has_permission(request, view))
+
+
+class ReaderPermission(OwnMethodsPermission):
     """Every method of the endpoint needs the permission to read the log."""
 
     needed = dict.fromkeys(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"), VIEW_PERMISSION)
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        """Return whether the user may read the log, or asks with a method that the endpoint does not have."""
-        has_method = (request.method or "").lower() in view.http_method_names
-        return bool(super().has_permission(request, view)) or (not has_method and request.user.is_authenticated)

@@ -11,11 +11,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from systemlog.api.base import LogView
-from systemlog.api.permissions import SystemLogPermission
+from systemlog.api.base import ReadingView
 from systemlog.api.schema import FACET_PARAMETERS, FACETS, HISTOGRAM_PARAMETERS, MAX_VALUES
 from systemlog.api.serializers import FacetsOrManySerializer, HistogramSerializer
-from systemlog.problems import ContentNegotiation, InvalidParameters
+from systemlog.problems import InvalidParameters
 from systemlog.records.durations import format_duration, parse_duration
 from systemlog.records.times import represent_time
 from systemlog.search.counting.facets import Facets, count_facets_of
@@ -26,12 +25,8 @@ from systemlog.search.plan import make_plan
 TIMES = {"since", "until"}
 
 
-class HistogramView(LogView):
+class HistogramView(ReadingView):
     """Counts records by time and level."""
-
-    permission_classes = [SystemLogPermission]
-    content_negotiation_class = ContentNegotiation
-    http_method_names = ["get", "head"]
 
     @extend_schema(
         operation_id="system_logs_histogram",
@@ -64,12 +59,8 @@ class HistogramView(LogView):
         )
 
 
-class FacetsView(LogView):
+class FacetsView(ReadingView):
     """Counts records by the value of a column."""
-
-    permission_classes = [SystemLogPermission]
-    content_negotiation_class = ContentNegotiation
-    http_method_names = ["get", "head"]
 
     @extend_schema(
         operation_id="system_logs_facets",

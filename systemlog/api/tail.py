@@ -10,13 +10,12 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from systemlog.api.base import LogView
+from systemlog.api.base import ReadingView
 from systemlog.api.pages import read_limit
-from systemlog.api.permissions import SystemLogPermission
 from systemlog.api.renderers import takes_fragments, with_fast_json
 from systemlog.api.schema import TAIL_PARAMETERS
 from systemlog.api.serializers import TailSerializer
-from systemlog.problems import ContentNegotiation, InvalidParameters
+from systemlog.problems import InvalidParameters
 from systemlog.search.catch_up import catch_up
 from systemlog.search.paging import fingerprint_of
 from systemlog.search.parsing.cursors import BadCursor
@@ -32,12 +31,8 @@ BESIDE_FILTERS = {"after", "limit"}
 NOT_HERE = ("since", "until", "cursor")
 
 
-class TailView(LogView):
+class TailView(ReadingView):
     """What has landed since a cursor."""
-
-    permission_classes = [SystemLogPermission]
-    content_negotiation_class = ContentNegotiation
-    http_method_names = ["get", "head"]
 
     def get_renderers(self) -> list[BaseRenderer]:
         """Return the project's renderers, with a faster one for JSON."""
