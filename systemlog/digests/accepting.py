@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from systemlog.digests.agreement import ChainsDiffer, follow, read_states
+from systemlog.digests.agreement import ChainsDiffer, follow, follow_table, read_states
 from systemlog.digests.chain import Chain
 from systemlog.digests.frontier import move_frontier
 from systemlog.digests.keys import Signer, signer
@@ -83,13 +83,8 @@ def _take_outside(chain: Chain) -> States:
 
 
 def _take_table(chain: Chain) -> States:
-    states, before, lines = States(), None, []
-    for _, line in chain.numbered_lines():
-        digest = read(line)
-        if wrong := follow(digest, before, states):
-            raise ChainsDiffer(f"Digest {digest.number} in the database {wrong}, and there are none outside.")
-        lines.append(line)
-        before = digest
+    states = States()
+    lines, _ = follow_table(chain, states, context=", and there are none outside")
     chain.outside.append(lines)
     return states
 

@@ -75,29 +75,35 @@ def follow(digest: Statement, before: Statement | None, states: States) -> str |
     return wrong
 
 
-def _follow(chain: Chain, states: States, before: Statement) -> None:
-    """Copy the digests of other hosts that this host has not seen yet."""
-    new = []
-    for _, line in chain.numbered_lines(before.number):
+def follow_table(
+    chain: Chain, states: States, before: Statement | None = None, *, context: str = ""
+) -> tuple[list[str], Statement | None]:
+    """Apply the digests of the table that come after `before` to the states. Return their lines, and the last digest.
+
+    Raises `ChainsDiffer` for a digest that does not fit; its text ends with `context`.
+    """
+    lines = []
+    for _, line in chain.numbered_lines(before.number if before else 0):
         digest = read(line)
         if wrong := follow(digest, before, states):
-            raise ChainsDiffer(f"Digest {digest.number} in the database {wrong}.")
-        new.append(line)
+            raise ChainsDiffer(f"Digest {digest.number} in the database {wrong}{context}.")
+        lines.append(line)
         before = digest
+    return lines, before
+
+
+def _follow(chain: Chain, states: States, before: Statement) -> None:
+    """Copy the digests of other hosts that this host has not seen yet."""
+    new, _ = follow_table(chain, states, before)
     if new:
         chain.outside.append(new)
 
 
 def _adopt(chain: Chain, signer: Signer) -> States:
     """Copy the whole chain, because this host has none of it. This host's key must have signed the last digest."""
-    states, before, lines = States(), None, []
-    for _, line in chain.numbered_lines():
-        digest = read(line)
-        if wrong := follow(digest, before, states):
-            raise ChainsDiffer(f"Digest {digest.number} in the database {wrong}.")
-        lines.append(line)
-        before = digest
-    if before is None or before.key != signer.public.id:
+    states = States()
+    lines, last = follow_table(chain, states)
+    if last is None or last.key != signer.public.id:
         raise ChainsDiffer(
             f"The digests in the database are signed by another key, and there are none in {chain.outside.directory}."
         )
