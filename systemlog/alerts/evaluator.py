@@ -19,7 +19,7 @@ from systemlog.alerts.configuration import Configuration, configuration, late
 from systemlog.alerts.counting import Reading
 from systemlog.alerts.new_groups import GroupChange
 from systemlog.alerts.readers import Failure, Known, Reader, read_all
-from systemlog.alerts.rows import is_silenced, state_of, store
+from systemlog.alerts.rows import is_silenced, state_of, store, store_failure
 from systemlog.alerts.rules import NewGroup, Rule
 from systemlog.alerts.spans import from_us, to_us
 from systemlog.alerts.states import FIRING, RESOLVED, State, Timing, Transition, advance
@@ -168,12 +168,7 @@ class Change:
         """Return the transitions of a row, or None if nothing in the row changes. With `commit`, the row is saved."""
         rule, reading, now = self.reader.rule, self._reading, self._now
         if isinstance(reading, Failure):
-            if row.error == reading.text:
-                return None
-            if commit:
-                row.error = reading.text
-                row.save(update_fields=["error"])
-            return []
+            return [] if store_failure(row, reading.text, commit=commit) else None
         changes_kind = row.last_event is not None
         state = State() if changes_kind else state_of(row)
         following, transitions = advance(

@@ -18,7 +18,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from systemlog.alerts.configuration import late
 from systemlog.alerts.readers import Failure
 from systemlog.alerts.records import OWN_CATEGORIES
-from systemlog.alerts.rows import is_silenced, state_of, store
+from systemlog.alerts.rows import is_silenced, state_of, store, store_failure
 from systemlog.alerts.rules import NewGroup, Rule
 from systemlog.alerts.spans import to_us
 from systemlog.alerts.states import FIRING, RESOLVED, State, Transition, ended
@@ -92,12 +92,7 @@ class GroupChange:
         """Return the transitions of a row, or None if nothing changes. With `commit`, the row is stored."""
         rule, found, now = self._rule, self._found, self._now
         if isinstance(found, Failure):
-            if row.error == found.text:
-                return None
-            if commit:
-                row.error = found.text
-                row.save(update_fields=["error"])
-            return []
+            return [] if store_failure(row, found.text, commit=commit) else None
         before, state, transitions = row.last_event, state_of(row), []
         if before is None and state.name == FIRING:  # the rule of this name was another one
             transitions.append(Transition(RESOLVED, state, is_told=state.is_told))

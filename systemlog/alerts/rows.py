@@ -31,6 +31,16 @@ def state_of(row: Alert) -> State:
     )
 
 
+def store_failure(row: Alert, text: str, *, commit: bool) -> bool:
+    """Return whether it is new for the row that its rule cannot be read, for this reason. With `commit`, store that."""
+    if row.error == text:
+        return False
+    if commit:
+        row.error = text
+        row.save(update_fields=["error"])
+    return True
+
+
 def store(row: Alert, state: State) -> None:
     """Write a state into its row."""
     row.state, row.alert_id, row.value, row.threshold = state.name, state.alert_id, state.value, state.threshold
