@@ -9,7 +9,6 @@ that is lost or doubled.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import random
@@ -29,6 +28,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, InterfaceError, connection, connections, transaction
 
 from tests.support import receivers
+from tests.support.crash_rounds import read_options
 from tests.support.postgresql import Server, running_server
 from tests.support.receivers import Hook
 
@@ -52,14 +52,7 @@ STEPS = {
 
 def main() -> int:
     """Run the rounds, and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=50, help="rounds of each kind")
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="postgresql")
-    parser.add_argument("--pg-bin", type=Path, help="PostgreSQL's binaries (default: those of the tests' wheel)")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the moments of the kills")
-    options = parser.parse_args()
-    random.seed(options.seed)
-    print(f"seed {options.seed}")
+    options = read_options(__doc__, rounds=50)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         hook = stack.enter_context(receivers.hook())

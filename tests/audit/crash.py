@@ -8,7 +8,6 @@ what its table holds: none is lost, doubled or out of place. It ends with 1 at t
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import random
@@ -26,6 +25,7 @@ from django.core.management import call_command
 from django.db import Error, connections, transaction
 
 from tests.crash import FORGETFUL, die, in_child
+from tests.support.crash_rounds import read_options
 from tests.support.postgresql import Server, running_server
 
 WRITERS = 2
@@ -37,14 +37,7 @@ DEADLINE_S = 60
 
 def main() -> int:
     """Run the rounds; gives the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=200, help="rounds of each kind")
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="postgresql")
-    parser.add_argument("--pg-bin", type=Path, help="PostgreSQL's binaries (default: those of the tests' wheel)")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the moments of the kills")
-    options = parser.parse_args()
-    random.seed(options.seed)
-    print(f"seed {options.seed}")
+    options = read_options(__doc__, rounds=200)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         servers: list[Server] = []

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
-from tests.support.servers import PROJECT
+from tests.support.crash_rounds import run_rounds
 
 pytestmark = pytest.mark.e2e
 
 
 def test_whatever_is_killed_each_change_is_told_once(pytestconfig: pytest.Config) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.audit.crash", "--rounds=2", f"--database={pytestconfig.getoption('db')}"],
-        check=False,
-        cwd=PROJECT,
-        env={name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("each change told once") == (5 if pytestconfig.getoption("db") == "postgresql" else 3)
+    printed = run_rounds("tests.audit.crash", pytestconfig, rounds=2)
+    assert printed.count("each change told once") == (5 if pytestconfig.getoption("db") == "postgresql" else 3)

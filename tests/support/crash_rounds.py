@@ -1,0 +1,42 @@
+"""Programs that kill processes in rounds (`python -m tests.crash` and its like): their options, and their short run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.servers import PROJECT
+
+
+def read_options(description: str | None, *, rounds: int) -> argparse.Namespace:
+    """Read the options of such a program, and seed the moments of its kills. `rounds` is the default of its rounds."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=rounds, help="rounds of each kind")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="postgresql")
+    parser.add_argument("--pg-bin", type=Path, help="PostgreSQL's binaries (default: those of the tests' wheel)")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the moments of the kills")
+    options = parser.parse_args()
+    random.seed(options.seed)
+    print(f"seed {options.seed}")
+    return options
+
+
+def run_rounds(module: str, pytestconfig: pytest.Config, *, rounds: int) -> str:
+    """Run a few rounds of such a program on the database of the suite. Return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, f"--rounds={rounds}", f"--database={pytestconfig.getoption('db')}"],
+        check=False,
+        cwd=PROJECT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
