@@ -29,7 +29,7 @@ CROWDED_BYTES_PER_S = 32 * 1024
 """The rate while nearly all threads are in use."""
 
 HEAD_GRACE_S = 1.0
-"""The credit in a crowded worker for a request head so long that a thread must wait for it."""
+"""The credit, in a crowded worker, of a request with a long head, for which a thread must wait."""
 
 MAX_HEAD_BYTES = 64 * 1024
 

@@ -114,7 +114,7 @@ TRUSTED_PROXIES = [proxy.strip() for proxy in ENV.FORWARDED_ALLOW_IPS.split(",")
 SYSTEMLOG = {
     "DATABASE": "logs" if "logs" in DATABASES else "default",
     "CITUS": ENV.SYSTEMLOG_CITUS,
-    # Users and groups, because they decide who may do what. Passwords are masked; `token_records` records tokens.
+    # Users and groups, because they decide about permissions. Passwords are masked; `token_records` records tokens.
     "AUDIT": {
         "auth.User": {"exclude": ["last_login"]},
         "auth.Group": {},

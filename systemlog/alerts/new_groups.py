@@ -1,6 +1,6 @@
 """Evaluating the rules about error groups that are new or have come back.
 
-Each event of a group is an alert of its own. It is told once and never resolved, because the group itself has a state.
+Each event of a group is an alert of its own. It is sent once and never resolved, because the group itself has a state.
 The row of the rule holds the id of the last event that was seen. It changes in the same transaction as the outbox.
 """
 

@@ -64,7 +64,7 @@ def health() -> Health:
 
 
 def warnings() -> list[str]:
-    """Return what is wrong with the alerts, one text for each problem, for the probe. Raises `DatabaseError`."""
+    """Return one text for each problem of the alerts, for the probe. Raises `DatabaseError`."""
     if not is_on():
         return []
     found = health()

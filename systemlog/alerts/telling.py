@@ -162,4 +162,4 @@ def _text(microseconds: int | None) -> str | None:
 
 
 DELETED_AFTER = timedelta(days=7)
-"""How long a sent message stays in the outbox, so that one can look up what was sent."""
+"""How long a sent message stays in the outbox, so that an operator can look it up."""

@@ -80,7 +80,7 @@ class ChangedState(serializers.CharField):
 
 
 class GroupChangeSerializer(serializers.Serializer[Any]):
-    """What is to be changed of a group."""
+    """The fields of a group that a client changes."""
 
     state = ChangedState(required=False)
     assigned_to = serializers.CharField(required=False, allow_null=True, help_text="The name of a user.")

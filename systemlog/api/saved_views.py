@@ -168,7 +168,7 @@ class SavedViewDetailView(SavedViewsBase):
         responses=SavedViewSerializer,
     )
     def patch(self, request: Request, pk: str) -> Response:
-        """Change what is given."""
+        """Change the fields that the request has."""
         return self._change(request, pk, partial=True)
 
     @extend_schema(operation_id="system_views_destroy", summary="Delete a saved view", responses={204: None})
