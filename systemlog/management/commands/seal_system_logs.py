@@ -64,8 +64,8 @@ class Command(TerminalCommand):
             )
         until = f"all hours before {write_hour(outcome.until)} are sealed" if outcome.until else "no hour has ended"
         self.stdout.write(
-            f"{counted(outcome.hours, 'hour')} with {counted(outcome.records, 'record')} sealed, "
-            f"{len(outcome.resealed)} sealed anew with late records; {until}. Head: {outcome.head}"
+            f"{counted(outcome.records, 'record')} sealed, {counted(len(outcome.resealed), 'hour')} sealed anew "
+            f"with late records; {until}. Head: {outcome.head}"
         )
 
 
