@@ -46,8 +46,14 @@ class Database:
 
 @contextlib.contextmanager
 def connected_to(alias: str) -> Iterator[BaseDatabaseWrapper]:
-    """Yield a new connection, with limits that make it fail by itself when the server is gone."""
+    """Yield a new connection, with limits that make it fail by itself when the server is gone.
+
+    Raises `Unusable` if the file of an SQLite database is missing.
+    """
     connection = connections[alias].copy()
+    if connection.vendor == "sqlite" and (file := _file_of(connection)) and not file.exists():
+        # SQLite would create the file, and the next probe would find an empty database instead of none.
+        raise Unusable("the database file is missing")
     if connection.vendor == "postgresql" and not connection.settings_dict["OPTIONS"].get("pool"):
         connection.settings_dict["OPTIONS"] = {**LIBPQ_LIMITS, **connection.settings_dict["OPTIONS"]}
     try:
@@ -71,17 +77,19 @@ def _ask_postgresql(connection: BaseDatabaseWrapper, writable: bool) -> None:
 
 
 def _ask_sqlite(connection: BaseDatabaseWrapper, writable: bool) -> None:
-    name = str(connection.settings_dict["NAME"])
-    in_memory = ":memory:" in name or "mode=memory" in name
-    if not in_memory and not name.startswith("file:"):
-        # SQLite creates a missing file, and opens one that is not writable without an error.
-        if not Path(name).exists():
-            raise Unusable("the database file is missing")
-        if writable and not os.access(name, os.W_OK):
-            raise Unusable("the database file is not writable")
+    # SQLite opens a file that is not writable without an error.
+    if writable and (file := _file_of(connection)) and not os.access(file, os.W_OK):
+        raise Unusable("the database file is not writable")
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM sqlite_master")
         cursor.fetchone()
+
+
+def _file_of(connection: BaseDatabaseWrapper) -> Path | None:
+    """Return the file of an SQLite database; None if it is in memory, or named by a URI."""
+    name = str(connection.settings_dict["NAME"])
+    in_memory = ":memory:" in name or "mode=memory" in name
+    return None if in_memory or name.startswith("file:") else Path(name)
 
 
 ASK = {"postgresql": _ask_postgresql, "sqlite": _ask_sqlite}

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from django.db import DatabaseError, InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -129,7 +130,7 @@ def drain_batch(connection: BaseDatabaseWrapper, storage: Storage, limit: int = 
 
 def can_drain(connection: BaseDatabaseWrapper) -> bool:
     """Return whether the database has an outbox whose entries can be deleted. On a standby they cannot."""
-    vendor = dialect(connection)
+    vendor = None if _would_create(connection) else dialect(connection)
     return vendor is not None and bool(vendor.outbox_is_writable(connection))
 
 
@@ -138,6 +139,7 @@ def waiting_age_s() -> float:
     found = [
         at
         for alias in aliases()
+        if not _would_create(connections[alias])
         if (vendor := dialect(connections[alias])) and vendor.outbox_exists(connections[alias])
         if (at := oldest(connections[alias])) is not None
     ]
@@ -160,6 +162,18 @@ def _insert_singly(storage: Storage, parts: Sequence[Sequence[Entry]], origin: O
 def _is_free(connection: BaseDatabaseWrapper) -> bool:
     log = connections[conf().DATABASE]
     return compat.in_tests() or log is connection or not (connection.in_atomic_block or log.in_atomic_block)
+
+
+def _would_create(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether connecting would make SQLite create the missing file of the database.
+
+    The empty file would hide from probes that the database is gone.
+    """
+    if connection.vendor != "sqlite" or connection.connection is not None:
+        return False
+    name = str(connection.settings_dict["NAME"])
+    in_memory = ":memory:" in name or "mode=memory" in name
+    return not in_memory and not name.startswith("file:") and not Path(name).exists()
 
 
 def _is_broken(connection: BaseDatabaseWrapper) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
 from django.conf import settings
 from django.db import connection, connections
 
-from systemlog.audit.draining import drain_batch, drain_waiting
+from systemlog.audit.draining import drain_batch, drain_waiting, waiting_age_s
 from systemlog.models import SystemLog
 from systemlog.probes import audit_outbox, collect_audit
 from systemlog.storage import get_storage
@@ -78,3 +80,15 @@ def test_a_statement_of_100_000_rows_is_landed_in_bounded_memory(shop: Any) -> N
     assert 0 < landed < ROWS
     forget_changes()
     assert drain_waiting() == 0
+
+
+def test_a_database_whose_file_is_missing_is_not_created(
+    transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = tmp_path / "missing.sqlite3"
+    entry = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(missing)}
+    configured = connections.configure_settings({"default": {}, "missing": entry})["missing"]
+    monkeypatch.setitem(connections.settings, "missing", configured)
+    monkeypatch.setattr("systemlog.audit.draining.aliases", lambda: ["missing"])
+    assert (waiting_age_s(), drain_waiting()) == (0.0, 0)
+    assert not missing.exists(), "an empty file would hide from probes that the database is gone"

@@ -13,6 +13,8 @@ from django.db import connections
 from django.test import Client
 
 from health.conf import Settings
+from health.probes.database import Unusable
+from health.probes.migrations import Migrations
 from tests.support.health import AddDatabase, FreezingRelay, Probes
 from tests.support.postgresql import Server
 from tests.support.waiting import eventually
@@ -154,6 +156,15 @@ def test_a_sqlite_file_that_is_gone_stays_gone(stranger: Client, add_database: A
     add_database("missing", host="", ENGINE="django.db.backends.sqlite3", NAME=str(missing))
 
     assert_not_ready(stranger)
+    assert not missing.exists()
+
+
+def test_no_probe_creates_the_missing_file(add_database: AddDatabase, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.sqlite3"
+    add_database("missing", host="", ENGINE="django.db.backends.sqlite3", NAME=str(missing))
+
+    with pytest.raises(Unusable, match="missing"):
+        Migrations("missing")()
     assert not missing.exists()
 
 
