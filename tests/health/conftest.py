@@ -13,15 +13,22 @@ from django.test import Client
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
-from health import readiness
+from health import readiness, runner
 from tests.support.health import AddDatabase, FreezingRelay, Probes, StartWorker, Worker
 from tests.support.postgresql import Server, running_server
 
 
 @pytest.fixture(autouse=True)
-def nothing_cached(settings: Settings) -> None:
-    """No test sees what a probe found in another."""
+def nothing_cached(settings: Settings) -> Iterator[None]:
+    """No test sees what a probe found in another, or gets a record that a probe of another logs."""
     settings.HEALTH = dict(settings.HEALTH)
+    yield
+    # A request is answered before the probe's thread logs that the state has changed.
+    threads = [each for made in runner._made.values() for each in made.threads if each._running is None]
+    for each in threads:
+        each.stop()
+        if each._thread is not None:
+            each._thread.join(1)
 
 
 @pytest.fixture
