@@ -33,6 +33,12 @@ def _quick_passwords() -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """A database that a test adds is its own: a later test would hand it to a process that does not know it."""
+    assert set(connections.settings) <= {"default", "logs"}
+
+
 @pytest.fixture
 def a_few_slices_a_page(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[None]:
     """The budget of a search is enough for a few slices: time goes on by 0.2 s with each statement, and only so.

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.db import connections
 from django.test import Client
 
@@ -124,15 +123,10 @@ def test_a_database_that_takes_no_writes(
 
 
 def test_a_replica_is_probed_as_one_unasked(
-    stranger: Client,
-    add_database: AddDatabase,
-    probes: Probes,
-    postgresql: Server,
-    monkeypatch: pytest.MonkeyPatch,
+    stranger: Client, add_database: AddDatabase, probes: Probes, postgresql: Server
 ) -> None:
     replica = {"OPTIONS": {"options": "-c default_transaction_read_only=on"}, "TEST": {"MIRROR": "default"}}
     alias = add_database("replica", host=str(postgresql.home), USER="app", **replica)
-    monkeypatch.setitem(settings.DATABASES, alias, connections.settings[alias])
 
     probes(**{f"database:{alias}": Settings().PROBES[f"database:{alias}"]})
 
