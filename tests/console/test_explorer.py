@@ -110,6 +110,13 @@ def test_facets_know_the_keys_of_the_context(explorer: OpenExplorer, category: s
         page.shows(M1)
 
 
+def test_a_field_of_the_context_stays_unfolded_when_it_is_counted_anew(explorer: OpenExplorer, category: str) -> None:
+    with explorer(category=category) as page:
+        page.facets.get_by_text("order.id").click()
+        page.facets.get_by_role("button", name="Show as a column").click()
+        page.facets.get_by_role("button", name="Remove the column").wait_for()
+
+
 def test_dragging_across_the_histogram_narrows_the_time(explorer: OpenExplorer, category: str) -> None:
     with explorer(category=category) as page:
         histogram = page.page.get_by_role("group", name="Histogram")
@@ -159,6 +166,8 @@ def test_a_value_of_the_record_filters(explorer: OpenExplorer, category: str) ->
         page.row(M1).click()
         page.record.get_by_role("button", name="Only context.order.id 7").click()
         page.shows(M1)
+        page.record.get_by_role("button", name="Copy JSON").click()
+        page.record.get_by_role("button", name="Copied").wait_for()
         page.record.get_by_role("button", name="Copy JSON").wait_for()
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.console.test_explorer import OpenExplorer
 from tests.support.explorer import Send, new_category
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 pytestmark = pytest.mark.browser
 
@@ -57,3 +61,42 @@ def test_while_somebody_reads_further_down_the_list_holds_still(explorer: OpenEx
         new.click()
         page.row("first new").wait_for()
         new.wait_for(state="hidden")
+
+
+def test_a_record_that_the_tail_brings_twice_is_counted_and_shown_once(explorer: OpenExplorer, send: Send) -> None:
+    category = new_category()
+    send(category, *({"message": f"m{number}"} for number in range(80)))
+    brought: list[dict[str, Any]] = []
+
+    def repeat(route: Route) -> None:
+        answer = route.fetch()
+        brought.extend(answer.json()["items"])
+        route.fulfill(response=answer, json={**answer.json(), "items": brought})
+
+    with explorer(category=category, live="1") as page:
+        page.page.route(re.compile("/tail/"), repeat)
+        with page.page.expect_response(re.compile("/tail/.*after=")):
+            pass
+        page.grid.hover()
+        page.page.mouse.wheel(0, 600)
+        page.row("m30").wait_for()
+        send(category, {"message": "only once"})
+        page.page.get_by_role("button", name="1 new").wait_for()
+        for _ in range(2):
+            with page.page.expect_response(re.compile("/tail/.*after=")):
+                pass
+        page.page.get_by_role("button", name="1 new", exact=True).click()
+        page.row("only once").wait_for()
+        assert page.row("only once").count() == 1
+
+
+def test_the_focused_bar_keeps_the_focus_while_records_arrive(explorer: OpenExplorer, send: Send) -> None:
+    category = new_category()
+    send(category, {"message": "before"})
+    with explorer(category=category, live="1") as page:
+        with page.page.expect_response(re.compile("/tail/.*after=")):
+            pass
+        page.page.get_by_role("group", name="Histogram").locator("a[tabindex='0']").focus()
+        send(category, {"message": "arrived"})
+        page.row("arrived").wait_for()
+        assert page.page.evaluate("document.activeElement.closest('[data-part=bars]') !== null")

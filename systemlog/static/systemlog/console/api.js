@@ -52,6 +52,10 @@ export function backOff(error, attempt, onProblem) {
 
 /** Wait some seconds. Raises when the signal aborts. */
 export const pause = (seconds, signal) => new Promise((resolve, reject) => {
-	setTimeout(resolve, seconds * 1000);
-	signal.addEventListener("abort", () => reject(signal.reason), {once: true});
+	const stop = () => reject(signal.reason);
+	signal.addEventListener("abort", stop, {once: true});
+	setTimeout(() => {
+		signal.removeEventListener("abort", stop); // or the tail would leave one each second
+		resolve();
+	}, seconds * 1000);
 });

@@ -20,7 +20,7 @@ const COUNT_AGAIN_MS = 15000; // the greatest age of the counts in live mode
 
 let shown = {}; // the state that the page shows
 let controller = new AbortController();
-let waiting = []; // new records, held back while the user reads further down
+const waiting = new Map(); // new rows by id, held back while the user reads further down, at most MAX_ROWS
 let counted = 0;
 
 /** Update the page to the state. */
@@ -47,7 +47,7 @@ async function runSearch(remark) {
 	controller = new AbortController();
 	const {signal} = controller;
 	tail.stop();
-	waiting = [];
+	waiting.clear();
 	show(parts.progress, true);
 	try {
 		await feed.search(patience());
@@ -118,9 +118,9 @@ function follow() {
 }
 
 function arrived(records) {
-	const fresh = feed.unseen(records);
+	const fresh = feed.unseen(records).filter(({id}) => !waiting.has(id));
 	if (!fresh.length) return;
-	waiting.push(...fresh);
+	for (const row of fresh) if (waiting.size < feed.MAX_ROWS) waiting.set(row.id, row);
 	histogram.add(fresh);
 	showWaiting();
 	if (Date.now() - counted > COUNT_AGAIN_MS) runCounts();
@@ -128,14 +128,16 @@ function arrived(records) {
 
 /** Show new records in the list. While the user reads further down, show only their number. */
 function showWaiting() {
-	if (waiting.length && grid.atTop()) {
-		feed.merge(waiting);
-		waiting = [];
+	const more = waiting.size >= feed.MAX_ROWS; // records than are kept
+	if (waiting.size && grid.atTop()) {
+		if (more) return runSearch();
+		feed.merge([...waiting.values()]);
+		waiting.clear();
 		showFeed();
 	}
-	parts.new.textContent = `${waiting.length} new`;
-	show(parts.new, waiting.length);
-	show(parts.paused, waiting.length);
+	parts.new.textContent = `${waiting.size}${more ? "+" : ""} new`;
+	show(parts.new, waiting.size);
+	show(parts.paused, waiting.size);
 }
 
 const openRecord = ({id}) => state.set({record: id}, true);
@@ -164,7 +166,7 @@ const actions = {
 	again: () => runSearch(),
 };
 root.addEventListener("click", ({target}) => actions[target.closest("button")?.dataset.action]?.());
-grid.listen(openRecord, () => waiting.length && showWaiting(), () => feed.searchedUntil || loadOlder());
+grid.listen(openRecord, () => waiting.size && showWaiting(), () => feed.searchedUntil || loadOlder());
 keys.listen(actions);
 toolbar.listen(() => runSearch());
 views.listen();

@@ -1,5 +1,6 @@
 /** Creates and finds elements. Content is always inserted as text: no module of the console writes HTML. */
 
+import {copy} from "./copy.js";
 import * as state from "./state.js";
 import {visible} from "./text.js";
 
@@ -16,7 +17,7 @@ export function fill(element, ...children) {
 	return element;
 }
 
-/** Create an element: `el("p.hint", {title: "…"}, "text", child)`. Attributes that are functions become listeners. */
+/** Create an element: `el("p.hint", {title: "…"}, "text", child)`. Functions become listeners; `style` is an object. */
 export function el(name, ...children) {
 	const [tag, ...classes] = name.split(".");
 	const element = document.createElement(tag);
@@ -24,6 +25,7 @@ export function el(name, ...children) {
 	const attributes = children[0]?.constructor === Object ? children.shift() : {};
 	for (const [key, value] of Object.entries(attributes)) {
 		if (typeof value === "function") element.addEventListener(key.slice(2), value);
+		else if (key === "style") Object.assign(element.style, value); // the policy forbids the attribute
 		else if (value) element.setAttribute(key, value);
 	}
 	return fill(element, ...children);
@@ -38,12 +40,7 @@ export function onSubmit(fields, pressed, action) {
 }
 
 /** Create a button that copies a text and confirms it. */
-export function copyButton(name, label, text) {
-	const made = button(name, label, async () => {
-		made.textContent = await navigator.clipboard.writeText(text()).then(() => "Copied", () => "Not allowed");
-	});
-	return made;
-}
+export const copyButton = (name, label, text) => button(name, label, ({currentTarget}) => copy(currentTarget, text(), label));
 
 /** Return the two buttons that filter by a value: include and exclude. */
 export const signs = (field, value) => el("span.signs", ["Only", "Not"].map((verb) =>

@@ -5,7 +5,7 @@ import * as state from "./state.js";
 import {number} from "./text.js";
 
 const SHOWN = 8;
-const opened = new Set(); // facets that the user has opened to show all values
+const opened = new Set(); // facets that the user has opened to show all values, and unfolded fields
 
 export const FIELDS = ["level", "category", "source"];
 
@@ -32,23 +32,24 @@ export function showFailure(names, problem, again) {
 function section(name, remark, list, rows, again, more) {
 	const shown = opened.has(name) ? rows : rows.slice(0, SHOWN);
 	const rest = rows.length - shown.length;
+	const focused = parts[name].contains(document.activeElement) && document.activeElement.ariaLabel;
 	fill(parts[name], el("h2", name[0].toUpperCase() + name.slice(1), remark && el("small", remark)), rows.length ? fill(list, shown) : el("p.hint", "None"),
 		rest > 0 && button(".link", `${rest} more`, () => { opened.add(name); again(); }), more);
+	if (focused) parts[name].querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
 }
 
 function statistics({field: name, count, share, values}) {
 	const columns = state.columns();
 	const shown = columns.includes(name);
 	const toggle = () => state.set({columns: (shown ? columns.filter((each) => each !== name) : [...columns, name]).join()}, true);
-	return el("details", el("summary", el("span.name", name.slice(8)), el("span.number", `${Math.round(100 * share)} %`)),
+	const ontoggle = ({target}) => opened[target.open ? "add" : "delete"](name);
+	return el("details", {open: opened.has(name) && "open", ontoggle}, el("summary", el("span.name", name.slice(8)), el("span.number", `${Math.round(100 * share)} %`)),
 		el("ul", values.map(({value, count: times}) => valueRow(name, value, times, count))),
 		button(".link", shown ? "Remove the column" : "Show as a column", toggle));
 }
 
 function valueRow(field, value, count, total) {
-	const share = el("i.share");
-	share.style.width = `${100 * count / total}%`;
 	return el("li", {"data-field": field, "data-value": value, "data-level": field === "level" && value},
 		el("span.line", {onclick: () => value && state.filter("Only", field, value)}, el("span.name", {title: value}, value || "(empty)"), el("span.number", number(count))),
-		value && signs(field, value), share);
+		value && signs(field, value), el("i.share", {style: {width: `${100 * count / total}%`}}));
 }

@@ -3,7 +3,7 @@
 import {askPatiently} from "./api.js";
 import * as state from "./state.js";
 
-const MAX_ROWS = 20000;
+export const MAX_ROWS = 20000;
 const FIRST_PAGE = 100;
 const PAGE = 500;
 const SHOWN_CHARACTERS = 400;
@@ -55,7 +55,7 @@ export function clear() {
 /** Search again. The rows stay unchanged until the response arrives. */
 export async function search(patience) {
 	const around = state.get("around");
-	const page = around ? await askPatiently(`${around}/around/`, "before=25&after=25&same=source", patience)
+	const page = around ? await askPatiently(`${encodeURIComponent(around)}/around/`, "before=25&after=25&same=source", patience)
 		: await askPatiently("", state.search({limit: FIRST_PAGE}), patience);
 	clear();
 	take(page);
@@ -80,19 +80,19 @@ export async function older(patience) {
 function take(page) {
 	next = page.next ? new URL(page.next, location.href).search : null;
 	searchedUntil = page.complete === false ? page.searched_until : null;
-	const fresh = unseen(page.items).map(slim);
+	const fresh = unseen(page.items);
 	for (const {id} of fresh) ids.add(id);
 	rows = rows.concat(fresh);
 }
 
-/** Return those of the records that are not on the page yet. */
-export const unseen = (records) => records.filter(({id}) => !ids.has(id));
+/** Return the rows of those records that are not on the page yet. */
+export const unseen = (records) => records.filter(({id}) => !ids.has(id)).map(slim);
 
-/** Insert records at their places by time. A record may land late, so its place need not be the top. */
-export function merge(records) {
+/** Insert rows at their places by time. A record may land late, so its place need not be the top. */
+export function merge(fresh) {
 	const merged = [];
 	let index = 0;
-	for (const row of unseen(records).map(slim).sort(compare)) {
+	for (const row of fresh.filter(({id}) => !ids.has(id)).sort(compare)) {
 		ids.add(row.id);
 		while (index < rows.length && compare(rows[index], row) < 0) merged.push(rows[index++]);
 		merged.push(row);

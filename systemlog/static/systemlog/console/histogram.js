@@ -49,24 +49,19 @@ export function wider() {
 }
 
 function draw() {
+	const focused = bars.contains(document.activeElement);
 	const counts = buckets.map(({levels}) => Object.values(levels).reduce((sum, count) => sum + count, 0));
 	const largest = Math.max(0, ...counts);
 	fill(bars, buckets.map(({at, levels}, index) => {
 		const link = el("a", {href: `?${state.changed(narrow(index, index))}`, draggable: "false", tabindex: index === current ? "0" : "-1"}, `${exact(at)}: ${counts[index]}`);
-		return el("div", {role: "row"}, el("span", {role: "rowheader"}, link), LEVELS.filter((level) => levels[level]).map((level) => {
-			const cell = el("span", {role: "cell", "data-level": level}, `${level} ${levels[level]}`);
-			cell.style.height = `${levels[level] / largest * 100}%`;
-			return cell;
-		}));
+		return el("div", {role: "row"}, el("span", {role: "rowheader"}, link), LEVELS.filter((level) => levels[level]).map((level) =>
+			el("span", {role: "cell", "data-level": level, style: {height: `${levels[level] / largest * 100}%`}}, `${level} ${levels[level]}`)));
 	}));
+	if (focused) bars.querySelectorAll("a")[current]?.focus();
 	most.textContent = largest ? number(largest) : "";
 	const marks = buckets.length ? ticks(start(0), start(buckets.length)).map((at) => [(at - start(0)) / interval, short(at, interval * buckets.length)]) : [];
 	if (state.get("live")) marks.push([buckets.length, "now"]);
-	fill(axis, marks.map(([index, text]) => {
-		const mark = el(text === "now" ? "span.now" : "span", el("small", text));
-		mark.style.left = percent(index);
-		return mark;
-	}));
+	fill(axis, marks.map(([index, text]) => el(text === "now" ? "span.now" : "span", {style: {left: percent(index)}}, el("small", text))));
 }
 
 /** Show the counts of a bucket next to it. */

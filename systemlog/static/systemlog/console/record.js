@@ -23,10 +23,10 @@ export async function showRecord(id) {
 	box.hidden = !id;
 	if (!id) return;
 	try {
-		render(await ask(`${id}/`, "", controller));
+		render(await ask(`${encodeURIComponent(id)}/`, "", controller));
 	} catch (error) {
 		if (error.name === "AbortError") return;
-		fill(content, el("p.message", `${error.message}. ${error.words} `, button(".link", "Try again", () => { shown = ""; showRecord(id); })));
+		fill(content, el("p.message", `${error.message}. ${error.words ?? ""} `, button(".link", "Try again", () => { shown = ""; showRecord(id); })));
 	}
 	content.scrollTop = 0;
 }

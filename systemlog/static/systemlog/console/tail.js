@@ -11,8 +11,8 @@ export const stop = () => controller.abort();
 
 /**
  * Start polling. `onStart(signal)` must read the list again, which closes the gap between the list and the first cursor.
- * Further callbacks: `onRecords(items)`; `onGap()`, if records may have been missed; `onProblem(problem, seconds)`;
- * `onRecovery()`.
+ * Further callbacks: `onRecords(items)`; `onGap()`, after which polling ends, if records may have been missed;
+ * `onProblem(problem, seconds)`; `onRecovery()`.
  */
 export async function start({onStart, onRecords, onGap, onProblem, onRecovery}) {
 	stop();
@@ -24,7 +24,7 @@ export async function start({onStart, onRecords, onGap, onProblem, onRecovery}) 
 			const answer = await ask("tail/", state.search({limit: 1000, after}, {}), {signal});
 			if (failures) onRecovery();
 			failures = 0;
-			if (answer.gap) onGap();
+			if (answer.gap) return onGap();
 			if (!after) await onStart(signal);
 			onRecords(answer.items);
 			({after} = answer);
