@@ -15,7 +15,7 @@ from systemlog.digests.outside import outside
 from systemlog.digests.statements import ACCEPTED, NotAStatement, Statement, read, write_hour
 from systemlog.digests.states import State, States
 from systemlog.digests.tally import Tally, empty_tally, tally_hours
-from systemlog.models import Digest, LateNote
+from systemlog.models import Digest
 from systemlog.recording import record
 from systemlog.storage import get_storage
 from systemlog.storage.calendar import BEGINNING
@@ -112,8 +112,8 @@ def _accept_hours(chain: Chain, signer_: Signer, states: States, reason: str) ->
 
     if states.until is not None:
         expected = states.filled()
-        notes = Notes(chain.storage, states, BEGINNING, states.until)
-        for tally in tally_hours(chain.storage, BEGINNING, states.until, notes):
+        notes, leaves = Notes(chain.storage, states, BEGINNING, states.until), chain.outside.leaves
+        for tally in tally_hours(chain.storage, BEGINNING, states.until, notes, leaves=leaves):
             while expected and expected[0] < tally.hour:
                 hour = expected.pop(0)
                 sign(empty_tally(hour), states.of(hour))
@@ -136,5 +136,4 @@ def _drop_invalid(chain: Chain, states: States) -> None:
     assert states.until is not None  # noqa: S101  (the caller has checked this)
     notes = Notes(chain.storage, states, BEGINNING, states.until)
     notes.load()
-    valid = {note.row for hour in notes.hours() for note in notes.of(hour)}
-    LateNote.objects.using(chain.alias).filter(hour__lt=states.until).exclude(id__in=list(valid)[:500]).delete()
+    forget(chain.storage, notes.invalid)

@@ -1,27 +1,21 @@
 """Comparing the chain in the table with its copy outside the database, before anything is appended.
 
 The table may be ahead, because another host has sealed. The table may lack the last digests, because a failover lost
-them; they are put back if every hour that they state is as they say. Any other difference needs an operator.
+them (`recovery`). Any other difference needs an operator.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 
-from django.db import transaction
-
 from systemlog.digests.chain import NO_DIGEST, Chain
-from systemlog.digests.frontier import move_frontier
 from systemlog.digests.keys import Signer
-from systemlog.digests.notes import Notes
-from systemlog.digests.statements import HOUR, STATING, NotAStatement, Statement, read, write_hour
+from systemlog.digests.recovery import Forgotten
+from systemlog.digests.statements import NotAStatement, Statement, read, write_hour
 from systemlog.digests.states import States
-from systemlog.digests.tally import Pace, no_pace, tally_hours
+from systemlog.digests.tally import Pace, no_pace
 from systemlog.exceptions import SystemLogError
-
-logger = logging.getLogger("systemlog.digests")
 
 SHOWN_HOURS = 10
 
@@ -39,13 +33,12 @@ def agree(chain: Chain, signer: Signer, pace: Pace = no_pace) -> States:
         ours, theirs = chain.outside.head(), chain.head()
         if ours is None:
             return _adopt(chain, signer) if theirs is not None else States()
+        if theirs is None or theirs.number < ours.number:
+            return _put_back(chain, signer, theirs, pace)
         states = read_states(chain.outside.lines())
-        if theirs is not None and theirs.number >= ours.number:
-            if chain.line(ours.number) != ours.line:
-                raise ChainsDiffer(f"Digest {ours.number} in the database is not the one in {chain.outside.file}.")
-            _follow(chain, states, ours)
-            return states
-        _put_back(chain, states, theirs, pace)
+        if chain.line(ours.number) != ours.line:
+            raise ChainsDiffer(f"Digest {ours.number} in the database is not the one in {chain.outside.file}.")
+        _follow(chain, states, ours)
     except NotAStatement as error:
         raise ChainsDiffer(str(error)) from None
     return states
@@ -111,49 +104,19 @@ def _adopt(chain: Chain, signer: Signer) -> States:
     return states
 
 
-def _put_back(chain: Chain, states: States, theirs: Statement | None, pace: Pace) -> None:
-    missing: list[Statement] = []
+def _put_back(chain: Chain, signer: Signer, theirs: Statement | None, pace: Pace) -> States:
+    forgotten = Forgotten(theirs.number if theirs else 0)
     for line in chain.outside.lines():
         digest = read(line)
-        if theirs is None or digest.number > theirs.number:
-            missing.append(digest)
-        elif digest.number == theirs.number and line != theirs.line:
+        if theirs is not None and digest.number == theirs.number and line != theirs.line:
             raise ChainsDiffer(f"Digest {theirs.number} in the database is not the one in {chain.outside.file}.")
-    wrong = sorted({hour for since, until in _spans(missing) for hour in _not_held(chain, states, since, until, pace)})
-    if wrong:
+        forgotten.add(digest)
+    if wrong := forgotten.put_back(chain, signer, pace):
         raise ChainsDiffer(
-            f"The database lacks the digests from {missing[0].number} on, and records of "
-            f"{_shown(wrong)}: an older state of it was restored."
+            f"The database lacks the digests from {forgotten.digests[0].number} on, and records of "
+            f"{_shown(sorted(wrong))}: an older state of it was restored."
         )
-    with transaction.atomic(using=chain.alias):
-        chain.put(missing)
-        if states.until is not None and states.log is not None:
-            move_frontier(chain.storage, states.until, states.log)
-    logger.warning(
-        "Digests that the database had lost were put back: every hour is as these digests say.",
-        extra={"action": "digests.put_back", "digests": len(missing)},
-    )
-
-
-def _spans(digests: Iterable[Statement]) -> Iterator[tuple[datetime, datetime]]:
-    spans = sorted(
-        (one.hour, one.hour + one.hours * HOUR) for one in digests if one.kind in STATING and one.hour is not None
-    )
-    until: datetime | None = None
-    for since, end in spans:
-        if until is None or end > until:
-            yield max(since, until or since), end
-            until = end
-
-
-def _not_held(chain: Chain, states: States, since: datetime, until: datetime, pace: Pace) -> Iterator[datetime]:
-    """Yield the hours of a span that differ from their states."""
-    expected = {hour for hour in states.filled() if since <= hour < until}
-    for tally in tally_hours(chain.storage, since, until, Notes(chain.storage, states, since, until), pace=pace):
-        expected.discard(tally.hour)
-        if not tally.holds(states.of(tally.hour)):
-            yield tally.hour
-    yield from expected
+    return forgotten.states
 
 
 def _shown(hours: list[datetime]) -> str:

@@ -21,6 +21,7 @@ from django.db.backends.utils import CursorWrapper
 from systemlog.digests.canonical import COLUMNS, canonical
 from systemlog.digests.keys import KeyUnusable, signer
 from systemlog.digests.merkle import leaf_hash
+from systemlog.digests.outside import seen_frontier
 from systemlog.digests.statements import LATE, NotAStatement, Statement, hour_of, read, read_hour, write, write_hour
 from systemlog.digests.states import States
 from systemlog.models import DigestFrontier, LateNote
@@ -38,6 +39,9 @@ SLOTS = 32
 SEALED_AFTER = timedelta(minutes=5)
 """How long after the end of an hour the lander seals it."""
 
+NOTES_READ = 20
+"""Number of notes that are read at once. Each may name thousands of records."""
+
 SHARED_SQL = """
     SELECT count(pg_advisory_xact_lock_shared(hashtext('systemlog.digests'), slot)) FROM unnest(%s::int[]) slot
 """
@@ -54,12 +58,20 @@ _places = [TABLE_COLUMNS.index(name) for name in COLUMNS]
 
 
 class Note(NamedTuple):
-    """A valid note that no digest has taken in yet. `records` has the leaf hash of each record."""
+    """A valid note that no digest has taken in yet. `Notes.records` reads the records that it names."""
 
     row: int
     sha256: str
     hour: datetime
-    records: dict[Key, bytes]
+
+
+class Invalid(NamedTuple):
+    """A note that does not count, and why. `taken` says that it was valid, and that a digest has taken it in."""
+
+    row: int
+    hour: datetime
+    why: str
+    taken: bool = False
 
 
 @contextmanager
@@ -100,22 +112,24 @@ class Notes:
 
     def __init__(self, storage: Storage, states: States, since: datetime, until: datetime) -> None:
         self._rows = LateNote.objects.using(storage.connection.alias).filter(hour__gte=since, hour__lt=until)
-        self._states = states
+        self.states = states
         self._last = 0
-        self.invalid: list[tuple[datetime, str]] = []
-        """The hours of the invalid notes, and why each note is invalid."""
+        self.invalid: list[Invalid] = []
         self._by_hour: dict[str, list[Note]] = defaultdict(list)
 
     def load(self) -> bool:
         """Read the notes that were written since the last call. Returns whether there were any."""
         before = self._last
-        for row, hour, line in self._rows.filter(id__gt=self._last).order_by("id").values_list("id", "hour", "line"):
-            self._last = row
-            note = self._check(row, line)
-            if isinstance(note, str):
-                self.invalid.append((hour, note))
-            else:
-                self._by_hour[write_hour(note.hour)].append(note)
+        while (
+            some := self._rows.filter(id__gt=self._last).order_by("id").values_list("id", "hour", "line")[:NOTES_READ]
+        ):
+            for row, hour, line in some:
+                self._last = row
+                note = self._check(row, hour, line)
+                if isinstance(note, Invalid):
+                    self.invalid.append(note)
+                else:
+                    self._by_hour[write_hour(note.hour)].append(note)
         return self._last != before
 
     def of(self, hour: str) -> Sequence[Note]:
@@ -126,30 +140,41 @@ class Notes:
         """Return the hours with valid notes, in order."""
         return sorted(self._by_hour)
 
-    def _check(self, row: int, line: str) -> Note | str:
+    def records(self, notes: Iterable[Note]) -> Iterator[tuple[Key, bytes]]:
+        """Yield key and leaf hash of each record in these notes. They are read again, so that few are in memory."""
+        for note in notes:
+            line = self._rows.filter(id=note.row).values_list("line", flat=True).first()
+            if line is not None and (said := read(line)).sha256 == note.sha256:
+                yield from _records(said)
+
+    def _check(self, row: int, hour: datetime, line: str) -> Note | Invalid:
         try:
             said = read(line)
-            key = self._states.keys.get(said.key) if said.key in self._states.may_note else None
-            if said.kind != LATE or said.hour is None or said.said["log"] != self._states.log:
-                return "a note of another log"
+            key = self.states.keys.get(said.key) if said.key in self.states.may_note else None
+            if said.kind != LATE or said.hour is None or said.said["log"] != self.states.log:
+                return Invalid(row, hour, "a note of another log")
             if key is None or not said.is_signed_by(key):
-                return "a note that no key of this log has signed"
-            records = {(at, record): bytes.fromhex(leaf) for at, record, leaf in said.said["records"]}
+                return Invalid(row, hour, "a note that no key of this log has signed")
+            times = {at[:13] for (at, _), _ in _records(said)}
         except (NotAStatement, KeyError, ValueError, TypeError):
-            return "a note that cannot be read"
-        sha256 = said.sha256
-        if sha256 in self._states.folded.get(said.hour, ()):
-            return "a note that a digest has taken in before"
-        if any(at[:13] != write_hour(said.hour) for at, _ in records):
-            return "a note of another hour"
-        return Note(row, sha256, said.hour, records)
+            return Invalid(row, hour, "a note that cannot be read")
+        if said.sha256 in self.states.folded.get(said.hour, ()):
+            return Invalid(row, hour, "a note that a digest has taken in before", taken=True)
+        if times - {write_hour(said.hour)}:
+            return Invalid(row, hour, "a note of another hour")
+        return Note(row, said.sha256, said.hour)
 
 
-def forget(storage: Storage, notes: Iterable[Note]) -> None:
-    """Delete notes that a digest has taken in, in the caller's transaction."""
+def forget(storage: Storage, notes: Iterable[Note | Invalid]) -> None:
+    """Delete these notes, in the caller's transaction."""
     rows = [note.row for note in notes]
     for start in range(0, len(rows), 500):
         LateNote.objects.using(storage.connection.alias).filter(id__in=rows[start : start + 500]).delete()
+
+
+def _records(note: Statement) -> Iterator[tuple[Key, bytes]]:
+    for at, record, leaf in note.said["records"]:
+        yield (at, record), bytes.fromhex(leaf)
 
 
 def _frontier(
@@ -166,6 +191,9 @@ def _frontier(
         return None
     until, log, isolation = row
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    remembered = seen_frontier()
+    if remembered is not None and remembered.log == log:
+        until = max(until, remembered.until)  # after a failover, the database may have forgotten that hours are closed
     if isolation != "read committed":
         # The snapshot of this transaction may be older than the frontier. So hours that may be closed count as closed.
         until = max(until, hour_of(datetime.now(UTC) - SEALED_AFTER))

@@ -18,10 +18,12 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from systemlog.conf import conf
-from systemlog.digests.statements import Statement, read
+from systemlog.digests.leaves import Leaves
+from systemlog.digests.statements import NotAStatement, Statement, read
 from systemlog.exceptions import SystemLogError
 
 FILE = "digests.ndjson"
+LEAVES = "leaves"
 LOCK = ".lock"
 VERIFICATION = "verification.json"
 TAIL_BYTES = 2**16
@@ -38,12 +40,20 @@ class Verification(NamedTuple):
     held: bool
 
 
+class SeenFrontier(NamedTuple):
+    """The hour before which all hours are sealed, by this host's digests. `log` is the name of the log in notes."""
+
+    until: datetime
+    log: str
+
+
 class Outside:
     """The directory of the digests outside the database."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.file = directory / FILE
+        self.leaves = Leaves(directory / LEAVES)
 
     def exists(self) -> bool:
         """Whether there is a digest outside."""
@@ -147,6 +157,26 @@ class Outside:
             part = self.directory / f"{VERIFICATION}.{os.getpid()}"
             part.write_text(json.dumps({"at": datetime.now(UTC).isoformat(), "held": held}))
             part.rename(self.directory / VERIFICATION)
+
+
+_seen: tuple[object, SeenFrontier | None] = None, None
+"""What `seen_frontier` returned last, after the status of the file that it was read from."""
+
+
+def seen_frontier() -> SeenFrontier | None:
+    """Return the frontier that this host's digests prove, or None if they cannot be read or there are none."""
+    global _seen  # noqa: PLW0603  (the file is read again only when it has changed)
+    try:
+        place = outside()
+        status = place.file.stat()
+        read_from = place.file, status.st_ino, status.st_size, status.st_mtime_ns
+        if _seen[0] != read_from:
+            head = place.head()
+            until = head.until if head else None
+            _seen = read_from, SeenFrontier(until, read(next(place.lines())).sha256) if until else None
+        return _seen[1]
+    except (OSError, NotAStatement):
+        return None
 
 
 def outside() -> Outside:

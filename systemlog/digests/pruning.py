@@ -84,7 +84,10 @@ class DigestRemoval(Removal):
         since, until = hour_of(span.lower), min(span.upper, until)
         notes = Notes(self._chain.storage, self._states, since, until)
         expected = [hour for hour in self._states.filled() if since <= hour < until]
-        for tally in tally_hours(self._chain.storage, since, until, notes, table=table, condition=condition):
+        leaves = self._chain.outside.leaves
+        for tally in tally_hours(
+            self._chain.storage, since, until, notes, table=table, condition=condition, leaves=leaves
+        ):
             while expected and expected[0] < tally.hour:
                 self._tallies.append(empty_tally(expected.pop(0)))
             if expected and expected[0] == tally.hour:

@@ -127,7 +127,8 @@ def _seal_hours(
         outcome.records += tally.whole.count if tally else 0
 
     notes = Notes(chain.storage, states, since, target)
-    for tally in tally_hours(chain.storage, since, target, notes, pace=pace):
+    leaves = chain.outside.leaves
+    for tally in tally_hours(chain.storage, since, target, notes, pace=pace, leaves=leaves, listing=True):
         if not tally.notes_hold:
             # A record with a note is gone or was changed. The note stays, and verification reports the hour.
             tally = _without_notes(tally)  # noqa: PLW2901
@@ -135,6 +136,7 @@ def _seal_hours(
         if tally.hour > since:
             append(since, (tally.hour - since) // HOUR, None)
         append(tally.hour, 1, tally)
+        leaves.keep(tally.whole, tally.hour)
         since = tally.hour + HOUR
     if since < target:
         append(since, (target - since) // HOUR, None)
@@ -147,9 +149,11 @@ def fold(chain: Chain, signer_: Signer, states: States, outcome: Outcome, pace: 
         return
     notes = Notes(chain.storage, states, BEGINNING, until)
     notes.load()
+    leaves = chain.outside.leaves
     for hour in map(read_hour, notes.hours()):
         own = Notes(chain.storage, states, hour, hour + HOUR)
-        tally = next(tally_hours(chain.storage, hour, hour + HOUR, own, pace=pace))
+        hours = tally_hours(chain.storage, hour, hour + HOUR, own, pace=pace, leaves=leaves, listing=True)
+        tally = next(hours)
         state = states.of(hour)
         if state is None or state.broken or not tally.holds(state):
             outcome.refused.append(hour)
@@ -159,6 +163,7 @@ def fold(chain: Chain, signer_: Signer, states: States, outcome: Outcome, pace: 
                     states.apply(_reseal(chain, signer_, states, tally, until))
                     outcome.resealed.append(hour)
                 forget(chain.storage, tally.notes)
+            leaves.keep(tally.whole, hour)
 
 
 def _reseal(chain: Chain, signer_: Signer, states: States, tally: Tally, until: datetime) -> Statement:

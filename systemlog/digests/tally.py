@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from systemlog.digests import reading
 from systemlog.digests.canonical import canonical
+from systemlog.digests.leaves import LISTED_BYTES, Leaves
 from systemlog.digests.merkle import LEAF, Tree
 from systemlog.digests.notes import Key, Note, Notes
 from systemlog.digests.statements import read_hour
@@ -38,27 +39,27 @@ class Tally:
     whole: Tree
     notes: list[Note]
     noted: Tree = field(default_factory=Tree)
+    records: int = 0
+    """How many records the notes name."""
     differing: int = 0
     """How many records differ from their notes."""
+    listed: Tree | None = None
+    """The records that the state of the hour covers, according to this host's list of them. None without a list."""
     stays: Tree | None = None
     goes: Tree | None = None
     """The records of `whole` that stay and go: a condition selects those that go. None without a condition."""
 
     @property
-    def records(self) -> int:
-        """How many records the notes name."""
-        return sum(len(note.records) for note in self.notes)
-
-    @property
     def notes_hold(self) -> bool:
         """Whether each record in the notes is stored, with the content that its note says."""
-        return not self.differing and self.noted.count == len({key for note in self.notes for key in note.records})
+        return not self.differing and self.noted.count == self.records
 
     def holds(self, state: State | None) -> bool:
         """Whether the hour is as its state says, apart from late records with notes."""
         if state is None or not self.notes_hold:
             return False
-        return state.is_held_by(self.rest.count, self.rest.root()) or self.repeats(state)
+        trees = (self.rest, self.whole, self.listed)
+        return any(tree is not None and state.is_held_by(tree.count, tree.root()) for tree in trees)
 
     def repeats(self, state: State) -> bool:
         """Whether the state already includes the records of the notes: the database lost them, and got them again."""
@@ -74,12 +75,15 @@ def tally_hours(
     pace: Pace = no_pace,
     table: str = TABLE,
     condition: Condition | None = None,
+    leaves: Leaves | None = None,
+    listing: bool = False,
 ) -> Iterator[Tally]:
     """Yield the tally of each hour that has records or notes, in order.
 
-    With a condition, each tally also has the records that stay and those that go.
+    With a condition, each tally also has the records that stay and those that go. `leaves` are the lists of this host.
+    With `listing`, the tree `whole` can be kept there.
     """
-    hours = _Hours(notes, splits=condition is not None)
+    hours = _Hours(notes, leaves, splits=condition is not None, listing=listing)
     unique_keys = storage.connection.vendor == "postgresql"
     tally: Tally | None = None
     text = ""
@@ -107,9 +111,11 @@ def tally_hours(
 class _Hours:
     """The hours of one reading, each with the notes that were there before its first record was read."""
 
-    def __init__(self, notes: Notes, *, splits: bool) -> None:
+    def __init__(self, notes: Notes, leaves: Leaves | None, *, splits: bool, listing: bool) -> None:
         self._notes = notes
+        self._leaves = leaves
         self._splits = splits
+        self._tree = leaves.tree if leaves and listing else Tree
         notes.load()
         self._early = {hour: list(notes.of(hour)) for hour in notes.hours()}
         self._waiting = sorted(self._early)
@@ -117,6 +123,11 @@ class _Hours:
         self._tally: Tally | None = None
         self._noted: dict[Key, bytes] = {}
         self._later: set[Key] = set()
+        self._known: set[int] = set()
+        """The notes of the current hour whose records are in `_noted` or `_later`."""
+        self._listed: Iterator[bytes] = iter(())
+        self._next = b""
+        """The beginning of the next leaf in the list of the current hour."""
         self.plain = True
         """Whether the current hour has no notes, and is not split by a condition."""
 
@@ -145,11 +156,17 @@ class _Hours:
         if self._waiting and self._waiting[0] == text:
             self._waiting.pop(0)
         known = self._early.get(text, [])
-        rest = Tree()
-        self._tally = tally = Tally(read_hour(text), rest, Tree() if known else rest, known)
+        whole = self._tree()
+        self._tally = tally = Tally(read_hour(text), Tree() if known else whole, whole, known)
         if self._splits:
             tally.stays, tally.goes = Tree(), Tree()
-        self._noted = {key: leaf for note in known for key, leaf in note.records.items()}
+        self._noted, self._later = dict(self._notes.records(known)), set()
+        self._known = {note.row for note in known}
+        tally.records = len(self._noted)
+        state = self._notes.states.of(tally.hour) if known else None
+        listed = self._leaves.of(tally.hour, state.root) if state and self._leaves else None
+        if listed is not None:
+            tally.listed, self._listed, self._next = Tree(), listed, next(listed, b"")
         self._find_later(text)
         return tally
 
@@ -170,12 +187,16 @@ class _Hours:
             tally.differing += noted != leaf
         if tally.whole is not tally.rest:
             tally.whole.add(leaf)
+        if tally.listed is not None and (noted is None or leaf[:LISTED_BYTES] == self._next):
+            tally.listed.add(leaf)
+            self._next = next(self._listed, b"")
         if tally.stays is not None and tally.goes is not None:
             (tally.goes if texts[12] else tally.stays).add(leaf)
 
     def _find_later(self, text: str) -> None:
-        known = {note.row for note in self._early.get(text, ())}
-        self._later = {key for note in self._notes.of(text) if note.row not in known for key in note.records}
+        later = [note for note in self._notes.of(text) if note.row not in self._known]
+        self._known.update(note.row for note in later)
+        self._later.update(key for key, _ in self._notes.records(later))
         self.plain = not (self._splits or self._noted or self._later)
 
 

@@ -14,6 +14,7 @@ from systemlog.digests.archives import verify_archives
 from systemlog.digests.chain import Chain
 from systemlog.digests.frontier import read_frontier
 from systemlog.digests.keys import PublicKey
+from systemlog.digests.leaves import Leaves
 from systemlog.digests.notes import Notes
 from systemlog.digests.outside import Outside
 from systemlog.digests.statements import HOUR, NotAStatement, Statement, read, write_hour
@@ -95,7 +96,7 @@ def _verify(
         if hour and hour >= states.until:
             result.tell(hour, "is not sealed yet")
         else:
-            verify_hours(storage, states, since, until, result, pace)
+            verify_hours(storage, states, since, until, result, pace, outside.leaves)
             if archives:
                 verify_archives(archives, states, result.tell, hour)
     return result
@@ -134,13 +135,19 @@ def verify_chain(chain: Chain, key: PublicKey, result: Result, *, own: bool = Fa
 
 
 def verify_hours(
-    storage: Storage, states: States, since: datetime, until: datetime, result: Result, pace: Pace = no_pace
+    storage: Storage,
+    states: States,
+    since: datetime,
+    until: datetime,
+    result: Result,
+    pace: Pace = no_pace,
+    leaves: Leaves | None = None,
 ) -> None:
     """Compare the records from `since` to before `until` with the states. Differences are recorded in `result`."""
     expected = [hour for hour in states.filled() if since <= hour < until]
     place = 0
     notes = Notes(storage, states, since, until)
-    for tally in tally_hours(storage, since, until, notes, pace=pace):
+    for tally in tally_hours(storage, since, until, notes, pace=pace, leaves=leaves):
         while place < len(expected) and expected[place] < tally.hour:
             _compare(storage, states, empty_tally(expected[place]), result)
             place += 1
@@ -149,8 +156,8 @@ def verify_hours(
         _compare(storage, states, tally, result)
     for hour in expected[place:]:
         _compare(storage, states, empty_tally(hour), result)
-    for hour, what in notes.invalid:
-        result.tell(hour, f"there is {what}")
+    for note in notes.invalid:
+        result.tell(note.hour, f"there is {note.why}")
     if since == BEGINNING and _outside_time(storage):
         result.tell(None, f"there is {OUTSIDE_TIME}")
 

@@ -274,49 +274,6 @@ def test_a_log_moves_to_another_database_by_its_archive(tmp_path: Path) -> None:
     assert verify("--archive", str(tmp_path / "a")) == []
 
 
-def test_a_failover_that_forgot_minutes_and_gets_them_again_stays_clean() -> None:
-    fill(2)
-    seal(3)
-    kept = sql("SELECT max(number) FROM system_log_digest")[0][0]
-    lost = fill(3)
-    seal(4)
-    attack(f"DELETE FROM {TABLE} WHERE timestamp >= %s", _adapted(at(3)))
-    sql("DELETE FROM system_log_digest WHERE number > %s", kept)
-    sql("UPDATE system_log_digest_frontier SET until = %s", _adapted(at(3)))
-    assert "2026-01-02T03" in verify()
-    get_storage().insert(lost[:3])
-    assert "2026-01-02T03" in verify()
-    get_storage().insert(lost)
-    seal(4)
-    assert verify() == []
-
-
-def test_late_records_that_a_failover_forgot_are_noted_again() -> None:
-    fill(3)
-    seal()
-    insert_rows()
-    attack(f"DELETE FROM {TABLE} WHERE message = 'late'")
-    sql("DELETE FROM system_log_late_note")
-    assert verify() == []
-    insert_rows()
-    seal()
-    assert verify() == []
-
-
-def test_what_is_noted_although_it_was_sealed_already_does_no_harm() -> None:
-    fill(3, 4)
-    seal()
-    lost = fill(3)[:2]
-    attack(f"DELETE FROM {TABLE} WHERE timestamp < %s", _adapted(at(3, 2)))
-    assert verify() == ["2026-01-02T03"]
-    get_storage().insert(lost)
-    assert notes()
-    assert verify() == []
-    seal()
-    assert not notes()
-    assert verify() == []
-
-
 def test_merged_and_rewritten_partitions_stay_clean() -> None:
     if not on_postgresql():
         pytest.skip("SQLite has no partitions")
