@@ -120,9 +120,8 @@ class Notes:
     def load(self) -> bool:
         """Read the notes that were written since the last call. Returns whether there were any."""
         before = self._last
-        while (
-            some := self._rows.filter(id__gt=self._last).order_by("id").values_list("id", "hour", "line")[:NOTES_READ]
-        ):
+        rows = self._rows.order_by("id").values_list("id", "hour", "line")
+        while some := list(rows.filter(id__gt=self._last)[:NOTES_READ]):
             for row, hour, line in some:
                 self._last = row
                 note = self._check(row, hour, line)
