@@ -37,6 +37,11 @@ def burst(server: Server, token: str) -> None:
         assert client.post("/system/logs/", json=records).status_code == 202
 
 
+def groups_told(hook: Hook) -> dict[str, str]:
+    """Return the error group of each message. A message that arrived twice counts once."""
+    return {request.headers["webhook-id"]: request.json["group"] for request in hook.received}
+
+
 def test_a_server_tells_once_of_what_landed_late_although_it_is_killed(alerting: Platform, hook: Hook) -> None:
     with alerting.serve(clean_exit=-signal.SIGKILL) as server:
         burst(server, alerting.token("write"))
@@ -52,6 +57,24 @@ def test_a_server_tells_once_of_what_landed_late_although_it_is_killed(alerting:
             assert client.get("/system/alerts/").status_code == 403
         with server.client("opsp_none") as client:
             assert client.get("/system/alerts/").status_code == 401
+
+
+def test_a_server_tells_once_of_a_new_error_although_it_is_killed(alerting: Platform, hook: Hook) -> None:
+    rules = [{"name": "new error", "new_group": True, "to": ["hook"]}]
+    file = alerting.folder / "alerts.json"
+    file.write_text(json.dumps({"rules": rules, "receivers": {"hook": {"webhook": hook.url}}}))
+    token = alerting.token("write")
+    with alerting.serve(clean_exit=-signal.SIGKILL) as server:
+        burst(server, token)
+        assert eventually(lambda: hook.told == [("new error", "firing")])
+        server.process.kill()
+        server.process.wait()
+    with alerting.serve() as server:
+        burst(server, token)
+        with server.client(token) as client:
+            client.post("/system/logs/", json=[{"message": "something else", "level": "CRITICAL"}])
+        assert eventually(lambda: len(groups_told(hook)) > 1)
+        assert len(set(groups_told(hook).values())) == len(groups_told(hook)) == 2
 
 
 def test_a_server_does_not_start_with_a_mistake_in_its_rules(alerting: Platform) -> None:
