@@ -8,16 +8,22 @@ seen.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from systemlog.alerts.comparing import EarlierTime
 from systemlog.alerts.fields import SECOND_US
 from systemlog.alerts.records import Statement
 from systemlog.alerts.rules import Rule
 from systemlog.alerts.spans import Span, crowded, merge
+from systemlog.exceptions import SystemLogError
 
 PAGE_ROWS = 5000
 """Rows per statement. Reading all of a storm of 200,000 errors an hour takes 418 ms, reading this many rows 10 ms."""
+
+MOST_ROWS = 100_000
+"""The most rows of one statement, for a rule that compares with a busy earlier time."""
 
 AHEAD_US = 5 * 60 * SECOND_US
 """How far in the future the timestamp of a record may lie. The API refuses later ones."""
@@ -42,6 +48,17 @@ class Reading(NamedTuple):
     last_seen: int | None = None
 
 
+class Page(NamedTuple):
+    """The spans in a page, the number that the first of them exceeds, and where the next page ends.
+
+    `following` is the start of the look-back if no page follows.
+    """
+
+    spans: list[Span]
+    threshold: int
+    following: int
+
+
 class Slices:
     """The length of the slices of time that a rule reads. It grows after quick statements, shrinks after slow ones."""
 
@@ -61,19 +78,17 @@ class Slices:
         self.length_us = max(self._least_us, self.length_us // 2)
 
 
+class TooMany(SystemLogError):
+    """A rule that compares with an earlier time would have to count more than `MOST_ROWS` records."""
+
+
 class Counter:
     """Reads the log for one rule, and remembers between readings how far its sweep has come."""
 
-    def __init__(
-        self,
-        rule: Rule,
-        threshold: Callable[[int, int], int] | None = None,
-        exceeds: Callable[[Span], bool] = lambda span: True,
-    ) -> None:
+    def __init__(self, rule: Rule, earlier: EarlierTime | None = None) -> None:
         self._rule = rule
         self._statement = Statement(rule)
-        self._exceeds = exceeds
-        self._threshold = threshold or (lambda lower, upper: rule.threshold)
+        self._earlier = earlier
         self.slices = Slices(rule.window_us * 2)
         self._sweep: tuple[int, int] | None = None
         """When the sweep under way began, and the instant down to which it has read."""
@@ -81,38 +96,56 @@ class Counter:
     def read(self, now: int, lower: int, more_until: float) -> Reading:
         """Read the newest records, then older ones down to `lower`, until the monotonic clock has passed `more_until`.
 
-        At least one page of the sweep is read in any case. Raises `DatabaseError`, `BudgetSpent`.
+        At least one page of the sweep is read in any case. Raises `DatabaseError`, `BudgetSpent`, `TooMany`.
         """
         began, resume = self._sweep or (now, None)
-        spans, position, threshold = self._page(now + AHEAD_US, lower, first=True)
+        page = self._page(now + AHEAD_US, lower, first=True)
+        pages, position = [page], page.following
         if resume is not None and position > lower:
             position = min(resume, position) if resume > lower else lower
-        read_one = False
-        while position > lower and not (read_one and time.monotonic() > more_until):
-            found, position, _ = self._page(position, lower)
-            spans += found
-            read_one = True
+        while position > lower and not (len(pages) > 1 and time.monotonic() > more_until):
+            pages.append(self._page(position, lower))
+            position = pages[-1].following
         complete = position <= lower
         self._sweep = None if complete else (began, position)
-        return Reading(merge(spans), threshold, began if complete else None)
+        threshold = next((page.threshold for page in pages if page.spans), page.threshold)
+        return Reading(merge(span for page in pages for span in page.spans), threshold, began if complete else None)
 
-    def _page(self, upper: int, lower: int, *, first: bool = False) -> tuple[list[Span], int, int]:
-        """Return the spans in the page that ends at `upper`, the end of the next page, and the threshold.
-
-        The end of the next page is `lower` if no page follows.
-        """
-        rule = self._rule
+    def _page(self, upper: int, lower: int, *, first: bool = False) -> Page:
+        """Return what the page that ends at `upper` has."""
+        window_us = self._rule.window_us
         start = max(lower, upper - self.slices.length_us - (AHEAD_US if first else 0))
-        number = self._threshold(start, upper)
-        rows = max(PAGE_ROWS, 2 * number)
+        number = highest = self._rule.threshold
+        if self._earlier:
+            number, highest = self._earlier.bounds(start, upper)
+        rows = min(MOST_ROWS, max(PAGE_ROWS, 2 * highest))
+        times = self._read(start, upper, rows)
+        needed = self._earlier.needed(times, number) if self._earlier else {}
+        while len(times) == rows and _is_open(times, window_us, needed):
+            if rows == MOST_ROWS:
+                raise TooMany
+            rows = min(MOST_ROWS, 4 * rows)
+            times = self._read(start, upper, rows)
+            needed = self._earlier.needed(times, number) if self._earlier else {}
+        spans = crowded(times, number, window_us, needed)
+        shown = needed.get(bisect_left(times, spans[0].start), number) if spans else number
+        read_down_to = times[0] if len(times) == rows else start
+        if read_down_to <= lower:
+            return Page(spans, shown, lower)
+        # The next page begins a window later, because this page may have had only a part of that window.
+        following = read_down_to + window_us
+        return Page(spans, shown, following if following < upper else read_down_to)
+
+    def _read(self, start: int, upper: int, rows: int) -> list[int]:
+        """Return the times of the newest records of a span, in rising order."""
         began = time.monotonic()
         times = self._statement.read(start, upper, rows)
         self.slices.learn(time.monotonic() - began)
         times.reverse()
-        spans = [span for span in crowded(times, number, rule.window_us) if self._exceeds(span)]
-        read_down_to = times[0] if len(times) == rows else start
-        if read_down_to <= lower:
-            return spans, lower, number
-        # The next page begins a window later, because this page may have had only a part of that window.
-        following = read_down_to + rule.window_us
-        return spans, following if following < upper else read_down_to, number
+        return times
+
+
+def _is_open(times: Sequence[int], window_us: int, needed: Mapping[int, int]) -> bool:
+    """Whether more records must be read to know if the last window of a full page has more than it needs."""
+    in_part = times[-1] - window_us < times[0]
+    return in_part and len(times) <= needed.get(len(times) - 1, 0)

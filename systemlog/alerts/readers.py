@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 
 from systemlog.alerts.absence import Watcher
 from systemlog.alerts.comparing import EarlierTime
-from systemlog.alerts.counting import Counter, Reading
+from systemlog.alerts.counting import MOST_ROWS, Counter, Reading, TooMany
 from systemlog.alerts.fields import SECOND_US
 from systemlog.alerts.records import LOGGER
 from systemlog.alerts.rules import NoneFor, Rule, TimesAsMany
@@ -39,6 +39,7 @@ MAX_SKIPPED = 16
 """A rule that keeps failing skips at most this many evaluations before it is tried again."""
 
 TOO_SLOW = f"It took longer than {STATEMENT_S:g} s, and was cut off."
+TOO_MANY = f"A window had {MOST_ROWS:,} records, and the earlier time too many to tell. Take a shorter 'within'."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +68,13 @@ class Reader:
             case NoneFor():
                 self._reader: Counter | Watcher = Watcher(rule)
             case TimesAsMany() as condition:
-                earlier = EarlierTime(rule, condition)
-                self._reader = Counter(rule, earlier.least, earlier.exceeds)
+                self._reader = Counter(rule, EarlierTime(rule, condition))
             case _:
                 self._reader = Counter(rule)
         self._last_seen: int | None = None
 
     def read(self, now: int, silent_now: int, late_us: int, known: Known, *, in_full: bool) -> Reading:
-        """Read the look-back of the rule. Raises `DatabaseError`, `BudgetSpent`.
+        """Read the look-back of the rule. Raises `DatabaseError`, `BudgetSpent`, `TooMany`.
 
         `silent_now` is the instant up to which the absence of records can be judged; `late_us` is how late a record may
         land and still count.
@@ -130,6 +130,9 @@ def read_all(
         except BudgetSpent:
             reader.failed(too_slow=True)
             yield reader, Failure(TOO_SLOW)
+        except TooMany:
+            reader.failed(too_slow=True)
+            yield reader, Failure(TOO_MANY)
         except (OperationalError, InterfaceError):
             raise
         except DatabaseError as error:

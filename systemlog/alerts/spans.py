@@ -5,8 +5,9 @@ Pure functions. Times are microseconds since 1970.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 from systemlog.records.ids import EPOCH, MICROSECOND
@@ -34,24 +35,32 @@ def from_us(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
-def crowded(times: Sequence[int], number: int, within_us: int) -> list[Span]:
-    """Return the spans in which more than `number` records lay within `within_us`. `times` must be in rising order.
-
-    If a record and the `number` records before it lie in less than the window, the condition holds from this record on.
-    It ends when the first of these records is as old as the window.
-    """
-    found: list[Span] = []
+def counts_at(times: Sequence[int], within_us: int) -> Iterator[int]:
+    """Yield for each time how many times lie in the window that ends there. `times` must be in rising order."""
     low = 0
     for place, instant in enumerate(times):
         while times[low] <= instant - within_us:
             low += 1
-        count = place - low + 1
-        if count <= number:
+        yield place - low + 1
+
+
+def crowded(
+    times: Sequence[int], number: int, within_us: int, needed: Mapping[int, int] = MappingProxyType({})
+) -> list[Span]:
+    """Return the spans in which more than `number` records lay within `within_us`. `times` must be in rising order.
+
+    If a record and the `number` records before it lie in less than the window, the condition holds from this record on.
+    It ends when the first of these records is as old as the window. `needed` has a higher number for some places of
+    `times`.
+    """
+    found: list[Span] = []
+    for place, count in enumerate(counts_at(times, within_us)):
+        if count <= number or count <= needed.get(place, number):
             continue
-        end = times[place - number] + within_us
+        instant, end = times[place], times[place - needed.get(place, number)] + within_us
         if found and instant <= found[-1].end:
             last = found[-1]
-            found[-1] = Span(last.start, end, max(last.peak, count))
+            found[-1] = Span(last.start, max(last.end, end), max(last.peak, count))
         else:
             found.append(Span(instant, end, count))
     return found
