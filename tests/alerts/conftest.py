@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from systemlog.alerts.deliverer import Deliverer
 from systemlog.alerts.evaluator import Evaluator, Result
+from systemlog.journal import directory
+from systemlog.landing import Lander
 from systemlog.models import SystemLog
+from tests.groups.conftest import error
 from tests.support import receivers
+from tests.support.landing import write
 from tests.support.receivers import Hook
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 Rules = Callable[..., None]
 Records = Callable[..., None]
+Landed = Callable[..., None]
 
 
 @pytest.fixture
@@ -58,6 +64,19 @@ def records(db: None) -> Records:
         )
 
     return store
+
+
+@pytest.fixture
+def landed(journal: Callable[..., Path], db: None) -> Landed:
+    """Lands an error for each message: `landed("a failed", "b failed", category="shop")`."""
+    folder = journal()
+    directory.make_folder(folder)
+
+    def land(*messages: str, **fields: Any) -> None:
+        write(folder, [error(message, **fields) for message in messages])
+        Lander(folder).land_all()
+
+    return land
 
 
 class Clock:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,32 +12,14 @@ from systemlog.alerts.evaluator import Evaluator
 from systemlog.alerts.silencing import silence
 from systemlog.console.operations import alerts_part
 from systemlog.groups.folding import fold_all
-from systemlog.journal import directory
-from systemlog.landing import Lander
 from systemlog.models import Alert, AlertDelivery, Group, SystemLog
-from tests.alerts.conftest import Clock, Records, Rules
-from tests.groups.conftest import error
-from tests.support.landing import write
+from tests.alerts.conftest import Clock, Landed, Records, Rules
 from tests.support.receivers import Hook
 
 NEW = {"name": "new", "new_group": True, "min_level": "ERROR"}
 SPIKE = {"name": "new", "category": "shop", "more_than": 5, "within": "10s"}
 
 FIRING = ("new", "firing")
-Lands = Callable[..., None]
-
-
-@pytest.fixture
-def lands(journal: Callable[..., Path], db: None) -> Lands:
-    """Lands an error for each message: `lands("a failed", "b failed", category="shop")`."""
-    folder = journal()
-    directory.make_folder(folder)
-
-    def land(*messages: str, **fields: Any) -> None:
-        write(folder, [error(message, **fields) for message in messages])
-        Lander(folder).land_all()
-
-    return land
 
 
 def resolve(**filters: Any) -> None:
@@ -47,12 +27,12 @@ def resolve(**filters: Any) -> None:
     Group.objects.filter(**filters).update(state="resolved", resolved_at=datetime.now(UTC) - timedelta(minutes=1))
 
 
-def test_a_new_group_is_told_once(rules: Rules, lands: Lands, clock: Clock, hook: Hook) -> None:
+def test_a_new_group_is_told_once(rules: Rules, landed: Landed, clock: Clock, hook: Hook) -> None:
     rules({**NEW, "labels": {"team": "shop"}})
     clock.evaluate()
-    lands("a failed", "a failed", correlation_id="the-request")
+    landed("a failed", "a failed", correlation_id="the-request")
     clock.evaluate()
-    lands("a failed")
+    landed("a failed")
     clock.evaluate()
     clock.restart()
     clock.evaluate()
@@ -68,11 +48,11 @@ def test_a_new_group_is_told_once(rules: Rules, lands: Lands, clock: Clock, hook
     assert "url" not in alert
 
 
-def test_each_new_group_is_an_alert_of_its_own(rules: Rules, lands: Lands, clock: Clock, hook: Hook) -> None:
+def test_each_new_group_is_an_alert_of_its_own(rules: Rules, landed: Landed, clock: Clock, hook: Hook) -> None:
     rules(NEW)
-    lands("a failed", "b failed")
+    landed("a failed", "b failed")
     clock.evaluate()
-    lands("c failed")
+    landed("c failed")
     clock.evaluate()
     while clock.deliver()[0]:
         pass
@@ -81,21 +61,21 @@ def test_each_new_group_is_an_alert_of_its_own(rules: Rules, lands: Lands, clock
     assert {got.json["group"] for got in hook.received} == set(Group.objects.values_list("id", flat=True))
 
 
-def test_a_group_that_comes_back_is_told_again(rules: Rules, lands: Lands, clock: Clock, hook: Hook) -> None:
+def test_a_group_that_comes_back_is_told_again(rules: Rules, landed: Landed, clock: Clock, hook: Hook) -> None:
     rules(NEW)
-    lands("a failed")
+    landed("a failed")
     clock.evaluate()
     resolve()
-    lands("a failed")
+    landed("a failed")
     clock.evaluate()
-    lands("a failed")
+    landed("a failed")
     clock.evaluate()
     assert [got.json["event"] for got in hook.received] == ["new", "regressed"]
 
 
-def test_more_than_ten_at_once_are_one_message(rules: Rules, lands: Lands, clock: Clock, hook: Hook) -> None:
+def test_more_than_ten_at_once_are_one_message(rules: Rules, landed: Landed, clock: Clock, hook: Hook) -> None:
     rules(NEW)
-    lands(*(f"{letter} failed" for letter in "abcdefghijk"))
+    landed(*(f"{letter} failed" for letter in "abcdefghijk"))
     clock.evaluate()
     clock.evaluate()
     assert len(hook.received) == 1
@@ -117,12 +97,12 @@ def test_more_than_ten_at_once_are_one_message(rules: Rules, lands: Lands, clock
     ],
 )
 def test_the_filters_are_of_level_category_and_source(
-    rules: Rules, lands: Lands, clock: Clock, hook: Hook, filters: dict[str, Any], told: int
+    rules: Rules, landed: Landed, clock: Clock, hook: Hook, filters: dict[str, Any], told: int
 ) -> None:
     rules({"name": "new", "new_group": True, **filters})
-    lands("a failed", category="shop.cart", source="web-1")
-    lands("b failed", category="shop.pay", level="CRITICAL")
-    lands("c failed", category="other")
+    landed("a failed", category="shop.cart", source="web-1")
+    landed("b failed", category="shop.pay", level="CRITICAL")
+    landed("c failed", category="other")
     clock.evaluate()
     while clock.deliver()[0]:
         pass
@@ -130,11 +110,11 @@ def test_the_filters_are_of_level_category_and_source(
 
 
 def test_what_happened_while_nothing_was_evaluated_is_told_afterwards(
-    rules: Rules, lands: Lands, clock: Clock, hook: Hook
+    rules: Rules, landed: Landed, clock: Clock, hook: Hook
 ) -> None:
     rules(NEW)
     clock.evaluate()
-    lands("a failed")
+    landed("a failed")
     clock.passes(3 * 3600)
     clock.restart()
     clock.evaluate()
@@ -142,10 +122,10 @@ def test_what_happened_while_nothing_was_evaluated_is_told_afterwards(
 
 
 def test_a_rule_that_begins_is_not_told_of_groups_of_long_ago(
-    rules: Rules, lands: Lands, clock: Clock, hook: Hook
+    rules: Rules, landed: Landed, clock: Clock, hook: Hook
 ) -> None:
     rules(NEW)
-    lands("a failed", "b failed")
+    landed("a failed", "b failed")
     fold_all()
     clock.passes(3601)
     clock.evaluate()
@@ -154,11 +134,11 @@ def test_a_rule_that_begins_is_not_told_of_groups_of_long_ago(
 
 
 def test_a_crash_before_the_commit_tells_nothing_and_the_next_evaluation_does(
-    rules: Rules, lands: Lands, clock: Clock, hook: Hook, monkeypatch: pytest.MonkeyPatch
+    rules: Rules, landed: Landed, clock: Clock, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules(NEW)
     clock.evaluate()
-    lands("a failed")
+    landed("a failed")
     with monkeypatch.context() as broken:
         broken.setattr("systemlog.alerts.evaluator.tell", lambda *arguments: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -172,11 +152,11 @@ def test_a_crash_before_the_commit_tells_nothing_and_the_next_evaluation_does(
 
 
 def test_two_evaluators_at_once_tell_once(
-    rules: Rules, lands: Lands, clock: Clock, hook: Hook, monkeypatch: pytest.MonkeyPatch
+    rules: Rules, landed: Landed, clock: Clock, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules(NEW)
     clock.evaluate()
-    lands("a failed")
+    landed("a failed")
     write_states = Evaluator._write
 
     def overtaken(self: Evaluator, *arguments: Any) -> Any:
@@ -190,9 +170,11 @@ def test_two_evaluators_at_once_tell_once(
     assert hook.told == [FIRING]
 
 
-def test_the_rule_is_shown_as_firing_for_a_time(rules: Rules, lands: Lands, clock: Clock, admin_client: Client) -> None:
+def test_the_rule_is_shown_as_firing_for_a_time(
+    rules: Rules, landed: Landed, clock: Clock, admin_client: Client
+) -> None:
     rules({**NEW, "keep_firing": "5m"})
-    lands("a failed", "b failed")
+    landed("a failed", "b failed")
     clock.evaluate()
     shown = admin_client.get("/system/alerts/").json()["items"][0]
     assert (shown["rule"], shown["state"], shown["value"], shown["error"]) == ("new", "firing", 2, "")
@@ -205,11 +187,11 @@ def test_the_rule_is_shown_as_firing_for_a_time(rules: Rules, lands: Lands, cloc
     assert (shown["state"], shown["value"], shown["starts_at"]) == ("inactive", None, None)
 
 
-def test_a_silenced_rule_tells_when_the_silence_ends(rules: Rules, lands: Lands, clock: Clock, hook: Hook) -> None:
+def test_a_silenced_rule_tells_when_the_silence_ends(rules: Rules, landed: Landed, clock: Clock, hook: Hook) -> None:
     rules(NEW)
     clock.evaluate()
     silence("new", timedelta(minutes=10), by="somebody")
-    lands("a failed")
+    landed("a failed")
     clock.evaluate()
     assert hook.told == []
     assert SystemLog.objects.get(category="alert.firing").context["silenced"] is True
@@ -219,11 +201,11 @@ def test_a_silenced_rule_tells_when_the_silence_ends(rules: Rules, lands: Lands,
 
 
 def test_a_silence_that_is_ended_early_tells_of_many_at_once(
-    rules: Rules, lands: Lands, clock: Clock, hook: Hook
+    rules: Rules, landed: Landed, clock: Clock, hook: Hook
 ) -> None:
     rules(NEW)
     silence("new", timedelta(minutes=10), by="somebody")
-    lands(*(f"{letter} failed" for letter in "abcdefghijk"))
+    landed(*(f"{letter} failed" for letter in "abcdefghijk"))
     clock.evaluate()
     silence("new", timedelta(0), by="somebody")
     clock.evaluate()
@@ -232,10 +214,10 @@ def test_a_silence_that_is_ended_early_tells_of_many_at_once(
 
 
 def test_the_link_opens_the_page_of_the_group(
-    rules: Rules, lands: Lands, clock: Clock, hook: Hook, admin_client: Client
+    rules: Rules, landed: Landed, clock: Clock, hook: Hook, admin_client: Client
 ) -> None:
     rules(NEW, PUBLIC_URL="https://logs.example.com")
-    lands("a failed")
+    landed("a failed")
     clock.evaluate()
     page = admin_client.get(hook.received[0].json["url"].removeprefix("https://logs.example.com"), follow=True)
     assert page.status_code == 200
@@ -243,7 +225,7 @@ def test_the_link_opens_the_page_of_the_group(
 
 
 def test_a_rule_that_becomes_another_one_is_resolved(
-    rules: Rules, lands: Lands, records: Records, clock: Clock, hook: Hook
+    rules: Rules, landed: Landed, records: Records, clock: Clock, hook: Hook
 ) -> None:
     rules(SPIKE)
     records(6, level="WARNING")
@@ -251,7 +233,7 @@ def test_a_rule_that_becomes_another_one_is_resolved(
     rules(NEW)
     clock.evaluate()
     assert hook.told == [FIRING, ("new", "resolved")]
-    lands("a failed")
+    landed("a failed")
     clock.evaluate()
     assert hook.told == [FIRING, ("new", "resolved"), FIRING]
     rules({**SPIKE, "category": "none"})
@@ -262,10 +244,10 @@ def test_a_rule_that_becomes_another_one_is_resolved(
 
 
 def test_a_rule_that_the_settings_have_no_more_is_forgotten(
-    rules: Rules, lands: Lands, clock: Clock, hook: Hook
+    rules: Rules, landed: Landed, clock: Clock, hook: Hook
 ) -> None:
     rules(NEW)
-    lands("a failed")
+    landed("a failed")
     clock.evaluate()
     rules({**SPIKE, "name": "other"})
     clock.evaluate()

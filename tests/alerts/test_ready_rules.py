@@ -9,7 +9,7 @@ import pytest
 from django.core.checks import run_checks
 
 from systemlog.models import Alert
-from tests.alerts.conftest import Clock, Records
+from tests.alerts.conftest import Clock, Landed, Records
 
 RULES = Path(__file__).parents[2] / "docs" / "monitoring" / "rules.json"
 
@@ -48,6 +48,16 @@ CHANGED = {"action": "health.probe_changed"}
                 "context": {**CHANGED, "probe": "audit", "state": "warn"},
             },
         ),
+        (
+            "digests late or wrong",
+            1,
+            {
+                "category": "health.probes",
+                "level": "WARNING",
+                "context": {**CHANGED, "probe": "digests", "state": "fail"},
+            },
+        ),
+        ("log altered", 1, {"category": "systemlog.digests", "context": {"action": "digests.differs"}}),
     ],
 )
 def test_a_ready_rule_fires_on_what_the_platform_writes(
@@ -58,6 +68,14 @@ def test_a_ready_rule_fires_on_what_the_platform_writes(
     records(number, **record)
     clock.evaluate_only()
     assert Alert.objects.get(rule=rule).state == "firing"
+
+
+def test_a_new_error_fires(settings: Any, landed: Landed, clock: Clock) -> None:
+    settings.SYSTEMLOG = {**settings.SYSTEMLOG, "ALERTS_FILE": str(RULES)}
+    clock.evaluate_only()
+    landed("it failed")
+    clock.evaluate_only()
+    assert Alert.objects.get(rule="new error").state == "firing"
 
 
 def test_silence_of_the_whole_platform_fires(settings: Any, records: Records, clock: Clock) -> None:
