@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+
+from django.db.models import Count, Min
 
 from systemlog.conf import conf
 from systemlog.models import AlertDelivery
 
-LOOKED_AT = 1000
-"""Number of waiting messages, oldest first, that one pass looks at."""
+LOOKED_AT = 10_000
+"""Number of waiting messages to one receiver, oldest first, that one pass looks at."""
 
 CLAIM = timedelta(seconds=15)
 """How long a claim lasts. Then the message is sent again: a request takes ten seconds at most, so the process that
@@ -25,22 +27,33 @@ def next_of_each(receivers_busy: set[str], now: datetime) -> Iterator[AlertDeliv
 
     A message waits for every earlier message about the same rule, so that `resolved` never overtakes `firing`. While a
     receiver does not answer, all later messages to it wait. After a receiver has refused a message, only later messages
-    about the same rule wait.
+    about the same rule wait. No receiver waits for another.
     """
-    waiting = AlertDelivery.objects.using(conf().DATABASE).filter(done_at__isnull=True).order_by("id")[:LOOKED_AT]
-    settled = set(receivers_busy)
-    blocked: dict[str, set[str]] = {}
-    for delivery in waiting:
-        if delivery.receiver in settled:
+    waits = AlertDelivery.objects.using(conf().DATABASE).filter(done_at__isnull=True)
+    for receiver in sorted(set(waits.values_list("receiver", flat=True).distinct()) - receivers_busy):
+        of_receiver = waits.filter(receiver=receiver).defer("alerts").order_by("id")
+        oldest = of_receiver.first()  # it decides most of the time
+        if oldest is None or _holds_all(oldest, now):
             continue
-        rules = blocked.setdefault(delivery.receiver, set())
+        found = oldest if oldest.next_at <= now else _next(of_receiver[:LOOKED_AT], now)
+        if found is not None:
+            yield found
+
+
+def _next(deliveries: Iterable[AlertDelivery], now: datetime) -> AlertDelivery | None:
+    rules: set[str] = set()
+    for delivery in deliveries:
+        if _holds_all(delivery, now):
+            return None
         if delivery.next_at <= now and not rules.intersection(delivery.rules):
-            settled.add(delivery.receiver)
-            yield delivery
-        elif delivery.next_at > now and delivery.holds_all:
-            settled.add(delivery.receiver)
-        else:
-            rules.update(delivery.rules)
+            return delivery
+        rules.update(delivery.rules)
+    return None
+
+
+def _holds_all(delivery: AlertDelivery, now: datetime) -> bool:
+    """Whether every later message to the receiver waits for this one, which is not due yet."""
+    return delivery.holds_all and delivery.next_at > now
 
 
 def claim(delivery: AlertDelivery, holder: str, now: datetime) -> bool:
@@ -82,10 +95,11 @@ def hold_until(rule: str, until: datetime) -> None:
         )
 
 
-def waiting() -> Sequence[datetime]:
-    """Return for each message that is not yet delivered since when it waits. Raises `DatabaseError`."""
-    rows = AlertDelivery.objects.using(conf().DATABASE).filter(done_at__isnull=True).order_by("id")
-    return list(rows.values_list("created_at", flat=True)[:LOOKED_AT])
+def waiting() -> tuple[int, datetime | None]:
+    """Return how many messages are not yet delivered, and since when the oldest waits. Raises `DatabaseError`."""
+    rows = AlertDelivery.objects.using(conf().DATABASE).filter(done_at__isnull=True)
+    found = rows.aggregate(number=Count("id"), oldest=Min("created_at"))
+    return found["number"], found["oldest"]
 
 
 def _of_rule(rule: str) -> Iterable[AlertDelivery]:

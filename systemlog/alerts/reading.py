@@ -57,10 +57,10 @@ def health() -> Health:
     """Return whether evaluation and delivery keep up. Raises `DatabaseError`."""
     now = datetime.now(UTC)
     row = AlertEvaluator.objects.using(conf().DATABASE).filter(pk=leases.ROW).first()
-    waits = outbox.waiting()
-    oldest = max(((now - since).total_seconds() for since in waits), default=0.0)
+    waiting, oldest = outbox.waiting()
     age = (now - row.evaluated_at).total_seconds() if row and row.evaluated_at else None
-    return Health(age, row.duration_s if row else 0.0, len(waits), max(0.0, oldest))
+    waited_s = (now - oldest).total_seconds() if oldest else 0.0
+    return Health(age, row.duration_s if row else 0.0, waiting, max(0.0, waited_s))
 
 
 def warnings() -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from systemlog.alerts import outbox
 from systemlog.alerts.deliverer import Deliverer
+from systemlog.alerts.reading import health
 from systemlog.alerts.silencing import silence
 from systemlog.models import Alert, AlertDelivery, SystemLog
 from tests.alerts.conftest import Clock, Records, Rules
@@ -103,6 +105,23 @@ def test_a_message_that_is_refused_holds_up_no_other_rule(
     clock.evaluate()
     clock.deliver()
     assert hook.told == [("spike", "firing"), ("second", "firing")]
+
+
+def test_a_thousand_messages_to_a_dead_receiver_hold_up_no_other(
+    rules: Rules, records: Records, clock: Clock, hook: Hook
+) -> None:
+    dead = {"webhook": "http://127.0.0.1:9/"}
+    rules(SPIKE, ALERT_RECEIVERS={"hook": {"webhook": hook.url}, "dead": dead})
+    now = datetime.now(UTC)
+    waits = {"receiver": "dead", "alerts": [{}], "created_at": now, "next_at": now + timedelta(minutes=5)}
+    AlertDelivery.objects.bulk_create(
+        AlertDelivery(message_id=uuid.uuid4(), rules=[f"rule {place}"], holds_all=place > 0, **waits)
+        for place in range(1200)
+    )
+    records(6)
+    clock.evaluate()
+    assert hook.told == [("spike", "firing")]
+    assert health().waiting == 1200
 
 
 def test_a_message_that_was_claimed_by_a_process_that_ended_is_sent_again(
