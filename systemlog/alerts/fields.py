@@ -16,6 +16,7 @@ SECOND_US = 1_000_000
 MAX_TEXT_CHARACTERS = 200
 MAX_SHOWN_CHARACTERS = 60
 
+is_nearly_duration = re.compile(r"\s*([0-9]{1,9})\s*([A-Za-z]?)[A-Za-z]*\s*").fullmatch
 is_label_name = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*").fullmatch
 
 
@@ -58,18 +59,26 @@ def check_keys(given: Mapping[Any, Any], known: Iterable[str]) -> None:
 def read_span(given: Mapping[str, Any], key: str, default: str, *, least_us: int, most: timedelta) -> int:
     """Return a duration such as `5m` in microseconds. Raises `Mistake`."""
     value = given.get(key, default)
-    hint = "Write a number and a unit: 90s, 15m, 12h, 30d, 2w or 7y."
-    if not isinstance(value, str):
-        raise Mistake(key, f"is {shown(value)}, which is no duration", hint)
     try:
-        span = parse_duration(value)
+        span = parse_duration(value if isinstance(value, str) else "")
     except (ValueError, OverflowError):
-        raise Mistake(key, f"is {shown(value)}, which is no duration", hint) from None
+        raise Mistake(key, f"is {shown(value)}, which is no duration", _nearest_duration(value)) from None
     if span > most:
         raise Mistake(key, f"is {shown(value)}, which is longer than {most.days} days", "Name a shorter duration.")
     if span // MICROSECOND < least_us:
         raise Mistake(key, f"is {shown(value)}, which is too short", f"Name at least {least_us // SECOND_US}s.")
     return span // MICROSECOND
+
+
+def _nearest_duration(value: object) -> str:
+    """Return a hint for a text that is no duration: `10s` for `10`, `10 sec` or `10S`, and the units otherwise."""
+    found = None if isinstance(value, bool) else is_nearly_duration(str(value))
+    near = found and f"{found[1]}{(found[2] or 's').lower()}"
+    try:
+        parse_duration(near or "")
+    except (ValueError, OverflowError):
+        return "Write a number and a unit: 90s, 15m, 12h, 30d, 2w or 7y."
+    return f"Did you mean {near!r}? The units are s, m, h, d, w and y."
 
 
 def read_number(given: Mapping[str, Any], key: str, least: int, most: int) -> int:

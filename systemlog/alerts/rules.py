@@ -7,7 +7,7 @@ used.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -238,7 +238,7 @@ def _parameters(filters: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             yield key, one
 
 
-def _read_filters(parameters: Iterable[tuple[str, str]]) -> Query:
+def _read_filters(parameters: Sequence[tuple[str, str]]) -> Query:
     given = QueryDict(mutable=True)
     for key, value in parameters:
         given.appendlist(key, value)
@@ -247,6 +247,9 @@ def _read_filters(parameters: Iterable[tuple[str, str]]) -> Query:
     except InvalidParameters as error:
         first = error.errors[0]
         raise Mistake(first.parameter or "", "cannot be used", first.detail) from None
+    if not query.allowed_levels:
+        levels = [key for key, _ in parameters if key.startswith(("level", "min_level"))]
+        raise Mistake(levels[-1] if levels else "query", "leaves no level", "Name a level that all filters accept.")
     if query.since or query.until:
         raise Mistake("query", "has bounds of time", "Leave them out: the condition of the rule sets the time.")
     return query
