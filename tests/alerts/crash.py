@@ -3,8 +3,9 @@
     python -m tests.alerts.crash [--rounds 50] [--database sqlite|postgresql] [--pg-bin DIR]
 
 Each round has a rule and a burst of its own. Its alert must be reported as firing and as resolved, each in one message,
-which may arrive twice under its id. The program starts the servers that it needs. It exits with 1 at the first message
-that is lost or doubled.
+which may arrive twice under its id. The burst is an error group of its own too, and must be reported once by a rule
+about new groups. The program starts the servers that it needs. It exits with 1 at the first message that is lost or
+doubled.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,9 @@ LONGEST_S = 0.25
 FORGETFUL = {"synchronous_commit": "off", "wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
 """Settings of a server that loses the commits of the last seconds when it crashes."""
 
+NEW_ERROR = "new error"
 STEPS = {
+    "after a new group was counted": ("new_groups", "events_after", False),
     "before the states are written": ("evaluator", "Evaluator._write", True),
     "before the commit": ("evaluator", "tell", False),
     "after the commit": ("leases", "note", True),
@@ -70,9 +73,9 @@ def main() -> int:
                 rule = f"{kind} {number}"
                 burst(rule)
                 kill()  # while it fires
-                settle(lambda hook=hook, rule=rule: (rule, "firing") in hook.told)
+                settle(lambda hook=hook, rule=rule: {(rule, "firing"), (NEW_ERROR, "firing")} <= told(rule, hook))
                 kill()  # while it is resolved
-                settle(lambda hook=hook, rule=rule: (rule, "resolved") in hook.told)
+                settle(lambda hook=hook, rule=rule: (rule, "resolved") in told(rule, hook))
                 if wrong := compare(rule, hook):
                     print(f"{rule}: {wrong}")
                     return 1
@@ -95,7 +98,8 @@ def configure(folder: Path, server: Server | None, hook: Hook, rules: list[str])
             "ALERTS": [
                 {"name": rule, "category": rule, "more_than": 5, "within": "1s", "keep_firing": "0s", "to": ["hook"]}
                 for rule in rules
-            ],
+            ]
+            + [{"name": NEW_ERROR, "new_group": True, "to": ["hook"]}],
             "ALERT_RECEIVERS": {"hook": {"webhook": hook.url}},
         },
         USE_TZ=True,
@@ -107,18 +111,21 @@ def configure(folder: Path, server: Server | None, hook: Hook, rules: list[str])
 
 
 def burst(rule: str) -> None:
-    """Store a burst of records that makes the rule fire, and that has already ended."""
-    from systemlog.models import SystemLog
+    """Land a burst of records that makes the rule fire, and that has already ended."""
+    from systemlog.journal.directory import make_folder, target_folder
+    from systemlog.landing import Lander
+    from tests.support.landing import row, write
 
-    first = datetime.now(UTC) - timedelta(seconds=30)
-    records = [
-        SystemLog(timestamp=first + timedelta(milliseconds=place), category=rule, level="ERROR", message="no")
-        for place in range(BURST)
-    ]
-    with transaction.atomic():
-        if connection.vendor == "postgresql":
-            connection.cursor().execute("SET LOCAL synchronous_commit = on")  # no crash may lose the burst itself
-        SystemLog.objects.bulk_create(records)
+    folder = target_folder()
+    make_folder(folder)
+    ago = timedelta(seconds=30)
+    write(folder, [row("no", ago=ago, level="ERROR")._replace(category=rule) for _ in range(BURST)])
+    Lander(folder).land_all()
+    if connection.vendor == "postgresql":  # no crash may lose the burst itself
+        connection.cursor().execute("CREATE TABLE IF NOT EXISTS flushed (at int)")
+        with transaction.atomic():
+            connection.cursor().execute("SET LOCAL synchronous_commit = on")
+            connection.cursor().execute("INSERT INTO flushed VALUES (1)")
     connections.close_all()
 
 
@@ -196,28 +203,48 @@ def settle(is_told: Callable[[], bool]) -> None:
 
 
 def compare(rule: str, hook: Hook) -> str | None:
-    """Return what is wrong with the messages about a rule and with its records, or None if both are right."""
+    """Return what is wrong with the messages about a round and with its records, or None if both are right."""
     from systemlog.models import SystemLog
 
     ids = defaultdict(set)
-    for status, message_id in messages(rule, hook):
-        ids[status].add(message_id)
-    if counts := {status: len(found) for status, found in ids.items() if len(found) != 1}:
+    for transition, message_id in messages(rule, hook):
+        ids[transition].add(message_id)
+    if counts := {transition: len(found) for transition, found in ids.items() if len(found) != 1}:
         return f"told more than once: {counts}"
+    if set(ids) != {(rule, "firing"), (rule, "resolved"), (NEW_ERROR, "firing")}:
+        return f"told {sorted(ids)}"
     found = SystemLog.objects.filter(subject=f"alert:{rule}").values_list("category", flat=True)
     if sorted(found) != ["alert.firing", "alert.resolved"]:
         return f"the log has {sorted(found)}"
+    of_group = SystemLog.objects.filter(subject=f"alert:{NEW_ERROR}", context__group=group_of(rule))
+    if (number := of_group.count()) != 1:
+        return f"the log has {number} records of the new group"
     connections.close_all()
     return None
 
 
-def messages(rule: str, hook: Hook) -> Iterator[tuple[str, str]]:
-    """Yield the status and the id of each message about a rule."""
-    for request in hook.received:
+def told(rule: str, hook: Hook) -> set[tuple[str, str]]:
+    """Return the rule and the status of each message about a round."""
+    return {transition for transition, _ in messages(rule, hook)}
+
+
+def messages(rule: str, hook: Hook) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield the rule and status of each message about a round, and the id of the message."""
+    group = group_of(rule)
+    for request in list(hook.received):
         body = request.json
         for alert in body.get("alerts", [body]):
-            if alert["rule"] == rule:
-                yield alert["status"], request.headers["webhook-id"]
+            if alert["rule"] == rule or (group is not None and alert.get("group") == group):
+                yield (alert["rule"], alert["status"]), request.headers["webhook-id"]
+
+
+def group_of(rule: str) -> str | None:
+    """Return the id of the error group of a round, or None if it is not counted yet."""
+    from systemlog.models import Group
+
+    found = Group.objects.filter(category=rule).values_list("id", flat=True).first()
+    connections.close_all()
+    return found
 
 
 def in_child(work: Callable[[], None]) -> int:

@@ -11,4 +11,4 @@ pytestmark = pytest.mark.e2e
 
 def test_whatever_is_killed_each_alert_is_told_once(pytestconfig: pytest.Config) -> None:
     printed = run_rounds("tests.alerts.crash", pytestconfig, rounds=1)
-    assert printed.count("each told once") == (9 if pytestconfig.getoption("db") == "postgresql" else 8)
+    assert printed.count("each told once") == (10 if pytestconfig.getoption("db") == "postgresql" else 9)
