@@ -41,7 +41,8 @@ FORGOTTEN_AFTER = timedelta(minutes=10)
 """A rule that is no longer in the settings is resolved once no process has evaluated it for this long."""
 
 TIDY_S = 3600.0
-CORRELATION_S = 0.2
+CORRELATION_S, CORRELATION_ALL_S = 0.2, 1.0
+"""How long the correlation ids of an alert are searched, and those of all alerts of an evaluation."""
 
 
 @dataclass(slots=True)
@@ -123,13 +124,15 @@ class Evaluator:
 
     def _changes(self, rows: dict[str, Alert], found: dict[str, Reading | Failure], now: datetime) -> dict[str, Change]:
         changes = {}
+        search_until = time.monotonic() + CORRELATION_ALL_S
         for name, reading in found.items():
             change = Change(self._readers[name], reading, now)
             transitions = change.apply(rows[name], commit=False)
             if transitions is None:
                 continue
             for transition in transitions:
-                change.correlation_ids = _correlation_ids(change.reader.rule, transition)
+                if time.monotonic() < search_until:
+                    change.correlation_ids = _correlation_ids(change.reader.rule, transition)
             changes[name] = change
         return changes
 
