@@ -118,7 +118,7 @@ def load(rows: int) -> None:
     newest = SystemLog.objects.aggregate(newest=Max("timestamp"))["newest"]
     missing = min(rows, int((now - newest) / step)) if newest else rows
     get_storage().ensure_partitions([now - timedelta(days=day) for day in range(DAYS + 1)])
-    for first in range(1, missing + 1, BATCH):
+    for first in reversed(range(1, missing + 1, BATCH)):  # the oldest first, so that a run that was cut off can go on
         execute(FILL.format(table="system_logs"), now, 0, step, first, min(first + BATCH - 1, missing))
     while get_storage().compact_rollup():
         pass
