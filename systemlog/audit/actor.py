@@ -21,9 +21,10 @@ from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from systemlog import compat
-from systemlog.audit.tables import is_audited
+from systemlog.audit.tables import is_audited, names_audited_table
 from systemlog.conf import conf
-from systemlog.correlation import current_ids
+from systemlog.correlation import current, current_ids
+from systemlog.correlation.context import carried_variables
 
 WRITES = ("INSERT ", "UPDATE ", "DELETE ")
 """The first words of the writing statements that Django makes."""
@@ -35,7 +36,7 @@ OUTBOX = "system_audit_outbox"
 MAX_CHARACTERS = 200
 
 _writes = re.compile(
-    r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:INSERT|UPDATE|DELETE|REPLACE|MERGE|TRUNCATE|CALL|DO)\b"
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:INSERT|UPDATE|DELETE|REPLACE|MERGE|TRUNCATE|COPY|EXECUTE|EXPLAIN|CALL|DO)\b"
     r"|(?:\s|--[^\n]*\n|/\*.*?\*/)*WITH\b.*\b(?:INSERT|UPDATE|DELETE|MERGE)\b",
     re.IGNORECASE | re.DOTALL,
 )
@@ -44,6 +45,7 @@ _commits = re.compile(r"\s*(?:CALL|DO)\b", re.IGNORECASE)
 """Statements that may end a transaction. PostgreSQL refuses them in a message of two statements."""
 
 _acting: ContextVar[str | None] = ContextVar("systemlog_acting", default=None)
+carried_variables.append(_acting)
 
 STAMP_SQL = f"""
     CREATE TEMP TRIGGER systemlog_audit_stamp AFTER INSERT ON main.{OUTBOX} WHEN NEW.ctx IS NULL
@@ -54,7 +56,8 @@ STAMP_SQL = f"""
 @contextmanager
 def acting_as(user: object) -> Iterator[None]:
     """Record the changes of a block of code as made by `user`, a user or the key of one. For scripts and commands."""
-    token = _acting.set(None if user is None else str(getattr(user, "pk", user)))
+    key = getattr(user, "pk", user)  # None for a user who is anonymous or not saved
+    token = _acting.set(None if key is None else str(key))
     try:
         yield
     finally:
@@ -116,6 +119,8 @@ class _StatementCounter:
         self._prefix = f"{os.urandom(5).hex()}{next(_connections)}"
 
     def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if isinstance(sql, str) and not sql.startswith("SELECT"):
+            _load_user(sql, context["connection"])
         self._number += 1
         return execute(sql, params, many, context)
 
@@ -136,6 +141,7 @@ def stamp_postgresql(execute: Execute, sql: Any, params: Any, many: bool, contex
         sql = sql.as_string(context["cursor"].cursor)
     if isinstance(sql, str) and (sql.startswith(WRITES) or (not sql.startswith("SELECT") and _writes.match(sql))):
         connection: BaseDatabaseWrapper = context["connection"]
+        _load_user(sql, connection)
         who, sent = _encode_safely(), _sent.__dict__
         if who or sent.get(connection.alias):  # without this, the transaction cannot have an earlier actor to replace
             sent[connection.alias] = True
@@ -160,6 +166,20 @@ def _execute_with(
     with suppress(DatabaseError):
         cursor.nextset()  # skips the result of the stamp
     return result
+
+
+def _load_user(sql: str, connection: BaseDatabaseWrapper) -> None:
+    """Load the user of a request that changes an audited table before anything asked for its user.
+
+    The user's statement must not fail for this. So in a transaction there is a savepoint, to which a failed query of
+    the session or the user is rolled back.
+    """
+    correlation = current()
+    if correlation is None or not correlation.may_load_user or _acting.get() or not names_audited_table(sql):
+        return
+    in_block = compat.in_transaction(connection)
+    with suppress(Exception), transaction.atomic(using=connection.alias) if in_block else nullcontext():
+        correlation.load_user()
 
 
 def _encode_safely() -> str:

@@ -94,6 +94,12 @@ def table_of(name: str) -> AuditedTable | None:
     return _all_tables().get(name)
 
 
+def names_audited_table(sql: str) -> bool:
+    """Return whether the text of a statement may name an audited table."""
+    text = sql.lower()
+    return any(name.lower() in text for name in _all_tables())
+
+
 def is_audited(alias: str) -> bool:
     """Return whether a database may hold an audited table. Called for each new connection, so it must be cheap."""
     return bool(conf().AUDIT) and bool(audited_tables(alias))

@@ -134,6 +134,13 @@ def loaded_user(request: HttpRequest) -> Any:
     return user
 
 
+def load_user(request: HttpRequest) -> None:
+    """Load the user that `AuthenticationMiddleware` made lazy (see `loaded_user`), if nothing has loaded it before."""
+    user = request.__dict__.get("user")
+    if isinstance(user, LazyObject) and loaded_user(request) is None:
+        _ = user.is_authenticated
+
+
 def non_atomic_aliases(view: object) -> set[str]:
     """Return the aliases that the view names in `non_atomic_requests` (`_non_atomic_requests`; 5.2, 6.0, 6.1)."""
     return getattr(view, "_non_atomic_requests", set())

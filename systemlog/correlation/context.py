@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from sys import modules
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from systemlog import compat
 from systemlog.correlation import tracecontext
 from systemlog.correlation.ids import is_acceptable, new_id
 from systemlog.correlation.integrations import opentelemetry
@@ -38,6 +39,7 @@ class Correlation:
     """
 
     __slots__ = (
+        "_has_loaded_user",
         "_request",
         "_route",
         "_trace",
@@ -59,6 +61,7 @@ class Correlation:
         self.from_client = from_client
         self.annotations: dict[str, object] = {}
         self.started_ns = time.perf_counter_ns()
+        self._has_loaded_user = request is None
         self._request = request
         self._route: str | None = None
         self._trace = trace
@@ -76,6 +79,18 @@ class Correlation:
     def user_id(self) -> str | None:
         """The primary key of the authenticated user as text. Reading it never queries the database."""
         return self._user_id if self._request is None else user_id_of(self._request)
+
+    @property
+    def may_load_user(self) -> bool:
+        """Whether this is a request whose user is not loaded, and nothing has called `load_user` yet."""
+        return not self._has_loaded_user and self._request is not None and compat.loaded_user(self._request) is None
+
+    def load_user(self) -> None:
+        """Load the user of the request, which may query the database. Only the first call has an effect."""
+        request, has_loaded = self._request, self._has_loaded_user
+        self._has_loaded_user = True  # first, because loading the user of a stale session writes the session
+        if request is not None and not has_loaded:
+            compat.load_user(request)
 
     @property
     def route(self) -> str | None:
@@ -110,6 +125,10 @@ class Correlation:
 
 
 _current: ContextVar[Correlation | None] = ContextVar("systemlog_correlation", default=None)
+
+
+carried_variables: list[ContextVar[Any]] = [_current]
+"""The context variables that `carry` passes on. Other rooms add theirs."""
 
 
 def current() -> Correlation | None:
@@ -163,7 +182,18 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
     For thread pools, whose threads start without a context: `pool.submit(carry(work), item)`. Unlike a copied context,
     the returned function may run in several threads at once (`pool.map`).
     """
-    return carried(_current.get(), function)
+    variables = [(each, each.get()) for each in carried_variables]
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        tokens = [(each, each.set(value)) for each, value in variables]
+        try:
+            return function(*args, **kwargs)
+        finally:
+            for each, token in tokens:
+                each.reset(token)
+
+    return run
 
 
 def carried(correlation: Correlation | None, function: Callable[P, R]) -> Callable[P, R]:

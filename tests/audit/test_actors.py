@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection, connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
 
 from systemlog.audit import acting_as
-from systemlog.correlation import correlated
+from systemlog.correlation import carry, correlated
 
 Told = Callable[..., Any]
 
@@ -24,7 +25,8 @@ def rename(request: HttpRequest) -> HttpResponse:
     """A view that changes something."""
     from tests.audit.shop.models import Tag
 
-    str(request.user)
+    if "asks" in request.GET:
+        str(request.user)
     Tag.objects.update(name=request.GET["name"])
     return HttpResponse()
 
@@ -33,13 +35,20 @@ async def rename_async(request: HttpRequest) -> HttpResponse:
     """The same, async."""
     from tests.audit.shop.models import Tag
 
-    await request.auser()  # type: ignore[attr-defined]  # of Django's middleware
+    if "asks" in request.GET:
+        await request.auser()  # type: ignore[attr-defined]  # of Django's middleware
     await Tag.objects.aupdate(name=request.GET["name"])
     await sync_to_async(Tag.objects.create)(name="in a thread")
     return HttpResponse()
 
 
-urlpatterns = [path("rename", rename), path("rename-async", rename_async)]
+def rename_user(request: HttpRequest) -> HttpResponse:
+    """A view that changes a table that is not audited."""
+    User.objects.update(first_name=request.GET["name"])
+    return HttpResponse()
+
+
+urlpatterns = [path("rename", rename), path("rename-user", rename_user), path("rename-async", rename_async)]
 
 
 @pytest.fixture
@@ -55,12 +64,24 @@ def whose(told: Told) -> list[tuple[str | None, str | None]]:
 
 
 @pytest.mark.parametrize("url", ["/rename", "/rename-async"])
-def test_a_request_is_told_with_its_user(shop: Any, told: Told, client: Client, url: str) -> None:
+@pytest.mark.parametrize("asks", [{"asks": "for the user"}, {}], ids=["asks", "does not ask"])
+@pytest.mark.parametrize("atomic", [False, True])
+def test_a_request_is_told_with_its_user(
+    shop: Any,
+    told: Told,
+    client: Client,
+    url: str,
+    asks: dict[str, str],
+    atomic: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     user = User.objects.create_user("ann")
     shop.Tag.objects.create(name="a")
     client.force_login(user)
     told()
-    client.get(url, {"name": "b"}, headers={"X-Request-ID": "the-request"})
+    # Django refuses async views in a transaction.
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic and "async" not in url)
+    client.get(url, {"name": "b", **asks}, headers={"X-Request-ID": "the-request"})
     assert set(whose(told)) == {(str(user.pk), "the-request")}
     shop.Tag.objects.update(name="c")
     assert set(whose(told)) == {(None, None)}
@@ -123,3 +144,48 @@ def test_tasks_of_one_thread_keep_their_names_apart(shop: Any, told: Told) -> No
     assert {(record.user_id, record.context["changes"]["name"][1]) for record in told.records()} == {  # type: ignore[attr-defined]
         ("a", "a"), ("b", "b"), ("c", "c"),
     }  # fmt: skip
+
+
+def test_nobody_is_asked_for_in_a_request_that_changes_nothing_audited(
+    shop: Any, client: Client, django_assert_num_queries: Any
+) -> None:
+    client.force_login(User.objects.create_user("ann"))
+    with django_assert_num_queries(1):
+        client.get("/rename-user", {"name": "b"})
+    with django_assert_num_queries(3):  # the session and the user are loaded
+        client.get("/rename", {"name": "b"})
+
+
+def test_a_session_that_cannot_be_read_fails_no_write(
+    shop: Any, told: Told, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(User.objects.create_user("ann"))
+    shop.Tag.objects.create(name="a")
+    told()
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE auth_user RENAME TO auth_user_away")
+        assert client.get("/rename", {"name": "b"}).status_code == 200
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE auth_user_away RENAME TO auth_user")
+    assert [user for user, _ in whose(told)] == [None]
+
+
+def test_a_user_without_a_key_is_nobody(shop: Any, told: Told) -> None:
+    for nobody in (AnonymousUser(), User(username="not saved"), None):
+        with acting_as(nobody):
+            shop.Tag.objects.create(name="a")
+    assert [user for user, _ in whose(told)] == [None] * 3
+
+
+def test_a_pool_has_the_user_who_acts(shop: Any, told: Told) -> None:
+    def work(name: str) -> None:
+        shop.Tag.objects.create(name=name)
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool, acting_as("ann"):
+        list(pool.map(carry(work), "ab"))
+        pool.submit(connections.close_all).result()
+    assert [user for user, _ in whose(told)] == ["ann", "ann"]

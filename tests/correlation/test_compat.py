@@ -40,6 +40,12 @@ def test_a_user_that_an_async_view_has_asked_for_is_found(request_: HttpRequest)
     assert compat.loaded_user(request_) is user
 
 
+def test_a_lazy_user_is_loaded_when_that_is_asked_for(request_: HttpRequest) -> None:
+    compat.load_user(request_)
+    assert isinstance(compat.loaded_user(request_), AnonymousUser)
+    compat.load_user(RequestFactory().get("/"))  # a request without users
+
+
 @pytest.mark.django_db
 def test_each_statement_passes_the_wrapper_once() -> None:
     seen: list[str] = []
