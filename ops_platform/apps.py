@@ -20,6 +20,7 @@ class OpsPlatformConfig(AppConfig):
             checks,  # noqa: F401  (importing registers them)
             deadlines,
             private_files,
+            remembered,
             token_records,
         )
         from ops_platform.logins import client_address
@@ -29,6 +30,7 @@ class OpsPlatformConfig(AppConfig):
         private_files.restrict_new_files()
         deadlines.install()
         token_records.connect()
+        remembered.connect()
         repeats.address_of = client_address
         wrong_hosts.file = settings.VAR_DIR / "wrong-host"
         files = [

@@ -185,8 +185,8 @@ class Environment:
     REMEMBER_TOKENS: bool = variable(
         switch,
         "on",
-        "While the database is down, accept bulks from tokens that were valid in the last five minutes and have not "
-        "been refused since.",
+        "Ask the database for a token every three seconds only. While the database is down, accept bulks from tokens "
+        "that were valid in the last five minutes and have not been refused since.",
     )
     HEALTH_TOKEN: str = variable(
         text,

@@ -142,12 +142,20 @@ def test_a_token_that_was_refused_stays_refused_while_the_database_is_down(
     kept = own_platform.token("read", "write")
     withdrawn = own_platform.manage("issue_token", "x", "--can=write").stdout.split()[-1]
     with own_platform.serve("--workers=2") as server, server.client(kept) as keeper, server.client(withdrawn) as other:
-        # Asked often enough that both workers know both tokens.
-        for client in (keeper, other) * 20:
-            assert (
-                client.post(URL, content=bulk("before", 1), headers={**NDJSON, "Connection": "close"}).status_code
-                == 202
-            )
+
+        def ask(_: object) -> None:
+            for client in (keeper, other):
+                headers = {**NDJSON, "Connection": "close"}
+                assert client.post(URL, content=bulk("before", 1), headers=headers).status_code == 202
+
+        def serving() -> int:
+            """How many workers have served a request so far."""
+            return len([*own_platform.folder.glob("metrics/*/requests_*.ring")])
+
+        with ThreadPoolExecutor(4) as threads:
+            # Asked often enough that both workers know both tokens: one may start late.
+            becomes(2, lambda: [*threads.map(ask, range(4))] and serving())
+            list(threads.map(ask, range(40)))
         code = "from django.contrib.auth.models import User; User.objects.filter(username='x').update(is_active=False)"
         own_platform.manage("shell", "--verbosity=0", "--command", code)
         # A worker believes a token for some seconds; once one has refused it, all do.
