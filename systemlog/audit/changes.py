@@ -143,10 +143,12 @@ def _model_records(entry: Entry, origin: Origin) -> Iterator[Row]:
             continue
         subject = f"{table.label}:{_key(new or old or {}, table, origin)}"
         # Most records have no secret. One search through all values is much faster than a search in each.
-        if has_secret(f"{subject} {_as_json(changes)}".encode("utf-8", "surrogatepass")):
+        text = _as_json(changes)
+        if has_secret(f"{subject} {text}".encode("utf-8", "surrogatepass")):
             changes = _changes(table, old or {}, new or {}, origin.zone, redacting=True)
+            text = _as_json(changes)
             subject = redact_issued(subject)
-        yield _row(entry, ordinal, origin, CATEGORIES[op], subject, _message(op, subject, changes), changes)
+        yield _row(entry, ordinal, origin, CATEGORIES[op], subject, _message(op, subject, changes), changes, text)
 
 
 def _changes(table: _Table, old: Values, new: Values, zone: tzinfo | None, *, redacting: bool) -> Values:
@@ -178,17 +180,26 @@ def _relation_records(part: Sequence[Entry], relation: _Relation, origin: Origin
     for owner, (entry, ordinal, added, removed) in owners.items():
         subject = redact_issued(clean(f"{label}:{owner}"))
         changes = {relation.name: {"added": added, "removed": removed}}
-        yield _row(entry, ordinal, origin, "audit.update", subject, _message("u", subject, changes), changes)
+        message = _message("u", subject, changes)
+        yield _row(entry, ordinal, origin, "audit.update", subject, message, changes, _as_json(changes))
 
 
-def _row(entry: Entry, ordinal: int, origin: Origin, category: str, subject: str, message: str, changes: Values) -> Row:
+def _row(
+    entry: Entry,
+    ordinal: int,
+    origin: Origin,
+    category: str,
+    subject: str,
+    message: str,
+    changes: Values,
+    changes_as_json: str = "{}",
+) -> Row:
     who = actor.decode(entry.ctx)
-    context: Values = {} if category == "audit.truncate" else {"changes": changes}
+    if len(changes_as_json) > SMALL_CHARACTERS:  # in a shorter text, no value can be too large
+        changes_as_json = _as_json(_fitting(changes))
+    context = [] if category == "audit.truncate" else [f'"changes":{changes_as_json}']
     if origin.alias != "default":
-        context["database"] = origin.alias
-    text = _as_json(context)
-    if len(text) > SMALL_CHARACTERS:  # in a shorter text, no value can be too large
-        text = _as_json({**context, "changes": _fitting(changes)})
+        context.append(f'"database":{_as_json(origin.alias)}')
     return Row(
         entry.at,
         record_id(entry, ordinal, origin.number),
@@ -198,7 +209,7 @@ def _row(entry: Entry, ordinal: int, origin: Origin, category: str, subject: str
         message or category,
         _text(who.get("c")),
         _text(who.get("u")),
-        JSONText(text),
+        JSONText(f"{{{','.join(context)}}}"),
         _text(who.get("t")),
         subject[:MAX_TEXT_CHARACTERS],
         None,
@@ -229,16 +240,18 @@ def _message(op: str, subject: str, changes: Values) -> str:
 
 
 def _key(row: Values, table: _Table, origin: Origin) -> str:
-    return ",".join(
-        str(presenter(table.fields.get(column), redacting=False)(row.get(column), origin.zone)) for column in table.key
-    )
+    key = []
+    for column in table.key:
+        show = table.presenters.get(column) or presenter(None, redacting=False)
+        key.append(str(show(row.get(column), origin.zone)))
+    return ",".join(key)
 
 
-def _as_json(context: Values) -> str:
+def _as_json(value: Any) -> str:
     try:
-        return orjson.dumps(context).decode()
+        return orjson.dumps(value).decode()
     except TypeError:  # an integer of more than 64 bits
-        return context_as_json(context)
+        return context_as_json(value)
 
 
 @functools.lru_cache(maxsize=1024)

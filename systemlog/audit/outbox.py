@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 from zlib import crc32
 
+import orjson
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from systemlog.audit.actor import OUTBOX
@@ -43,8 +44,8 @@ class Entry(NamedTuple):
     at: datetime
     table: str
     op: str
-    old: list[dict[str, Any] | None]
-    new: list[dict[str, Any] | None]
+    old: Sequence[dict[str, Any] | None]
+    new: Sequence[dict[str, Any] | None]
     ctx: str | None
 
     def rows(self) -> Iterator[tuple[dict[str, Any] | None, dict[str, Any] | None]]:
@@ -113,14 +114,19 @@ def _entry(row: Sequence[Any], vendor: str) -> Entry:
 def _instant(value: Any) -> datetime:
     if isinstance(value, datetime):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    return datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
+    return datetime.fromisoformat(f"{value}+00:00")
 
 
-def _one(data: bytes | None) -> list[dict[str, Any] | None]:
-    found = _parse(None if data is None else bytes(data).decode("utf-8", "replace"))
+def _one(data: bytes | None) -> Sequence[dict[str, Any] | None]:
+    if data is None:
+        return ()
+    try:
+        found = orjson.loads(data)  # exact: the triggers of SQLite write numbers with a fraction as text
+    except orjson.JSONDecodeError:  # SQLite stores any bytes as text
+        found = _decode(bytes(data).decode("utf-8", "replace"))
     if isinstance(found, list):  # a row with more columns than one JSON object of SQLite can have
         return [{name: value for part in found for name, value in part.items()}]
-    return [] if found is None else [found]
+    return [found]
 
 
 def _parse(text: str | None) -> Any:

@@ -52,7 +52,7 @@ class Presenter:
         """Return the value as JSON. `zone` is the time zone of times that have none, as in SQLite."""
         if value is None:
             return None
-        if value == MASKED:
+        if type(value) is dict and value == MASKED:
             return REDACTED
         if self._convert is not None:
             try:
@@ -62,9 +62,11 @@ class Presenter:
             value = converted
         if value is True or value is False or (type(value) is int and -MAX_INTEGER < value < MAX_INTEGER):
             return value
-        if self._redacting and isinstance(self._field, JSONField):
+        if not self._redacting:
+            return clean(value) if type(value) is str else _plain(value, redacting=False)
+        if isinstance(self._field, JSONField):
             return redact_value(_plain(value, redacting=True))
-        return _plain(value, redacting=self._redacting)
+        return _plain(value, redacting=True)
 
 
 @functools.lru_cache(maxsize=8192)
