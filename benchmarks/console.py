@@ -1,14 +1,19 @@
-"""Measures the explorer in Chromium: `python -m benchmarks.console [--rows 1000000] [--rounds 10]`.
+"""Measures the console in Chromium: `python -m benchmarks.console [--rows 1000000] [--rounds 10] [--keep DIR]`.
 
 Serves the platform on SQLite, or on a fresh database of the PostgreSQL in DATABASE_URL, stores made-up records of the
 last day, and measures: the time from navigation to the first rows and to the whole page (histogram and all facets), the
-time from the response to a POST to the row on the screen while 1,000 records a second arrive, the cost of 50 tails for
-the server, and how smoothly the page draws 500 records a second. Times are wall times: the machine must be quiet.
+time of the story of a request, the time from the response to a POST to the row on the screen while 1,000 records a
+second arrive, the cost of 50 tails for the server, and how smoothly the page draws 500 records a second. Times are wall
+times: the machine must be quiet.
+
+With `--keep DIR`, the records stay in that directory, or in the database of DATABASE_URL itself, and the next run uses
+them again. `--prepare` stores them, and measures nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gzip
 import itertools
 import json
@@ -19,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,19 +32,8 @@ from typing import Any
 from systemlog.console.explorer import MODULES
 from tests.support.browser import running_browser, sessions_of, visit
 from tests.support.console import LIST
-from tests.support.servers import PROJECT, Server, fresh_platform
+from tests.support.servers import PROJECT, Platform, Server, fresh_platform
 
-FILL = """
-import itertools, uuid
-from datetime import UTC, datetime
-from systemlog.storage import Row, get_storage
-from tests.support.shop_records import shop_records
-records = shop_records({rows}, datetime.now(UTC))
-while batch := list(itertools.islice(records, 5000)):
-    get_storage().insert(
-        [Row(r["timestamp"], uuid.uuid4(), r["level"], r["category"], r["source"], r["message"], r["correlation_id"],
-             r["user_id"], r["context"], None, None, None) for r in batch])
-"""
 NOTE_DRAWN = """
 window.drawn = {};
 const look = () => {
@@ -68,25 +63,47 @@ def main() -> None:
     """Measure, and print a line for each figure."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=10, help="how often the page is opened")
+    parser.add_argument("--rounds", type=int, default=10, help="how often a page is opened")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the records here, and use them again")
+    parser.add_argument("--prepare", action="store_true", help="with --keep: store the records, and measure nothing")
     options = parser.parse_args()
-    sizes()
     url = os.environ.get("DATABASE_URL")
     os.environ.setdefault("SECRET_KEY", "only-for-the-benchmark-0123456789-abcdefghijklmnop")
-    with tempfile.TemporaryDirectory() as folder, fresh_platform(Path(folder), url) as platform:
-        tokens = platform.migrate()
-        sessions = sessions_of(platform)
-        fill = [sys.executable, "manage.py", "shell", "--verbosity=0", "--command", FILL.format(rows=options.rows)]
-        subprocess.run(fill, cwd=PROJECT, env=platform.environment, check=True)
+    with contextlib.ExitStack() as stack:
+        if options.keep:
+            options.keep.mkdir(parents=True, exist_ok=True)
+            platform = stack.enter_context(fresh_platform(options.keep, None))
+            platform.environment.update({"DATABASE_URL": url} if url else {})
+        else:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            platform = stack.enter_context(fresh_platform(folder, url))
+        token, session = prepare(platform, options.rows)
+        if options.prepare:
+            return
+        sizes()
         print(f"{'PostgreSQL' if url else 'SQLite'}, {options.rows:,} records of the last day")
-        with platform.serve("--workers=2") as server, running_browser() as browser:
-            token = tokens["read+write"]
-            page_times(browser, server, sessions["reader"], options.rounds)
-            with visit(browser, server.url, sessions["reader"]) as window:
-                latency(window.page, server, token)
-            tails(server, token)
-            with visit(browser, server.url, sessions["reader"]) as window:
-                frames(window.page, server, token)
+        server = stack.enter_context(platform.serve("--workers=2"))
+        browser = stack.enter_context(running_browser())
+        page_times(browser, server, session, options.rounds)
+        story_times(browser, server, session, token, options.rounds)
+        with visit(browser, server.url, session) as window:
+            latency(window.page, server, token)
+        tails(server, token)
+        with visit(browser, server.url, session) as window:
+            frames(window.page, server, token)
+
+
+def prepare(platform: Platform, rows: int) -> tuple[str, str]:
+    """Migrate and fill the databases, unless an earlier run did. Return a token, and the session key of a reader."""
+    done = platform.folder / "prepared.json"
+    if not done.exists():
+        access = platform.migrate()["read+write"], sessions_of(platform)["reader"]
+        command = f"from benchmarks.console_rows import fill; fill({rows})"
+        fill = [sys.executable, "manage.py", "shell", "--verbosity=0", "--command", command]
+        subprocess.run(fill, cwd=PROJECT, env=platform.environment, check=True)
+        done.write_text(json.dumps(access))
+    token, session = json.loads(done.read_text())
+    return token, session
 
 
 def sizes() -> None:
@@ -110,6 +127,23 @@ def page_times(browser: Any, server: Server, session: str, rounds: int) -> None:
             times.append(window.page.evaluate("drawn"))
     for name, target in (("rows", "300"), ("whole", "1000 to 1500")):
         tell(f"from navigation to {name}, ms (median)", statistics.median(each[name] for each in times), target)
+
+
+def story_times(browser: Any, server: Server, session: str, token: str, rounds: int) -> None:
+    """Open the story of a request of twelve records again and again, each time in a browser with an empty cache."""
+    request_id = uuid.uuid4().hex
+    with server.client(token) as client:
+        for number in range(12):
+            level, source = ("ERROR" if number == 7 else "INFO"), f"service-{number % 3}"
+            record = {"message": f"step {number}", "level": level, "source": source, "correlation_id": request_id}
+            client.post("/system/logs/", json=record).raise_for_status()
+    times: list[float] = []
+    for _ in range(rounds):
+        with visit(browser, server.url, session) as window:
+            window.open(f"{LIST}story/?correlation_id={request_id}")
+            window.page.get_by_text("step 11").first.wait_for()
+            times.append(window.page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
+    tell("from navigation to the story, ms (median)", statistics.median(times), "200")
 
 
 def latency(page: Any, server: Server, token: str) -> None:
