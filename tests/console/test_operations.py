@@ -110,6 +110,25 @@ def test_a_part_that_hangs_costs_one_thread_and_delays_nothing_else(
     assert len(runs) == 1
 
 
+def test_a_part_that_two_users_read_at_once_is_shown_to_both() -> None:
+    both = threading.Barrier(2, timeout=3)
+    answers: list[registry.Shown] = []
+
+    def read(user: Any) -> Report:
+        both.wait()
+        return Report(f"for {user}")
+
+    def look(user: str) -> None:
+        answers.extend(registry.show([Part("another", "Another part", read)], user))
+
+    threads = [threading.Thread(target=look, args=(user,)) for user in ("ann", "bob")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(each.report.summary for each in answers) == ["for ann", "for bob"]
+
+
 def test_details_of_probes_need_their_permission(client_of: Callable[..., Client], settings: Any) -> None:
     settings.HEALTH = {"PROBES": {"cellar": {"PROBE": "tests.console.test_operations.broken_probe"}}}
     assert "a secret path" not in text_of(client_of("view"))

@@ -97,23 +97,6 @@ def messages(client: httpx.Client, category: str) -> list[str]:
     return found[::-1]
 
 
-@contextlib.contextmanager
-def frozen(database: Server) -> Iterator[None]:
-    """All processes of the server are stopped; their kernel still acknowledges whatever is sent to them."""
-    children = subprocess.run(
-        ["pgrep", "--parent", str(database.pid)], check=True, capture_output=True, text=True
-    ).stdout.split()
-    processes = [database.pid, *map(int, children)]
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGCONT)
-
-
 def test_what_is_accepted_while_the_database_is_down_lands_when_it_is_up(
     own_platform: Platform, database: Server
 ) -> None:
@@ -201,7 +184,7 @@ def test_requests_are_answered_within_ten_seconds_while_the_database_is_frozen(
         frozen_out = {"list": 503, "audit": 503, "record": 503, "POST": 503, "bulk": 202, "session": 503}
         for _ in range(3):  # often enough that many threads hold connections
             assert all_at_once() == usually
-        with frozen(database):
+        with database.frozen():
             assert all_at_once() == frozen_out
             assert all_at_once() == frozen_out, "when there is no connection any more"
         assert all_at_once() == usually
@@ -213,7 +196,7 @@ def test_a_frozen_database_holds_up_nobody_who_logs(own_platform: Platform, data
     with own_platform.serve("--workers=1") as server, server.client(token) as client:
         assert client.post(URL, content=bulk("before", 10), headers=NDJSON).status_code == 202
         becomes(10, lambda: len(messages(client, "before")))
-        with frozen(database):
+        with database.frozen():
             began = time.monotonic()
             write(own_platform, 500)
             assert time.monotonic() - began < 30, "it does not wait for the database"

@@ -104,6 +104,22 @@ class Server:
         self._process.wait(timeout=STOP_DEADLINE_S)
         self._process = None
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all processes of the server by SIGSTOP. Their kernel still acknowledges whatever is sent to them."""
+        children = subprocess.run(
+            ["pgrep", "--parent", str(self.pid)], check=True, capture_output=True, text=True
+        ).stdout.split()
+        processes = [self.pid, *map(int, children)]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
+
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
             [self._binaries / program, "-D", self.home / "data", *arguments],

@@ -52,6 +52,7 @@ class _Run:
         self.shown: Shown | None = None
         self._part = part
         self._user = user
+        self._given_up = False
         context = contextvars.copy_context()
         self._thread = threading.Thread(
             target=context.run, args=(self._read,), name=f"operations {part.name}", daemon=True
@@ -62,9 +63,14 @@ class _Run:
         """Return whether the run has not ended yet."""
         return self._thread.is_alive()
 
+    def hangs(self) -> bool:
+        """Return whether the run has not ended, though the timeout of its page is over."""
+        return self._given_up and self.is_running()
+
     def wait(self, until: float) -> Shown | None:
         """Wait for the result until a time of the monotonic clock. Return None if the run has not ended by then."""
         self._thread.join(max(0.0, until - time.monotonic()))
+        self._given_up = True
         return self.shown
 
     def _read(self) -> None:
@@ -90,7 +96,7 @@ def _in_words(error: Exception) -> str:
 
 
 _parts: dict[str, Part] = {}
-_running: dict[str, _Run] = {}
+_running: dict[str, list[_Run]] = {}
 _lock = threading.Lock()
 
 
@@ -119,10 +125,14 @@ def show(parts: Iterable[Part], user: Any, timeout_s: float | None = None) -> li
 
 
 def _start(part: Part, user: Any) -> _Run | None:
-    """Start a run, or return None while an earlier run hangs. So a part that hangs occupies only one thread."""
+    """Start a run, or return None while an earlier run hangs. So a part that hangs does not occupy ever more threads.
+
+    A run that another page waits for is no reason to fail: two users may look at the same time.
+    """
     with _lock:
-        before = _running.get(part.name)
-        if before is not None and before.is_running():
+        running = [run for run in _running.get(part.name, ()) if run.is_running()]
+        if any(run.hangs() for run in running):
             return None
-        run = _running[part.name] = _Run(part, user)
+        run = _Run(part, user)
+        _running[part.name] = [*running, run]
         return run
