@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from systemlog.alerts.configuration import configuration
 from systemlog.alerts.reading import state_shown
@@ -35,6 +35,11 @@ class AlertAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
         """Return the rows of the rules that the settings have. A row of a removed rule is not shown."""
         return super().get_queryset(request).filter(rule__in=list(configuration().rules))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list, without the sidebar, as the other pages of the log."""
+        context = {"title": "Alerts", "is_nav_sidebar_enabled": False, **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     def has_view_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
         """Return whether the user may read the log, by the same permission as in the API."""

@@ -38,25 +38,25 @@ class _Tree:
 
     def members(self, value: Any, path: str, depth: int) -> SafeString:
         return format_html(
-            '<div class="sl-members">{}</div>', format_html_join("", "{}", self._lines(value, path, depth))
+            '<ul class="tree">{}</ul>', format_html_join("", "<li>{}</li>", self._lines(value, path, depth))
         )
 
     def _lines(self, value: Any, path: str, depth: int) -> Iterator[tuple[SafeString]]:
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
         for number, (key, member) in enumerate(pairs):
             if self._left <= 0:
-                yield (format_html('<div class="sl-quiet">… {} more</div>', len(value) - number),)
+                yield (format_html('<span class="sl-quiet">… {} more</span>', len(value) - number),)
                 return
             self._left -= 1
             yield (self._member(str(key), member, f"{path}.{key}" if path else str(key), depth, value),)
 
     def _member(self, key: str, value: Any, path: str, depth: int, inside: Any) -> SafeString:
-        name = format_html('<span class="sl-key">{}</span>', visible(key[:FILTER_CHARACTERS]))
+        name = format_html('<span class="key">{}</span>', visible(key[:FILTER_CHARACTERS]))
         if isinstance(value, dict | list) and value and depth < MAX_DEPTH:
             is_open = depth < OPEN_DEPTH and len(value) <= OPEN_MEMBERS
             size = f"{{{len(value)}}}" if isinstance(value, dict) else f"[{len(value)}]"
             return format_html(
-                '<details class="sl-branch"{}><summary>{} <span class="sl-quiet">{}</span></summary>{}</details>',
+                '<details{}><summary>{}<span class="size">{}</span></summary>{}</details>',
                 SafeString(" open") if is_open else "",
                 name,
                 size,
@@ -64,9 +64,9 @@ class _Tree:
             )
         text, kind = _as_text(value)
         if "\n" in text.strip():
-            kind, text = "nothing", f"a text of {text.count(chr(10)) + 1} lines, shown by itself"
+            kind, text = "nothing string", f"a text of {text.count(chr(10)) + 1} lines, shown by itself"
         return format_html(
-            '<div class="sl-leaf">{} <span class="sl-value" data-kind="{}">{}</span>{}</div>',
+            '{} <span class="value {}">{}</span>{}',
             name,
             kind,
             visible(text if len(text) <= VALUE_CHARACTERS else text[:VALUE_CHARACTERS] + "…"),
@@ -80,17 +80,17 @@ class _Tree:
             return ""
         name = f"{CONTEXT_PREFIX}{path}"
         shown = f"{name} {text}"
+        only, without = (f"{self._list_url}?{urlencode({key: text})}" for key in (name, f"{name}!"))
         return format_html(
-            ' <span class="sl-filters"><a href="{}?{}" aria-label="Only {}" title="Only records with this">+</a>'
-            '<a href="{}?{}" aria-label="Not {}" title="Only records without this">\N{MINUS SIGN}</a></span>',
-            *(self._list_url, urlencode({name: text}), shown),
-            *(self._list_url, urlencode({f"{name}!": text}), shown),
+            ' <span class="signs"><a class="sign" href="{}" aria-label="Only {}" title="Only records with this">+</a>'
+            '<a class="sign" href="{}" aria-label="Not {}" title="Only records without this">\N{MINUS SIGN}</a></span>',
+            *(only, shown, without, shown),
         )
 
 
 def _as_text(value: Any) -> tuple[str, str]:
     if isinstance(value, str):
-        return value, "text"
+        return value, "string"
     try:
         return json.dumps(value, ensure_ascii=False), "nothing" if value is None else "number"
     except RecursionError:

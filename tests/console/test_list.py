@@ -45,7 +45,7 @@ def test_a_row_tells_time_level_category_message_correlation_id_and_user(client:
     cells = page.rows[-1].split()
     milliseconds = f"{NOW:%Y-%m-%d %H:%M:%S.%f}"[:-3]
     assert cells == [*milliseconds.split(), "ERROR", "billing", "paid", "c-1", "ann"]
-    assert ("span", {"class": "systemlog-level", "data-level": "ERROR"}) in page.elements
+    assert ("span", {"class": "mark", "data-level": "ERROR"}) in page.elements
     assert page.link("c-1") == "?correlation_id=c-1"
 
 

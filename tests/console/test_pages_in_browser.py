@@ -164,7 +164,7 @@ def test_a_record_leads_to_its_story_and_can_be_copied(window: OpenWindow, story
 def test_the_context_of_a_record_folds_by_keyboard(window: OpenWindow, record: str) -> None:
     with window("reader") as visit:
         visit.open(f"{LIST}{record}/change/")
-        branch = visit.page.locator("details.sl-branch").first
+        branch = visit.page.locator("details").first
         branch.locator("summary").first.focus()
         visit.page.keyboard.press("Enter")
         expect(branch).not_to_have_attribute("open", "")
