@@ -63,6 +63,8 @@ async function runSearch(remark) {
 		if (feed.hit) grid.activate(feed.hit);
 		runCounts();
 		follow();
+		const id = ["query", "correlation_id", "trace_id"].map(state.get).find(Boolean) ?? "";
+		toolbar.storyOf(id).then((story) => signal.aborted || notices.offer(story));
 	} catch (error) {
 		if (signal.aborted) return;
 		notices.alertOf(error, {again: error.status >= 500 && (() => runSearch())});
@@ -71,6 +73,7 @@ async function runSearch(remark) {
 		grid.showRows([]);
 		parts.status.textContent = "This search could not be made.";
 		notices.say();
+		notices.offer();
 	} finally {
 		if (!signal.aborted) show(parts.progress, false);
 	}
@@ -140,11 +143,28 @@ function showWaiting() {
 	show(parts.paused, waiting.size);
 }
 
+const isError = ({level}) => ["ERROR", "CRITICAL"].includes(level);
 const openRecord = ({id}) => state.set({record: id}, true);
 
-function move(step, test) {
-	const row = grid.neighbor(step, test);
-	if (!row) return;
+function move(step) {
+	const row = grid.neighbor(step);
+	if (row) goTo(row);
+}
+
+/** Go to the next error. Older ones than those on the page are requested. */
+async function moveToError(step) {
+	const {signal} = controller;
+	try {
+		const row = grid.neighbor(step, isError) ?? (step > 0 && await feed.olderError(patience()));
+		if (!row) notices.say(`No ${step > 0 ? "older" : "newer"} error in this search.`);
+		else if (feed.has(row)) { showFeed(); goTo(row); }
+		else state.set({until: row.timestamp, live: null, record: row.id}); // too far away to load all rows up to it
+	} catch (error) {
+		if (!signal.aborted) notices.alertOf(error);
+	}
+}
+
+function goTo(row) {
 	if (document.activeElement === document.body) grid.focus();
 	grid.activate(row.id);
 	if (state.get("record")) openRecord(row);
@@ -152,6 +172,7 @@ function move(step, test) {
 
 const actions = {
 	move,
+	moveToError,
 	search: toolbar.focusSearch,
 	open: () => grid.active && openRecord({id: grid.active}),
 	close() { if (state.get("record")) { state.set({record: null}, true); grid.focus(); } },

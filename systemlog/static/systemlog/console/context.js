@@ -9,6 +9,7 @@ const FILTERED = 500; // the longest value with buttons to filter by it
 const MAX_DOTS = 5; // in a path, the limit of the API
 const FRAME = /^ {2}File "(.+)", line (\d+), in (.+)$/;
 const PACKAGE = /[\\/](site-packages|dist-packages|python\d[\d.]*)[\\/]|^</i;
+const LEADS_ON = /^(The above exception was|During handling of the above)/;
 const MARKERS = /^ {4}[ ^~]+$/; // the line that underlines the failed part of a line of code
 
 /** Return the list of members of an object or array. The `path` is "" if the API cannot filter by these members. */
@@ -60,7 +61,7 @@ export function traceback(text) {
 	for (const piece of frames(text)) {
 		if (!piece.file || piece.own) flush();
 		if (piece.file) (piece.own ? items : run).push(frameOf(piece));
-		else items.push(el("li", longText("pre.raised", piece)));
+		else items.push(el("li", LEADS_ON.test(piece) ? piece : longText("pre.raised", piece)));
 	}
 	flush();
 	return el("ol.frames", items);
@@ -75,7 +76,7 @@ function frames(text) {
 		if (file) pieces.push({file, line, name, code: "", own: !PACKAGE.test(file)});
 		else if (last?.file && each.startsWith("    ")) last.code ||= MARKERS.test(each) ? "" : each.trim();
 		else if (!each.trim() || each.startsWith("Traceback (most")) continue;
-		else if (typeof last === "string") pieces[pieces.length - 1] += `\n${each}`;
+		else if (typeof last === "string" && ![each, last].some((text) => LEADS_ON.test(text))) pieces[pieces.length - 1] += `\n${each}`;
 		else pieces.push(each);
 	}
 	return pieces;

@@ -6,6 +6,7 @@ import * as state from "./state.js";
 export const MAX_ROWS = 20000;
 const FIRST_PAGE = 100;
 const PAGE = 500;
+const LARGE_PAGE = 2000;
 const SHOWN_CHARACTERS = 400;
 const FIELDS = ["id", "timestamp", "level", "category", "source", "user_id", "correlation_id", "trace_id", "subject"];
 
@@ -18,7 +19,7 @@ export let hit = ""; // the id of the record whose neighbors are shown
 
 let ids = new Set();
 let next = null; // the query string of the next older page
-let loading = false;
+let loading = null; // the request of an older page, while it runs
 
 /** Return the parts of a record that a row shows. The rest, up to 128 KiB, is not kept in memory. */
 function slim(record) {
@@ -63,18 +64,30 @@ export async function search(patience) {
 }
 
 /** Load the next older page. Returns false if there is none. */
-export async function older(patience) {
-	if (loading || !next || full) return false;
-	loading = true;
-	try {
-		const query = new URLSearchParams(next);
-		query.set("limit", Math.min(PAGE, MAX_ROWS - rows.length));
-		take(await askPatiently("", query, patience));
-		full = next !== null && rows.length >= MAX_ROWS;
-	} finally {
-		loading = false;
-	}
+export function older(patience, size = PAGE) {
+	if (!next || full) return false;
+	loading ??= loadOlder(patience, size).finally(() => { loading = null; });
+	return loading;
+}
+
+async function loadOlder(patience, size) {
+	const query = new URLSearchParams(next);
+	query.set("limit", Math.min(size, MAX_ROWS - rows.length));
+	take(await askPatiently("", query, patience));
+	full = next !== null && rows.length >= MAX_ROWS;
 	return true;
+}
+
+/** Return the newest error that is older than all rows, or undefined. Loads the rows down to it, unless they are too many. */
+export async function olderError(patience) {
+	if (!next) return undefined;
+	const query = state.search({limit: PAGE}, {since: state.since(), until: rows.at(-1).timestamp});
+	if (query.get("min_level") !== "CRITICAL") query.set("min_level", "ERROR");
+	const before = new Set(ids); // further rows may be loaded meanwhile
+	const {items} = await askPatiently("", query, patience);
+	const found = items.find(({id}) => !before.has(id));
+	while (found && !ids.has(found.id) && await older(patience, LARGE_PAGE));
+	return found && slim(found);
 }
 
 function take(page) {
@@ -84,6 +97,9 @@ function take(page) {
 	for (const {id} of fresh) ids.add(id);
 	rows = rows.concat(fresh);
 }
+
+/** Return whether a row is on the page. */
+export const has = ({id}) => ids.has(id);
 
 /** Return the rows of those records that are not on the page yet. */
 export const unseen = (records) => records.filter(({id}) => !ids.has(id)).map(slim);

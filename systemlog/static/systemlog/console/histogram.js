@@ -14,19 +14,24 @@ const {histogram: box, bars, axis, most, tooltip, band, selected} = parts;
 
 let buckets = [];
 let interval = 1;
-let pressed = null; // {x, index} of the place where the pointer was pressed
 let current = 0; // the bar that the Tab key reaches
+let from = null; // the bar at which a selection begins, made by dragging or with the keyboard
+let pressedX = 0;
 
 const start = (index) => buckets[0].at + index * interval;
 const within = (index) => Math.max(0, Math.min(buckets.length - 1, index));
 const percent = (index) => `${index / buckets.length * 100}%`;
+const sum = (counts) => counts.reduce((total, count) => total + count, 0);
 const narrow = (first, last) => ({since: iso(start(Math.min(first, last))), until: iso(start(Math.max(first, last) + 1)), live: null, around: null});
 
-/** Show a response of the API. */
+/** Show a response of the API. The bar with the focus keeps it. */
 export function showHistogram(answer) {
+	const focused = bars.contains(document.activeElement) ? buckets[current]?.at : Infinity;
+	const before = buckets[0]?.at;
 	interval = milliseconds(answer.interval);
 	buckets = answer.buckets.map(({timestamp, levels}) => ({at: Date.parse(timestamp), levels}));
-	current = buckets.length - 1;
+	current = Math.max(0, buckets.findLastIndex(({at}) => at <= focused));
+	if (buckets[0]?.at !== before) stop();
 	draw();
 }
 
@@ -50,18 +55,24 @@ export function wider() {
 
 function draw() {
 	const focused = bars.contains(document.activeElement);
-	const counts = buckets.map(({levels}) => Object.values(levels).reduce((sum, count) => sum + count, 0));
+	const selecting = from;
+	const counts = buckets.map(({levels}) => sum(Object.values(levels)));
 	const largest = Math.max(0, ...counts);
 	fill(bars, buckets.map(({at, levels}, index) => {
 		const link = el("a", {href: `?${state.changed(narrow(index, index))}`, draggable: "false", tabindex: index === current ? "0" : "-1"}, `${exact(at)}: ${counts[index]}`);
 		return el("div", {role: "row"}, el("span", {role: "rowheader"}, link), LEVELS.filter((level) => levels[level]).map((level) =>
 			el("span", {role: "cell", "data-level": level, style: {height: `${levels[level] / largest * 100}%`}}, `${level} ${levels[level]}`)));
 	}));
-	if (focused) bars.querySelectorAll("a")[current]?.focus();
+	if (focused) {
+		bars.querySelectorAll("a")[current]?.focus();
+		from = selecting; // the browser reported a loss of focus
+		if (from !== null) select(current);
+	}
 	most.textContent = largest ? number(largest) : "";
 	const marks = buckets.length ? ticks(start(0), start(buckets.length)).map((at) => [(at - start(0)) / interval, short(at, interval * buckets.length)]) : [];
 	if (state.get("live")) marks.push([buckets.length, "now"]);
-	fill(axis, marks.map(([index, text]) => el(text === "now" ? "span.now" : "span", {style: {left: percent(index)}}, el("small", text))));
+	// A label near an edge stands beside its tick, where there is room.
+	fill(axis, marks.map(([index, text]) => el(text === "now" ? "span.now" : index < buckets.length / 25 ? "span.first" : "span", {style: {left: percent(index)}}, el("small", text))));
 }
 
 /** Show the counts of a bucket next to it. */
@@ -74,6 +85,16 @@ function describe(index) {
 	place(tooltip, index + 0.5, index);
 }
 
+/** Mark the time from the bar where the selection began to another bar, and say how many records it has. */
+function select(index) {
+	const [low, high] = [Math.min(from, index), Math.max(from, index) + 1];
+	const found = sum(buckets.slice(low, high).flatMap(({levels}) => Object.values(levels)));
+	describe(-1);
+	place(band, low, low);
+	band.style.width = percent(high - low);
+	fill(selected, `${exact(start(low))} – ${exact(start(high))}: ${number(found)}`);
+}
+
 function place(element, left, index) {
 	element.style.left = percent(left);
 	element.classList.toggle("leftwards", index > buckets.length / 2);
@@ -84,47 +105,51 @@ function bucketAt({clientX}) {
 	return within(Math.floor((clientX - left) / width * buckets.length));
 }
 
+/** Drop the selection. */
 function stop() {
-	pressed = null;
-	show(band, false);
+	from = null;
+	fill(selected);
 	describe(-1);
 }
 
+function zoom(last) {
+	const first = from ?? last;
+	stop();
+	state.set(narrow(first, last));
+}
+
+const holds = ({pointerId}) => box.hasPointerCapture(pointerId);
 box.addEventListener("pointerdown", (event) => {
 	if (event.button || !buckets.length) return;
-	pressed = {x: event.clientX, index: bucketAt(event)};
+	[from, pressedX] = [bucketAt(event), event.clientX];
 	box.setPointerCapture(event.pointerId);
 });
 box.addEventListener("pointermove", (event) => {
 	if (!buckets.length) return;
-	const index = bucketAt(event);
-	const dragging = pressed && Math.abs(event.clientX - pressed.x) >= DRAG_PX;
-	describe(dragging ? -1 : index);
-	if (!dragging) return;
-	const [low, high] = [Math.min(pressed.index, index), Math.max(pressed.index, index) + 1];
-	show(band, true);
-	place(band, low, low);
-	band.style.width = percent(high - low);
-	selected.textContent = `${exact(start(low))} – ${exact(start(high))}`;
+	if (holds(event) && Math.abs(event.clientX - pressedX) >= DRAG_PX) select(bucketAt(event));
+	else describe(bucketAt(event));
 });
-box.addEventListener("pointerup", (event) => {
-	const from = pressed?.index;
-	stop();
-	if (from !== undefined) state.set(narrow(from, bucketAt(event)));
-});
-for (const name of ["pointercancel", "pointerleave", "focusout"]) box.addEventListener(name, stop);
+box.addEventListener("pointerup", (event) => holds(event) && zoom(bucketAt(event)));
+box.addEventListener("pointercancel", stop);
+box.addEventListener("pointerleave", () => describe(-1));
+box.addEventListener("focusout", ({relatedTarget}) => box.contains(relatedTarget) || stop());
 box.addEventListener("click", (event) => {
 	event.preventDefault();
-	if (!event.detail) state.set(narrow(current, current)); // the Enter key; pointer events are handled above
+	if (!event.detail) zoom(current); // the Enter key; pointer events are handled above
 });
 box.addEventListener("keydown", (event) => {
-	const step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
-	if (!step) return;
-	event.preventDefault();
+	const {key, shiftKey} = event;
+	const step = {ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity}[key];
+	if (!step && (key !== "Escape" || from === null)) return;
+	event.preventDefault(); // or Escape would close the record too
+	if (!step) return stop();
 	const links = bars.querySelectorAll("a");
+	if (!shiftKey) stop();
+	else from ??= current;
 	links[current].tabIndex = -1;
 	current = within(current + step);
 	links[current].tabIndex = 0;
 	links[current].focus();
-	describe(current);
+	if (shiftKey) select(current);
+	else describe(current);
 });

@@ -3,12 +3,11 @@
 import * as state from "./state.js";
 
 const TYPING = "input, textarea, select, dialog, [popover]";
-const grave = ({level}) => ["ERROR", "CRITICAL"].includes(level);
 
-/** `actions`: move(step, test), open(), close(), search(), live(), help(). */
-export function listen({move, open, close, search, live, help}) {
+/** `actions`: move(step), moveToError(step), open(), close(), search(), live(), help(). */
+export function listen({move, moveToError, open, close, search, live, help}) {
 	const keys = {
-		"/": search, "?": help, l: live, j: () => move(1), k: () => move(-1), e: () => move(1, grave), E: () => move(-1, grave),
+		"/": search, "?": help, l: live, j: () => move(1), k: () => move(-1), e: () => moveToError(1), E: () => moveToError(-1),
 		"+": ({target}) => filterBy("Only", target), "-": ({target}) => filterBy("Not", target),
 	};
 	const inGrid = {

@@ -49,6 +49,12 @@ export function showStatus(older, remark) {
 /** Show a text beside the number of records. */
 export function say(...words) { fill(note, words); }
 
+/** Offer the story of a request, if there is one. */
+export function offer(story) {
+	show(parts.offer, story?.url);
+	if (story?.url) fill(parts.offer, story.by === "trace_id" ? "Trace " : "Request ", el("code", story.value), ` has ${number(story.records)}${story.exact ? "" : "+"} ${story.records === 1 ? "record" : "records"}. `, el("a.link", {href: story.url}, "Open its story"));
+}
+
 /** If nothing was found, suggest which filters to remove. */
 function suggest() {
 	const drops = state.filters().map(([name, value]) => [`without ${name.replace("!", " ≠")} ${value}`.slice(0, 100), () => state.remove(name, value)]);

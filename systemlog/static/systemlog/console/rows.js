@@ -1,6 +1,7 @@
 /**
  * The grid of records. It draws only the rows in view, with a pool of elements. The distance of a record from the oldest
- * one, modulo the size of the pool, is the index of its element, so new records on top rewrite no other row.
+ * one, modulo the size of the pool, is the index of its element, so new records on top rewrite no other row. In the
+ * document, the rows stand in the order of the list; only elements that get another record move there.
  */
 
 import {el, fill, parts} from "./dom.js";
@@ -26,6 +27,8 @@ const height = () => (narrow.matches ? 44 : 24);
 const first = () => Math.floor(grid.scrollTop / height());
 const schedule = () => { frame ||= requestAnimationFrame(draw); };
 
+const rowOf = (target) => rows[target.closest(".row")?.ariaRowIndex - 2];
+
 export const atTop = () => grid.scrollTop < height() / 2;
 export const toTop = () => { grid.scrollTop = 0; };
 export const focus = () => grid.focus({preventScroll: true});
@@ -35,8 +38,14 @@ export function listen(onOpen, onScroll, atEnd) {
 	onEnd = atEnd;
 	grid.addEventListener("scroll", () => { schedule(); onScroll(); }, {passive: true});
 	body.addEventListener("click", ({target}) => {
-		const row = rows[target.closest(".row")?.ariaRowIndex - 2];
+		const row = rowOf(target);
 		if (row && getSelection().isCollapsed) onOpen(row);
+	});
+	// A row that gets the focus becomes the active one; the grid keeps the focus, because elements change their rows.
+	body.addEventListener("focusin", ({target}) => {
+		active = rowOf(target)?.id ?? active;
+		focus();
+		draw();
 	});
 	new ResizeObserver(schedule).observe(grid);
 	narrow.addEventListener("change", () => showRows(rows, hit));
@@ -85,26 +94,31 @@ function draw() {
 	cancelAnimationFrame(frame);
 	frame = 0;
 	const visible = Math.ceil(grid.clientHeight / height()) + 2 * SPARE;
-	while (pool.length < visible) {
-		pool.push(el("div.row", {role: "row", id: `systemlog-row-${pool.length}`}));
-		body.append(pool.at(-1));
-	}
+	while (pool.length < visible) pool.push(el("div.row", {role: "row", id: `systemlog-row-${pool.length}`, tabindex: "-1"}));
 	const from = Math.max(0, first() - SPARE);
 	const to = Math.min(rows.length, from + visible);
+	const elementOf = (index) => pool[(rows.length - 1 - index) % pool.length];
 	const unused = new Set(pool);
-	grid.removeAttribute("aria-activedescendant");
+	const kept = new Set(); // elements that stay where they are in the document
 	for (let index = from; index < to; index++) {
-		const fromOldest = rows.length - 1 - index;
-		const element = pool[fromOldest % pool.length];
+		const element = elementOf(index);
 		unused.delete(element);
-		element.hidden = false;
-		element.style.bottom = `${fromOldest * height()}px`;
+		if (element.isConnected && element.record === rows[index].id) kept.add(element);
+	}
+	for (const element of unused) element.remove();
+	grid.removeAttribute("aria-activedescendant");
+	let place = body.firstElementChild;
+	for (let index = from; index < to; index++) {
+		const element = elementOf(index);
+		while (place && !kept.has(place)) place = place.nextElementSibling;
+		if (element === place) place = place.nextElementSibling;
+		else body.insertBefore(element, place);
+		element.style.bottom = `${(rows.length - 1 - index) * height()}px`;
 		element.ariaRowIndex = index + 2;
 		element.ariaSelected = rows[index].id === active;
 		if (rows[index].id === active) grid.setAttribute("aria-activedescendant", element.id);
 		write(element, rows[index], rows[index - 1]);
 	}
-	for (const element of unused) element.hidden = true;
 	if (rows.length && to > rows.length - 50) onEnd();
 }
 
@@ -115,6 +129,7 @@ function write(element, record, newer) {
 	const shown = [record.id, date, version, hit].join();
 	if (element.shown === shown) return;
 	element.shown = shown;
+	element.record = record.id;
 	if (element.version !== version) fill(element, columns.map((name) => el("span", {role: "gridcell", "data-column": name})));
 	element.version = version;
 	element.dataset.level = record.level;

@@ -9,6 +9,7 @@ const MAY_BE_ID = /^[^\s:"-]\S*$|correlation_id/;
 const RELATIVE = /^(-.*|)$/;
 const {box, spans, range, choose, chips} = parts;
 const presets = [...spans.querySelectorAll("button")];
+let looked = {}; // the text that was looked up last, and its story
 
 export function focusSearch() { box.focus(); box.select(); }
 
@@ -29,6 +30,7 @@ export function showToolbar() {
 		return el(name.endsWith("!") ? "li.not" : "li", el("span", {title: text}, text), button("", "✕", () => state.remove(name, value), {"aria-label": `Remove ${text}`}));
 	}));
 	show(chips, state.filters().length);
+	chips.classList.toggle("off", state.get("around"));
 	parts.export.href = `${root.dataset.api}export/?${state.search()}`;
 	parts.csv.href = `${parts.export.href}&format=csv`;
 	parts.time.textContent = timeInWords();
@@ -40,13 +42,20 @@ export function showToolbar() {
 	for (const each of choose.elements) each.checked = state.columns().includes(each.name);
 }
 
+/** Return the story of a pasted id or problem body, or an empty answer if the text is a search. */
+export async function storyOf(text) {
+	if (looked.text !== text) looked = {text, story: MAY_BE_ID.test(text) && await ask(`${root.dataset.story}link/`, new URLSearchParams({text})).catch(() => null)};
+	return looked.story;
+}
+
 /** Set up the toolbar. `onSame()` is called if the same text is submitted again. */
 export function listen(onSame) {
 	onSubmit(box, null, async () => {
 		const text = box.value.trim();
-		const story = MAY_BE_ID.test(text) && await ask(`${root.dataset.story}link/`, new URLSearchParams({text})).catch(() => null);
+		looked = {};
+		const story = await storyOf(text);
 		// A plain word may also be an id, but is more likely a search.
-		if (story?.url && (story.certain || /\d/.test(text))) { location.href = story.url; return; }
+		if (story?.url && (story.certain || /[^a-z]/i.test(text))) { location.href = story.url; return; }
 		if (text === state.get("query")) onSame();
 		state.set({query: text || null, around: null});
 	});
