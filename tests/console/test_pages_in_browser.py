@@ -87,6 +87,13 @@ def record(shared_platform: Platform, shared_server: Server, story: str) -> str:
     return str(found["id"])
 
 
+@pytest.fixture(scope="module")
+def group(shared_platform: Platform, shared_server: Server, record: str) -> str:
+    """The id of the group of that error."""
+    with shared_server.client(shared_platform.token("read", "write")) as client:
+        return str(client.get(f"/system/logs/{record}/").json()["group"])
+
+
 PAGES = {
     "story": f"{STORY}?correlation_id={{story}}#first-error",
     "story of nothing": f"{STORY}?correlation_id=none",
@@ -96,6 +103,9 @@ PAGES = {
     "record and its neighbors": f"{LIST}{{record}}/change/?around=5#around",
     "operations": f"{LIST}operations/",
     "start": "/admin/",
+    "groups": "/admin/systemlog/group/",
+    "group": "/admin/systemlog/group/{group}/change/",
+    "alerts": "/admin/systemlog/alert/",
 }
 
 
@@ -103,10 +113,10 @@ PAGES = {
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_is_accessible_and_fits_in_both_themes_and_sizes(
-    window: OpenWindow, story: str, record: str, page: str, size: str
+    window: OpenWindow, story: str, record: str, group: str, page: str, size: str
 ) -> None:
     with window("reader", size=SIZES[size]) as visit:
-        visit.open(PAGES[page].format(story=story, record=record))
+        visit.open(PAGES[page].format(story=story, record=record, group=group))
         for scheme in SCHEMES:
             visit.page.emulate_media(color_scheme=scheme)
             assert visit.axe() == [], scheme
