@@ -36,8 +36,8 @@ OUTBOX = "system_audit_outbox"
 MAX_CHARACTERS = 200
 
 _writes = re.compile(
-    r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:INSERT|UPDATE|DELETE|REPLACE|MERGE|TRUNCATE|COPY|EXECUTE|EXPLAIN|CALL|DO)\b"
-    r"|(?:\s|--[^\n]*\n|/\*.*?\*/)*WITH\b.*\b(?:INSERT|UPDATE|DELETE|MERGE)\b",
+    r"(?>\s|--[^\n]*\n|/\*.*?\*/|\()*(?:INSERT|UPDATE|DELETE|REPLACE|MERGE|TRUNCATE|COPY|EXECUTE|EXPLAIN|CALL|DO)\b"
+    r"|(?>\s|--[^\n]*\n|/\*.*?\*/)*WITH\b.*\b(?:INSERT|UPDATE|DELETE|MERGE)\b",
     re.IGNORECASE | re.DOTALL,
 )
 

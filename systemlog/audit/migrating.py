@@ -27,10 +27,17 @@ Execute = Callable[[Any, Any, bool, dict[str, Any]], Any]
 
 logger = logging.getLogger("systemlog.audit")
 
-_changes_table = re.compile(r'\s*(?:ALTER|DROP)\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?"?([^"\s(]+)', re.IGNORECASE)
-_renames_table = re.compile(r'.*\bRENAME\s+TO\s+"?([^"\s;]+)', re.IGNORECASE | re.DOTALL)
-_changes_schema = re.compile(r"\s*(?:CREATE|ALTER|DROP)\s+TABLE\b", re.IGNORECASE)
-_writes = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|REPLACE|WITH|MERGE|TRUNCATE|COPY)\b", re.IGNORECASE)
+SPACE = r"(?>\s|--[^\n]*\n|/\*.*?\*/)"
+NAME = r"""(?:"(?:[^"]|"")+"|`[^`]+`|\[[^\]]+\]|[^\s"`\[\]().;]+)"""
+TABLE = rf"(?:{NAME}{SPACE}*\.{SPACE}*)?({NAME})"  # perhaps after the name of a schema
+
+_changes_table = re.compile(
+    rf"{SPACE}*(?:ALTER|DROP){SPACE}+TABLE{SPACE}+(?:IF{SPACE}+EXISTS{SPACE}+)?(?:ONLY{SPACE}+)?{TABLE}",
+    re.IGNORECASE | re.DOTALL,
+)
+_renames_table = re.compile(rf".*\bRENAME{SPACE}+TO{SPACE}+({NAME})", re.IGNORECASE | re.DOTALL)
+_changes_schema = re.compile(rf"{SPACE}*(?:CREATE|ALTER|DROP){SPACE}+TABLE\b", re.IGNORECASE | re.DOTALL)
+_writes = re.compile(rf"{SPACE}*(?:INSERT|UPDATE|DELETE|REPLACE|WITH|MERGE|TRUNCATE|COPY)\b", re.IGNORECASE | re.DOTALL)
 
 
 def begin(sender: object, using: str, **kwargs: object) -> None:
@@ -82,7 +89,7 @@ class _Watch:
             return execute(sql, params, many, context)
         if _changes_schema.match(text):
             return self._change(text, lambda: execute(sql, params, many, context))
-        if self._stale and _writes.match(text) and any(table in text for table in (*self._wanted, *self._former)):
+        if self._stale and _writes.match(text) and self._names_any(text):
             self.renew()
         return execute(sql, params, many, context)
 
@@ -103,17 +110,28 @@ class _Watch:
 
     def _change(self, sql: str, execute: Callable[[], Any]) -> Any:
         found = _changes_table.match(sql)
-        table = found[1] if found else ""
+        table = self._name_of(found[1]) if found else ""
         if self._connection.vendor == "sqlite":
             self._drop_triggers(table)
         result = execute()
         self._stale = True
         if (renamed := _renames_table.match(sql)) and table in self._former:
-            self._former[renamed[1]] = dataclasses.replace(self._former.pop(table), name=renamed[1])
-            self._former_columns[renamed[1]] = self._former_columns.pop(table)
+            name = _unquoted(renamed[1])
+            self._former[name] = dataclasses.replace(self._former.pop(table), name=name)
+            self._former_columns[name] = self._former_columns.pop(table)
         elif self._connection.vendor == "postgresql" and self._hides(table):
             self.renew()  # in the transaction of the change, so that no session sees a hidden column by its new name
         return result
+
+    def _names_any(self, sql: str) -> bool:
+        text = sql.lower()
+        return any(table.lower() in text for table in (*self._wanted, *self._former))
+
+    def _name_of(self, written: str) -> str:
+        """Return the name of a table as the database has it. A statement may write it in another case."""
+        name = _unquoted(written)
+        known = {table.lower(): table for table in (*self._wanted, *self._former)}
+        return name if name in known.values() else known.get(name.lower(), name)
 
     def _drop_triggers(self, table: str) -> None:
         self._busy = True
@@ -140,3 +158,8 @@ class _Watch:
             present = set(self._vendor.columns(self._connection, name))
             mask |= present - known - set(self._vendor.key_columns(self._connection, name))
         return dataclasses.replace(wanted, exclude=exclude, mask=mask - exclude)
+
+
+def _unquoted(name: str) -> str:
+    """Return a name without the quotes that a statement writes it in."""
+    return name[1:-1].replace('""', '"') if name[0] in '"`[' else name
