@@ -22,7 +22,6 @@ KINDS = {
     "f": "is a virtual or foreign table, which takes no triggers of this kind",
     "c": "is distributed by Citus, which takes no triggers: leave the model out, or make the table a local one",
 }
-MIGRATE = "Run `manage.py migrate{database}`."
 
 
 @register(Tags.models)
@@ -111,6 +110,7 @@ def _refused(alias: str) -> Iterator[CheckMessage]:
     vendor = dialect(connection)
     tables = audited_tables(alias)
     found = vendor.kinds(connection, tables) if vendor and tables else {}
+    absent = []
     for table in tables:
         kind, has_key = found.get(table.name, ("", True))
         label = table.model._meta.label
@@ -120,7 +120,9 @@ def _refused(alias: str) -> Iterator[CheckMessage]:
                 hint="Its changes are not recorded.",
                 id="systemlog.W111",
             )
-        elif not kind and not table.model._meta.managed:
+        elif not kind and table.model._meta.managed:
+            absent.append(table.name)
+        elif not kind:
             yield CheckWarning(
                 f"{NAME}['AUDIT'] names the unmanaged model {label!r}, whose table {table.name!r} is not there.",
                 hint="Make the table, then run `manage.py migrate`.",
@@ -133,15 +135,29 @@ def _refused(alias: str) -> Iterator[CheckMessage]:
                 id="systemlog.W112",
             )
 
+    if absent:
+        yield CheckWarning(
+            f"Tables that {NAME}['AUDIT'] asks for are not in the database {alias!r}: {_some(absent)}.",
+            hint=f"{_migrate(alias)} A table in another schema must be in the `search_path`.",
+            id="systemlog.W110",
+        )
+
 
 def _drifted(alias: str) -> Iterator[CheckMessage]:
     missing, needless = drift(connections[alias])
     tables = sorted({table for table, _ in [*missing, *needless]})
     if tables:
-        names = ", ".join(tables[:5]) + (f" and {len(tables) - 5} more" if len(tables) > 5 else "")
         yield CheckWarning(
             f"The audit triggers in the database {alias!r} are not those that {NAME}['AUDIT'] asks for "
-            f"({len(missing)} missing or disabled, {len(needless)} outdated): {names}.",
-            hint=MIGRATE.format(database="" if alias == "default" else f" --database {alias}"),
+            f"({len(missing)} missing or disabled, {len(needless)} outdated): {_some(tables)}.",
+            hint=_migrate(alias),
             id="systemlog.W110",
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _migrate(alias: str) -> str:
+    return f"Run `manage.py migrate{'' if alias == 'default' else f' --database {alias}'}`."

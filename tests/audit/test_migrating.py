@@ -117,6 +117,7 @@ def test_migrations_pass_and_are_recorded_with_triggers_in_place(run: Run) -> No
 
 
 def test_drift_is_warned_of_and_mended_by_migrate(run: Run) -> None:
+    assert run("result = complaints()", audit=ORDER) == ["systemlog.W110"], "the tables are not there yet"
     assert run("migrate(); result = complaints()", audit={}) == []
     mended = "before = complaints(); migrate(); result = before, complaints()"
     assert run(mended, audit=ORDER) == [["systemlog.W110"], []]
@@ -128,6 +129,68 @@ def test_drift_is_warned_of_and_mended_by_migrate(run: Run) -> None:
         result = told()
     """
     assert run(left, audit={}) == [], "a model that left the setting is audited no longer"
+
+
+ODD = {
+    "0001_initial": """
+        from django.db import migrations, models
+
+        class Migration(migrations.Migration):
+            initial = True
+            operations = [
+                migrations.CreateModel(
+                    "Order",
+                    [
+                        ("id", models.BigAutoField(primary_key=True)),
+                        ("name", models.CharField(max_length=20, db_column="Full Name")),
+                        ("old", models.CharField(max_length=20, default="x", db_column="Old Name")),
+                    ],
+                    options={"db_table": "Orders of (2026)"},
+                ),
+            ]
+    """,
+    "0002_more": """
+        from django.db import migrations, models
+
+        class Migration(migrations.Migration):
+            dependencies = [("shop", "0001_initial")]
+            operations = [
+                migrations.RemoveField("order", "old"),
+                migrations.RunSQL('''/* why */ ALTER TABLE "Orders of (2026)" RENAME COLUMN "Full Name" TO "Name"'''),
+                migrations.RunSQL('''UPDATE "Orders of (2026)" SET "Name" = 'by a migration' WHERE id = 1'''),
+            ]
+    """,
+}
+ODD_MODELS = """
+    from django.db import models
+
+    class Order(models.Model):
+        name = models.CharField(max_length=20, db_column="Full Name")
+        old = models.CharField(max_length=20, default="x", db_column="Old Name")
+
+        class Meta:
+            db_table = "Orders of (2026)"
+"""
+
+
+def test_a_table_and_columns_whose_names_must_be_quoted_pass(run_in_project: Run) -> None:
+    audit = {"shop.Order": {}}
+    first = """
+        migrate()
+        from shop.models import Order
+        Order.objects.create(name="a")
+        result = complaints()
+    """
+    assert run_in_project(first, audit=audit, models=ODD_MODELS, migrations={"0001_initial": ODD["0001_initial"]}) == []
+    models = "\n".join(line for line in ODD_MODELS.splitlines() if "Old" not in line).replace("Full Name", "Name")
+    complaints, records = run_in_project(
+        "migrate(); result = complaints(), told()",
+        audit=audit,
+        models=models,
+        migrations={"0002_more": ODD["0002_more"]},
+    )
+    assert complaints == []
+    assert records[-1] == ["audit.update", "shop.order:1", {"name": ["a", "by a migration"]}]
 
 
 SQUASHED = INITIAL.replace("initial = True", "replaces = [('shop', '0001_initial'), ('shop', '0002_more')]")
