@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import logging
 import socket
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import tzinfo
 from itertools import groupby
@@ -19,7 +19,7 @@ from django.db.models import Model
 from systemlog.audit import actor
 from systemlog.audit.outbox import Entry, record_id
 from systemlog.audit.tables import is_plain, key_columns, relation_columns, table_of
-from systemlog.audit.values import MASKED, MAX_BYTES, Presenter, abridge, present, presenter
+from systemlog.audit.values import MASKED, MAX_BYTES, Presenter, fit, present, presenter
 from systemlog.conf import conf
 from systemlog.journal.serialization import clean
 from systemlog.records.row import JSONText, Row, context_as_json
@@ -28,7 +28,6 @@ from systemlog.redaction import has_secret, redact_issued
 logger = logging.getLogger("systemlog.audit")
 
 MAX_TEXT_CHARACTERS = 200
-MAX_CONTEXT_BYTES = 64 * 1024
 ROWS_OF_A_RECORD = 200
 """The most rows of one statement that make one record of a many-to-many field, as in one entry of PostgreSQL."""
 
@@ -71,6 +70,7 @@ class _Table:
 
     label: str
     exclude: frozenset[str]
+    masked_key: frozenset[str]
     key: tuple[str, ...]
     fields: dict[str, Any]
     """The fields of the model, by column."""
@@ -167,18 +167,21 @@ def _changes(table: _Table, old: Values, new: Values, zone: tzinfo | None, *, re
 
 
 def _relation_records(part: Sequence[Entry], relation: _Relation, origin: Origin) -> Iterator[Row]:
-    label = relation.owner._meta.label_lower
     owners: dict[Any, tuple[Entry, int, list[Any], list[Any]]] = {}
+    counts: Counter[int] = Counter()
     for entry in part:
-        for ordinal, (old, new) in enumerate(entry.rows()):
+        for old, new in entry.rows():
             for row, is_new in ((new, True), (old, False)):
                 if row is not None:
                     owner = present(relation.owner_field, row.get(relation.source), origin.zone)
-                    _, _, added, removed = owners.setdefault(owner, (entry, ordinal, [], []))
+                    if owner not in owners:
+                        owners[owner] = entry, counts[entry.seq], [], []
+                        counts[entry.seq] += 1  # a row that changes its owner has a record for each of the two
                     target = present(relation.target_field, row.get(relation.target), origin.zone)
-                    (added if is_new else removed).append(target)
+                    _, _, *lists = owners[owner]
+                    lists[not is_new].append(target)
     for owner, (entry, ordinal, added, removed) in owners.items():
-        subject = redact_issued(clean(f"{label}:{owner}"))
+        subject = redact_issued(clean(f"{relation.owner._meta.label_lower}:{owner}"))
         changes = {relation.name: {"added": added, "removed": removed}}
         message = _message("u", subject, changes)
         yield _row(entry, ordinal, origin, "audit.update", subject, message, changes, _as_json(changes))
@@ -196,7 +199,7 @@ def _row(
 ) -> Row:
     who = actor.decode(entry.ctx)
     if len(changes_as_json) > SMALL_CHARACTERS:  # in a shorter text, no value can be too large
-        changes_as_json = _as_json(_fitting(changes))
+        changes_as_json = _as_json(fit(changes))
     context = [] if category == "audit.truncate" else [f'"changes":{changes_as_json}']
     if origin.alias != "default":
         context.append(f'"database":{_as_json(origin.alias)}')
@@ -216,21 +219,6 @@ def _row(
     )
 
 
-def _fitting(changes: Values) -> Values:
-    """Return the changes with large values abridged: those above 4 kB, and smaller ones if the record is too large."""
-    for most in (4096, 1024, 256, 64):
-        fitting = {name: _abridged(value, most) for name, value in changes.items()}
-        if len(json.dumps(fitting, ensure_ascii=False).encode("utf-8", "replace")) <= MAX_CONTEXT_BYTES:
-            break
-    return fitting
-
-
-def _abridged(value: Any, most: int) -> Any:
-    if isinstance(value, list):
-        return [abridge(side, most) for side in value]
-    return {name: [abridge(item, most) for item in items] for name, items in value.items()}
-
-
 def _message(op: str, subject: str, changes: Values) -> str:
     if op != "u":
         return f"{VERBS[op]} {subject}"
@@ -243,7 +231,7 @@ def _key(row: Values, table: _Table, origin: Origin) -> str:
     key = []
     for column in table.key:
         show = table.presenters.get(column) or presenter(None, redacting=False)
-        key.append(str(show(row.get(column), origin.zone)))
+        key.append(str(show(MASKED if column in table.masked_key else row.get(column), origin.zone)))
     return ",".join(key)
 
 
@@ -273,7 +261,8 @@ def _table_of(name: str) -> _Table:
         fields = {} if model is None else {str(field.column): field for field in model._meta.concrete_fields}
         tables[name] = _Table(
             name if model is None else model._meta.label_lower,
-            audited.exclude if audited else frozenset(),
+            audited.unrecorded if audited else frozenset(),
+            audited.mask.intersection(audited.key) if audited else frozenset(),
             ("id",) if model is None else key_columns(model),
             fields,
             {column: presenter(field, redacting=False) for column, field in fields.items()},

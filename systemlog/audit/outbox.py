@@ -95,8 +95,10 @@ def record_id(entry: Entry, ordinal: int, source: int) -> uuid.UUID:
 
     Within one instant the ids sort in the order of the changes.
     """
-    bits = (entry.seq % (1 << _SEQ_BITS)) << (_ORDINAL_BITS + _SOURCE_BITS)
-    return assemble_id(entry.at, bits | (ordinal % (1 << _ORDINAL_BITS)) << _SOURCE_BITS | source)
+    more, ordinal = divmod(ordinal, 1 << _ORDINAL_BITS)  # an entry of 200 rows may have two records for each
+    seq = (entry.seq + (more << (_SEQ_BITS - 1))) % (1 << _SEQ_BITS)  # no outbox counts to the highest bit
+    bits = seq << (_ORDINAL_BITS + _SOURCE_BITS)
+    return assemble_id(entry.at, bits | ordinal << _SOURCE_BITS | source)
 
 
 def source_of(connection: BaseDatabaseWrapper) -> int:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 from django.db.models import Model
 
+from systemlog.audit.changes import MAX_TEXT_CHARACTERS
+from systemlog.audit.values import key_text
 from systemlog.models import SystemLog, SystemLogQuerySet
+from systemlog.redaction import redact_issued
 
 
 def subjects_of(obj: Model) -> list[str]:
     """Return the subjects of an object's records: one for its own table and one for each table of a parent model."""
     concrete = cast(type[Model], obj._meta.concrete_model)
-    found = [f"{concrete._meta.label_lower}:{_key(obj.pk)}"]
+    found = [_subject(concrete, concrete._meta.pk_fields, obj)]
     for parent in concrete._meta.all_parents:
         link = concrete._meta.get_ancestor_link(parent)
         if not parent._meta.proxy and link is not None:
-            key = obj.serializable_value(parent._meta.pk.attname)
-            found.append(f"{parent._meta.label_lower}:{_key(key)}")
+            found.append(_subject(parent, parent._meta.pk_fields, obj))
     return found
 
 
@@ -32,5 +35,6 @@ def history(obj: Model) -> SystemLogQuerySet:
     return records.order_by("-timestamp", "-id")
 
 
-def _key(key: object) -> str:
-    return ",".join(map(str, key)) if isinstance(key, tuple | list) else str(key)
+def _subject(model: type[Model], fields: Sequence[Any], obj: Model) -> str:
+    key = ",".join(key_text(field, obj.serializable_value(field.attname)) for field in fields)
+    return redact_issued(f"{model._meta.label_lower}:{key}")[:MAX_TEXT_CHARACTERS]

@@ -141,7 +141,7 @@ def _options(table: str, names: Iterable[str], text: str) -> TriggerTable:
 
 def _triggers(connection: BaseDatabaseWrapper, table: TriggerTable) -> Iterator[tuple[str, str]]:
     names = [name for name in columns(connection, table.name) if name not in table.exclude]
-    kept = table.kept.union(key_columns(connection, table.name))
+    kept = table.kept.union(set(key_columns(connection, table.name)) - table.mask)
     differs = " OR ".join(f"OLD.{_quoted(name)} IS NOT NEW.{_quoted(name)}" for name in names)
     for op, event, condition, old, new in (
         ("i", "INSERT", "", "", "NEW"),

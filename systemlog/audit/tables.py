@@ -37,6 +37,8 @@ class AuditedTable(TriggerTable):
     """A table that the setting `AUDIT` names, by its model."""
 
     model: type[Model]
+    unrecorded: frozenset[str] = frozenset()
+    """Columns that are not in `changes`: excluded ones. The triggers write those of the key, for the subject."""
 
     @property
     def columns(self) -> frozenset[str]:
@@ -47,6 +49,10 @@ class AuditedTable(TriggerTable):
     def key(self) -> tuple[str, ...]:
         """The columns of the primary key."""
         return key_columns(self.model)
+
+
+SECRET_KEYS = {"authtoken.token.key"}
+"""Primary keys that are secrets, but are not called so: the token of REST framework."""
 
 
 def key_columns(model: type[Model]) -> tuple[str, ...]:
@@ -122,25 +128,54 @@ def _all_tables() -> dict[str, AuditedTable]:
 
 
 def _find_tables() -> Iterator[AuditedTable]:
-    for model, (exclude, mask) in audited_models().items():
-        columns = {name: str(field.column) for field in model._meta.local_concrete_fields for name in names_of(field)}
-        masked = {columns[name] for name in mask if name in columns}
-        masked |= {column for name, column in columns.items() if is_secret(name)}
-        excluded = {columns[name] for name in exclude if name in columns}
-        masked -= excluded | set(key_columns(model))
+    models = audited_models()
+    masks = {model: mask for model, (_, mask) in models.items()}
+    for model, (exclude, mask) in models.items():
+        fields = model._meta.local_concrete_fields
+        key = frozenset(key_columns(model))
+        excluded = frozenset(str(field.column) for field in fields if names_of(field) & exclude)
+        masked = frozenset(str(field.column) for field in fields if names_of(field) & mask or _hides(field, masks))
         yield AuditedTable(
             name=model._meta.db_table,
-            exclude=frozenset(excluded),
-            mask=frozenset(masked),
-            kept=frozenset(key_columns(model)),
+            exclude=excluded - key,
+            mask=masked - (excluded - key),
+            kept=key - masked,
             model=model,
+            unrecorded=excluded,
         )
         for relation in model._meta.local_many_to_many:
             if is_plain(relation) and relation.name not in exclude:
-                hidden = {relation_columns(relation)[1]} if relation.name in mask else set()
                 through = cast(type[Model], relation.remote_field.through)
-                kept = frozenset(str(field.column) for field in through._meta.local_concrete_fields)
+                columns = {str(field.column): field for field in through._meta.local_concrete_fields}
+                source, target = relation_columns(relation)
+                hidden = {each for each in (source, target) if _hides(_target_of(columns[each]), masks)}
+                hidden |= {target} if relation.name in mask else set()
+                kept = frozenset(columns)
                 yield AuditedTable(name=through._meta.db_table, mask=frozenset(hidden), kept=kept, model=through)
+
+
+def _hides(field: Any, masks: Mapping[type[Model], set[str]]) -> bool:
+    """Return whether a column is masked unasked: by the name of its field, or because it refers to a masked key."""
+    target = _target_of(field)
+    if target is not field and _hides(target, masks):
+        return True
+    names = names_of(field)
+    if field.primary_key:  # the name of a number says what the row is, and not that the number is a secret
+        label = f"{field.model._meta.label_lower}.{field.name}"
+        is_text = not target.get_internal_type().endswith(("IntegerField", "AutoField"))
+        return bool(names & masks.get(field.model, set())) or label in SECRET_KEYS or (is_text and _is_secret(names))
+    return _is_secret(names)
+
+
+def _target_of(field: Any) -> Any:
+    """Return the field to which a foreign key refers in the end, or any other field itself."""
+    while getattr(field, "remote_field", None) and getattr(field, "target_field", None):
+        field = field.target_field
+    return field
+
+
+def _is_secret(names: set[str]) -> bool:
+    return any(is_secret(name) for name in names)
 
 
 def names_of(field: Any) -> set[str]:

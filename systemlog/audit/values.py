@@ -18,6 +18,7 @@ from typing import Any
 from django.db.models import JSONField
 from django.utils.dateparse import parse_duration, parse_time
 from django.utils.duration import duration_iso_string
+from django.utils.timezone import get_default_timezone, make_aware
 
 from systemlog.audit.outbox import Number
 from systemlog.journal.serialization import clean
@@ -27,6 +28,7 @@ from systemlog.redaction import REDACTED, redact_issued, redact_value
 MAX_BYTES = 4096
 """A larger value is recorded as its length and its SHA-256."""
 
+MAX_CONTEXT_BYTES = 64 * 1024
 MAX_DEPTH = 15
 MAX_INTEGER = 2**63
 MASKED = {"$masked": True}
@@ -88,6 +90,21 @@ def abridge(value: Any, most: int = MAX_BYTES) -> Any:
     if len(text) <= most // 4 or len(data := text.encode()) <= most:
         return value
     return {"length": len(text), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def fit(changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the changes with large values abridged: those above 4 kB, and smaller ones if the record is too large."""
+    for most in (MAX_BYTES, 1024, 256, 64):
+        fitting = {name: _abridged(value, most) for name, value in changes.items()}
+        if len(json.dumps(fitting, ensure_ascii=False).encode("utf-8", "replace")) <= MAX_CONTEXT_BYTES:
+            break
+    return fitting
+
+
+def _abridged(value: Any, most: int) -> Any:
+    if isinstance(value, list):
+        return [abridge(side, most) for side in value]
+    return {name: [abridge(item, most) for item in items] for name, items in value.items()}
 
 
 def _root(field: Any) -> Any:
@@ -162,9 +179,33 @@ def _json(field: Any, value: Any, zone: tzinfo | None) -> Any:
     return value
 
 
+def _date(field: Any, value: Any, zone: tzinfo | None) -> Any:
+    text = str(value)
+    return text if text.endswith(" BC") else text[:10]
+
+
+def _binary(field: Any, value: Any, zone: tzinfo | None) -> Any:
+    return value.lower() if isinstance(value, str) and value.startswith("\\x") else value
+
+
+def key_text(field: Any, value: object) -> str:
+    """Return the value of a key that an object has in Python, as the subject of its records has it."""
+    field = _root(field)
+    if isinstance(value, bytes | bytearray | memoryview):
+        value = "\\x" + bytes(value).hex()
+    elif isinstance(value, datetime):
+        value = (value if value.tzinfo else make_aware(value, get_default_timezone())).isoformat()
+    elif isinstance(value, timedelta):
+        value = duration_iso_string(value)
+    elif isinstance(value, bool) or value is None:
+        return str(value)
+    return str(Presenter(field, redacting=False)(str(value), UTC))
+
+
 _CONVERTERS: dict[str, Convert] = {
     "BooleanField": lambda field, value, zone: bool(value),
-    "DateField": lambda field, value, zone: str(value)[:10],
+    "BinaryField": _binary,
+    "DateField": _date,
     "DateTimeField": _instant,
     "DecimalField": _decimal,
     "DurationField": _duration,

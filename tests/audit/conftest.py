@@ -21,7 +21,8 @@ from tests.support.audit import forget_changes
 
 SHOP = {
     "shop.Order": {"exclude": ["updated"], "mask": ["note", "secret_code"]},
-    **{f"shop.{name}": {} for name in ("Tag", "Depot", "Line", "Stock", "Odd", "Wide")},
+    **{f"shop.{name}": {} for name in ("Tag", "Depot", "Line", "Stock", "Odd", "Wide", "Visit", "Pass", "Gate")},
+    "shop.Tariff": {"exclude": ["price"]},
 }
 
 

@@ -72,6 +72,36 @@ class Stock(models.Model):
     count = models.IntegerField(default=0)
 
 
+class Tariff(models.Model):
+    """Has a decimal as its key, which the setting excludes."""
+
+    price = models.DecimalField(max_digits=8, decimal_places=2, primary_key=True)
+    count = models.IntegerField(default=0)
+
+
+class Visit(models.Model):
+    """Has a key of an instant, bytes, and a long text."""
+
+    pk = models.CompositePrimaryKey("at", "card", "door")
+    at = models.DateTimeField()
+    card = models.BinaryField()
+    door = models.CharField(max_length=300)
+
+
+class Pass(models.Model):
+    """Has a secret as its key."""
+
+    token = models.CharField(max_length=40, primary_key=True)
+    count = models.IntegerField(default=0)
+
+
+class Gate(models.Model):
+    """Refers to passes by their keys."""
+
+    owner = models.ForeignKey(Pass, models.CASCADE, null=True)
+    guests = models.ManyToManyField(Pass, related_name="+")
+
+
 class Odd(models.Model):
     """Has columns by the names that triggers might use, and a key that changes."""
 
