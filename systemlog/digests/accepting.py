@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from systemlog.digests.agreement import ChainsDiffer, follow, follow_table, read_states
+from systemlog.digests.agreement import ChainsDiffer, follow, follow_table, read_states, vouched
 from systemlog.digests.chain import Chain
 from systemlog.digests.frontier import move_frontier
 from systemlog.digests.keys import Signer, signer
@@ -30,7 +30,7 @@ def accept(reason: str) -> list[datetime]:
     storage = get_storage()
     chain = Chain(storage, outside())
     with chain.exclusive(wait=True):
-        states = _take_outside(chain)
+        states = _take_outside(chain, signer_)
         chain.introduce_key(signer_, states)
         accepted = _accept_hours(chain, signer_, states, reason)
     record(
@@ -45,7 +45,7 @@ def accept(reason: str) -> list[datetime]:
     return accepted
 
 
-def _take_outside(chain: Chain) -> States:
+def _take_outside(chain: Chain, signer_: Signer) -> States:
     """Make the table agree with the copy outside, and return the states.
 
     Without a copy, the digests of the table are copied, if they are an unbroken chain.
@@ -59,15 +59,10 @@ def _take_outside(chain: Chain) -> States:
         raise ChainsDiffer(str(error)) from None
     stored = dict(chain.numbered_lines())
     last = digests[-1].number
-    newer = [read(line) for number, line in sorted(stored.items()) if number > last]
-    before = digests[-1]
-    good: list[Statement] = []
-    if stored.get(last) == before.line:
-        for digest in newer:  # of other hosts
-            if follow(digest, before, states):
-                break
-            good.append(digest)
-            before = digest
+    followed = read_states(one.line for one in digests)
+    good = _newer(digests[-1], stored, followed, {*states.may_note, signer_.public.id})
+    for digest in good:
+        states.apply(digest)
     wrong = [one for one in digests if stored.get(one.number) != one.line]
     with transaction.atomic(using=chain.alias):
         keep = last + len(good)
@@ -80,6 +75,22 @@ def _take_outside(chain: Chain) -> States:
             move_frontier(chain.storage, states.until, states.log)
     chain.outside.append([one.line for one in good])
     return states
+
+
+def _newer(last: Statement, stored: dict[int, str], states: States, known: set[str]) -> list[Statement]:
+    """Return the digests of other hosts in the table that come after `last`, as far as a known key vouches for them."""
+    digests: list[Statement] = []
+    before, line = last, stored.get(last.number)
+    while line == before.line and (line := stored.get(before.number + 1)):
+        try:
+            digest = read(line)
+        except NotAStatement:
+            break
+        if follow(digest, before, states):
+            break
+        digests.append(digest)
+        before = digest
+    return digests[: vouched(digests, known)]
 
 
 def _take_table(chain: Chain) -> States:

@@ -6,14 +6,14 @@ them (`recovery`). Any other difference needs an operator.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from systemlog.digests.chain import NO_DIGEST, Chain
 from systemlog.digests.keys import Signer
 from systemlog.digests.recovery import Forgotten
 from systemlog.digests.statements import NotAStatement, Statement, read, write_hour
-from systemlog.digests.states import States
+from systemlog.digests.states import States, introduced_key
 from systemlog.digests.tally import Pace, no_pace
 from systemlog.exceptions import SystemLogError
 
@@ -38,7 +38,7 @@ def agree(chain: Chain, signer: Signer, pace: Pace = no_pace) -> States:
         states = read_states(chain.outside.lines())
         if chain.line(ours.number) != ours.line:
             raise ChainsDiffer(f"Digest {ours.number} in the database is not the one in {chain.outside.file}.")
-        _follow(chain, states, ours)
+        _follow(chain, states, ours, signer)
     except NotAStatement as error:
         raise ChainsDiffer(str(error)) from None
     return states
@@ -61,11 +61,10 @@ def follow(digest: Statement, before: Statement | None, states: States) -> str |
         return "is out of order"
     if digest.said["previous"] != (before.sha256 if before else NO_DIGEST):
         return "does not continue the one before"
-    wrong = states.apply(digest)  # first, because a new key signs its own introduction
-    key = states.keys.get(digest.key)
+    key = states.keys.get(digest.key) or introduced_key(digest)
     if key is None or not digest.is_signed_by(key):
         return "is not signed by a key of this log"
-    return wrong
+    return states.apply(digest)
 
 
 def follow_table(
@@ -85,9 +84,28 @@ def follow_table(
     return lines, before
 
 
-def _follow(chain: Chain, states: States, before: Statement) -> None:
-    """Copy the digests of other hosts that this host has not seen yet."""
+def vouched(digests: Sequence[Statement], known: Collection[str]) -> int:
+    """Return how many of these digests count: those up to the last one that a known key has signed.
+
+    Each digest names the one before it, so that one vouches for all before it. Whoever owns the database can append
+    digests that introduce a key of their own.
+    """
+    return max((place for place, digest in enumerate(digests, 1) if digest.key in known), default=0)
+
+
+def _follow(chain: Chain, states: States, before: Statement, signer: Signer) -> None:
+    """Copy the digests of other hosts that this host has not seen yet. A key that this host knows must vouch for them.
+
+    That is the key of this host, or the one that was in use according to the copy outside.
+    """
+    known = {*states.may_note, signer.public.id}
     new, _ = follow_table(chain, states, before)
+    digests = [read(line) for line in new]
+    if (count := vouched(digests, known)) < len(digests):
+        first = digests[count]
+        raise ChainsDiffer(
+            f"The digests from {first.number} on in the database are signed by another key, {digests[-1].key}."
+        )
     if new:
         chain.outside.append(new)
 

@@ -80,6 +80,8 @@ def verify_archives(directories: Iterable[Path], states: States, tell: Tell, onl
             stated = states.archives.get(content)
             if stated is not None:
                 seen.add(content)
+                for hour in sorted(stated.broken):
+                    tell_one(hour, f"was not as it was sealed when {path} was written")
                 continue
             named = states.archives.get(entry.content_sha256) or by_name.get(entry.file)
             if named is not None:

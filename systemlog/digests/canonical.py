@@ -161,5 +161,7 @@ def _write(value: Any, parts: list[str]) -> None:
                 parts.append(",")
             _write(member, parts)
         parts.append("]")
+    elif isinstance(value, bytes):  # plain SQL can store bytes in any column of SQLite
+        parts.append(f'{{"bytes":"{value.hex()}"}}')
     else:
         parts.append(json.dumps(value, ensure_ascii=False))

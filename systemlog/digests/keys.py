@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.utils.module_loading import import_string
+from django.views.decorators.debug import sensitive_variables
 
 from systemlog.conf import conf
 from systemlog.exceptions import SystemLogError
@@ -159,6 +160,7 @@ def create(path: Path) -> PublicKey:
     return PublicKey(key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw))
 
 
+@sensitive_variables()
 def _local(path: Path) -> Signer:
     serialization = _serialization()
     try:

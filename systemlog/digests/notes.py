@@ -22,7 +22,16 @@ from systemlog.digests.canonical import COLUMNS, canonical
 from systemlog.digests.keys import KeyUnusable, signer
 from systemlog.digests.merkle import leaf_hash
 from systemlog.digests.outside import seen_frontier
-from systemlog.digests.statements import LATE, NotAStatement, Statement, hour_of, read, read_hour, write, write_hour
+from systemlog.digests.statements import (
+    LATE,
+    NotAStatement,
+    Statement,
+    hour_of,
+    read_hour,
+    read_note,
+    write,
+    write_hour,
+)
 from systemlog.digests.states import States
 from systemlog.models import DigestFrontier, LateNote
 from systemlog.records.row import COLUMNS as TABLE_COLUMNS
@@ -143,14 +152,14 @@ class Notes:
         """Yield key and leaf hash of each record in these notes. They are read again, so that few are in memory."""
         for note in notes:
             line = self._rows.filter(id=note.row).values_list("line", flat=True).first()
-            if line is not None and (said := read(line)).sha256 == note.sha256:
+            if line is not None and (said := read_note(line)).sha256 == note.sha256:
                 yield from _records(said)
 
     def _check(self, row: int, hour: datetime, line: str) -> Note | Invalid:
         try:
-            said = read(line)
+            said = read_note(line)
             key = self.states.keys.get(said.key) if said.key in self.states.may_note else None
-            if said.kind != LATE or said.hour is None or said.said["log"] != self.states.log:
+            if said.hour is None or said.said["log"] != self.states.log:
                 return Invalid(row, hour, "a note of another log")
             if key is None or not said.is_signed_by(key):
                 return Invalid(row, hour, "a note that no key of this log has signed")
@@ -159,7 +168,7 @@ class Notes:
             return Invalid(row, hour, "a note that cannot be read")
         if said.sha256 in self.states.folded.get(said.hour, ()):
             return Invalid(row, hour, "a note that a digest has taken in before", taken=True)
-        if times - {write_hour(said.hour)}:
+        if hour != said.hour or times - {write_hour(said.hour)}:
             return Invalid(row, hour, "a note of another hour")
         return Note(row, said.sha256, said.hour)
 

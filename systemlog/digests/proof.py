@@ -17,7 +17,9 @@ from systemlog.digests.statements import HOUR, Statement, read, read_hour
 from systemlog.digests.states import ArchiveFile, States
 from systemlog.exceptions import SystemLogError
 from systemlog.records.ids import instant_of
-from systemlog.retention.manifest import read_manifest
+from systemlog.retention.compression import broken_data_errors
+from systemlog.retention.manifest import NotInArchive, read_manifest
+from systemlog.retention.private_files import NotPrivate
 from systemlog.storage import Storage
 
 
@@ -47,11 +49,16 @@ def prove(
 
         unique_keys = storage.connection.vendor == "postgresql"
         return _prove(of_hour, record_id, hour, state.root, _digest(chain, state.number), unique_keys=unique_keys)
-    for directory in archives:
-        for entry in read_manifest(directory):
-            file = states.archives.get(entry.content_sha256)
-            if file is not None and (hour := _hour_in(directory / entry.file, record_id)):
-                return _prove_archived(chain, directory / entry.file, file, record_id, hour)
+    try:
+        for directory in archives:
+            for entry in read_manifest(directory):
+                file = states.archives.get(entry.content_sha256)
+                if file is not None and (hour := _hour_in(directory / entry.file, record_id)):
+                    return _prove_archived(chain, directory / entry.file, file, record_id, hour)
+    except (NotInArchive, NotPrivate, ValueError, OSError) as error:
+        raise NotProvable(f"An archive cannot be read: {error}") from None
+    except broken_data_errors():
+        raise NotProvable("A file of an archive is damaged: see verify_system_logs --archive.") from None
     raise NotProvable(f"There is no record {record_id}{' in these archives' if archives else ''}.")
 
 

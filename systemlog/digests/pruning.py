@@ -23,7 +23,7 @@ from systemlog.digests.merkle import EMPTY
 from systemlog.digests.notes import Notes, forget, noting
 from systemlog.digests.outside import outside
 from systemlog.digests.sealing import Outcome, fold
-from systemlog.digests.statements import ARCHIVED, HOUR, PRUNED, hour_of, write_hour
+from systemlog.digests.statements import ARCHIVED, HOUR, PRUNED, hour_of, read_hour, write_hour
 from systemlog.digests.states import States
 from systemlog.digests.tally import Tally, empty_tally, tally_hours
 from systemlog.storage import Storage, get_storage
@@ -74,6 +74,7 @@ class DigestRemoval(Removal):
         self._archive: str | None = None
         self._unsigned: dict[str, object] | None = None
         """What the next digest `archived` says about a file that no digest names yet."""
+        self._hours_of_file: list[str] = []
 
     def read(self, table: str, span: Span, condition: Condition) -> None:
         """Tally the sealed hours of a span, in the snapshot of which records are removed."""
@@ -152,12 +153,30 @@ class DigestRemoval(Removal):
         held, self._held = self._held, None
         if held is not None and content_sha256 not in self._states.archives:
             self._unsigned = {"file": file, "content_sha256": content_sha256, "held": held.hours()}
+            self._hours_of_file = [hour for hour, _, _ in held.hours()]
 
     def finish(self) -> None:
         """Append the digest of a file of an archive whose records were not removed."""
+        if self._unsigned is not None:
+            self._unsigned["broken"] = self._altered_hours()
+            if not self._unsigned["broken"]:
+                del self._unsigned["broken"]
         with transaction.atomic(using=self._chain.alias):
             self._sign_archive()
         self._archive = None
+
+    def _altered_hours(self) -> list[str]:
+        """Return the hours of the new file that differ from their states, so that no later pruning hides them."""
+        storage, altered = self._chain.storage, []
+        for hour in sorted(map(read_hour, self._hours_of_file)):
+            if self._states.until is None or hour >= self._states.until:
+                break
+            notes = Notes(storage, self._states, hour, hour + HOUR)
+            tally = next(tally_hours(storage, hour, hour + HOUR, notes, leaves=self._chain.outside.leaves), None)
+            state = self._states.of(hour)
+            if state is None or state.broken or not (tally or empty_tally(hour)).holds(state):
+                altered.append(write_hour(hour))
+        return altered
 
     def _sign_archive(self) -> None:
         unsigned, self._unsigned = self._unsigned, None

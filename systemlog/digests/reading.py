@@ -11,8 +11,11 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from systemlog.digests.canonical import COLUMNS
+from systemlog.digests.statements import read_hour
 from systemlog.records.ndjson import CONTEXT
 from systemlog.records.row import TABLE
 from systemlog.storage import Storage
@@ -54,9 +57,7 @@ def pages(
     if on_postgresql:
         query = query.replace("(timestamp, id) >", "(timestamp, id) >=", 1)
     while True:
-        with connection.cursor() as cursor:
-            cursor.execute(query, [*values, at, end, at, after])
-            rows: list[Texts] = cursor.fetchall()
+        rows = _fetch(connection, query, [*values, at, end, at, after])
         if not rows:
             return
         last = rows[-1]
@@ -65,7 +66,8 @@ def pages(
             at, after = last[0], uuid.UUID(last[1])
             query = query.replace("(timestamp, id) >=", "(timestamp, id) >", 1)
         else:
-            yield [(_represent(row[0]), *row[1:]) for row in rows]
+            if readable := _represent(rows):
+                yield readable
             at, after = last[0], last[1]
         if len(rows) < PAGE_ROWS:
             return
@@ -89,6 +91,47 @@ def hour_text(texts: Texts) -> str:
     return str(texts[0][:13])
 
 
-def _represent(text: str) -> str:
-    whole = text if len(text) > 19 else f"{text}.000000"
-    return f"{whole[:10]}T{whole[11:]}Z"
+def is_hour(text: str) -> bool:
+    """Whether a time of SQLite with this beginning is in an hour."""
+    try:
+        return text[10:11] in (" ", "T") and read_hour(f"{text[:10]}T{text[11:]}") is not None
+    except ValueError:
+        return False
+
+
+def _represent(rows: list[Texts]) -> list[Texts]:
+    """Return the rows of SQLite with their times as in the canonical form, without those that are in no hour."""
+    found: list[Texts] = []
+    last, readable = "", False
+    for row in rows:
+        text = row[0]
+        if text[:13] != last:
+            last = text[:13]
+            readable = is_hour(last)
+        if readable:
+            whole = text if len(text) > 19 else f"{text}.000000"
+            found.append((f"{whole[:10]}T{whole[11:]}Z", *row[1:]))
+    return found
+
+
+def _fetch(connection: BaseDatabaseWrapper, query: str, values: list[Any]) -> list[Texts]:
+    try:
+        return _execute(connection, query, values)
+    except OperationalError as error:
+        if "decode" not in str(error):
+            raise
+    # A text that is no UTF-8, which plain SQL can store in SQLite. Reading every text so would be slow.
+    raw = connection.connection
+    before = raw.text_factory
+    raw.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+    try:
+        return _execute(connection, query, values)
+    finally:
+        raw.text_factory = before
+
+
+def _execute(connection: BaseDatabaseWrapper, query: str, values: list[Any]) -> list[Texts]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        rows: list[Texts] = cursor.fetchall()
+        return rows

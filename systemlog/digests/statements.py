@@ -100,21 +100,21 @@ def write(said: Mapping[str, Any], signer: Signer) -> Statement:
 
 
 def read(line: str) -> Statement:
-    """Return the statement of a line. Raises `NotAStatement`."""
+    """Return the digest of a line. Raises `NotAStatement`."""
+    digest = _read(line)
     try:
-        said = json.loads(line)
-        # The line must be exactly what `write` makes, so that no two parsers can read it differently.
-        signature = said.pop("signature")
-        text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()
-        if f'{text[:-1]}{SIGNATURE}{signature}"}}' != line:
-            raise NotAStatement(line[:100])
-        statement = Statement(line, said)
-        _ = statement.kind, statement.key, statement.hours, statement.hour, statement.until
-        if statement.kind != LATE:
-            _ = statement.number, str(said["previous"])
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        _ = digest.number, str(digest.said["previous"])
+    except (ValueError, KeyError, TypeError, OverflowError):
         raise NotAStatement(f"This is no digest: {line[:100]}") from None
-    return statement
+    return digest
+
+
+def read_note(line: str) -> Statement:
+    """Return the note of a line. Raises `NotAStatement`."""
+    note = _read(line)
+    if note.kind != LATE:
+        raise NotAStatement(f"This is no note: {line[:100]}")
+    return note
 
 
 def hour_of(instant: datetime) -> datetime:
@@ -132,3 +132,18 @@ def read_hour(text: str) -> datetime:
     if len(text) != 13:
         raise ValueError(text)
     return datetime.fromisoformat(f"{text}:00:00+00:00")
+
+
+def _read(line: str) -> Statement:
+    try:
+        said = json.loads(line)
+        # The line must be exactly what `write` makes, so that no two parsers can read it differently.
+        signature = said.pop("signature")
+        text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()
+        if f'{text[:-1]}{SIGNATURE}{signature}"}}' != line:
+            raise NotAStatement(line[:100])
+        statement = Statement(line, said)
+        _ = statement.kind, statement.key, statement.hours, statement.hour, statement.until
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise NotAStatement(f"This is no digest: {line[:100]}") from None
+    return statement

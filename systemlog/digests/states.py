@@ -58,6 +58,8 @@ class ArchiveFile(NamedTuple):
     name: str
     hours: dict[datetime, tuple[int, bytes]]
     number: int
+    broken: frozenset[datetime] = frozenset()
+    """Hours that differed from their states when the file was written."""
 
 
 class States:
@@ -90,7 +92,9 @@ class States:
         wrong = None
         try:
             if digest.kind == KEY:
-                key = PublicKey(bytes.fromhex(digest.said["public"]))
+                key = introduced_key(digest)
+                if key is None:
+                    return "cannot be read"
                 self.keys[key.id] = key
                 self.may_note = {key.id}
             elif digest.kind == ARCHIVED:
@@ -99,7 +103,7 @@ class States:
                 wrong = self._apply_hours(digest, digest.hour)
             elif digest.kind != ACCEPTED:
                 wrong = f"is of a kind {digest.kind!r} that this version does not know"
-        except (KeyError, ValueError, TypeError, OverflowError, KeyUnusable):
+        except (KeyError, ValueError, TypeError, OverflowError):
             return "cannot be read"
         if digest.until is not None:
             if self.until is not None and digest.until < self.until:
@@ -171,4 +175,15 @@ class States:
     def _apply_archive(self, digest: Statement) -> None:
         said: Any = digest.said
         hours = {read_hour(text): (int(count), bytes.fromhex(root)) for text, count, root in said["held"]}
-        self.archives[said["content_sha256"]] = ArchiveFile(said["content_sha256"], said["file"], hours, digest.number)
+        broken = frozenset(map(read_hour, said.get("broken", ())))
+        content = said["content_sha256"]
+        self.archives[content] = ArchiveFile(content, said["file"], hours, digest.number, broken)
+
+
+def introduced_key(digest: Statement) -> PublicKey | None:
+    """Return the key that a digest introduces, or None. Such a digest is signed by the key itself."""
+    try:
+        key = PublicKey(bytes.fromhex(digest.said["public"])) if digest.kind == KEY else None
+    except (KeyError, ValueError, TypeError, KeyUnusable):
+        return None
+    return key if key is not None and key.id == digest.key else None

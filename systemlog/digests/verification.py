@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import zip_longest
 from pathlib import Path
 
 from systemlog.digests.agreement import follow
@@ -17,6 +16,7 @@ from systemlog.digests.keys import PublicKey
 from systemlog.digests.leaves import Leaves
 from systemlog.digests.notes import Notes
 from systemlog.digests.outside import Outside
+from systemlog.digests.reading import is_hour
 from systemlog.digests.statements import HOUR, NotAStatement, Statement, read, write_hour
 from systemlog.digests.states import State, States
 from systemlog.digests.tally import Pace, Tally, empty_tally, no_pace, tally_hours
@@ -27,7 +27,10 @@ Tell = Callable[[datetime | None, str], None]
 """Called with an hour, or None for the log as a whole, and what is wrong there."""
 
 ATTEMPTS = 4
-OUTSIDE_TIME = "a record before the year 1 or after 9999"
+END = (2**63, "")
+"""Stands after the last digest of the table."""
+
+OUTSIDE_TIME = "a record whose time is none, or before the year 1 or after 9999"
 
 
 @dataclass(slots=True)
@@ -192,27 +195,20 @@ def _lines(chain: Chain) -> Iterator[tuple[str, str | None]]:
     if not chain.last_number() and read_frontier(chain.storage) is None:
         yield from ((line, None) for line in chain.outside.lines())
         return
-    outside = chain.outside.lines() if chain.outside.exists() else iter(())
-    for copied, stored in zip_longest(outside, _by_place(chain)):
-        if copied is None:
-            yield str(stored), None
-        elif stored is None:
+    stored = chain.numbered_lines()
+    number, line = next(stored, END)
+    for place, copied in enumerate(chain.outside.lines() if chain.outside.exists() else (), 1):
+        while number < place:
+            yield line, f"is in the database under the number {number}"
+            number, line = next(stored, END)
+        if number != place:
             yield copied, "is missing in the database"
-        elif copied != stored:
-            yield copied, f"differs between the database and {chain.outside.file}"
-        else:
-            yield copied, None
-
-
-def _by_place(chain: Chain) -> Iterator[str | None]:
-    """Yield the lines of the table by their numbers from 1, or None for a missing number."""
-    place = 1
-    for number, line in chain.numbered_lines():
-        while place < number:
-            yield None
-            place += 1
-        yield line
-        place += 1
+            continue
+        yield copied, None if copied == line else f"differs between the database and {chain.outside.file}"
+        number, line = next(stored, END)
+    while (number, line) != END:
+        yield line, None
+        number, line = next(stored, END)
 
 
 def _hours_of(digest: Statement) -> list[datetime | None]:
@@ -220,17 +216,20 @@ def _hours_of(digest: Statement) -> list[datetime | None]:
         return [None]
     if digest.hours == 1:
         return [digest.hour]
-    end = digest.hour + digest.hours * HOUR
-    return [digest.hour, end - HOUR]
+    try:
+        return [digest.hour, digest.hour + (digest.hours - 1) * HOUR]
+    except OverflowError:
+        return [digest.hour]
 
 
 def _outside_time(storage: Storage) -> bool:
+    """Whether there is a record whose time is in no hour. In SQLite, plain SQL can store any value as a time."""
     with storage.connection.cursor() as cursor:
         if storage.connection.vendor == "postgresql":
             cursor.execute(
                 "SELECT EXISTS (SELECT 1 FROM system_logs WHERE timestamp < '0001-01-01+00')"
                 " OR EXISTS (SELECT 1 FROM system_logs WHERE timestamp >= '10000-01-01+00')"
             )
-        else:
-            cursor.execute("SELECT EXISTS (SELECT 1 FROM system_logs WHERE timestamp < '0001-01-01 00:00:00')")
-        return bool(cursor.fetchone()[0])
+            return bool(cursor.fetchone()[0])
+        cursor.execute("SELECT DISTINCT typeof(timestamp), substr(timestamp, 1, 13) FROM system_logs")
+        return any(kind != "text" or not is_hour(hour) for kind, hour in cursor)

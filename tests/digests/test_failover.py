@@ -14,27 +14,31 @@ from systemlog.records.row import TABLE
 from systemlog.retention.prune import prune
 from systemlog.storage import Row, get_storage
 from systemlog.storage.expiry import Policy
-from tests.support.digests import adapted, at, attack, fill, row, run, seal, sql, verify
+from tests.support.digests import (
+    adapted,
+    at,
+    attack,
+    drop_replica,
+    fail_over,
+    fill,
+    replicate,
+    row,
+    run,
+    seal,
+    sql,
+    verify,
+)
 
 pytestmark = pytest.mark.usefixtures("sealed_log")
 
 HOUR, OTHER = "2026-01-02T03", "2026-01-02T04"
-TABLES = (TABLE, "system_log_digest", "system_log_digest_frontier", "system_log_late_note")
 
 
 @pytest.fixture
-def replicate(sealed_log: Path) -> Iterator[Callable[[], None]]:
-    """A function that brings a replica up to date. The function that `fail_over` names puts the replica in place."""
-    yield lambda: [sql(f"CREATE TABLE replica_of_{table} AS SELECT * FROM {table}") for table in TABLES] and None
-    for table in TABLES:
-        sql(f"DROP TABLE IF EXISTS replica_of_{table}")
-
-
-def fail_over() -> None:
-    """Put the replica in place of the database."""
-    for table in TABLES:
-        attack(f"DELETE FROM {table}")
-        attack(f"INSERT INTO {table} SELECT * FROM replica_of_{table}")
+def replica(sealed_log: Path) -> Iterator[Callable[[], None]]:
+    """A function that makes a replica of the log. `fail_over()` puts the replica in place."""
+    yield replicate
+    drop_replica()
 
 
 def insert(*rows: Row) -> None:
@@ -59,10 +63,10 @@ LATE = row(at(3, 2, 30), "late")
 """A record between those of the hour."""
 
 
-def test_minutes_that_come_back_stay_clean(replicate: Callable[[], None]) -> None:
+def test_minutes_that_come_back_stay_clean(replica: Callable[[], None]) -> None:
     fill(2)
     seal(3)
-    replicate()
+    replica()
     lost = fill(3)
     seal(4)
     fail_over()
@@ -77,14 +81,12 @@ def test_minutes_that_come_back_stay_clean(replicate: Callable[[], None]) -> Non
 
 
 @pytest.mark.parametrize("order", ["late first", "late last", "at once"])
-def test_minutes_that_come_back_together_with_late_records_stay_clean(
-    replicate: Callable[[], None], order: str
-) -> None:
+def test_minutes_that_come_back_together_with_late_records_stay_clean(replica: Callable[[], None], order: str) -> None:
     fill(2)
     rows = [row(at(3, number), f"m{number}") for number in range(6)]
     seal(3)
     insert(*rows[:2])
-    replicate()
+    replica()
     insert(*rows)
     seal(4)
     fail_over()
@@ -100,11 +102,11 @@ def test_minutes_that_come_back_together_with_late_records_stay_clean(
 
 
 def test_late_records_that_were_taken_in_and_come_back_together_with_others_stay_clean(
-    replicate: Callable[[], None],
+    replica: Callable[[], None],
 ) -> None:
     fill(2, 3)
     seal()
-    replicate()
+    replica()
     insert(LATE)
     seal()
     fail_over()
@@ -117,10 +119,10 @@ def test_late_records_that_were_taken_in_and_come_back_together_with_others_stay
     assert not notes()
 
 
-def test_a_late_record_of_an_hour_that_was_sealed_empty_stays_clean(replicate: Callable[[], None]) -> None:
+def test_a_late_record_of_an_hour_that_was_sealed_empty_stays_clean(replica: Callable[[], None]) -> None:
     fill(2)
     seal(3)
-    replicate()
+    replica()
     seal(5)
     fail_over()
     insert(LATE)
@@ -129,11 +131,11 @@ def test_a_late_record_of_an_hour_that_was_sealed_empty_stays_clean(replicate: C
     assert kinds()[-1] == "resealed"
 
 
-def test_a_note_that_the_failover_brings_back_is_not_taken_in_twice(replicate: Callable[[], None]) -> None:
+def test_a_note_that_the_failover_brings_back_is_not_taken_in_twice(replica: Callable[[], None]) -> None:
     fill(2, 3)
     seal()
     insert(LATE)
-    replicate()
+    replica()
     seal()
     fail_over()
     assert notes()
@@ -143,12 +145,12 @@ def test_a_note_that_the_failover_brings_back_is_not_taken_in_twice(replicate: C
 
 
 @pytest.mark.parametrize("hours", [3, 24], ids=["some hours", "all hours"])
-def test_a_pruning_that_was_forgotten_leaves_the_records_clean(replicate: Callable[[], None], hours: int) -> None:
+def test_a_pruning_that_was_forgotten_leaves_the_records_clean(replica: Callable[[], None], hours: int) -> None:
     fill(2, 3)
     insert(row(at(30), "kept"))
     seal(34)
     insert(LATE)
-    replicate()
+    replica()
     seal(34)
     prune_hours(hours)
     fail_over()
@@ -162,10 +164,10 @@ def test_a_pruning_that_was_forgotten_leaves_the_records_clean(replicate: Callab
     assert verify() == ["2026-01-03T06"]
 
 
-def test_records_that_were_altered_while_a_pruning_was_forgotten_are_told(replicate: Callable[[], None]) -> None:
+def test_records_that_were_altered_while_a_pruning_was_forgotten_are_told(replica: Callable[[], None]) -> None:
     fill(2, 3)
     seal()
-    replicate()
+    replica()
     prune_hours(3)
     fail_over()
     attack(f"UPDATE {TABLE} SET message = 'other' WHERE timestamp = %s", adapted(at(2, 1)))
@@ -174,10 +176,10 @@ def test_records_that_were_altered_while_a_pruning_was_forgotten_are_told(replic
     assert "2026-01-02T02" in verify()
 
 
-def test_records_that_do_not_all_come_back_are_told(replicate: Callable[[], None]) -> None:
+def test_records_that_do_not_all_come_back_are_told(replica: Callable[[], None]) -> None:
     fill(2)
     seal(3)
-    replicate()
+    replica()
     lost = fill(3)
     seal(4)
     fail_over()
@@ -189,10 +191,10 @@ def test_records_that_do_not_all_come_back_are_told(replicate: Callable[[], None
     assert verify() == []
 
 
-def test_a_record_put_among_those_that_come_back_is_told(replicate: Callable[[], None]) -> None:
+def test_a_record_put_among_those_that_come_back_is_told(replica: Callable[[], None]) -> None:
     fill(2)
     seal(3)
-    replicate()
+    replica()
     lost = fill(3)
     seal(4)
     fail_over()
@@ -206,11 +208,11 @@ def test_a_record_put_among_those_that_come_back_is_told(replicate: Callable[[],
 
 @pytest.mark.parametrize("lists", ["none", "wrong", "cut"])
 def test_without_the_list_of_an_hour_nothing_is_made_good(
-    replicate: Callable[[], None], sealed_log: Path, lists: str
+    replica: Callable[[], None], sealed_log: Path, lists: str
 ) -> None:
     fill(2)
     seal(3)
-    replicate()
+    replica()
     lost = fill(3)
     seal(4)
     for file in (sealed_log / "leaves").iterdir():

@@ -107,6 +107,25 @@ def test_another_key_goes_on_with_the_chain(sealed_log: Path, key: Path, setting
     assert verify() == []
 
 
+def test_another_host_follows_a_new_key_once_it_has_the_key_itself(sealed_log: Path, key: Path, settings: Any) -> None:
+    old = settings.SYSTEMLOG
+    beside = {**old, "DIGEST_DIR": str(sealed_log.with_name("second"))}
+    fill(3)
+    for settings.SYSTEMLOG in (old, beside):
+        seal(4)
+    new = {"DIGEST_KEY": str(key.with_name("new.key"))}
+    keys.create(key.with_name("new.key"))
+    settings.SYSTEMLOG = {**old, **new}
+    fill(4)
+    seal(5)
+    settings.SYSTEMLOG = beside
+    with pytest.raises(CommandError, match="another key"):
+        seal(6)
+    for settings.SYSTEMLOG in ({**beside, **new}, {**old, **new}):
+        seal(6)
+        assert verify() == []
+
+
 _kms: Ed25519PrivateKey
 
 
@@ -146,6 +165,11 @@ def test_a_callable_signs(sealed_log: Path, key: Path, settings: Any) -> None:
             seal(8)
         assert "password" not in str(error.value)
         assert verify() == []
+
+
+def test_before_anything_is_sealed_there_is_nothing_to_verify(sealed_log: Path) -> None:
+    fill(3)
+    assert "No hour is sealed" in run("verify_system_logs")
 
 
 def test_without_a_key_nothing_is_sealed_or_noted(transactional_db: None, tmp_path: Path) -> None:

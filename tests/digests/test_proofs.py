@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
-import subprocess
+import runpy
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 from django.core.management import CommandError, call_command
 
 from systemlog.models import SystemLog
@@ -23,7 +25,7 @@ DOCUMENTATION = Path(__file__).parents[2] / "docs" / "digests.md"
 
 
 @pytest.fixture
-def audit(tmp_path: Path, key: Path, sealed_log: Path) -> Callable[..., str]:
+def audit(tmp_path: Path, key: Path, sealed_log: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """A function that runs the documentation's code on a proof, and returns its output."""
     (code,) = re.findall(r'```python\n("""audit.py.*?)```', DOCUMENTATION.read_text(), re.DOTALL)
     (tmp_path / "audit.py").write_text(code)
@@ -31,8 +33,14 @@ def audit(tmp_path: Path, key: Path, sealed_log: Path) -> Callable[..., str]:
     def run_code(proof: Any) -> str:
         (tmp_path / "proof.json").write_text(json.dumps(proof))
         arguments = [tmp_path / "audit.py", tmp_path / "proof.json", f"{key}.pub", sealed_log / "digests.ndjson"]
-        done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
-        return done.stdout if done.returncode == 0 else f"refused: {done.stderr.strip().splitlines()[-1]}"
+        monkeypatch.setattr(sys, "argv", [str(each) for each in arguments])
+        out = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(out):
+                runpy.run_path(str(arguments[0]), run_name="__main__")
+        except (SystemExit, InvalidSignature, ValueError, StopIteration) as refusal:
+            return f"refused: {type(refusal).__name__} {refusal}"
+        return out.getvalue()
 
     return run_code
 
@@ -49,8 +57,9 @@ def test_an_auditor_checks_a_record_by_the_page_of_code(audit: Callable[..., str
     rows = fill(2, 3, count=count)
     seal()
     for each in rows:
-        assert f"Record {each.id.hex}" in audit(prove(each.id))
-        assert "chain of" in audit(prove(each.id))
+        said = audit(prove(each.id))
+        assert f"Record {each.id.hex}" in said
+        assert "chain of" in said
 
 
 def test_nothing_of_a_proof_can_be_changed(audit: Callable[..., str]) -> None:
@@ -91,6 +100,23 @@ def test_a_pruned_record_is_proved_by_its_archive(audit: Callable[..., str], tmp
     with pytest.raises(CommandError, match="There is no record"):
         prove(rows[7].id)
     assert "Record" in audit(prove(rows[7].id, "--archive", str(tmp_path / "a")))
+
+
+def test_an_archive_that_cannot_be_read_proves_nothing(sealed_log: Path, tmp_path: Path) -> None:
+    rows = fill(2, 3)
+    seal()
+    run("archive_system_logs", "--before", "2026-01-04", "--to", str(tmp_path / "a"), "--prune")
+    (file,) = (tmp_path / "a").glob("*.gz")
+    whole = file.read_bytes()
+    for content in (whole[:-20], b"no archive", None):
+        if content is None:
+            file.unlink()
+        else:
+            file.write_bytes(content)
+        with pytest.raises(CommandError, match="archive"):
+            prove(rows[0].id, "--archive", str(tmp_path / "a"))
+    with pytest.raises(CommandError, match="archive"):
+        prove(rows[0].id, "--archive", str(tmp_path / "nowhere"))
 
 
 def test_there_is_no_proof_of_an_altered_hour_or_of_the_open_one(sealed_log: Path) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import re
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.core.management import CommandError, call_command
@@ -15,6 +18,7 @@ from systemlog.conf import conf
 from systemlog.records.row import TABLE
 from systemlog.storage import Row, get_storage
 
+TABLES = (TABLE, "system_log_digest", "system_log_digest_frontier", "system_log_late_note")
 DAY = datetime(2026, 1, 2, tzinfo=UTC)
 """The day of the records."""
 
@@ -90,6 +94,41 @@ def attack(statement: str, *values: Any) -> None:
     finally:
         for _, text in triggers:
             sql(text.replace("%", "%%"))
+
+
+@contextmanager
+def undone(outside: Path) -> Iterator[None]:
+    """Put the log and its digests, in the database and outside, back as they were before the block.
+
+    One sealed log then serves many attacks, which is much faster than a new log for each.
+    """
+    replicate()
+    lines = (outside / "digests.ndjson").read_bytes()
+    try:
+        yield
+    finally:
+        fail_over()
+        drop_replica()
+        (outside / "digests.ndjson").write_bytes(lines)
+
+
+def replicate() -> None:
+    """Copy the tables of the log and of its digests."""
+    for table in TABLES:
+        sql(f"CREATE TABLE replica_of_{table} AS SELECT * FROM {table}")
+
+
+def fail_over() -> None:
+    """Put the copies in place of the tables' content."""
+    for table in TABLES:
+        attack(f"DELETE FROM {table}")
+        attack(f"INSERT INTO {table} SELECT * FROM replica_of_{table}")
+
+
+def drop_replica() -> None:
+    """Delete the copies."""
+    for table in TABLES:
+        sql(f"DROP TABLE IF EXISTS replica_of_{table}")
 
 
 def adapted(instant: datetime) -> Any:

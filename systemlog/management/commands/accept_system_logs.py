@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 
 from systemlog.digests.accepting import accept
 from systemlog.digests.statements import write_hour
@@ -33,8 +33,8 @@ class Command(TerminalCommand):
             accepted = accept(options["reason"])
         except REFUSALS as error:
             raise CommandError(f"Nothing was accepted. {error}") from None
-        except (OperationalError, InterfaceError) as error:
-            raise CommandError(f"The log database does not answer: {first_line(error)}.") from None
+        except (DatabaseError, InterfaceError) as error:
+            raise CommandError(f"The log database failed: {first_line(error)}.") from None
         for hour in accepted:
             self.stdout.write(f"{write_hour(hour)}: accepted")
         self.stdout.write(f"{counted(len(accepted), 'hour')} accepted.")

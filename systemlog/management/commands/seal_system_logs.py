@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 
 from systemlog.digests.agreement import ChainsDiffer
 from systemlog.digests.chain import DigestsBusy
@@ -54,8 +54,8 @@ class Command(TerminalCommand):
                 outcome = seal(options["until"], pace=pace)
         except REFUSALS as error:
             raise CommandError(f"Nothing was sealed. {error}") from None
-        except (OperationalError, InterfaceError) as error:
-            raise CommandError(f"The log database does not answer: {first_line(error)}.") from None
+        except (DatabaseError, InterfaceError) as error:
+            raise CommandError(f"The log database failed: {first_line(error)}.") from None
         if outcome.refused:
             hours = ", ".join(map(write_hour, outcome.refused))
             raise CommandError(

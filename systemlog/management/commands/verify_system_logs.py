@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 
 from systemlog.digests.chain import Chain
 from systemlog.digests.keys import KeyUnusable, PublicKey, public_key, read_public_key
@@ -65,20 +65,23 @@ class Command(TerminalCommand):
                 )
         except (KeyUnusable, OutsideUnusable, NotAStatement) as error:
             raise CommandError(str(error)) from None
-        except (OperationalError, InterfaceError) as error:
-            raise CommandError(f"The log database does not answer: {first_line(error)}.") from None
-        if options["hour"] is None:
+        except (DatabaseError, InterfaceError) as error:
+            raise CommandError(f"The log database failed: {first_line(error)}.") from None
+        if options["hour"] is None and result.until is not None:
             outside().write_verification(held=result.holds)
         self._report(result)
 
     def _report(self, result: Result) -> None:
         for hour, what in sorted(result.wrong.items(), key=lambda one: (one[0] is not None, one[0] or 0)):
             self.stdout.write(f"{write_hour(hour) if hour else 'the log'}: {printable('; '.join(what))}")
-        until = f"until {write_hour(result.until)}" if result.until else "none is sealed"
+        until = f"until {write_hour(result.until)}" if result.until else "no hour is sealed"
         summary = f"{counted(result.digests, 'digest')}, {counted(result.records, 'record')}, {until}"
         if not result.holds:
             hours = len([hour for hour in result.wrong if hour])
             raise CommandError(f"{counted(hours, 'hour')} not as sealed. Verified: {summary}.")
+        if result.until is None:
+            self.stdout.write("No hour is sealed: there was nothing to verify.")
+            return
         self.stdout.write(f"All hours are as they were sealed. Verified: {summary}.")
 
     def _prove(self, key: PublicKey, record_id: uuid.UUID, archives: list[Path], *, own: bool) -> None:
