@@ -1,16 +1,21 @@
 """Measures sealing and verifying of N rows: `python -m benchmarks.digests --rows 1000000 [--db sqlite] [--pg-bin DIR]`.
 
 Loads a day of records, seals its hours and verifies them. Prints the processor time of this process and, on PostgreSQL,
-of its server process, and the growth of this process's memory. Then it measures a log that was empty for ten years, and
-the cost of landing: without a key, with a key, and while the lander seals in the same process.
-Runs on a PostgreSQL that it starts itself (`--pg-bin`: directory of the binaries, by default those of the wheel).
+of its server process, and the largest memory of this process. Then it measures a log that was empty for ten years, and
+the cost of landing in turns: without a key, with a key, while the lander seals in the same process, and while another
+process seals as fast as it can.
+Runs on a PostgreSQL that it starts itself (`--pg-bin`: directory of the binaries, by default those of the wheel), or
+on the empty database `--url`. With `--load`, it only loads the records into that database, so that a second run can
+measure alone on the machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import resource
+import signal
 import statistics
 import tempfile
 import threading
@@ -36,8 +41,9 @@ FILL_POSTGRESQL = """
     FROM generate_series(%s, %s) i
 """
 BATCH = 100_000
-ROUNDS = 9
+ROUNDS = 15
 LINES = 20_000
+NO_KEY, KEY, THREAD, PROCESS = "without a key", "with a key", "while the lander seals", "while a process seals"
 
 
 def main() -> None:
@@ -46,11 +52,16 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--db", choices=("postgresql", "sqlite"), default="postgresql")
     parser.add_argument("--pg-bin", type=Path, help="directory of the PostgreSQL binaries to start")
+    parser.add_argument("--url", help="DATABASE_URL of an empty database, or of one that --load has filled")
+    parser.add_argument("--only", choices=("sealing", "landing"), help="measure only one of the two")
+    parser.add_argument("--load", action="store_true", help="only load the records into the database --url")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="digests-")))
-        if options.db == "sqlite":
-            database: dict[str, Any] = {
+        if options.url:
+            database: dict[str, Any] = environ.Env.db_url_config(options.url)
+        elif options.db == "sqlite":
+            database = {
                 "ENGINE": "django.db.backends.sqlite3",
                 "NAME": str(folder / "logs.sqlite3"),
                 "OPTIONS": {"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;", "timeout": 20},
@@ -74,9 +85,14 @@ def main() -> None:
 
         keys.create(folder / "key")
         call_command("migrate", verbosity=0)
-        measure_ten_empty_years()
-        measure_day(options.rows)
-        measure_landing(folder)
+        load(options.rows)
+        if options.load:
+            return
+        if options.only != "landing":
+            measure_ten_empty_years()
+            measure_day(options.rows)
+        if options.only != "sealing":
+            measure_landing(folder)
         connections.close_all()
 
 
@@ -92,8 +108,7 @@ def measure_ten_empty_years() -> None:
 
 
 def measure_day(rows: int) -> None:
-    """Load a day, seal it and verify it."""
-    load(rows)
+    """Seal a day and verify it."""
     with measured(f"seal {rows:,} records in 24 hours", rows):
         seal_until(DAY + timedelta(days=1))
     with measured(f"verify {rows:,} records in 24 hours", rows):
@@ -101,59 +116,84 @@ def measure_day(rows: int) -> None:
 
 
 def measure_landing(folder: Path) -> None:
-    """Land the same number of lines in turns without a key, with a key, and while the lander seals."""
+    """Land the same number of lines in turns, in each of four situations."""
+    sealing = threading.Event()
+    ended = threading.Event()
+    thread = threading.Thread(target=hash_hours, args=(sealing, ended))
+    beside = seal_in_child()
+    thread.start()
+    key = settings.SYSTEMLOG["DIGEST_KEY"]
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in (NO_KEY, KEY, THREAD, PROCESS)}
+    try:
+        for _ in range(ROUNDS):
+            for name, figures in taken.items():
+                settings.SYSTEMLOG = {**settings.SYSTEMLOG, "DIGEST_KEY": "" if name == NO_KEY else key}
+                if name == THREAD:
+                    sealing.set()
+                elif name == PROCESS:
+                    os.kill(beside, signal.SIGCONT)
+                figures.append(land(folder))
+                sealing.clear()
+                os.kill(beside, signal.SIGSTOP)
+    finally:
+        os.kill(beside, signal.SIGKILL)
+        os.waitpid(beside, 0)
+        ended.set()
+        thread.join()
+    print(f"\nlanding {LINES:,} lines, medians of {ROUNDS} rounds in turns; times: medians of the rounds, to `{KEY}`")
+    for name, figures in taken.items():
+        cpu, wall = (statistics.median(each[place] for each in figures) for place in (0, 1))
+        cpu_ratio, wall_ratio = (
+            statistics.median(each[place] / base[place] for each, base in zip(figures, taken[KEY], strict=True))
+            for place in (0, 1)
+        )
+        print(
+            f"  {name:26} {cpu:6.3f} s of processor ({cpu_ratio:5.3f} times)  {wall:6.3f} s of time "
+            f"({wall_ratio:5.3f} times)"
+        )
+
+
+def hash_hours(sealing: threading.Event, ended: threading.Event) -> None:
+    """Read and hash the day again and again while `sealing` is set, at the pace of the lander."""
+    from django.db import connections
+
     from systemlog.digests import duty
+
+    while not ended.is_set():
+        if sealing.wait(0.05):
+            with contextlib.suppress(duty.Stopped):
+                hash_day(duty.Throttle(lambda: ended.is_set() or not sealing.is_set()))
+    connections.close_all()
+
+
+def seal_in_child() -> int:
+    """Start a process that reads and hashes the day again and again. Stop it, and return its id."""
+    from django.db import connections
+
+    connections.close_all()
+    child = os.fork()
+    if child:
+        os.kill(child, signal.SIGSTOP)
+        return child
+    try:
+        while True:
+            hash_day(lambda records: None)
+    finally:
+        os._exit(1)
+
+
+def hash_day(pace: Any) -> None:
+    """Read and hash the day as sealing does, and sign nothing."""
     from systemlog.digests.agreement import read_states
-    from systemlog.digests.chain import Chain
     from systemlog.digests.notes import Notes
     from systemlog.digests.outside import outside
     from systemlog.digests.tally import tally_hours
     from systemlog.storage import get_storage
 
-    place = outside()
-    states = read_states(place.lines())
-    stop = threading.Event()
-    work = threading.Event()
-
-    def hash_hours() -> None:
-        """Seal an hour again and again, at the pace of the lander."""
-        from django.db import connections
-
-        chain = Chain(get_storage(), place)
-        while not stop.is_set():
-            if not work.wait(0.05):
-                continue
-            throttle = duty.Throttle(lambda: stop.is_set() or not work.is_set())
-            with contextlib.suppress(duty.Stopped):
-                notes = Notes(chain.storage, states, DAY, DAY + timedelta(days=1))
-                for _ in tally_hours(chain.storage, DAY, DAY + timedelta(days=1), notes, pace=throttle):
-                    pass
-        connections.close_all()
-
-    thread = threading.Thread(target=hash_hours)
-    thread.start()
-    key = settings.SYSTEMLOG["DIGEST_KEY"]
-    taken: dict[str, list[tuple[float, float]]] = {"without a key": [], "with a key": [], "while an hour is sealed": []}
-    try:
-        for _ in range(ROUNDS):
-            for name, figures in taken.items():
-                settings.SYSTEMLOG = {**settings.SYSTEMLOG, "DIGEST_KEY": "" if name == "without a key" else key}
-                if name == "while an hour is sealed":
-                    work.set()
-                figures.append(land(folder))
-                work.clear()
-    finally:
-        stop.set()
-        thread.join()
-    base = statistics.median(cpu for cpu, _ in taken["without a key"])
-    base_wall = statistics.median(wall for _, wall in taken["without a key"])
-    print(f"\nlanding {LINES:,} lines, medians of {ROUNDS} rounds in turns")
-    for name, figures in taken.items():
-        cpu, wall = (statistics.median(each[place] for each in figures) for place in (0, 1))
-        print(
-            f"  {name:26} {cpu:6.3f} s of processor ({cpu / base:5.3f} times)  {wall:6.3f} s of time "
-            f"({wall / base_wall:5.3f} times)"
-        )
+    storage, place, end = get_storage(), outside(), DAY + timedelta(days=1)
+    notes = Notes(storage, read_states(place.lines()), DAY, end)
+    for _ in tally_hours(storage, DAY, end, notes, pace=pace, leaves=place.leaves, listing=True):
+        pass
 
 
 def land(folder: Path) -> tuple[float, float]:
@@ -183,15 +223,22 @@ def row(at: datetime, number: int) -> Any:
 
 
 def load(rows: int) -> None:
-    """Store the records of a day."""
+    """Store the records of a day that are not there yet."""
     from django.db import connection
 
     from systemlog.storage import get_storage
 
     storage = get_storage()
     storage.ensure_partitions([DAY])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM system_logs")
+        there = cursor.fetchone()[0]
+        if there >= rows:
+            return
+        if connection.vendor == "postgresql":
+            cursor.execute("SET session_replication_role = replica")  # without the triggers of the roll-up
     step = timedelta(days=1) / rows
-    for start in range(0, rows, BATCH):
+    for start in range(there, rows, BATCH):
         end = min(rows, start + BATCH)
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
@@ -201,6 +248,7 @@ def load(rows: int) -> None:
         print(f"\r{end:,} loaded", end="", flush=True)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = origin")
             cursor.execute("VACUUM ANALYZE system_logs")
     print()
 
@@ -228,11 +276,12 @@ def measured(what: str, records: int) -> Iterator[None]:
     server, client, began = backend_cpu(), time.process_time(), time.monotonic()
     yield
     client, server = time.process_time() - client, backend_cpu() - server
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    grown = (largest - before) / 1024
     rate = f"{records / (client + server):>10,.0f} records/s of processor" if records > 1 else " " * 31
     print(
         f"{what:44} {client + server:7.2f} s of processor (client {client:.2f}, server {server:.2f}) {rate}"
-        f"  {time.monotonic() - began:.1f} s of time, {grown:+.0f} MB"
+        f"  {time.monotonic() - began:.1f} s of time, largest memory {largest / 1024:.0f} MB ({grown:+.0f})"
     )
 
 
