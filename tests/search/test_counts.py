@@ -16,8 +16,8 @@ from django.test.utils import CaptureQueriesContext
 
 from systemlog.conf import conf
 from systemlog.models import SystemLog, SystemLogRollup
-from systemlog.search.counting import total
-from systemlog.search.counting.facets import count_facets
+from systemlog.search.counting import histogram, total
+from systemlog.search.counting.facets import count_facets, count_facets_of
 from systemlog.search.counting.histogram import TooManyBuckets, bucket_start, make_histogram
 from systemlog.search.counting.tally import Tally
 from systemlog.search.counting.total import count
@@ -190,6 +190,24 @@ def test_short_buckets_that_were_not_counted_are_estimated_from_the_hours(
     found = make_histogram(asked(query), timedelta(minutes=10))
     assert (len(found.buckets), found.approximate, found.searched_until) == (144, True, None)
     assert sum(b.count for b in found.buckets) == exact
+
+
+def test_the_estimate_of_a_histogram_of_no_chosen_interval_comes_sooner(
+    logs: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = "since=2026-05-05T00:00:00Z&until=2026-05-05T23:59:59.999999Z&level=INFO"
+    exact = sum(b.count for b in make_histogram(asked(query), timedelta(minutes=15)).buckets)
+    monkeypatch.setattr(histogram, "SINGLY_S", -1.0)
+    found = make_histogram(asked(query))
+    assert (found.interval, found.searched_until) == (timedelta(minutes=15), None)
+    assert sum(b.count for b in found.buckets) == exact
+    assert not make_histogram(asked(query), timedelta(minutes=15)).approximate
+
+
+def test_several_fields_have_the_counts_that_each_has_alone(logs: list[Row]) -> None:
+    fields = ["level", "category", "source"]
+    for query in ("", "since=2026-05-02T10:30:00Z&until=2026-05-05T12:10:00Z", "q=m7", "category=a"):
+        assert list(count_facets_of(asked(query), fields)) == [count_facets(asked(query), each) for each in fields]
 
 
 def test_what_cannot_be_estimated_says_how_far_it_was_counted(logs: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,12 @@ AUTOMATIC_INTERVALS = [
     *(timedelta(days=days) for days in (7, 28, 91, 364, 3640)),
 ]
 
+SINGLY_S = 0.3
+"""How long records are counted one by one if nobody asked for this interval and the roll-up knows the older hours.
+
+The newest hours are then exact, and the records of each older hour are spread evenly over it.
+"""
+
 
 class TooManyBuckets(SystemLogError, ValueError):
     """The interval divides the time into more buckets than an answer may have."""
@@ -60,7 +66,9 @@ def make_histogram(plan: Plan, interval: timedelta | None = None) -> Histogram:
     Without an interval, takes one that makes up to a hundred buckets. Raises `TooManyBuckets`.
     """
     span = _extent(plan)
+    budget_s = None
     if interval is None:
+        budget_s = SINGLY_S if plan.rollup is not None and not plan.rollup.names_values else None
         interval = next(
             (each for each in AUTOMATIC_INTERVALS if span is None or count_buckets(span, each) <= AUTOMATIC_BUCKETS),
             AUTOMATIC_INTERVALS[-1],
@@ -69,7 +77,7 @@ def make_histogram(plan: Plan, interval: timedelta | None = None) -> Histogram:
         return Histogram(interval, [], None, approximate=False)
     if count_buckets(span, interval) > MAX_BUCKETS:
         raise TooManyBuckets(count_buckets(span, interval))
-    tally = _count(plan, interval)
+    tally = _count(plan, interval, budget_s)
     levels: dict[datetime, dict[str, int]] = {}
     for (start, level), number in tally.counts.items():
         levels.setdefault(start, {})[level] = number
@@ -89,14 +97,15 @@ def count_buckets(span: Span, interval: timedelta) -> int:
     return max(0, -(-(span.upper - bucket_start(span.lower, interval)) // interval))
 
 
-def _count(plan: Plan, interval: timedelta) -> Tally:
-    """Count by bucket and level: whole hours in the roll-up, parts of an hour in the table."""
+def _count(plan: Plan, interval: timedelta, singly_s: float | None) -> Tally:
+    """Count by bucket and level: whole hours in the roll-up, parts of an hour in the table for up to `singly_s`."""
     seconds = interval // timedelta(seconds=1)
     tally = Tally(
         plan,
         ["bin", "level"],
         of_records={"bin": BinStart("timestamp", seconds)},
         of_hours={"bin": BinStart("hour", seconds)},
+        budget_s=singly_s if interval % HOUR else None,
     )
     if interval % HOUR:
         tally.count_records()

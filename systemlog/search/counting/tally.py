@@ -48,8 +48,8 @@ class Tally:
     """Counts by a key, within `budget_s` (by default `SEARCH_TIMEOUT_S`) from its creation on.
 
     `key` names the columns to count by; `of_records` and `of_hours` are expressions for those that are no columns of
-    the log or of the roll-up. `searched_until` is how far back the count came, None if to the end. `approximate` is
-    true if some counts are estimates.
+    the log or of the roll-up. `known` are counts of parts of hours. `searched_until` is how far back the count came,
+    None if to the end. `approximate` is true if some counts are estimates.
     """
 
     def __init__(
@@ -60,8 +60,10 @@ class Tally:
         of_records: Expressions | None = None,
         of_hours: Expressions | None = None,
         budget_s: float | None = None,
+        known: dict[Span, Counter[Key]] | None = None,
     ) -> None:
         self._plan = plan
+        self._known = known or {}
         self._key = key
         self._of_records, self._of_hours = of_records or {}, of_hours or {}
         self._deadline = time.monotonic() + (conf().SEARCH_TIMEOUT_S if budget_s is None else budget_s)
@@ -103,6 +105,15 @@ class Tally:
         )
         if reached is not None:
             self.searched_until = min(reached, self._plan.until or END, datetime.now(UTC))
+
+    def count_parts(self, parts: Iterable[Span]) -> dict[Span, Counter[Key]]:
+        """Count parts of the time in the table by themselves. Leaves out those that the budget does not reach."""
+        found = {}
+        with suppress(BudgetSpent):
+            for part in parts:
+                with self._budget():
+                    found[part] = self._in_records(part)
+        return found
 
     def estimated_hours(self) -> Iterator[tuple[datetime, Key, int]]:
         """Yield the hours before `searched_until` from the roll-up: the hour, the key without its first column, and
@@ -174,6 +185,9 @@ class Tally:
 
     def _count_edges(self, rollup: RollupFilter, edges: Iterable[Span]) -> None:
         for edge in edges:
+            if edge in self._known:
+                self.counts.update(self._known[edge])
+                continue
             try:
                 with self._budget():
                     self.counts.update(self._in_records(edge))

@@ -14,6 +14,7 @@ const {histogram: box, bars, axis, most, tooltip, band, selected} = parts;
 
 let buckets = [];
 let interval = 1;
+let about = ""; // a sign before numbers of which some are estimates
 let current = 0; // the bar that the Tab key reaches
 let from = null; // the bar at which a selection begins, made by dragging or with the keyboard
 let pressedX = 0;
@@ -29,6 +30,7 @@ export function showHistogram(answer) {
 	const focused = bars.contains(document.activeElement) ? buckets[current]?.at : Infinity;
 	const before = buckets[0]?.at;
 	interval = milliseconds(answer.interval);
+	about = answer.approximate ? "≈ " : "";
 	buckets = answer.buckets.map(({timestamp, levels}) => ({at: Date.parse(timestamp), levels}));
 	current = Math.max(0, buckets.findLastIndex(({at}) => at <= focused));
 	if (buckets[0]?.at !== before) stop();
@@ -68,7 +70,7 @@ function draw() {
 		from = selecting; // the browser reported a loss of focus
 		if (from !== null) select(current);
 	}
-	most.textContent = largest ? number(largest) : "";
+	most.textContent = largest ? about + number(largest) : "";
 	const marks = buckets.length ? ticks(start(0), start(buckets.length)).map((at) => [(at - start(0)) / interval, short(at, interval * buckets.length)]) : [];
 	if (state.get("live")) marks.push([buckets.length, "now"]);
 	// A label near an edge stands beside its tick, where there is room.
@@ -80,7 +82,7 @@ function describe(index) {
 	const bucket = buckets[index];
 	show(tooltip, bucket);
 	if (!bucket) return;
-	const rows = LEVELS.filter((level) => bucket.levels[level]).map((level) => el("p", {"data-level": level}, el("i"), level, el("b", number(bucket.levels[level]))));
+	const rows = LEVELS.filter((level) => bucket.levels[level]).map((level) => el("p", {"data-level": level}, el("i"), level, el("b", about + number(bucket.levels[level]))));
 	fill(tooltip, el("strong", `${exact(bucket.at)} – ${exact(bucket.at + interval).slice(-5)}`), rows.length ? rows : el("p", "no records"));
 	place(tooltip, index + 0.5, index);
 }
