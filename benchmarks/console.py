@@ -66,6 +66,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10, help="how often a page is opened")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the records here, and use them again")
     parser.add_argument("--prepare", action="store_true", help="with --keep: store the records, and measure nothing")
+    parser.add_argument("--only", choices=("pages", "live"), help="measure only the pages, or only what arrives live")
     options = parser.parse_args()
     url = os.environ.get("DATABASE_URL")
     os.environ.setdefault("SECRET_KEY", "only-for-the-benchmark-0123456789-abcdefghijklmnop")
@@ -84,8 +85,11 @@ def main() -> None:
         print(f"{'PostgreSQL' if url else 'SQLite'}, {options.rows:,} records of the last day")
         server = stack.enter_context(platform.serve("--workers=2"))
         browser = stack.enter_context(running_browser())
-        page_times(browser, server, session, options.rounds)
-        story_times(browser, server, session, token, options.rounds)
+        if options.only != "live":
+            page_times(browser, server, session, options.rounds)
+            story_times(browser, server, session, token, options.rounds)
+        if options.only == "pages":
+            return
         with visit(browser, server.url, session) as window:
             latency(window.page, server, token)
         tails(server, token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,6 +17,9 @@ MODULES = (
 )  # fmt: skip
 """The modules that `console.js` imports. The page lists them, so that a browser loads all of them in parallel."""
 
+FIRST_PAGE = "?since=-24h&limit=100"
+"""What the scripts ask the API for on a page without parameters (`state.js`, `feed.js`)."""
+
 PLACEHOLDER = UUID(int=0)
 """A placeholder for the id of a record in a URL. The scripts replace it."""
 
@@ -28,11 +32,16 @@ class Explorer:
     record: str
     story: str
     operations: str
+    first_page: str
+    """The URL that the scripts request first, if it is known."""
     modules: tuple[str, ...] = tuple(f"systemlog/console/{name}.js" for name in MODULES)
 
 
-def make_explorer(current_app: str) -> Explorer | None:
-    """Return the URLs, or None in a project without the API. There, the page is the plain list."""
+def make_explorer(current_app: str, parameters: Collection[str]) -> Explorer | None:
+    """Return the URLs, or None in a project without the API. There, the page is the plain list.
+
+    `parameters` are those of the page.
+    """
 
     def page(name: str, *args: object) -> str:
         return reverse(f"admin:systemlog_systemlog_{name}", args=args, current_app=current_app)
@@ -42,4 +51,5 @@ def make_explorer(current_app: str) -> Explorer | None:
     except NoReverseMatch:
         return None
     api = f"{api.rstrip('/')}/"
-    return Explorer(api, page("change", PLACEHOLDER), page("story"), page("operations"))
+    first_page = "" if parameters else f"{api}{FIRST_PAGE}"
+    return Explorer(api, page("change", PLACEHOLDER), page("story"), page("operations"), first_page)

@@ -110,7 +110,7 @@ class SystemLogAdmin(ConsolePages, admin.ModelAdmin):  # type: ignore[type-arg] 
             "hidden_fields": filter_links.hidden_fields(filters),
             "active_filters": filter_links.active_filters(filters),
             "preserved_filters": self.get_preserved_filters(request),
-            "explorer": make_explorer(self.admin_site.name),
+            "explorer": make_explorer(self.admin_site.name, request.GET),
             **found,
             **(extra_context or {}),
         }

@@ -39,6 +39,17 @@ def test_records_are_shown_newest_first_with_level_category_and_message(explorer
         assert re.search(rf"ERROR\s*{re.escape(category)}\s*{M0}", page.row(M0).inner_text())
 
 
+def test_a_first_visit_asks_once_for_the_records_and_while_the_scripts_are_loaded(
+    explorer: OpenExplorer, category: str
+) -> None:
+    with explorer() as page:
+        page.row(M0).first.wait_for()
+        page.page.locator("[data-part=bars] [data-level]").first.wait_for(state="attached")
+        asked = """performance.getEntriesByType("resource").filter(({name}) => /logs\\/[?].*limit=100/.test(name))
+            .map(({initiatorType}) => initiatorType)"""
+        assert page.page.evaluate(asked) == ["link"]
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

@@ -19,8 +19,8 @@ class Problem extends Error {
 export async function ask(path, query = "", {signal, method, body} = {}) {
 	const address = new URL(path, new URL(root.dataset.api, location.href));
 	address.search = query;
-	const headers = {Accept: "application/json"};
-	if (method) Object.assign(headers, {"X-CSRFToken": root.querySelector("[name=csrfmiddlewaretoken]").value, "Content-Type": "application/json"});
+	// A request that reads has no headers, so that the browser takes the response that the page has preloaded.
+	const headers = method ? {"X-CSRFToken": root.querySelector("[name=csrfmiddlewaretoken]").value, "Content-Type": "application/json"} : {};
 	let response;
 	try {
 		response = await fetch(address, {signal, method, headers, body: body && JSON.stringify(body)});
