@@ -156,9 +156,12 @@ def _execute_with(
     stamp: str, autocommit: bool, execute: Execute, sql: str, params: Any, many: bool, context: dict[str, Any]
 ) -> Any:
     cursor, connection = context["cursor"].cursor, context["connection"]
-    if many or compat.binds_on_server(connection):
-        with transaction.atomic(using=connection.alias) if autocommit else nullcontext():
-            cursor.execute(stamp)
+    in_pipeline = compat.in_pipeline(connection)
+    if many or in_pipeline or compat.binds_on_server(connection):
+        # A pipeline is one transaction already, and its cursors keep the results of all their statements.
+        with transaction.atomic(using=connection.alias) if autocommit and not in_pipeline else nullcontext():
+            with connection.connection.cursor() as own:
+                own.execute(stamp)
             return execute(sql, params, many, context)
     if params is not None:
         stamp = stamp.replace("%", "%%")

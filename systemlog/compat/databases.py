@@ -34,6 +34,15 @@ def binds_on_server(connection: BaseDatabaseWrapper) -> bool:
     return bool(connection.settings_dict.get("OPTIONS", {}).get("server_side_binding"))
 
 
+def in_pipeline(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a PostgreSQL connection is in psycopg's pipeline mode, where a message can have only one statement.
+
+    Django has no interface for pipelines. They are entered on psycopg's connection, which documents the status.
+    """
+    driver = getattr(connection.connection, "pgconn", None)
+    return driver is not None and bool(driver.pipeline_status)
+
+
 def sqlite_error() -> type[Exception]:
     """Return the exception class of raw SQLite cursors. Only Django's own cursors translate it (5.2, 6.0, 6.1)."""
     import sqlite3

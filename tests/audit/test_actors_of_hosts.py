@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any
 
 import psycopg
@@ -46,6 +46,17 @@ urlpatterns = [path("rename", Rename.as_view())]
 def users(told: Told) -> list[str | None]:
     """The users of the records since the last call."""
     return [record.user_id for record in told.records()]  # type: ignore[attr-defined]
+
+
+@on_postgresql
+def test_a_statement_in_a_pipeline_is_told_with_its_actor(shop: Any, told: Told) -> None:
+    connection.ensure_connection()
+    for block in (transaction.atomic, nullcontext):
+        with acting_as("ann"), block(), connection.connection.pipeline():
+            assert shop.Tag.objects.create(name="a").pk
+            with connection.cursor() as cursor:
+                cursor.executemany("INSERT INTO shop_tag (name) VALUES (%s)", [["b"], ["c"]])
+        assert users(told) == ["ann"] * 3
 
 
 @override_settings(ROOT_URLCONF=__name__)
