@@ -34,7 +34,7 @@ ROWS_OF_A_RECORD = 200
 SMALL_CHARACTERS = MAX_BYTES // 4
 SHOWN_FIELDS = 8
 CATEGORIES = {"i": "audit.create", "u": "audit.update", "d": "audit.delete", "t": "audit.truncate"}
-VERBS = {"i": "Created", "u": "Changed", "d": "Deleted", "t": "Emptied"}
+VERBS = {"i": "Created", "u": "Changed", "d": "Deleted"}
 
 Values = dict[str, Any]
 
@@ -126,7 +126,7 @@ def bare_record(entry: Entry, origin: Origin) -> Row:
 def _records(part: Sequence[Entry], origin: Origin) -> Iterator[Row]:
     first = part[0]
     if first.op == "t":
-        yield _row(first, 0, origin, "audit.truncate", _label(first.table), f"Emptied {_label(first.table)}", {})
+        yield _row(first, 0, origin, "audit.truncate", _label(first.table), f"Emptied the table {first.table}", {})
     elif relation := _relation_of(first.table):
         yield from _relation_records(part, relation, origin)
     else:
@@ -200,7 +200,7 @@ def _row(
     who = actor.decode(entry.ctx)
     if len(changes_as_json) > SMALL_CHARACTERS:  # in a shorter text, no value can be too large
         changes_as_json = _as_json(fit(changes))
-    context = [] if category == "audit.truncate" else [f'"changes":{changes_as_json}']
+    context = [f'"table":{_as_json(entry.table)}' if entry.op == "t" else f'"changes":{changes_as_json}']
     if origin.alias != "default":
         context.append(f'"database":{_as_json(origin.alias)}')
     return Row(

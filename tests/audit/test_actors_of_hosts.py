@@ -49,6 +49,21 @@ def users(told: Told) -> list[str | None]:
 
 
 @on_postgresql
+def test_prepared_and_explained_statements_are_told_with_their_actor(shop: Any, told: Told) -> None:
+    shop.Tag.objects.create(name="a")
+    told()
+    for block in (transaction.atomic, nullcontext):
+        with acting_as("ann"), block(), connection.cursor() as cursor:
+            assert "shop_tag" in shop.Tag.objects.all().explain(analyze=True)
+            cursor.execute("EXPLAIN ANALYZE UPDATE shop_tag SET name = %s", [f"b of {block.__name__}"])
+            assert "shop_tag" in cursor.fetchall()[0][0]
+            cursor.execute("PREPARE again AS UPDATE shop_tag SET name = 'c' || name")
+            cursor.execute("EXECUTE again")
+            cursor.execute("DEALLOCATE again")
+        assert users(told) == ["ann"] * 2
+
+
+@on_postgresql
 def test_a_statement_in_a_pipeline_is_told_with_its_actor(shop: Any, told: Told) -> None:
     connection.ensure_connection()
     for block in (transaction.atomic, nullcontext):
