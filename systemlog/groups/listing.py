@@ -16,7 +16,7 @@ from systemlog.conf import conf
 from systemlog.exceptions import SystemLogError
 from systemlog.models import Group
 from systemlog.records.ids import EPOCH, MICROSECOND
-from systemlog.storage.expressions import HasTerm
+from systemlog.storage.expressions import BeginsWith, HasTerm
 
 MAX_CURSOR = 500
 
@@ -69,7 +69,7 @@ def page(filters: Filters, limit: int, cursor: str | None = None) -> tuple[list[
 def _in_categories(names: Iterable[str]) -> Q:
     condition = Q()
     for name in names:
-        condition |= Q(category__startswith=name.removesuffix("*")) if name.endswith("*") else Q(category=name)
+        condition |= Q(BeginsWith("category", name[:-1])) if name.endswith("*") else Q(category=name)
     return condition
 
 

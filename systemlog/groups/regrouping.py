@@ -22,16 +22,16 @@ from systemlog.conf import conf
 from systemlog.fingerprints.records import ALGORITHM, GRAVE, Identity, id_of_other, identify
 from systemlog.groups.folding import MAX_NEW, fold_all, lock
 from systemlog.groups.recounting import recount
-from systemlog.groups.releases import with_release
-from systemlog.groups.users import add_users
+from systemlog.groups.releases import completed
+from systemlog.groups.succession import succeed
+from systemlog.groups.users import add_users, users_of
 from systemlog.models import Group, SystemLog
-from systemlog.models.groups import Kind, State
+from systemlog.models.groups import Kind
 from systemlog.records.row import TABLE
 from systemlog.storage import get_storage
 from systemlog.storage.group_counts import DELTAS, GROUP
 
 RECORDS_AT_ONCE = 2000
-TAKEN_OVER = ("state", "resolved_at", "resolved_in", "assigned_to", "pruned", "created_at")
 COUNTED = ["level", "first_seen", "last_seen", "count", "users", "releases"]
 
 # One statement, so that one snapshot has both a record and its appended count.
@@ -88,13 +88,13 @@ def _batches(alias: str) -> Iterator[list[tuple[Any, ...]]]:
 def _regroup_batch(alias: str, batch: Sequence[tuple[Any, ...]]) -> int:
     """Give the records of a batch the groups of today's rules. Return the number of records that changed."""
     wrong: list[tuple[Identity, Any, Any]] = []
-    aliases: dict[str, tuple[Identity, str]] = {}
+    successors: dict[tuple[str, str], tuple[Identity, str]] = {}
     for timestamp, record_id, category, message, context, before in batch:
         identity = identify(category, message, context if isinstance(context, dict) else {})
         if identity.id != before:
             wrong.append((identity, timestamp, record_id))
             if before is not None:
-                aliases.setdefault(before, (identity, category))
+                successors.setdefault((before, identity.id), (identity, category))
     if not wrong:
         return 0
     connection = connections[alias]
@@ -106,37 +106,9 @@ def _regroup_batch(alias: str, batch: Sequence[tuple[Any, ...]]) -> int:
             f"UPDATE {TABLE} SET {GROUP} = %s WHERE timestamp = %s AND id = %s",
             [(identity.id, adapt(at), key if native else key.hex) for identity, at, key in wrong],
         )
-        for before, (identity, category) in aliases.items():
-            _succeed(alias, before, identity, category)
+        for (before, _), (identity, category) in successors.items():
+            succeed(cursor, before, identity, category)
     return len(wrong)
-
-
-def _succeed(alias: str, before: str, identity: Identity, category: str) -> None:
-    """Make a group of older rules the alias of a new group, which takes over its state and assignee."""
-    groups = Group.objects.using(alias)
-    old = groups.filter(id=before, alias_of__isnull=True, algorithm__lt=ALGORITHM).select_for_update().first()
-    if old is None:
-        return
-    new, made = groups.get_or_create(
-        id=identity.id,
-        defaults={
-            "kind": identity.kind,
-            "title": identity.title or identity.id,
-            "category": category,
-            "source": old.source,
-            "level": old.level,
-            "algorithm": ALGORITHM,
-            "created_at": old.created_at,
-        },
-    )
-    if made or new.state == State.OPEN:
-        for name in TAKEN_OVER:
-            setattr(new, name, getattr(old, name))
-    new.first_seen = min(filter(None, (old.first_seen, new.first_seen)), default=None)
-    new.last_seen = max(filter(None, (old.last_seen, new.last_seen)), default=None)
-    new.save(using=alias)
-    old.alias_of = new.id
-    old.save(using=alias, update_fields=["alias_of"])
 
 
 def _recount_all(outcome: Outcome) -> None:
@@ -162,9 +134,9 @@ def _recount_all(outcome: Outcome) -> None:
         _make_missing(cursor, missing, counted, groups, by_source, others, outcome)
         for group in list(groups.values()):
             if group.kind == Kind.OTHER:
-                _mend_count(group, others[group.source], outcome)
+                _mend_count(cursor, group, others[group.source], outcome)
             elif group.alias_of is not None:
-                _mend_count(group, 0, outcome)
+                _mend_count(cursor, group, 0, outcome)
             else:
                 _mend(cursor, group, counted.get(group.id, Counter()).total(), outcome)
 
@@ -234,18 +206,18 @@ def _mend(cursor: CursorWrapper, group: Group, count: int, outcome: Outcome) -> 
     group.first_seen = _extreme(min, group.first_seen if keeps else None, stats.first_seen) or group.first_seen
     group.last_seen = _extreme(max, group.last_seen if keeps else None, stats.last_seen) or group.last_seen
     group.level = "CRITICAL" if stats.critical or (keeps and group.level == "CRITICAL") else "ERROR"
-    for release in stats.releases:
-        group.releases = with_release(group.releases, release)
+    group.releases = completed(group.releases, stats.releases, keeps=keeps)
+    group.users = users_of(cursor, group)
     add_users(cursor, group, stats.users)
     if before != {name: getattr(group, name) for name in COUNTED}:
         group.save(using=cursor.db.alias, update_fields=COUNTED)
         outcome.mended += before["last_seen"] is not None  # otherwise the group was created just now
 
 
-def _mend_count(group: Group, count: int, outcome: Outcome) -> None:
+def _mend_count(cursor: CursorWrapper, group: Group, count: int, outcome: Outcome) -> None:
     if group.count != count:
         group.count = count
-        group.save(update_fields=["count"])
+        group.save(using=cursor.db.alias, update_fields=["count"])
         outcome.mended += 1
 
 

@@ -33,6 +33,18 @@ def with_release(releases: Sequence[str], release: str | None) -> list[str]:
     return [*releases, release][-MAX_RELEASES:]
 
 
+def completed(releases: Sequence[str], stored: Sequence[str], *, keeps: bool) -> list[str]:
+    """Return the releases of a group, corrected by those of its stored records, which are in the order of time.
+
+    A release without a stored record is dropped unless the group `keeps` what it knew of records that were deleted. A
+    full list is complete: which ten releases were the last ones depends on the order in which their records landed.
+    """
+    found = [release for release in releases if keeps or release in stored]
+    room = MAX_RELEASES - len(found)
+    missing = [release for release in stored if release not in found]
+    return [*found, *missing[-room:]] if room > 0 else found
+
+
 def _numbers(release: str) -> tuple[int, ...] | None:
     """Return the numbers of a version such as `v1.20.3`; None for any other name and for a version with a suffix."""
     match = _version.fullmatch(release)

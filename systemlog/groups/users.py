@@ -29,3 +29,9 @@ def add_users(cursor: CursorWrapper, group: Group, users: Iterable[str]) -> None
         values = [value for each in some for value in (group.id, each)]
         cursor.execute(f'INSERT INTO {USERS} (group_id, "user") VALUES {marks} ON CONFLICT DO NOTHING', values)
         group.users = min(MAX_USERS, group.users + max(0, cursor.rowcount))
+
+
+def users_of(cursor: CursorWrapper, group: Group) -> int:
+    """Return the number of users that are stored for a group, at most `MAX_USERS`."""
+    cursor.execute(f"SELECT count(*) FROM {USERS} WHERE group_id = %s", [group.id])
+    return min(MAX_USERS, int(cursor.fetchone()[0]))

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from systemlog.fingerprints.records import OTHER
 from systemlog.models import Level, SystemLog
 from systemlog.search.filters import RollupFilter, record_conditions, rollup_filter
+from systemlog.search.group_ids import with_current_ids
 from systemlog.search.parsing.query import Query
 from systemlog.search.rows import INSTANCES, Shape
 from systemlog.search.time_walk import FIRST_SLICE, INDEXED_SLICE, LONGEST_SLICE
@@ -86,6 +87,7 @@ class Plan:
 
 def make_plan(query: Query, shape: Shape = INSTANCES) -> Plan:
     """Return the plan that finds the records of a query, each in the given shape."""
+    query = with_current_ids(query)
     return replace(prepare(replace(query, since=None, until=None), shape), since=query.since, until=query.until)
 
 
