@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from systemlog.console import contexts
-from systemlog.console.frames import read_traceback
+from systemlog.console.frames import Frame, read_traceback
 from systemlog.console.policy import protect
 from systemlog.correlation import get_correlation_id
 from systemlog.fingerprints.records import OTHER, places_in
@@ -210,8 +210,8 @@ class GroupAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class 
 
     def _render(self, request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
         request.current_app = self.admin_site.name  # the namespace in which {% url %} resolves names
-        site = self.admin_site.each_context(request)
-        context = {**site, "opts": self.opts, "is_nav_sidebar_enabled": False, **context}
+        site = {**self.admin_site.each_context(request), "is_nav_sidebar_enabled": False}
+        context = {**site, "opts": self.opts, **context}
         return protect(TemplateResponse(request, template, context, status=status))
 
     def _unavailable(self, request: HttpRequest, error: Exception) -> HttpResponse:
@@ -230,13 +230,14 @@ def _group_context(group: Group) -> dict[str, Any]:
     page: Page = find_page(make_plan(Query(group=group.id)), limit=SHOWN_RECORDS)
     newest: SystemLog | None = page.items[0] if page.items else None
     context = newest.context if newest is not None and isinstance(newest.context, dict) else {}
-    trace = context.get("exception")
     names = states.names_of_users({group.assigned_to} if group.assigned_to else set())
+    exception = context.get("exception")
+    frames = read_traceback(exception) if isinstance(exception, str) else []
     return {
         "page": page,
         "newest": newest,
-        "places": places_in(context),
-        "frames": read_traceback(trace) if isinstance(trace, str) else [],
+        "places": places_in(newest.message, context) if newest is not None else (),
+        "frames": frames if any(isinstance(each, Frame) for each in frames) else [],
         "texts": contexts.texts(context),
         "bars": _bars(activity.last_day([group.id]).get(group.id, [])),
         "users": _users(group),

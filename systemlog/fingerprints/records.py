@@ -59,19 +59,24 @@ def identify(category: str, message: str, context: Mapping[str, Any]) -> Identit
         if trace.type:
             value = template_of(message, context)
             return Identity(digest(EXCEPTION, trace.type, "", category, value), EXCEPTION, _title(trace))
+    if written := _trace_in(message, context):
+        return Identity(digest(EXCEPTION, written.type, *written.places), EXCEPTION, _title(written))
     template = template_of(message, context)
     return Identity(digest(MESSAGE, category, template), MESSAGE, shortened(template))
 
 
-def places_in(context: Mapping[str, Any]) -> tuple[str, ...]:
+def places_in(message: str, context: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the places in the code that identify the group of a record with a traceback, empty without a traceback."""
-    return next((trace.places for trace in _traces(context) if trace.places), ())
+    for trace in _traces(context):
+        if trace.places or trace.type:
+            return trace.places
+    written = _trace_in(message, context)
+    return written.places if written else ()
 
 
 def template_of(message: str, context: Mapping[str, Any]) -> str:
     """Return the message without its arguments if the context has it, otherwise the message with its values masked."""
-    template = context.get(TEMPLATE)
-    return template if isinstance(template, str) and template.strip() else mask(message)
+    return _given_template(context) or mask(message)
 
 
 def id_of_other(source: str) -> str:
@@ -110,6 +115,18 @@ def _traces(context: Mapping[str, Any]) -> Iterator[Trace]:
         is_stack = isinstance(value, str) and not value.startswith("Stack (most recent call last)")
         if is_stack and (trace := tracebacks.parse(value)).places:
             yield trace
+
+
+def _trace_in(message: str, context: Mapping[str, Any]) -> Trace | None:
+    """Return the traceback in a message, unless the record was logged with a template, which identifies it then."""
+    trace = None if _given_template(context) else tracebacks.find(message)
+    return trace if trace and trace.places else None
+
+
+def _given_template(context: Mapping[str, Any]) -> str:
+    """Return the template that a record was logged with, or an empty text."""
+    template = context.get(TEMPLATE)
+    return template if isinstance(template, str) and template.strip() else ""
 
 
 def _structured(stacks: list[Any]) -> Trace:

@@ -11,6 +11,7 @@ MAX_CHARACTERS = 65_536
 MAX_LINE = 1000
 """Longer lines are cut. A line of this length is the value of an exception, not a call."""
 
+_at = re.compile(r"\s+(?:at|bei|à|en|in|в) ")
 _type = re.compile(r"[A-Za-z_][\w.$\\]*(?=:|$)")
 
 
@@ -33,3 +34,23 @@ def parse(text: str) -> Trace:
     match = _type.match(first)
     value = first[match.end() :].removeprefix(": ") if match else first
     return Trace(match[0] if match else "", (), value)
+
+
+def find(message: str) -> Trace | None:
+    """Return the last exception of the chain in a message that has a traceback after its own words, or None.
+
+    Programs whose output is collected line by line, or in blocks of lines, have no other place for a traceback.
+    """
+    if "\n" not in message:
+        return None
+    text = message[:MAX_CHARACTERS].replace("\r\n", "\n")
+    if python.is_python(text) or (".go:" in text and golang.is_go(text)):
+        return parse(text)
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        if _at.match(line) and any(each.is_frame(line[:MAX_LINE]) for each in (java, javascript, dotnet)):
+            start = max(0, number - 1)
+            while start and dotnet.INNER.match(lines[start]):
+                start -= 1
+            return parse("\n".join(lines[start:]))
+    return None

@@ -56,6 +56,28 @@ def test_frames_of_installed_packages_do_not_count(language: str, installed: str
     assert group(text) == group(rest)
 
 
+@pytest.mark.parametrize("language", sorted(SAMPLES.keys() - {"firefox"}))
+def test_a_traceback_in_the_message_counts_like_one_in_the_context(language: str) -> None:
+    first, second = (SAMPLES[language].format(**change) for change in CHANGES)
+    for message in (
+        first,
+        f"10:22:07 ERROR the request failed: 17\n{second}",
+        f"failed\r\n{first}".replace("\n", "\r\n"),
+    ):
+        found = identify("c", message, {})
+        assert (found.id, found.by_traceback) == (group(first), False)
+        assert identify("another", message, {}) == found
+        assert identify("c", message, {"template": "failed %s"}).kind == "message"
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["one line at x (a.js:3:4)", "root@server:22\nis away", " at noon: 3\n at night", "a\n  at home\n", "x\n in (a) "],
+)
+def test_a_message_of_several_lines_without_a_traceback_is_told_by_its_template(message: str) -> None:
+    assert identify("c", message, {}).kind == "message"
+
+
 def test_the_last_of_a_chain_counts() -> None:
     text = PYTHON.format(**CHANGES[0])
     assert group(CHAINED.format(cause="'a'") + text) == group(text)
