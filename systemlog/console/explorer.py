@@ -12,7 +12,7 @@ OWN_PARAMETERS = {"around", "columns", "live", "record", "zone"}
 """Parameters of the page's URL that only its scripts read. They choose how records are shown, not which ones."""
 
 MODULES = (
-    "api", "context", "copy", "dom", "facets", "feed", "histogram", "keys", "notices",
+    "api", "context", "copy", "dom", "facets", "feed", "histogram", "keys", "notices", "patterns",
     "record", "rows", "state", "tail", "text", "times", "toolbar", "views",
 )  # fmt: skip
 """The modules that `console.js` imports. The page lists them, so that a browser loads all of them in parallel."""

@@ -106,7 +106,7 @@ def test_every_state_is_accessible(explorer: OpenExplorer, send: Send, size: tup
         found["record"] = page.visit.axe()
         assert page.visit.has_no_sideways_scroll()
         page.page.keyboard.press("Escape")
-        for name in ("Views", "Columns", "Help"):
+        for name in ("Patterns", "Views", "Columns", "Help"):
             page.page.get_by_role("button", name=name).click()
             found[name] = page.visit.axe()
             page.page.keyboard.press("Escape")

@@ -7,6 +7,7 @@ import * as feed from "./feed.js";
 import * as histogram from "./histogram.js";
 import * as keys from "./keys.js";
 import * as notices from "./notices.js";
+import * as patterns from "./patterns.js";
 import * as record from "./record.js";
 import * as grid from "./rows.js";
 import * as state from "./state.js";
@@ -191,5 +192,6 @@ grid.listen(openRecord, () => waiting.size && showWaiting(), () => feed.searched
 keys.listen(actions);
 toolbar.listen(() => runSearch());
 views.listen();
+patterns.listen();
 state.onChange(sync);
 sync();
