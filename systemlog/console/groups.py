@@ -34,6 +34,7 @@ from systemlog.search.parsing.rules import read_time
 from systemlog.search.plan import make_plan
 from systemlog.storage import BudgetSpent, get_storage
 from systemlog.storage.group_counts import MAX_USERS
+from systemlog.templatetags.console_text import visible
 
 PAGE_GROUPS = 50
 SHOWN_RECORDS = 20
@@ -153,7 +154,7 @@ class GroupAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class 
             return self._unavailable(request, error)
         log = self._log_url()
         context = {
-            "title": group.title,
+            "title": visible(group.title),
             "group": group,
             "state_label": State(group.state).label,
             "log": log,

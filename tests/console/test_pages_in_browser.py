@@ -18,6 +18,10 @@ from tests.support.servers import Platform, Server
 pytestmark = pytest.mark.browser
 
 STORY = f"{LIST}story/"
+GROUPS = "/admin/systemlog/group/"
+WITH_ACTIONS = {"groups", "group"}
+"""The pages that show more to a user who may change groups."""
+
 DEADLINE_S = 30
 POLL_S = 0.1
 TRACEBACK = """Traceback (most recent call last):
@@ -103,8 +107,9 @@ PAGES = {
     "record and its neighbors": f"{LIST}{{record}}/change/?around=5#around",
     "operations": f"{LIST}operations/",
     "start": "/admin/",
-    "groups": "/admin/systemlog/group/",
-    "group": "/admin/systemlog/group/{group}/change/",
+    "groups": GROUPS,
+    "groups in a state": f"{GROUPS}?state=resolved&q=none",
+    "group": f"{GROUPS}{{group}}/change/",
     "alerts": "/admin/systemlog/alert/",
 }
 
@@ -115,7 +120,7 @@ PAGES = {
 def test_every_page_is_accessible_and_fits_in_both_themes_and_sizes(
     window: OpenWindow, story: str, record: str, group: str, page: str, size: str
 ) -> None:
-    with window("reader", size=SIZES[size]) as visit:
+    with window("administrator" if page in WITH_ACTIONS else "reader", size=SIZES[size]) as visit:
         visit.open(PAGES[page].format(story=story, record=record, group=group))
         for scheme in SCHEMES:
             visit.page.emulate_media(color_scheme=scheme)
@@ -194,3 +199,36 @@ def test_the_theme_follows_the_admins_switch(window: OpenWindow, story: str) -> 
             visit.page.get_by_role("button", name="Toggle theme").click()
         assert light in themes
         assert len(themes) == 2
+
+
+def test_a_group_is_resolved_and_assigned_in_the_list_and_on_its_page(window: OpenWindow, group: str) -> None:
+    with window("administrator") as visit:
+        page = visit.page
+        visit.open(GROUPS)
+        page.get_by_role("row").filter(has_text="HTTPError").get_by_role("checkbox").check()
+        page.get_by_role("button", name="Ignore selected").click()
+        expect(page.get_by_role("row").filter(has_text="HTTPError")).to_contain_text("Ignored")
+        page.get_by_role("link", name="HTTPError").click()
+        page.get_by_label("Corrected in release").fill("1.1")
+        page.get_by_role("button", name="Resolve").click()
+        expect(page.get_by_text("in release 1.1")).to_be_visible()
+        page.get_by_label("Assign to").fill("administrator")
+        page.get_by_role("button", name="Assign").click()
+        expect(page.get_by_label("Assign to")).to_have_value("administrator")
+        page.get_by_role("button", name="Open again").click()
+        expect(page.get_by_role("button", name="Resolve")).to_be_visible()
+        page.get_by_role("link", name="Who changed it").click()
+        expect(
+            page.get_by_role("grid", name="Records").get_by_role("row").filter(has_text="was changed")
+        ).to_have_count(4)
+
+
+def test_a_record_and_a_story_lead_to_the_group(window: OpenWindow, story: str, record: str, group: str) -> None:
+    with window("reader") as visit:
+        page = visit.page
+        for path in (f"{STORY}?correlation_id={story}", f"{LIST}?record={record}"):
+            visit.open(path)
+            page.get_by_role("link", name="error group").first.click()
+            expect(page).to_have_url(f"{visit.url}{GROUPS}{group}/change/")
+        page.get_by_role("link", name="All records of this group").first.click()
+        expect(page.get_by_role("list", name="Filters")).to_contain_text(f"group = {group}")

@@ -61,6 +61,17 @@ def test_the_list_shows_groups_with_sparklines(editor: Client, group: Group) -> 
     assert f'href="{LIST}{group.id}/change/"' in page
 
 
+def test_what_hides_in_a_title_is_shown_and_nothing_is_stored(editor: Client) -> None:
+    row = error("over\u202eride \x1b[31m", user_id="u\u200b1", source="s\u2066")
+    get_storage().insert([row])
+    for path in (LIST, f"{LIST}{SystemLog.objects.get(id=row.id).group}/change/"):
+        response = editor.get(path)
+        assert {"private", "no-store"} <= set(response.headers["Cache-Control"].split(", "))
+        page = response.content.decode()
+        assert "over⟨U+202E⟩ride ␛[" in page
+        assert not {"\u202e", "\x1b", "\u200b", "\u2066"} & set(page)
+
+
 @pytest.mark.parametrize(
     ("query", "shown"),
     [("state=open", True), ("state=ignored", False), ("q=payment", True), ("q=nothing", False), ("category=x", False),
