@@ -1,7 +1,7 @@
 """Measures how well messages are grouped, what landing costs with groups and without, and how long a page takes.
 
     pip install -r requirements.txt
-    python -m benchmarks.groups [--loghub FILE] [--rounds 8] [--records 10000000]
+    python -m benchmarks.groups [--loghub FILE] [--rounds 8] [--records 10000000] [--only PART] [--postgresql URL]
 
 First: the share of lines whose group is exactly the true one, on the sixteen sets of loghub with their true templates,
 with the same configuration for all sets. Without `--loghub` the sets are fetched from GitHub. The file has the lines as
@@ -12,7 +12,8 @@ Second: rows landed in SQLite and PostgreSQL, with groups and without in turns: 
 traffic with 3 % errors. The part of the speed that remains is the median of the rounds. The processor time of this
 process is printed too, because other processes may be busy.
 
-Third: a page of groups on PostgreSQL, with 10,000 groups beside that many records.
+Third: a page of groups on PostgreSQL, with 10,000 groups beside that many records. Storing the records takes minutes;
+with `--postgresql` they are stored in the database of this URL, and a second run finds them there.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import urllib.request
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,7 @@ URL = "https://raw.githubusercontent.com/logpai/loghub/master/{0}/{0}_2k.log_str
 BATCH = 5000
 BATCHES = 4
 GROUPS = 10_000
+STORED_AT_ONCE = 500_000
 FRAMES = "".join(
     f'  File "/srv/app/shop/billing/part{n}.py", line {n}, in step_{n}\n    return self.next(order, amount={n})\n'
     for n in range(12)
@@ -76,31 +79,35 @@ Lines = list[tuple[str, str]]
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--loghub", default="", help="the sets as NDJSON; `none` leaves them out")
+    parser.add_argument("--loghub", default="", help="the sets as NDJSON")
     parser.add_argument("--rounds", type=int, default=8, help="how many turns landing has")
-    parser.add_argument("--records", type=int, default=10_000_000, help="records beside the groups; 0 for no page")
+    parser.add_argument("--records", type=int, default=10_000_000, help="records beside the groups")
+    parser.add_argument("--only", choices=("accuracy", "landing", "page"), help="measure one of the three")
+    parser.add_argument("--postgresql", default="", help="the URL of an empty database (default: a server of its own)")
     options = parser.parse_args()
+    parts = {options.only} if options.only else {"accuracy", "landing", "page"}
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         from tests.support.postgresql import DURABLE, running_server
 
-        url = stack.enter_context(running_server(settings=DURABLE)).url()
+        url = options.postgresql or stack.enter_context(running_server(settings=DURABLE)).url()
         configure(folder, url)
         print(f"Python {sys.version.split()[0]}, Django {django.__version__}\n")
-        if options.loghub != "none":
+        if "accuracy" in parts:
             accuracy(read_file(Path(options.loghub)) if options.loghub else fetch())
         for alias in ("sqlite", "postgresql"):
             settings.SYSTEMLOG = {**settings.SYSTEMLOG, "DATABASE": alias}
             call_command("migrate", database=alias, verbosity=0)
             for name, lines in (("storm of one traceback", storm), ("3 % errors", ordinary)):
-                landing(alias, name, lines, options.rounds)
-        if options.records:
+                if "landing" in parts:
+                    landing(alias, name, lines, options.rounds)
+        if "page" in parts:
             page(options.records)
 
 
 def configure(folder: Path, url: str) -> None:
     """Configure Django with both databases, and a journal in `folder`."""
-    from ops_platform.environment import database
+    from ops_platform.parsers import database
     from ops_platform.settings import SQLITE_OPTIONS
 
     sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "db.sqlite3"), "OPTIONS": SQLITE_OPTIONS}
@@ -255,13 +262,18 @@ def landing(alias: str, name: str, make: Callable[[int], bytes], rounds: int) ->
     busy: list[float] = []
     fold: list[float] = []
     rate = 0.0
-    for _ in range(rounds):
+
+    def plain_turn() -> tuple[float, float]:
+        with without_groups():
+            return turn()
+
+    for number_of_round in range(rounds):
+        before = plain_turn() if number_of_round % 2 else None
         grouped = turn()
         began = time.perf_counter()
         fold_all()
         fold.append((time.perf_counter() - began) / BATCH / BATCHES * 1e6)
-        with without_groups():
-            plain = turn()
+        plain = before or plain_turn()
         wall.append(plain[0] / grouped[0])
         busy.append(plain[1] / grouped[1])
         rate = BATCH * BATCHES / grouped[0]
@@ -276,18 +288,23 @@ def page(records: int) -> None:
     """Print how long a page of groups takes, and what finds the records of one."""
     from systemlog.groups import folding, listing
     from systemlog.models import Group
+    from systemlog.storage import get_storage
 
+    now = datetime.now(UTC)
+    get_storage("postgresql").ensure_partitions({now - timedelta(hours=hours) for hours in range(21)})
     with connections["postgresql"].cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO system_logs (timestamp, id, level, message, group_id)
-            SELECT now() - i * interval '20 hours' / %s, gen_random_uuid(),
-                CASE WHEN i %% 33 = 0 THEN 'ERROR' ELSE 'INFO' END, 'record ' || i,
-                CASE WHEN i %% 33 = 0 THEN lpad(to_hex(i %% %s), 16, '0') END
-            FROM generate_series(1, %s) i
-            """,
-            [records, GROUPS, records],
-        )
+        cursor.execute("SELECT count(*) FROM system_logs WHERE message LIKE 'record %'")
+        for first in range(int(cursor.fetchone()[0]) + 1, records + 1, STORED_AT_ONCE):
+            cursor.execute(
+                """
+                INSERT INTO system_logs (timestamp, id, level, message, group_id)
+                SELECT now() - i * interval '20 hours' / %s, gen_random_uuid(),
+                    CASE WHEN i %% 33 = 0 THEN 'ERROR' ELSE 'INFO' END, 'record ' || i,
+                    CASE WHEN i %% 33 = 0 THEN lpad(to_hex(i %% %s), 16, '0') END
+                FROM generate_series(%s, %s) i
+                """,
+                [records, GROUPS, first, min(records, first + STORED_AT_ONCE - 1)],
+            )
         cursor.execute(
             """
             INSERT INTO system_log_group (id, kind, title, category, source, level, state, first_seen, last_seen, count,
