@@ -10,6 +10,7 @@ from django.apps import apps
 from django.db import connections, router
 from django.db.models import ManyToManyField, Model
 
+from systemlog import compat
 from systemlog.conf import conf
 from systemlog.redaction import REDACTED, redact_value
 
@@ -135,6 +136,11 @@ def _find_tables() -> Iterator[AuditedTable]:
         key = frozenset(key_columns(model))
         excluded = frozenset(str(field.column) for field in fields if names_of(field) & exclude)
         masked = frozenset(str(field.column) for field in fields if names_of(field) & mask or _hides(field, masks))
+        for field in fields:
+            if getattr(field, "generated", False):  # hides what the columns hide from which it is computed
+                behind = compat.columns_behind(field)
+                excluded |= {str(field.column)} if behind & excluded else set()
+                masked |= {str(field.column)} if behind & masked else set()
         yield AuditedTable(
             name=model._meta.db_table,
             exclude=excluded - key,

@@ -7,6 +7,7 @@ from django.http.multipartparser import MultiPartParserError
 
 from systemlog.compat.databases import (
     binds_on_server,
+    columns_behind,
     connect,
     creating_partitioned,
     drop_unusable,
@@ -68,6 +69,7 @@ __all__ = [
     "binds_on_server",
     "choice_schema",
     "client_has_left",
+    "columns_behind",
     "connect",
     "creating_partitioned",
     "debug_page",

@@ -11,6 +11,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import ProjectState
 from django.db.models import QuerySet
+from django.db.models.expressions import Col
+from django.db.models.sql import Query
 from django.db.models.sql.datastructures import BaseTable
 
 Q = TypeVar("Q", bound=QuerySet[Any, Any])
@@ -41,6 +43,16 @@ def in_pipeline(connection: BaseDatabaseWrapper) -> bool:
     """
     driver = getattr(connection.connection, "pgconn", None)
     return driver is not None and bool(driver.pipeline_status)
+
+
+def columns_behind(field: Any) -> set[str]:
+    """Return the columns from which the database computes a `GeneratedField`.
+
+    Django resolves the expression in the same way (5.2, 6.0, 6.1), and tells the fields from 6.0 on.
+    """
+    query = Query(model=field.model, alias_cols=False)
+    expression = field.expression.resolve_expression(query, allow_joins=False)
+    return {str(each.target.column) for each in expression.flatten() if isinstance(each, Col)}
 
 
 def sqlite_error() -> type[Exception]:

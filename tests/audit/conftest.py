@@ -23,6 +23,7 @@ SHOP = {
     "shop.Order": {"exclude": ["updated"], "mask": ["note", "secret_code"]},
     **{f"shop.{name}": {} for name in ("Tag", "Depot", "Line", "Stock", "Odd", "Wide", "Visit", "Pass", "Gate")},
     "shop.Tariff": {"exclude": ["price"]},
+    "shop.Safe": {"exclude": ["hint"], "mask": ["code"]},
 }
 
 

@@ -214,6 +214,19 @@ def test_what_is_excluded_or_masked_never_stands_in_the_outbox(shop: Any, told: 
     assert told() == [("update", f"shop.order:{order.pk}", {"paid": [False, True], "secret_code": [REDACTED, None]})]
 
 
+def test_a_generated_column_hides_what_it_is_computed_from(shop: Any, told: Told) -> None:
+    safe = shop.Safe.objects.create(code="psst", hint="mum")
+    shop.Safe.objects.update(hint="dad")
+    shop.Safe.objects.update(code="hush", size=3)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT old, new FROM system_audit_outbox")
+        waiting = repr(cursor.fetchall()).lower()
+    for hidden in ("psst", "hush", "mum", "dad"):
+        assert hidden not in waiting
+    hidden = {"code": [REDACTED, REDACTED], "loud_code": [REDACTED, REDACTED]}
+    assert told()[1:] == [("update", f"shop.safe:{safe.pk}", {**hidden, "size": [1, 3], "area": [1, 9]})]
+
+
 @pytest.mark.skipif("config.getoption('db') != 'postgresql'", reason="SQLite has no TRUNCATE")
 def test_a_truncated_table_is_one_record(shop: Any, told: Told) -> None:
     shop.Wide.objects.create()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
+from django.db.models.functions import Upper
 
 
 class Tag(models.Model):
@@ -100,6 +101,19 @@ class Gate(models.Model):
 
     owner = models.ForeignKey(Pass, models.CASCADE, null=True)
     guests = models.ManyToManyField(Pass, related_name="+")
+
+
+class Safe(models.Model):
+    """The database computes columns from a hidden one."""
+
+    code = models.CharField(max_length=20)
+    loud_code = models.GeneratedField(expression=Upper("code"), output_field=models.TextField(), db_persist=True)
+    hint = models.CharField(max_length=20)
+    loud_hint = models.GeneratedField(expression=Upper("hint"), output_field=models.TextField(), db_persist=True)
+    size = models.IntegerField(default=1)
+    area = models.GeneratedField(
+        expression=models.F("size") * models.F("size"), output_field=models.IntegerField(), db_persist=True
+    )
 
 
 class Odd(models.Model):
