@@ -120,6 +120,12 @@ def _refused(alias: str) -> Iterator[CheckMessage]:
                 hint="Its changes are not recorded.",
                 id="systemlog.W111",
             )
+        elif kind == "i":
+            yield CheckWarning(
+                f"{NAME}['AUDIT'] names {label!r}, whose table {table.name!r} is part of another table.",
+                hint="Only statements that name the part itself are recorded: audit the whole table, too.",
+                id="systemlog.W111",
+            )
         elif not kind and table.model._meta.managed:
             absent.append(table.name)
         elif not kind:

@@ -93,7 +93,10 @@ EVENTS = {
 }
 
 KINDS_SQL = """
-    SELECT class.relname, class.relkind, EXISTS (SELECT 1 FROM pg_index WHERE indrelid = class.oid AND indisprimary)
+    SELECT class.relname,
+        CASE WHEN class.relkind IN ('r', 'p') AND EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = class.oid)
+            THEN 'i' ELSE class.relkind END,
+        EXISTS (SELECT 1 FROM pg_index WHERE indrelid = class.oid AND indisprimary)
     FROM pg_class class WHERE class.oid = ANY(%s::regclass[])
 """
 TRIGGERS_SQL = f"""
@@ -143,7 +146,7 @@ def create_outbox(connection: BaseDatabaseWrapper) -> None:
 def kinds(connection: BaseDatabaseWrapper, tables: Iterable[TriggerTable]) -> dict[str, tuple[str, bool]]:
     """Return, for the tables that exist, the kind of relation (`pg_class.relkind`) and whether it has a primary key.
 
-    The kind of a table that Citus distributes is `c`.
+    The kind of a table that Citus distributes is `c`, that of a partition or a table that inherits from another is `i`.
     """
     found = {}
     with connection.cursor() as cursor:
@@ -189,7 +192,7 @@ def expected(connection: BaseDatabaseWrapper, tables: Iterable[TriggerTable]) ->
     schema = f"{found[0]}." if found else ""
     wanted: dict[tuple[str, str], tuple[str, ...]] = {}
     for table in tables:
-        if present.get(table.name, ("", False))[0] in ("r", "p"):
+        if present.get(table.name, ("", False))[0] in ("r", "p", "i"):
             for op, (event, referencing) in EVENTS.items():
                 function, made = _function(table, op, schema)
                 text = hashlib.sha256(f"{function}{event}{referencing}".encode()).hexdigest()[:12]

@@ -111,6 +111,32 @@ def test_a_partitioned_table_is_audited_whatever_partition_a_row_moves_to(shop: 
 
 
 @on_postgresql
+@pytest.mark.parametrize(
+    "whole",
+    [
+        (
+            "CREATE TABLE shop_whole (number int, count int) PARTITION BY LIST (count)",
+            "CREATE TABLE shop_summary PARTITION OF shop_whole (PRIMARY KEY (number)) FOR VALUES IN (1)",
+        ),
+        (
+            "CREATE TABLE shop_whole (number int, count int)",
+            "CREATE TABLE shop_summary (PRIMARY KEY (number)) INHERITS (shop_whole)",
+        ),
+    ],
+    ids=["partition", "inheritance"],
+)
+def test_a_part_of_another_table_is_audited_where_it_is_named_and_warned_of(
+    shop: Any, told: Told, whole: tuple[str, ...]
+) -> None:
+    with audited(*whole, undo="DROP TABLE shop_whole CASCADE") as (warning,):
+        assert warning.id == "systemlog.W111"
+        assert "is part of another table" in warning.msg
+        shop.Summary.objects.create(number=7)
+        execute("UPDATE shop_whole SET number = 8")
+        assert [each[:2] for each in told()] == [("create", "shop.summary:7")]
+
+
+@on_postgresql
 def test_a_role_without_rights_on_the_outbox_writes_and_is_recorded(shop: Any, told: Told) -> None:
     role = f"clerk_of_{connection.settings_dict['NAME']}"
     execute(
