@@ -19,8 +19,11 @@ from systemlog.alerts.rules import Rule
 from systemlog.alerts.spans import Span, crowded, merge
 from systemlog.exceptions import SystemLogError
 
-PAGE_ROWS = 5000
-"""Rows per statement. Reading all of a storm of 200,000 errors an hour takes 418 ms, reading this many rows 10 ms."""
+PAGE_ROWS, NEWEST_ROWS = 5000, 2000
+"""Rows per statement. Reading all of a storm of 200,000 errors an hour takes 418 ms, reading `PAGE_ROWS` 10 ms.
+
+The newest records are read in every evaluation, so their page is smaller.
+"""
 
 MOST_ROWS = 100_000
 """The most rows of one statement, for a rule that compares with a busy earlier time."""
@@ -29,10 +32,13 @@ AHEAD_US = 5 * 60 * SECOND_US
 """How far in the future the timestamp of a record may lie. The API refuses later ones."""
 
 SLOW_S, QUICK_S = 0.01, 0.004
-"""A statement slower than `SLOW_S` halves the slice of time that the next one reads; one faster than `QUICK_S` doubles
-it."""
+"""A statement slower than `SLOW_S` shortens the slice of time that the next one reads; one faster than `QUICK_S` may
+double it."""
 
-FIRST_SLICE_US = 10 * 60 * SECOND_US
+QUICK_AFTER_SLOW = 50
+"""How many quick statements follow a slow one before the slice grows again. Otherwise every other one would be slow."""
+
+FIRST_SLICE_US = 5 * 60 * SECOND_US
 
 
 class Reading(NamedTuple):
@@ -64,18 +70,22 @@ class Slices:
 
     def __init__(self, least_us: int) -> None:
         self._least_us = least_us
+        self._quick_to_come = 0
         self.length_us = max(FIRST_SLICE_US, least_us)
 
     def learn(self, took_s: float) -> None:
         """Adapt the length to how long a statement took."""
         if took_s > SLOW_S:
-            self.shorten()
+            self.shorten(took_s / SLOW_S)
+        elif took_s < QUICK_S and self._quick_to_come:
+            self._quick_to_come -= 1
         elif took_s < QUICK_S:
             self.length_us = min(self.length_us * 2, 400 * 86_400 * SECOND_US)
 
-    def shorten(self) -> None:
-        """Halve the length, down to the window of the rule."""
-        self.length_us = max(self._least_us, self.length_us // 2)
+    def shorten(self, times: float = 2.0) -> None:
+        """Shorten the length by a factor of 2 at least, but not below what the rule needs."""
+        self._quick_to_come = QUICK_AFTER_SLOW
+        self.length_us = max(self._least_us, int(self.length_us / max(2.0, times)))
 
 
 class TooMany(SystemLogError):
@@ -93,19 +103,23 @@ class Counter:
         self._sweep: tuple[int, int] | None = None
         """When the sweep under way began, and the instant down to which it has read."""
 
-    def read(self, now: int, lower: int, more_until: float) -> Reading:
+    def read(self, now: int, lower: int, more_until: float, told: Sequence[tuple[int, int]] = ()) -> Reading:
         """Read the newest records, then older ones down to `lower`, until the monotonic clock has passed `more_until`.
 
-        At least one page of the sweep is read in any case. Raises `DatabaseError`, `BudgetSpent`, `TooMany`.
+        At least one page of the sweep is read in any case. The sweep leaves out the spans that were told already:
+        whatever landed late in them belongs to the same alert. So a storm is read once.
+
+        Raises `DatabaseError`, `BudgetSpent`, `TooMany`.
         """
         began, resume = self._sweep or (now, None)
         page = self._page(now + AHEAD_US, lower, first=True)
         pages, position = [page], page.following
         if resume is not None and position > lower:
             position = min(resume, position) if resume > lower else lower
+        position = _before(position, told)
         while position > lower and not (len(pages) > 1 and time.monotonic() > more_until):
             pages.append(self._page(position, lower))
-            position = pages[-1].following
+            position = _before(pages[-1].following, told)
         complete = position <= lower
         self._sweep = None if complete else (began, position)
         threshold = next((page.threshold for page in pages if page.spans), page.threshold)
@@ -118,7 +132,7 @@ class Counter:
         number = highest = self._rule.threshold
         if self._earlier:
             number, highest = self._earlier.bounds(start, upper)
-        rows = min(MOST_ROWS, max(PAGE_ROWS, 2 * highest))
+        rows = min(MOST_ROWS, max(NEWEST_ROWS if first else PAGE_ROWS, 2 * highest))
         times = self._read(start, upper, rows)
         needed = self._earlier.needed(times, number) if self._earlier else {}
         while len(times) == rows and _is_open(times, window_us, needed):
@@ -143,6 +157,11 @@ class Counter:
         self.slices.learn(time.monotonic() - began)
         times.reverse()
         return times
+
+
+def _before(position: int, told: Sequence[tuple[int, int]]) -> int:
+    """Return the position, or the start of the reported span that it lies in."""
+    return min([position, *(start for start, end in told if start < position <= end)])
 
 
 def _is_open(times: Sequence[int], window_us: int, needed: Mapping[int, int]) -> bool:

@@ -111,7 +111,11 @@ class Evaluator:
         return rows
 
     def _read(self, rows: dict[str, Alert], now: datetime, *, in_full: bool) -> dict[str, Reading | Failure]:
-        known = {name: Known(rows[name].complete_at, rows[name].last_seen) for name in self._readers if name in rows}
+        known = {
+            name: Known(rows[name].complete_at, rows[name].last_seen, state_of(rows[name]).told)
+            for name in self._readers
+            if name in rows
+        }
         readers = [reader for name, reader in self._readers.items() if name in known]
         late_us = late() // MICROSECOND
         silent_now = to_us(now - min(_waiting(), late()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -51,10 +51,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the row of a rule says: when its look-back was last read in full, and the time of the last record seen."""
+    """What the row of a rule says: when its look-back was last read in full, the time of the last record seen, and the
+    reported spans."""
 
     complete_at: datetime | None
     last_seen: datetime | None
+    told: Sequence[tuple[int, int]] = ()
 
 
 class Reader:
@@ -84,7 +86,7 @@ class Reader:
         more_until = time.monotonic() + (IN_FULL_S if in_full else CATCH_UP_S if is_behind else SWEEP_S)
         lower = since - late_us - self.rule.window_us  # a record that landed since then may be this old
         if isinstance(self._reader, Counter):
-            return self._reader.read(now, lower, more_until)
+            return self._reader.read(now, lower, more_until, known.told)
         seen = [instant for instant in (self._last_seen, known.last_seen and to_us(known.last_seen)) if instant]
         reading = self._reader.read(silent_now, lower, more_until, max(seen, default=None))
         self._last_seen = reading.last_seen

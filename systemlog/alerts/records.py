@@ -15,7 +15,7 @@ from systemlog.alerts.rules import Rule
 from systemlog.alerts.spans import from_us, to_us
 from systemlog.conf import conf
 from systemlog.models import SystemLog
-from systemlog.search.filters import record_conditions
+from systemlog.search.filters import record_conditions, rollup_filter
 
 FIRING_CATEGORY, RESOLVED_CATEGORY, SILENCED_CATEGORY = "alert.firing", "alert.resolved", "alert.silenced"
 LOGGER = "systemlog.alerts"
@@ -52,6 +52,21 @@ class Microseconds(Func):
         return self.as_sql(compiler, connection, template="%(expressions)s", **context)
 
 
+def _is_read_in_order(rule: Rule) -> bool:
+    """Whether PostgreSQL must read an index on the time in order, and stop at the limit.
+
+    No index helps with `storm.*`, and the planner takes such categories for rare although they have just begun. It
+    would sort all records of the storm, which takes 90 ms in place of 5.
+    """
+    if rollup_filter(rule.query) is None:
+        return False
+    names = [
+        *rule.query.categories,
+        *(v for each in rule.query.any_of if each.field == "category" for v in each.values),
+    ]
+    return any(name.endswith("*") for name in names)
+
+
 class Statement:
     """A rule's statement: the times of the records from `lower` to before `upper`, the newest (or the oldest) first."""
 
@@ -64,6 +79,7 @@ class Statement:
         self._sql = sql.replace(str(_LIMIT), "%s")
         self._parameters: list[Any] = [*parameters, _LIMIT]
         adapt = connections[records.db].ops.adapt_datetimefield_value
+        self._in_order = connections[records.db].vendor == "postgresql" and _is_read_in_order(rule)
         self._lower, self._upper = self._parameters.index(adapt(_LOWER)), self._parameters.index(adapt(_UPPER))
 
     def read(self, lower_us: int, upper_us: int, limit: int) -> list[int]:
@@ -74,8 +90,12 @@ class Statement:
         parameters[self._upper] = connection.ops.adapt_datetimefield_value(from_us(upper_us))
         parameters[-1] = limit
         with connection.cursor() as cursor:
+            if self._in_order:
+                cursor.execute("SET LOCAL enable_bitmapscan = off")
             cursor.execute(self._sql, parameters)
             rows = cursor.fetchall()
+            if self._in_order:
+                cursor.execute("SET LOCAL enable_bitmapscan TO DEFAULT")
         if connection.vendor == "sqlite":  # SQLite stores no time zone
             return [to_us(row[0].replace(tzinfo=connection.timezone)) for row in rows]
         return [row[0] for row in rows]

@@ -116,6 +116,7 @@ def test_many_records_are_compared_a_page_at_a_time(
     told: bool,
 ) -> None:
     monkeypatch.setattr("systemlog.alerts.counting.PAGE_ROWS", 20)
+    monkeypatch.setattr("systemlog.alerts.counting.NEWEST_ROWS", 20)
     monkeypatch.setattr("systemlog.alerts.comparing.EARLIER_ROWS", 10)
     rules({**RULE, **BY_RECORDS})
     for place in range(4):
@@ -138,6 +139,7 @@ def test_more_records_than_a_rule_counts_are_an_error(
     rules: Rules, paid: Records, clock: Clock, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("systemlog.alerts.counting.PAGE_ROWS", 20)
+    monkeypatch.setattr("systemlog.alerts.counting.NEWEST_ROWS", 20)
     monkeypatch.setattr("systemlog.alerts.counting.MOST_ROWS", 80)
     rules({**RULE, **BY_RECORDS})
     paid(90, ago=WEEK + 2)

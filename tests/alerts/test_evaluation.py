@@ -79,6 +79,7 @@ def test_a_late_spike_below_many_records_is_found_a_page_at_a_time(
     rules: Rules, records: Records, clock: Clock, hook: Hook, monkeypatch: pytest.MonkeyPatch, ago: float
 ) -> None:
     monkeypatch.setattr("systemlog.alerts.counting.PAGE_ROWS", 20)
+    monkeypatch.setattr("systemlog.alerts.counting.NEWEST_ROWS", 20)
     monkeypatch.setattr("systemlog.alerts.readers.SWEEP_S", 0.0)
     monkeypatch.setattr("systemlog.alerts.readers.CATCH_UP_S", 0.0)
     rules(SPIKE)
@@ -88,6 +89,28 @@ def test_a_late_spike_below_many_records_is_found_a_page_at_a_time(
     for _ in range(40):
         clock.evaluate(in_full=False)
     assert hook.told == [FIRING]
+
+
+def test_a_storm_that_was_told_is_not_read_again(
+    rules: Rules, records: Records, clock: Clock, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules(SPIKE)
+    records(400, ago=600, every=1)
+    clock.evaluate()
+    monkeypatch.setattr("systemlog.alerts.counting.PAGE_ROWS", 20)
+    monkeypatch.setattr("systemlog.alerts.counting.NEWEST_ROWS", 20)
+    monkeypatch.setattr("systemlog.alerts.counting.FIRST_SLICE_US", 7200 * 10**6)
+    monkeypatch.setattr("systemlog.alerts.readers.SWEEP_S", 0.0)
+    clock.restart()
+    before = Alert.objects.get().complete_at
+    clock.passes(31)
+    clock.evaluate(in_full=False)
+    assert Alert.objects.get().complete_at > before
+    clock.passes(300)
+    clock.evaluate(in_full=False)
+    records(6, ago=700)
+    clock.evaluate(in_full=False)
+    assert hook.told == [FIRING, RESOLVED, FIRING]
 
 
 def test_the_message_says_what_was_counted_and_from_when(
