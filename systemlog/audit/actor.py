@@ -180,8 +180,8 @@ def _load_user(sql: str, connection: BaseDatabaseWrapper) -> None:
     correlation = current()
     if correlation is None or not correlation.may_load_user or _acting.get() or not names_audited_table(sql):
         return
-    in_block = compat.in_transaction(connection)
-    with suppress(Exception), transaction.atomic(using=connection.alias) if in_block else nullcontext():
+    savepoint = nullcontext() if connection.get_autocommit() else transaction.atomic(using=connection.alias)
+    with suppress(Exception), savepoint:
         correlation.load_user()
 
 
