@@ -64,6 +64,8 @@ def project(tmp_path: Path, postgresql_url: str | None) -> Iterator[Run]:
         environment = {name: value for name, value in os.environ.items() if name != "SYSTEMLOG_JOURNAL"}
         environment["DATABASE_URL"] = platform.environment.get("DATABASE_URL") or f"sqlite:///{tmp_path / 'db.sqlite3'}"
         environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "DJANGO_SETTINGS_MODULE": "shop.settings"}
+        # Compiled modules are found by size and second. The project changes within a second.
+        environment["PYTHONDONTWRITEBYTECODE"] = "on"
         (tmp_path / "shop/migrations").mkdir(parents=True)
         for path, text in {
             "__init__.py": "",

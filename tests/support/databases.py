@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import sys
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
     for field in dataclasses.fields(Environment):
         os.environ.pop(field.name, None)
     os.environ.update(ENVIRONMENT)
+    # The tests start hundreds of processes. Each would compile the project again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     folder = tempfile.TemporaryDirectory(prefix="ops-platform-")
     early_config.add_cleanup(folder.cleanup)
     os.environ["VAR_DIR"] = folder.name
@@ -80,6 +85,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
     server = stack.enter_context(running_server(options.pg_bin))
     early_config.stash[SERVER] = server
     os.environ["DATABASE_URL"] = server.url()
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Use three workers for each two cores: for a third of its time a worker waits for servers and browsers."""
+    cores = yield
+    return cores if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else cores * 3 // 2
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
