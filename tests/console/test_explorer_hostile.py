@@ -8,7 +8,7 @@ import pytest
 
 from tests.console.test_explorer import OpenExplorer
 from tests.console.test_explorer_failures import LIST_OF_API, NOTHING, UNAVAILABLE, answers, problem
-from tests.support.browser import SCHEMES, SIZES
+from tests.support.browser import SIZES
 from tests.support.explorer import TRACEBACK, Send, new_category
 
 pytestmark = [pytest.mark.browser, pytest.mark.any_database]
@@ -77,9 +77,8 @@ def test_a_million_keys_are_built_a_hundred_at_a_time(explorer: OpenExplorer, se
             assert page.record.locator(".tree > li").count() == 201
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
-def test_every_state_is_accessible(explorer: OpenExplorer, send: Send, size: tuple[int, int], scheme: str) -> None:
+def test_every_state_is_accessible(explorer: OpenExplorer, send: Send, size: tuple[int, int]) -> None:
     category = new_category()
     send(
         category,
@@ -94,7 +93,7 @@ def test_every_state_is_accessible(explorer: OpenExplorer, send: Send, size: tup
         {"message": "m3 fine", "correlation_id": "c-1"},
         {"message": "m4 noise", "level": "DEBUG"},
     )
-    with explorer(size=size, scheme=scheme, category=category, level_not="nothing") as page:
+    with explorer(size=size, category=category, level_not="nothing") as page:
         page.visit.problems.clear()
         found = {}
         found["mistake"] = page.visit.axe()
