@@ -66,10 +66,11 @@ def test_a_bound_far_away_can_be_paged(client: Client, bound: str) -> None:
 def test_a_relative_since_is_not_held_against_until_again_on_later_pages(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store(3)
-    until = NOW.isoformat().replace("+00:00", "Z")
+    now = datetime.now(UTC)
+    store(3, timestamp=now - timedelta(seconds=1))
+    until = now.isoformat().replace("+00:00", "Z")
     first = client.get(f"{URL}?limit=1&since=-10m&until={until}").json()
-    later = NOW + timedelta(minutes=11)
+    later = now + timedelta(minutes=11)
     monkeypatch.setattr("systemlog.api.views.timezone.now", lambda: later)
     assert client.get(first["next"]).status_code == 200
 

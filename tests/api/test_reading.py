@@ -164,9 +164,10 @@ def test_pages_follow_each_other_both_ways_and_carry_the_first_pages_total(clien
 
 
 def test_a_relative_time_is_resolved_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    store(*({"message": str(n), "timestamp": NOW - timedelta(minutes=n)} for n in range(10)))
+    now = datetime.now(UTC)
+    store(*({"message": str(n), "timestamp": now - timedelta(minutes=n)} for n in range(10)))
     first = client.get(f"{URL}?limit=2&since=-5m").json()
-    later = NOW + timedelta(minutes=3)
+    later = now + timedelta(minutes=3)
     monkeypatch.setattr("systemlog.api.views.timezone.now", lambda: later)
     rest = client.get(first["next"].replace("limit=2", "limit=100")).json()
     assert len(rest["items"]) + 2 == first["total"]
