@@ -17,7 +17,8 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
-AT_ONCE_S = 1
+AT_ONCE_S = 4
+"""Less than the patience with uploads that stall, which is 5 s."""
 STALLED = 12
 
 

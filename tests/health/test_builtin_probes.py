@@ -15,6 +15,7 @@ from health.probes import Cache, DiskSpace, DjangoHealthCheck, Migrations
 from health.probes.cache import NotKept
 from health.probes.disk import Full
 from health.probes.migrations import Pending
+from tests.support.health import PATIENT_S
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_a_check_with_wrong_parameters_is_named_at_start_up() -> None:
 @pytest.mark.django_db
 def test_they_are_configured_by_their_dotted_paths(stranger: Client, settings: Settings, tmp_path: Path) -> None:
     settings.HEALTH = {
-        "DEADLINE_S": 5,
+        "DEADLINE_S": PATIENT_S,
         "PROBES": {
             "cache": "health.probes.Cache",
             "disk": {

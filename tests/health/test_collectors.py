@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from pytest_django.fixtures import Settings
 
 from health.runner import collecting
+from tests.support.health import PATIENT_S
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.django_db  # Django 6.1 asks the database in some of its own checks
@@ -67,7 +68,8 @@ def nothing_called() -> Iterator[None]:
 
 
 def configure(settings: Settings, *names: str, **more: object) -> None:
-    settings.HEALTH = {"COLLECTORS": [HERE + name for name in names], "PROBES": {}, **more}
+    collectors = [HERE + name for name in names]
+    settings.HEALTH = {"DEADLINE_S": PATIENT_S, "COLLECTORS": collectors, "PROBES": {}, **more}
 
 
 def told(client: Client) -> dict[str, float]:

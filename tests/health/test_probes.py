@@ -60,12 +60,12 @@ def test_a_failure_that_is_not_critical_is_a_warning(stranger: Client, probes: P
 
 
 def test_a_probe_that_would_end_the_process_fails_at_once(stranger: Client, probes: Probes) -> None:
-    probes(exits=DOUBTFUL + "exits", HEALTH={"CACHE_S": 0, "DEADLINE_S": 5})
+    probes(exits=DOUBTFUL + "exits", HEALTH={"CACHE_S": 0, "DEADLINE_S": 20})
     began = time.monotonic()
 
     assert [status(stranger), status(stranger)] == [503, 503]
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def test_an_answer_that_is_no_text_is_a_failure(stranger: Client, probes: Probes) -> None:
@@ -81,7 +81,7 @@ def test_a_path_to_nothing_fails_the_probe_and_not_the_request(stranger: Client,
 
 
 def test_a_hundred_requests_at_once_run_a_probe_once(probes: Probes) -> None:
-    probes(slow=DOUBTFUL + "takes_a_moment", HEALTH={"CACHE_S": 60, "DEADLINE_S": 5})
+    probes(slow=DOUBTFUL + "takes_a_moment", HEALTH={"CACHE_S": 60})
 
     with ThreadPoolExecutor(100) as pool:
         statuses = list(pool.map(lambda _: status(Client()), range(100)))
@@ -130,13 +130,13 @@ def test_a_probe_that_has_hung_is_believed_when_it_answers_in_time_again(strange
 
 
 def test_probes_that_hang_do_not_add_up(stranger: Client, probes: Probes) -> None:
-    probes(HEALTH={"DEADLINE_S": 0.5}, **{f"hangs-{number}": DOUBTFUL + "hangs" for number in range(5)})
+    probes(HEALTH={"DEADLINE_S": 0.5}, **{f"hangs-{number}": DOUBTFUL + "hangs" for number in range(20)})
     status(stranger, "/live")
 
     began = time.monotonic()
     assert status(stranger) == 503
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5
 
 
 def test_a_probe_that_hangs_does_not_stall_the_event_loop(probes: Probes, settings: Settings) -> None:
@@ -158,7 +158,7 @@ def test_a_probe_that_hangs_does_not_stall_the_event_loop(probes: Probes, settin
 
 
 def test_a_client_that_goes_away_takes_nothing_from_the_others(probes: Probes) -> None:
-    probes(slow=DOUBTFUL + "takes_a_moment", HEALTH={"DEADLINE_S": 5})
+    probes(slow=DOUBTFUL + "takes_a_moment")
 
     async def ask() -> int:
         impatient = asyncio.create_task(AsyncClient().get("/system-health/ready"))

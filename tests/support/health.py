@@ -13,6 +13,9 @@ from pathlib import Path
 
 from tests.support.postgresql import Server
 
+PATIENT_S = 20
+"""A deadline of probes in a test that proves nothing about deadlines: a busy machine may take long."""
+
 Probes = Callable[..., None]
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-EVENTUALLY_S = 10
+EVENTUALLY_S = 60
 
 
 def eventually(condition: Callable[[], bool], within_s: float = EVENTUALLY_S) -> bool:
