@@ -18,6 +18,7 @@ from tests.support.waiting import eventually
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.any_database,
     pytest.mark.skipif(PROGRAM is None, reason="Debian's package prometheus-alertmanager is not installed"),
 ]
 

@@ -7,7 +7,7 @@ import pytest
 from tests.console.conftest import OpenWindow
 from tests.support.console import LIST
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.any_database]
 
 
 def test_the_list_keeps_its_strict_policy_in_a_browser(window: OpenWindow) -> None:

@@ -13,7 +13,7 @@ from tests.support.explorer import Send, new_category
 if TYPE_CHECKING:
     from playwright.sync_api import Route
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.any_database]
 
 
 def test_live_shows_what_arrives(explorer: OpenExplorer, send: Send) -> None:

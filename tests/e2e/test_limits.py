@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.servers import Platform, Server
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.any_database]  # the counters are in files
 
 DEADLINE_S = 20
 

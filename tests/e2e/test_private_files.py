@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.servers import Platform
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.any_database]  # the files of SQLite are among what is written
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,6 @@ def test_what_a_server_writes_is_its_own_alone(platform: Platform, asgi: bool) -
         assert open_to_others(folder) == []
 
 
-@pytest.mark.any_database  # the files of SQLite are among what is written
 def test_what_a_command_writes_is_its_users_alone(platform: Platform, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "var"
     platform.environment["VAR_DIR"] = str(folder)

@@ -17,6 +17,7 @@ from tests.support.waiting import eventually
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.any_database,
     pytest.mark.skipif(shutil.which("prometheus") is None, reason="Prometheus is not installed"),
 ]
 
