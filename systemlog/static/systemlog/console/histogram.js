@@ -74,7 +74,7 @@ function draw() {
 	const marks = buckets.length ? ticks(start(0), start(buckets.length)).map((at) => [(at - start(0)) / interval, short(at, interval * buckets.length)]) : [];
 	if (state.get("live")) marks.push([buckets.length, "now"]);
 	// A label near an edge stands beside its tick, where there is room.
-	fill(axis, marks.map(([index, text]) => el(text === "now" ? "span.now" : index < buckets.length / 25 ? "span.first" : "span", {style: {left: percent(index)}}, el("small", text))));
+	fill(axis, marks.map(([index, text]) => el(text === "now" ? "span.now" : index < buckets.length / 25 ? "span.first" : index > buckets.length * 0.9 ? "span.last" : "span", {style: {left: percent(index)}}, el("small", text))));
 }
 
 /** Show the counts of a bucket next to it. */
