@@ -22,7 +22,7 @@ GROUPS = "/admin/systemlog/group/"
 WITH_ACTIONS = {"groups", "group"}
 """The pages that show more to a user who may change groups."""
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 POLL_S = 0.1
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/shop/.venv/lib/python3.12/site-packages/requests/models.py", line 1026, in raise_for_status

@@ -14,7 +14,7 @@ from celery.signals import before_task_publish, setup_logging, task_postrun, tas
 from systemlog.correlation import correlated, get_correlation_id
 from systemlog.correlation.integrations import celery as correlation_celery
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ pytestmark = [
 
 URL = "/system/logs/"
 NDJSON = {"Content-Type": "application/x-ndjson"}
-DEADLINE_S = 40
+DEADLINE_S = 90
 WITHIN_S = 10
 """What docs/platform.md promises while the database hangs."""
 POLL_S = 0.1

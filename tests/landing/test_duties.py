@@ -47,7 +47,7 @@ class Counted:
 
     def runs(self, count: int) -> bool:
         """Wait until it has run `count` times more. Returns False where it does not."""
-        return all(self.begun.acquire(timeout=5) for _ in range(count))
+        return all(self.begun.acquire(timeout=60) for _ in range(count))
 
 
 def test_a_duty_runs_again_and_again(at_work: Callable[..., Duties]) -> None:

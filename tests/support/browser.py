@@ -11,6 +11,7 @@ import contextlib
 import importlib.util
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,15 @@ PHONE = (390, 844)
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
 COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 """The rules of axe about colours."""
+
+EXPECTED_WITHIN_MS = 60_000
+FITS_WITHIN_S = 15
+POLL_MS = 20
+
+FITS = """
+document.documentElement.scrollWidth <= document.documentElement.clientWidth
+&& [...document.querySelectorAll('main')].every(each => each.scrollWidth <= each.clientWidth)
+"""
 
 SHARED_FLAGS = ("--disable-dev-shm-usage", "--force-color-profile=srgb")
 
@@ -79,8 +89,9 @@ def running_browser() -> Iterator[Browser]:
     if PROGRAM is None:
         pytest.skip("no browser: install Debian's package chromium")
     pytest.importorskip("playwright", reason="no Playwright: install requirements.txt")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=EXPECTED_WITHIN_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=PROGRAM, args=list(SHARED_FLAGS), chromium_sandbox=False)
         try:
@@ -147,12 +158,13 @@ class Visit:
         assert violations == []
 
     def has_no_sideways_scroll(self) -> bool:
-        """Return whether the page fits the width of the window."""
-        fits: bool = self.page.evaluate(
-            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-            " && [...document.querySelectorAll('main')].every(each => each.scrollWidth <= each.clientWidth)"
-        )
-        return fits
+        """Return whether the page fits the width of the window, once its parts have come."""
+        deadline = time.monotonic() + FITS_WITHIN_S
+        while not self.page.evaluate(FITS):
+            if time.monotonic() > deadline:
+                return False
+            self.page.wait_for_timeout(POLL_MS)
+        return True
 
     def _note(self, wrong: bool, text: str) -> None:
         if wrong:

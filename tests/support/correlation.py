@@ -17,7 +17,7 @@ Get = Callable[..., HttpResponse]
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
 
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 class Recorder(logging.Handler):

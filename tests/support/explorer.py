@@ -25,7 +25,7 @@ TRACEBACK = """Traceback (most recent call last):
     resp = self.send(prep, **send_kwargs)
 requests.exceptions.ReadTimeout: no answer from the gateway"""
 
-PATIENCE_S = 15
+PATIENCE_S = 60
 
 Send = Callable[..., list[str]]
 

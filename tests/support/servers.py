@@ -24,7 +24,7 @@ import psycopg
 
 PROJECT = Path(__file__).parents[2]
 START_DEADLINE_S = 60
-STOP_DEADLINE_S = 10
+STOP_DEADLINE_S = 20
 POLL_S = 0.05
 
 MIGRATE = """
@@ -125,7 +125,7 @@ class Server:
     def client(self, token: str | None = None) -> httpx.Client:
         """Return an HTTP client for the server, with the token if one is given. Use it in a `with` statement."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=START_DEADLINE_S, trust_env=False)
 
     def wait_until_it_answers(self) -> None:
         """Wait until the server listens and one of its workers has answered a request."""
