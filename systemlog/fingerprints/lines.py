@@ -69,7 +69,10 @@ def identity_of(fields: list[bytes]) -> Identity:
                 return _by_traceback(fields, head, last, end)
     end = _end_of_text(context, begin)
     last = context.rfind(_BREAK, begin, end) + len(_BREAK)
-    return _by_traceback(fields, context[begin:last], last, end)
+    head = context[begin:last]
+    if head in _heads:  # a storm of a traceback that was seen before some others
+        _promote(head)
+    return _by_traceback(fields, head, last, end)
 
 
 def forget() -> None:
@@ -113,8 +116,12 @@ def _keep(head: bytes, kind: bytes, found: Identity) -> None:
         _heads.clear()
     _heads.setdefault(head, {})[kind] = found
     if head not in _recent:
-        _recent.insert(0, head)
-        del _recent[RECENT:]
+        _promote(head)
+
+
+def _promote(head: bytes) -> None:
+    _recent.insert(0, head)
+    del _recent[RECENT:]
 
 
 def _by_message(fields: list[bytes]) -> Identity:
