@@ -11,6 +11,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from systemlog.conf import conf
+from systemlog.limits.gcra import remaining, wait_ns, whole_seconds
 from systemlog.limits.guard import PAUSE_S, guard
 from systemlog.limits.headers import Count
 from systemlog.limits.metrics import instruments
@@ -22,10 +23,13 @@ COUNTS = "_systemlog_limits"
 """Attribute of a request that holds its counts."""
 
 
-def limit_exceeded(count: Count) -> TooManyRequests:
-    """Return the refusal of a request that is over a limit."""
-    members: dict[str, Any] = {"violated-policies": [count.policy.name]}
-    problem = TooManyRequests(headers={"Retry-After": str(count.wait_s), "Cache-Control": "no-store"}, **members)
+def limit_exceeded(counts: list[Count]) -> TooManyRequests:
+    """Return the refusal of a request by the last of its counts."""
+    members: dict[str, Any] = {"violated-policies": [counts[-1][0].name]}
+    # The policies that admitted this request must admit the next one, too.
+    waits = [wait_ns(spare_ns, policy.rate) for policy, spare_ns in counts if not remaining(spare_ns, policy.rate)]
+    retry_after = str(whole_seconds(max(waits)))
+    problem = TooManyRequests(headers={"Retry-After": retry_after, "Cache-Control": "no-store"}, **members)
     problem.is_recorded = True
     return problem
 
@@ -39,9 +43,10 @@ def limits_unavailable() -> Unavailable:
 
 def counts_of(request: HttpRequest) -> list[Count]:
     """Return the counts of the request so far, one for each policy."""
-    found: list[Count] | None = request.__dict__.get(COUNTS)
+    found: list[Count] | None = getattr(request, COUNTS, None)
     if found is None:
-        found = request.__dict__[COUNTS] = []
+        found = []
+        setattr(request, COUNTS, found)
     return found
 
 
@@ -50,23 +55,24 @@ def admit(request: HttpRequest, those: Iterable[Policy], counts: list[Count]) ->
 
     Raises `TooManyRequests`, or `Unavailable` if the store does not answer and `LIMITS_FAIL` is `closed`.
     """
+    guarded = guard()
     for policy in those:
-        if policy.applies is not None and not policy.applies(request):
+        applies, identify = policy.applies, policy.identify
+        if applies is not None and not applies(request):
             continue
-        who = policy.who(request)
-        if who is None:
+        client = identify(request)
+        if client is None:
             continue
-        spare = guard().take(policy.key(who), policy.rate)
+        spare = guarded.take(client[0], policy.rate)
         if spare is None:
             if conf().LIMITS_FAIL == "closed":
                 raise limits_unavailable()
             continue
-        counted = Count(policy, spare)
-        counts.append(counted)
+        counts.append((policy, spare))
         if spare < 0:
             instruments().LIMITED.labels(policy.name).inc()
-            refusals.note(policy.key(who), policy.name, policy.by, who)
-            raise limit_exceeded(counted)
+            refusals.note(client[0], policy.name, policy.by, client[1])
+            raise limit_exceeded(counts)
 
 
 def admit_user(request: HttpRequest) -> None:

@@ -15,6 +15,9 @@ from django.http import HttpRequest
 from systemlog.conf import conf
 from systemlog.correlation.trusted_proxies import is_trusted
 
+FORWARDED = "HTTP_X_FORWARDED_FOR"
+"""The header in `request.META`."""
+
 ANY = "*"
 """In a list of proxies: every peer is a proxy."""
 
@@ -28,11 +31,16 @@ MAX_FORWARDED_CHARACTERS = 512
 def limited_address(request: HttpRequest) -> str | None:
     """Return the address that the request is counted by, of an IPv6 client its network; None if it is unknown."""
     meta = request.META
-    return _limited(
-        meta.get("REMOTE_ADDR") or "",
-        meta.get("HTTP_X_FORWARDED_FOR", "")[-MAX_FORWARDED_CHARACTERS - 1 :],
-        tuple(conf().TRUSTED_PROXIES),
-    )
+    peer = meta.get("REMOTE_ADDR") or ""
+    if FORWARDED not in meta:
+        return limited_peer(peer)
+    forwarded = meta[FORWARDED][-MAX_FORWARDED_CHARACTERS - 1 :]
+    return _limited(peer, forwarded, tuple(conf().TRUSTED_PROXIES))
+
+
+def limited_peer(peer: str) -> str | None:
+    """Return the address that a request without the header is counted by; None if it is unknown."""
+    return _limited(peer, "", ())
 
 
 def client_address(peer: str, forwarded: str, proxies: Sequence[str]) -> str:

@@ -19,7 +19,10 @@ from systemlog.problems import ProblemException
 View = Callable[..., Any]
 
 NAMESPACE = "view:"
-"""Prefix of keys, so that policies of a view and of the settings with the same name count apart."""
+"""Prefix of keys, so that policies of a view and of the settings with the same name count apart.
+
+So do views that have the same name, but other rates.
+"""
 
 
 def limited(
@@ -37,7 +40,7 @@ def limited(
     @functools.cache
     def policy() -> Policy:
         # Made by the first request, because the function of a dotted path cannot be imported earlier.
-        return make_policy(given, namespace=NAMESPACE)
+        return make_policy(given, namespace=f"{NAMESPACE}{quota}/{window_s}:")
 
     def decorate(view: View) -> View:
         if iscoroutinefunction(view):
@@ -46,7 +49,7 @@ def limited(
             async def limited_async(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
                 if by == USER and hasattr(request, "auser"):
                     request.user = await request.auser()
-                outer, counts = COUNTS in request.__dict__, counts_of(request)
+                outer, counts = hasattr(request, COUNTS), counts_of(request)
                 try:
                     # In a thread, because the store may wait for another host, and the function for a database.
                     await sync_to_async(admit, thread_sensitive=False)(request, (policy(),), counts)
@@ -61,7 +64,7 @@ def limited(
 
         @functools.wraps(view)
         def limited_sync(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            outer, counts = COUNTS in request.__dict__, counts_of(request)
+            outer, counts = hasattr(request, COUNTS), counts_of(request)
             try:
                 admit(request, (policy(),), counts)
             except ProblemException as exc:

@@ -28,15 +28,15 @@ def make_rate(quota: int, window_ns: int, burst: int) -> Rate:
 def advance(tat: int, now: int, rate: Rate) -> tuple[int, int]:
     """Return the TAT after a request, and the spare time. `remaining` and `wait_ns` make numbers for clients from it.
 
-    Negative spare time means that the request is refused; the TAT is then unchanged. A TAT that is further in the
-    future than an admitted request can set it comes from another clock (before a reboot, for example). It is treated as
-    the latest possible one.
+    Negative spare time means that the request is refused. A TAT that is further in the future than an admitted request
+    can set it comes from another clock (one that was set back, for example). The latest possible one is returned in its
+    place, and must be stored: otherwise the key would be refused until this clock has caught up with the other one.
     """
     interval_ns, tolerance_ns = rate
     latest = now + tolerance_ns
-    after = (now if tat < now else min(tat, latest)) + interval_ns
-    spare = latest - after
-    return (after, spare) if spare >= 0 else (tat, spare)
+    tat = now if tat < now else min(tat, latest)
+    spare = latest - tat - interval_ns
+    return (tat + interval_ns if spare >= 0 else tat), spare
 
 
 def remaining(spare_ns: int, rate: Rate) -> int:

@@ -41,8 +41,6 @@ class Guard:
         self._take = store.take
         self._ask_again_at: float | None = None
         """The time when a dead store is asked again; None while the store answers."""
-        self._refused: dict[bytes, int] = {}
-        """The time of `monotonic_ns` until which each of these keys is refused."""
         self._lock = threading.Lock()
 
     @property
@@ -50,32 +48,25 @@ class Guard:
         """Whether the store did not answer when it was last asked."""
         return self._ask_again_at is not None
 
-    def known(self, key: bytes) -> int | None:
-        """Return the spare time of a key that is known to be refused; None for any other. Does not ask the store."""
-        until = self._refused.get(key)
-        if until is None:
-            return None
-        left = until - monotonic_ns()
-        if left > 0:
-            return -left
-        self._refused.pop(key, None)
-        return None
-
     def take(self, key: bytes, rate: Rate) -> int | None:
         """Count one request of the key. Return the spare time (see `gcra`); None if the store is dead."""
-        if self._ask_again_at is not None and not self._may_ask():
+        if self._ask_again_at is not None:
+            return self._try_again(key, rate)
+        try:
+            return self._take(key, rate)
+        except StoreUnavailable as error:
+            self._fail(error)
             return None
-        if self.is_remote and (known := self.known(key)) is not None:
-            return known
+
+    def _try_again(self, key: bytes, rate: Rate) -> int | None:
+        if not self._may_ask():
+            return None
         try:
             spare = self._take(key, rate)
         except StoreUnavailable as error:
             self._fail(error)
             return None
-        if self._ask_again_at is not None:
-            self._recover()
-        if spare < 0 and self.is_remote:
-            self._remember(key, -spare)
+        self._recover()
         return spare
 
     def _may_ask(self) -> bool:
@@ -99,6 +90,35 @@ class Guard:
             was_dead, self._ask_again_at = self.is_dead, None
         if was_dead:
             _report_recovery()
+
+
+class RemoteGuard(Guard):
+    """The guard of a store on another host, which remembers the keys that are over their limit."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._refused: dict[bytes, int] = {}
+        """The time of `monotonic_ns` until which each of these keys is refused."""
+
+    def known(self, key: bytes) -> int | None:
+        """Return the spare time of a key that is known to be refused; None for any other. Does not ask the store."""
+        until = self._refused.get(key)
+        if until is None:
+            return None
+        left = until - monotonic_ns()
+        if left > 0:
+            return -left
+        self._refused.pop(key, None)
+        return None
+
+    def take(self, key: bytes, rate: Rate) -> int | None:
+        """Count one request of the key, without asking the store if it is known to be refused."""
+        if not self.is_dead and (known := self.known(key)) is not None:
+            return known
+        spare = super().take(key, rate)
+        if spare is not None and spare < 0:
+            self._remember(key, -spare)
+        return spare
 
     def _remember(self, key: bytes, wait_ns: int) -> None:
         refused = self._refused
@@ -163,7 +183,8 @@ def _make() -> Guard:
     global _guard  # noqa: PLW0603  (of the process)
     with _making:
         if _guard is None:
-            _guard = Guard(_store())
+            store = _store()
+            _guard = RemoteGuard(store) if store.is_remote else Guard(store)
         return _guard
 
 

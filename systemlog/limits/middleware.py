@@ -13,7 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from systemlog.limits.admission import COUNTS, admit, counts_of
+from systemlog.limits.admission import admit, counts_of
 from systemlog.limits.guard import guard
 from systemlog.limits.headers import Count, write_headers
 from systemlog.limits.policies import NONE, policies
@@ -44,10 +44,13 @@ class LimitMiddleware:
         if self._is_async:
             return self._call_async(request)
         in_force = policies()
-        if in_force is NONE or self._is_free(request):
+        # `_is_free` inline, because every request runs this
+        if in_force is NONE or (self._static is not None and request.path.startswith(self._static)):
             return self.get_response(request)
+        if not self._has_begun:
+            self._begin()
         counts: list[Count] = []
-        request.__dict__[COUNTS] = counts
+        request._systemlog_limits = counts  # type: ignore[attr-defined]  # `COUNTS`; `setattr` and `__dict__` are slower
         try:
             admit(request, in_force.by_address, counts)
         except ProblemException as exc:
@@ -62,6 +65,8 @@ class LimitMiddleware:
         in_force = policies()
         if in_force is NONE or self._is_free(request):
             return await self.get_response(request)  # type: ignore[misc, no-any-return]  # async here
+        if not self._has_begun:
+            self._begin()
         counts = counts_of(request)
         try:
             await _admit_async(request, counts)
@@ -76,11 +81,12 @@ class LimitMiddleware:
             write_headers(response, counts)
         return response
 
+    def _begin(self) -> None:
+        self._has_begun = True
+        refusals.resume()
+
     def _is_free(self, request: HttpRequest) -> bool:
         """Whether the request is for a static file."""
-        if not self._has_begun:
-            self._has_begun = True
-            refusals.resume()
         return self._static is not None and request.path.startswith(self._static)
 
 

@@ -99,7 +99,7 @@ def test_the_refused_keys_that_are_remembered_are_limited(limit: Limit, monkeypa
             return -(10**9)
 
     monkeypatch.setattr(guard, "MAX_REFUSED", 10)
-    kept = guard.Guard(Far())
+    kept = guard.RemoteGuard(Far())
     keys = [os.urandom(16) for _ in range(20)]
     for key in keys:
         kept.take(key, None)

@@ -121,6 +121,16 @@ def test_of_several_policies_the_strictest_tells(limit: Limit, client: Client) -
     assert answers[1].json()["violated-policies"] == ["ip"]
 
 
+def test_whoever_waits_as_long_as_told_is_admitted_by_every_policy(limit: Limit, client: Client) -> None:
+    limit({**IP, "name": "slow", "quota": 2, "window": "1m"}, {**IP, "name": "fast", "quota": 1, "window": "10s"})
+    client.get("/nothing-here")
+
+    response = client.get("/nothing-here")
+
+    assert response.json()["violated-policies"] == ["fast"]
+    assert response.headers["Retry-After"] == "30"  # what "slow" needs
+
+
 def test_without_policies_there_is_no_header(client: Client) -> None:
     response = client.get("/nothing-here")
 

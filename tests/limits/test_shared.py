@@ -207,15 +207,40 @@ def test_a_reboot_goes_on_with_the_limits(path: Path, monkeypatch: pytest.Monkey
     assert after.take(other, of_two) < 0
 
 
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_reboot_after_the_time_of_day_was_set_goes_on_with_the_limits(
+    path: Path, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    key, of_two = os.urandom(16), make_rate(2, 100 * SECOND_NS, 2)
+    real = time.time_ns
+    before = SharedStore(path)
+    assert before.take(key, of_two) >= 0
+    monkeypatch.setattr(time, "time_ns", lambda: real() + days * DAY_NS)
+    look_at_the_file(before)
+    assert before.take(key, of_two) >= 0
+    assert before.take(key, of_two) < 0
+    before.close()
+
+    booted = time.time_ns() - SECOND_NS
+    monkeypatch.setattr("systemlog.limits.stores.shared.now_ns", lambda: time.time_ns() - booted)
+    monkeypatch.setattr("systemlog.limits.stores.file.now_ns", lambda: time.time_ns() - booted)
+    monkeypatch.setattr("systemlog.limits.stores.file._boot_id", lambda: b"another".ljust(36, b"\0"))
+
+    assert -50 * SECOND_NS <= SharedStore(path).take(key, of_two) < -40 * SECOND_NS
+
+
 def test_a_clock_that_goes_back_refuses_nobody_for_longer_than_an_interval(
     store: SharedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, of_two = os.urandom(16), make_rate(2, 100 * SECOND_NS, 2)
-    assert store.take(key, of_two) >= 0
-    now = file.now_ns() - 10 * DAY_NS
+    now = file.now_ns() + 10 * DAY_NS
     monkeypatch.setattr("systemlog.limits.stores.shared.now_ns", lambda: now)
+    assert store.take(key, of_two) >= 0
+    now -= 10 * DAY_NS
 
     assert store.take(key, of_two) == -50 * SECOND_NS
+    now += 50 * SECOND_NS
+    assert store.take(key, of_two) == 0
 
 
 def test_a_full_row_forgets_the_key_that_is_least_limited(store: SharedStore) -> None:

@@ -107,6 +107,16 @@ def test_a_time_that_is_too_far_ahead_counts_as_the_furthest_possible(store: Sto
     assert -SECOND_NS <= spare < 0
 
 
+def test_a_clock_that_was_set_back_refuses_nobody_until_it_has_caught_up(store: Store) -> None:
+    key, of_ten = os.urandom(16), rate(10, 1)
+    assert store.take(key, rate(1)) >= 0  # to be due in a day, as if the clock had been a day ahead then
+    deadline = time.monotonic() + DEADLINE_S
+
+    assert store.take(key, of_ten) < 0
+    while store.take(key, of_ten) < 0:
+        assert time.monotonic() < deadline
+
+
 @contextlib.contextmanager
 def hammering(name: str, directory: Path, key: bytes, **more: Any) -> Iterator[Callable[[], list[int]]]:
     """Four processes, ready to ask at once; gives a function that has them do it, for how many each was admitted."""

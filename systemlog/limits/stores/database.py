@@ -30,11 +30,16 @@ TIMEOUT_S = 0.5
 TAKE = """
 INSERT INTO system_log_limit AS kept (key, tat) VALUES (%(key)s, {now} + %(interval)s)
 ON CONFLICT (key) DO UPDATE
-SET tat = {greatest}({least}(kept.tat, {now} + %(tolerance)s), {now}) + %(interval)s
-WHERE {greatest}({least}(kept.tat, {now} + %(tolerance)s), {now}) <= {now} + %(tolerance)s - %(interval)s
+SET tat = CASE WHEN kept.tat > {now} + %(beyond)s THEN {now} + %(tolerance)s + 1
+               ELSE {greatest}(kept.tat, {now}) + %(interval)s END
+WHERE kept.tat > {now} + %(beyond)s OR {greatest}(kept.tat, {now}) <= {now} + %(tolerance)s - %(interval)s
 RETURNING {now} + %(tolerance)s - tat
 """
-"""Counts one request if it is within the limit. Returns the spare time (see `gcra.advance`), else no row."""
+"""Counts one request if it is within the limit. Returns the spare time (see `gcra.advance`), else no row.
+
+A TAT beyond all that a request can set was set before the clock was set back. It is lowered to the latest possible one
+(as in `gcra.advance`), and the request is refused: the returned time is then -1.
+"""
 
 ASK = "SELECT tat - {now} FROM system_log_limit WHERE key = %(key)s"
 """Returns how far the TAT of a refused key is in the future."""
@@ -55,6 +60,12 @@ WORDS = {
     },
     "sqlite": {"now": "%(now)s", "greatest": "max", "least": "min", "skipping": ""},
 }
+
+CLOCK_STEP_NS = 10 * 10**9
+"""A TAT that is so much too late shows that the clock was set back.
+
+A smaller difference may come from a statement that waited for the row's lock, because its time is that of its begin.
+"""
 
 TIDY_EVERY = 500
 TIDY_ROWS = 1000
@@ -136,15 +147,16 @@ class _Worker:
     def take(self, key: bytes, rate: Rate) -> int:
         """Count one request."""
         interval, tolerance = rate
-        values = {"key": key, "interval": interval, "tolerance": tolerance, "now": time.time_ns()}
-        row = self._execute(TAKE, values)
+        beyond = tolerance + CLOCK_STEP_NS
+        times = {"interval": interval, "tolerance": tolerance, "beyond": beyond, "now": time.time_ns()}
+        row = self._execute(TAKE, {"key": key, **times})
         self._taken += 1
         if row is not None:
-            return int(row[0])
-        row = self._execute(ASK, values)
+            return int(row[0]) if row[0] >= 0 else -interval
+        row = self._execute(ASK, {"key": key, **times})
         ahead = int(row[0]) if row is not None else tolerance
-        # At most one interval, as in `gcra.advance`. Negative even if time has passed, because the request was refused.
-        return -max(1, min(ahead, tolerance) + interval - tolerance)
+        # Negative even if time has passed, because the request was refused.
+        return -max(1, min(ahead, beyond) + interval - tolerance)
 
     def check(self) -> int:
         """Look up a key that does not exist."""

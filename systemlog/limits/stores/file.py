@@ -15,6 +15,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import sleep
+
+# Not `time.sleep` when it is called: gevent replaces that function by one that runs other requests, and a request that
+# waits here holds a lock of this process, which may not be one of gevent's.
 
 HEADER_BYTES = 4096
 _header = struct.Struct("<8s36sq")
@@ -22,6 +26,9 @@ MAGIC = b"SLLIMIT1"
 
 PATIENCE_S = 0.5
 """Timeout of a lock. Locks are held for microseconds, unless the holder was stopped or is debugged."""
+
+CLOCK_STEP_NS = 10**9
+"""If the time of day was set by more than this, the header is written again, because a reboot will need it."""
 
 SPINS = 50
 PAUSE_S = 0.0005
@@ -53,7 +60,7 @@ class LockedFile:
                     deadline = time.monotonic() + PATIENCE_S
                 elif time.monotonic() > deadline:
                     raise TimeoutError(None, "its lock is held by a process that does not go on") from None
-                time.sleep(0 if attempt < SPINS else PAUSE_S)
+                sleep(0 if attempt < SPINS else PAUSE_S)
 
     def unlock(self, start: int, length: int) -> None:
         """Release the region."""
@@ -109,6 +116,7 @@ class StoreFile:
         self._size = HEADER_BYTES + size
         self.opened: LockedFile | None = None
         self._identity = (0, 0)
+        self._offset_ns = 0
 
     def open(self) -> LockedFile:
         """The open file. Raises `OSError`."""
@@ -126,7 +134,7 @@ class StoreFile:
             identity, size = (status.st_dev, status.st_ino), status.st_size
         if identity != self._identity:
             self._open_anew(self.opened)
-        elif size < self._size:
+        elif size < self._size or (self._has_times and abs(_offset_ns() - self._offset_ns) > CLOCK_STEP_NS):
             self._prepare(self.opened.descriptor)
 
     def close(self) -> None:
@@ -165,7 +173,8 @@ class StoreFile:
                 os.pwrite(descriptor, kept.ljust(self._size - HEADER_BYTES, b"\0"), HEADER_BYTES)
             elif self._has_times and boot != _boot_id():
                 self._shift(descriptor, offset - _offset_ns())
-            os.pwrite(descriptor, _header.pack(MAGIC, _boot_id(), _offset_ns()), 0)
+            self._offset_ns = _offset_ns()
+            os.pwrite(descriptor, _header.pack(MAGIC, _boot_id(), self._offset_ns), 0)
 
     def _shift(self, descriptor: int, by_ns: int) -> None:
         """Convert the times of the previous boot to the clock of this one, so that the limits stay in force."""
@@ -189,7 +198,7 @@ def _alone(descriptor: int) -> Iterator[None]:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise TimeoutError(None, "another process has been preparing it for too long") from None
-            time.sleep(PAUSE_S)
+            sleep(PAUSE_S)
     try:
         yield
     finally:

@@ -24,13 +24,17 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local interval, tolerance = tonumber(ARGV[1]), tonumber(ARGV[2])
 local tat = tonumber(redis.call('GET', KEYS[1]) or '0') or 0
-tat = math.max(math.min(tat, now + tolerance), now) + interval
-local spare = now + tolerance - tat
-if spare >= 0 then
-    redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000) + 1)
+local after = math.max(math.min(tat, now + tolerance), now) + interval
+local spare = now + tolerance - after
+if spare < 0 then
+    after = now + tolerance
+end
+if spare >= 0 or tat > after then
+    redis.call('SET', KEYS[1], string.format('%.0f', after), 'PX', math.ceil((after - now) / 1000) + 1)
 end
 return spare
 """
+"""As `gcra.advance`, with the clock of the server. A TAT from before the clock was set back is lowered, too."""
 
 
 class RedisStore:
