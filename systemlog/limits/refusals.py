@@ -80,7 +80,8 @@ class Refusals:
                 before = self._alone.get(key) or Refused(key, now + MINUTE_NS, 0, *texts)
                 if len(self._alone) < ROWS or key in self._alone:
                     self._alone[key] = before._replace(number=before.number + 1)
-            self._start()
+            thread = self._new_thread()
+        self._start(thread)
 
     def tell(self, *, all_of_them: bool = False) -> bool:
         """Write the records of the minutes that are over. Return whether other minutes are not over yet."""
@@ -127,8 +128,9 @@ class Refusals:
         """Start writing the records of refusals that an earlier process has counted."""
         with self._lock:
             directory = limits_directory()
-            if directory is not None and (directory / FILE).exists():
-                self._start()
+            exists = directory is not None and (directory / FILE).exists()
+            thread = self._new_thread() if exists else None
+        self._start(thread)
 
     def _opened(self) -> LockedFile:
         directory = limits_directory() or Path("/nonexistent")
@@ -175,13 +177,25 @@ class Refusals:
         except OSError:
             return True
 
-    def _start(self) -> None:
-        """Start the thread that writes records. It ends when there is no refusal to report."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="systemlog-refusals", daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError:  # no thread can be started; the next refusal tries again
+    def _new_thread(self) -> threading.Thread | None:
+        """Return the thread that writes records, for `_start`; None if there is one. The caller holds the lock."""
+        if self._thread is not None:
+            return None
+        self._thread = threading.Thread(target=self._run, name="systemlog-refusals", daemon=True)
+        return self._thread
+
+    def _start(self, thread: threading.Thread | None) -> None:
+        """Start the thread, which ends when there is no refusal to report.
+
+        The caller does not hold the lock: under gevent, starting a thread lets other requests run, and they would wait
+        for the lock without end if it was made before gevent replaced the locks.
+        """
+        if thread is None:
+            return
+        try:
+            thread.start()
+        except RuntimeError:  # no thread can be started; the next refusal tries again
+            with self._lock:
                 self._thread = None
 
     def _run(self) -> None:

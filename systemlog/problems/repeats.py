@@ -81,11 +81,13 @@ class Repeats:
                 kind = Kind("", status, None, None)
             count = self._counts.setdefault(kind, _Count(now + self.WINDOW_S, level))
             is_logged = count.logged < most
+            timer = None
             if is_logged:
                 count.logged += 1
             else:
                 count.counted += 1
-                self._start_timer()
+                timer = self._new_timer()
+        self._start(timer)
         _log_counts(over)
         return is_logged
 
@@ -110,22 +112,37 @@ class Repeats:
                 return
             yield kind, self._counts.pop(kind)
 
-    def _start_timer(self) -> None:
-        """Start a timer that logs the counts if no other response does so before."""
-        if self._timer is None:
-            self._timer = threading.Timer(self.WINDOW_S, self._on_timer)
-            self._timer.daemon = True
-            try:
-                self._timer.start()
-            except RuntimeError:  # no thread can start: the next response or the end of the process logs the counts
+    def _new_timer(self) -> threading.Timer | None:
+        """Return a timer for `_start`, which logs the counts if no other response does so before.
+
+        None if there is a timer. The caller holds the lock.
+        """
+        if self._timer is not None:
+            return None
+        self._timer = threading.Timer(self.WINDOW_S, self._on_timer)
+        self._timer.daemon = True
+        return self._timer
+
+    def _start(self, timer: threading.Timer | None) -> None:
+        """Start the timer.
+
+        The caller does not hold the lock: under gevent, starting a thread lets other requests run, and they would wait
+        for the lock without end if it was made before gevent replaced the locks.
+        """
+        if timer is None:
+            return
+        try:
+            timer.start()
+        except RuntimeError:  # no thread can start: the next response or the end of the process logs the counts
+            with self._lock:
                 self._timer = None
 
     def _on_timer(self) -> None:
         with self._lock:
             self._timer = None
             over = list(self._take_finished(monotonic()))
-            if any(count.counted for count in self._counts.values()):
-                self._start_timer()
+            timer = self._new_timer() if any(count.counted for count in self._counts.values()) else None
+        self._start(timer)
         _log_counts(over)
 
 

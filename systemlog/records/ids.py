@@ -40,8 +40,9 @@ MAX_CREATED_S = 253_402_300_799
 
 _clock = threading.Lock()
 _last = 0
-_second: tuple[int, bytes, int] = (-1, b"", 0)
-"""The last second for which a key was made: seconds since 1970, its text, and the upper bits of its ids."""
+_second: tuple[int, bytes, int] = (-1_000_000, b"", 0)
+"""The last second for which a key was made: its begin in microseconds since 1970, its text, and the upper bits of its
+ids."""
 
 
 def next_instant() -> datetime:
@@ -127,16 +128,16 @@ def _tick() -> int:
 
 def _key(now: int, second_half: int) -> bytes:
     global _second  # noqa: PLW0603  (all keys of a second share its text)
-    seconds = now // 1_000_000
-    known, text, digits = _second
-    if known != seconds:
+    begin, text, digits = _second
+    microseconds = now - begin
+    if not 0 <= microseconds < 1_000_000:
+        seconds, microseconds = divmod(now, 1_000_000)
         text = time.strftime("%Y-%m-%d %H:%M:%S.", time.gmtime(seconds)).encode()
         digits = seconds * 1000 << 16 | 0x7000
-        _second = seconds, text, digits
-    microseconds = now - seconds * 1_000_000
+        _second = now - microseconds, text, digits
     milliseconds = microseconds // 1000
     rest = microseconds - milliseconds * 1000
-    first_half = digits + (milliseconds << 16) + _FRACTIONS[rest]
+    first_half = digits + ((milliseconds << 16) + _FRACTIONS[rest])
     return b"".join(
         (
             text,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from django.test import Client
 from systemlog import probes
 from systemlog.limits import guard
 from systemlog.limits.metrics import instruments
+from systemlog.limits.refusals import refusals
 from systemlog.limits.stores.interface import StoreUnavailable
 from systemlog.problems.testing import assert_problem
 from systemlog.testing import captured_records
 from tests.support.limits import Limit
+
+DEADLINE_S = 20
 
 IP = {"name": "ip", "by": "ip", "quota": 1, "window": "30s"}
 
@@ -79,6 +83,28 @@ def test_readiness_warns_or_fails(limit: Limit, no_directory: Path) -> None:
 
     no_directory.unlink()
     assert probes.limits() is None
+
+
+def test_other_requests_may_be_refused_while_the_thread_of_the_records_starts(
+    limit: Limit, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under gevent, where starting a thread lets other requests run."""
+    limit(IP)
+    begin, during = threading.Thread.start, []
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == "systemlog-refusals":
+            other = threading.Thread(target=lambda: during.append(Client().get("/nothing-here").status_code))
+            begin(other)
+            other.join(DEADLINE_S)
+        begin(thread)
+
+    client.get("/nothing-here")
+    monkeypatch.setattr(threading.Thread, "start", start)
+    refusals._thread = None
+
+    assert client.get("/nothing-here").status_code == 429
+    assert during == [429]
 
 
 def test_refusals_are_counted_by_policy(limit: Limit, client: Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from systemlog.testing import captured_records
 from tests.support.waiting import eventually
 
 MOST = 3
+DEADLINE_S = 20
 REFUSED = "/nothing/drf/401/"
 
 Records = list[logging.LogRecord]
@@ -96,6 +98,26 @@ def test_what_was_counted_is_told_though_nothing_else_comes(
     for _ in range(MOST + 1):
         client.get(REFUSED)
     assert eventually(lambda: actions(records)[MOST:] == ["problem.repeated"])
+
+
+def test_other_responses_may_be_counted_while_the_timer_starts(
+    client: Client, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under gevent, where starting a thread lets other requests run."""
+    begin, during = threading.Thread.start, []
+
+    def start(thread: threading.Thread) -> None:
+        if isinstance(thread, threading.Timer):
+            other = threading.Thread(target=lambda: during.append(Client().get(REFUSED).status_code))
+            begin(other)
+            other.join(DEADLINE_S)
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    for _ in range(MOST + 1):
+        client.get(REFUSED)
+
+    assert during == [401]
 
 
 def test_a_failure_is_never_counted(client: Client, records: Records) -> None:
