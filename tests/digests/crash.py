@@ -19,7 +19,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -30,7 +30,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, InterfaceError, connection, connections, transaction
 
-from tests.support.crash_rounds import read_options
+from tests.support.crash_rounds import die, in_child, killed_soon, read_options
 from tests.support.postgresql import Server, running_server
 
 RECORDS = 12
@@ -56,8 +56,6 @@ STEPS = {
     "after the notes were deleted": ("sealing", "forget", False),
 }
 """Where a sealer is killed: a function of a module, and whether before or after the call of the function."""
-
-Rows = list[Any]
 
 
 def main() -> int:
@@ -132,13 +130,13 @@ class Round:
         start = DAY + timedelta(hours=number * HOURS)
         self.until = start + timedelta(hours=HOURS)
         moments = [start + timedelta(minutes=random.uniform(0, 120)) for _ in range(RECORDS)]
-        self.rows: Rows = [
+        self.rows: list[Any] = [
             row(moment, f"{number}", level=random.choice(["DEBUG", "INFO"]), n=place)
             for place, moment in enumerate(moments)
         ]
         before = start - timedelta(hours=HOURS, minutes=-5, seconds=-random.random())
-        self.late: Rows = [row(before, f"late {number}")] if number else []
-        self.later: Rows = [row(moments[0] + timedelta(seconds=1), f"later {number}")]
+        self.late: list[Any] = [row(before, f"late {number}")] if number else []
+        self.later: list[Any] = [row(moments[0] + timedelta(seconds=1), f"later {number}")]
 
     def store(self, *, durably: bool = False) -> None:
         """Store the records and the late one. The database may forget them unless `durably` is true."""
@@ -239,7 +237,7 @@ def killed_beside_a_verifier(this: Round) -> bool:
 
 
 def killed_beside_a_pruner(this: Round) -> bool:
-    """Prune some levels while a sealer is at work, and kill one of the two first."""
+    """Prune while a sealer is at work, and kill one after the other."""
 
     def prune_until_killed() -> None:
         from systemlog.retention.prune import prune
@@ -253,10 +251,8 @@ def killed_beside_a_pruner(this: Round) -> bool:
 
     works = [prune_until_killed, lambda: work_until_killed(this)]
     random.shuffle(works)
-    with killed_soon(works[0]):
-        with killed_soon(works[1]):
-            time.sleep(random.random() * LONGEST_S * 2)
-        time.sleep(random.random() * LONGEST_S)
+    with killed_soon(works[0]), killed_soon(works[1]):
+        time.sleep(random.random() * LONGEST_S * 2)
     return True
 
 
@@ -300,33 +296,6 @@ def seal_round(this: Round) -> None:
 
     for hours in reversed(range(HOURS)):
         seal(this.until - timedelta(hours=hours))
-
-
-@contextlib.contextmanager
-def killed_soon(work: Callable[[], None]) -> Iterator[None]:
-    """Run a function in a process that is killed at the end of the block."""
-    child = in_child(work)
-    try:
-        yield
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-
-
-def in_child(work: Callable[[], None]) -> int:
-    """Run a function in a process of its own, and return the id of the process."""
-    connections.close_all()
-    child = os.fork()
-    if child:
-        return child
-    with contextlib.suppress(BaseException):
-        work()
-    os._exit(0)
-
-
-def die() -> None:
-    """End this process as a kill does."""
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connections
 
 from tests.support.servers import PROJECT
 
@@ -40,3 +44,30 @@ def run_rounds(module: str, pytestconfig: pytest.Config, *, rounds: int) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+@contextlib.contextmanager
+def killed_soon(work: Callable[[], None]) -> Iterator[None]:
+    """Run a function in a process that is killed at the end of the block."""
+    child = in_child(work)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Run a function in a process of its own, and return the id of the process."""
+    connections.close_all()
+    child = os.fork()
+    if child:
+        return child
+    with contextlib.suppress(BaseException):
+        work()
+    os._exit(0)
+
+
+def die() -> None:
+    """End this process as a kill does."""
+    os.kill(os.getpid(), signal.SIGKILL)
