@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from systemlog.alerts.configuration import configuration
 from systemlog.alerts.reading import state_shown
 from systemlog.alerts.rows import is_silenced
+from systemlog.alerts.rules import NewGroup, NoneFor
 from systemlog.alerts.silencing import silence
 from systemlog.models import VIEW_PERMISSION, Alert
 
@@ -73,8 +74,16 @@ class AlertAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class 
 
     @admin.display(description="value", ordering="value")
     def shown_value(self, row: Alert) -> str | None:
-        """Return the counted value and the threshold of the rule, as `12 of 10`."""
-        return None if row.value is None else f"{row.value} of {row.threshold}"
+        """Return what was counted, in the terms of the rule: `12, threshold 10`, `none for 60 s` or `2 events`."""
+        rule = configuration().rules.get(row.rule)
+        if row.value is None or rule is None:
+            return None
+        match rule.condition:
+            case NoneFor():
+                return f"none for {row.threshold} s"
+            case NewGroup():
+                return f"{row.value} event{'' if row.value == 1 else 's'}"
+        return f"{row.value}, threshold {row.threshold}"
 
     @admin.display(description="silenced until", ordering="silenced_until")
     def silence(self, row: Alert) -> datetime | None:

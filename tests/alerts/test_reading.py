@@ -209,6 +209,18 @@ def test_the_probe_warns_where_nothing_is_evaluated_or_delivered(
     assert "messages about alerts waits" in text
 
 
+def test_the_admin_says_what_was_counted_in_the_terms_of_the_rule(
+    rules: Rules, records: Records, clock: Clock, reader: Client
+) -> None:
+    rules(SPIKE, {"name": "silent", "category": "beat", "none_for": "1m"})
+    records(1, ago=120, category="beat")
+    records(6)
+    clock.evaluate()
+    page = reader.get("/admin/systemlog/alert/").content.decode()
+    assert "6, threshold 5" in page
+    assert "none for 60 s" in page
+
+
 @pytest.mark.parametrize(("action", "silenced"), [("silence_for_an_hour", True), ("end_silence", False)])
 def test_a_rule_is_silenced_in_the_admin(
     rules: Rules, clock: Clock, reader: Client, action: str, *, silenced: bool
