@@ -112,7 +112,7 @@ def prepare(platform: Platform, rows: int) -> tuple[str, str]:
 
 def sizes() -> None:
     """Print how much the page loads."""
-    names = ["console.css", "console.js", *(f"{name}.js" for name in MODULES)]
+    names = ["shared.css", "console.css", "console.js", *(f"{name}.js" for name in MODULES)]
     text = b"".join((PROJECT / "systemlog/static/systemlog/console" / name).read_bytes() for name in names)
     tell("JavaScript and CSS of the explorer, kB", len(text) / 1000, "60")
     tell("the same with gzip, kB", len(gzip.compress(text)) / 1000, "20")

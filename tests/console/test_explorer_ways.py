@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.browser import DESKTOP
 from tests.support.explorer import Explorer, Send, new_category
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def test_an_arrow_without_shift_drops_the_selection(explorer: OpenExplorer, send
         assert not histogram.locator("[aria-live=polite]").inner_text()
 
 
-def test_no_label_of_the_time_axis_is_cut_off_at_the_left(explorer: OpenExplorer, send: Send) -> None:
+def test_no_label_of_the_time_axis_is_cut_off(explorer: OpenExplorer, send: Send) -> None:
     category = new_category()
     send(category, {"message": "inside"})
     with explorer(category=category) as page:
@@ -76,10 +77,10 @@ def test_no_label_of_the_time_axis_is_cut_off_at_the_left(explorer: OpenExplorer
             page.page.locator("[data-part=time]").click()
             page.page.get_by_role("button", name=f"Last {span}", exact=True).click()
             page.page.locator("[data-part=progress]").wait_for(state="hidden")
-            lefts = page.page.locator("[data-part=axis] small").evaluate_all(
-                "labels => labels.map(label => label.getBoundingClientRect().left)"
+            sides = page.page.locator("[data-part=axis] small").evaluate_all(
+                "labels => labels.map(label => label.getBoundingClientRect()).map(({left, right}) => [left, right])"
             )
-            assert all(left >= 8 for left in lefts), (span, lefts)
+            assert all(left >= 8 and right <= DESKTOP[0] - 8 for left, right in sides), (span, sides)
 
 
 def test_e_asks_the_server_for_an_error_beyond_the_loaded_rows(explorer: OpenExplorer, send: Send) -> None:
@@ -106,3 +107,32 @@ def test_a_typed_word_that_is_also_an_id_is_searched_and_its_story_offered(explo
         page.page.go_back()
         page.search("about")
         page.page.get_by_text("Open its story").wait_for(state="hidden")
+
+
+def test_the_rows_stand_in_the_document_as_in_the_list_and_enter_opens_one(explorer: OpenExplorer, send: Send) -> None:
+    category = new_category()
+    send(category, *({"message": f"m{at}"} for at in range(60)))
+    with explorer(category=category) as page:
+        page.grid.hover()
+        for pixels in (500, -200, 700, -1000):
+            page.page.mouse.wheel(0, pixels)
+        page.row("m0").wait_for()
+        rows = page.grid.get_by_role("row").filter(has_text=category)
+        assert [text.split()[-1] for text in rows.all_inner_texts()[:20]] == [f"m{at}" for at in range(20)]
+        rows.nth(7).press("Enter")
+        page.record.get_by_text("m7", exact=True).wait_for()
+
+
+def test_a_part_of_a_message_is_selected_by_dragging_and_opens_no_record(explorer: OpenExplorer, send: Send) -> None:
+    category = new_category()
+    send(category, {"message": "a message to be copied in part"})
+    with explorer(category=category) as page:
+        box = page.row("a message to be copied").locator("[data-column=message]").bounding_box()
+        assert box is not None
+        mouse, middle = page.page.mouse, box["y"] + box["height"] / 2
+        mouse.move(box["x"] + 2, middle)
+        mouse.down()
+        mouse.move(box["x"] + 90, middle, steps=4)
+        mouse.up()
+        assert str(page.page.evaluate("String(getSelection())")).startswith("a message")
+        assert not page.record.is_visible()

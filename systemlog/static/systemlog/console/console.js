@@ -155,6 +155,7 @@ function move(step) {
 /** Go to the next error. Older ones than those on the page are requested. */
 async function moveToError(step) {
 	const {signal} = controller;
+	show(parts.progress, true);
 	try {
 		const row = grid.neighbor(step, isError) ?? (step > 0 && await feed.olderError(patience()));
 		if (!row) notices.say(`No ${step > 0 ? "older" : "newer"} error in this search.`);
@@ -162,6 +163,8 @@ async function moveToError(step) {
 		else state.set({until: row.timestamp, live: null, record: row.id}); // too far away to load all rows up to it
 	} catch (error) {
 		if (!signal.aborted) notices.alertOf(error);
+	} finally {
+		if (!signal.aborted) show(parts.progress, false);
 	}
 }
 

@@ -39,10 +39,13 @@ export function listen(onOpen, onScroll, atEnd) {
 	grid.addEventListener("scroll", () => { schedule(); onScroll(); }, {passive: true});
 	body.addEventListener("click", ({target}) => {
 		const row = rowOf(target);
-		if (row && getSelection().isCollapsed) onOpen(row);
+		if (!row || !getSelection().isCollapsed) return;
+		focus();
+		onOpen(row);
 	});
 	// A row that gets the focus becomes the active one; the grid keeps the focus, because elements change their rows.
 	body.addEventListener("focusin", ({target}) => {
+		if (target.matches(":active")) return; // pressed by the mouse: to move the focus would end the selection of text
 		active = rowOf(target)?.id ?? active;
 		focus();
 		draw();
