@@ -107,6 +107,8 @@ def test_a_typed_word_that_is_also_an_id_is_searched_and_its_story_offered(explo
         page.page.go_back()
         page.search("about")
         page.page.get_by_text("Open its story").wait_for(state="hidden")
+        page.open(correlation_id=word)
+        page.page.get_by_text("This request has 1 record.").wait_for()
 
 
 def test_the_rows_stand_in_the_document_as_in_the_list_and_enter_opens_one(explorer: OpenExplorer, send: Send) -> None:

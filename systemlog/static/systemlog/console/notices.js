@@ -52,7 +52,11 @@ export function say(...words) { fill(note, words); }
 /** Offer the story of a request, if there is one. */
 export function offer(story) {
 	show(parts.offer, story?.url);
-	if (story?.url) fill(parts.offer, story.by === "trace_id" ? "Trace " : "Request ", el("code", story.value), ` has ${number(story.records)}${story.exact ? "" : "+"} ${story.records === 1 ? "record" : "records"}. `, el("a.link", {href: story.url}, "Open its story"));
+	if (!story?.url) return;
+	const {value, records} = story;
+	const name = story.by === "trace_id" ? "trace" : "request";
+	fill(parts.offer, state.get("query") ? [name[0].toUpperCase() + name.slice(1), " ", el("code", value)] : `This ${name}`,
+		` has ${number(records)}${story.exact ? "" : "+"} ${records === 1 ? "record" : "records"}. `, el("a.link", {href: story.url}, "Open its story"));
 }
 
 /** If nothing was found, suggest which filters to remove. */
