@@ -145,19 +145,6 @@ def test_dragging_across_the_histogram_narrows_the_time(explorer: OpenExplorer, 
         page.row(M0).wait_for()
 
 
-def test_a_bar_is_a_link_that_the_keyboard_reaches(explorer: OpenExplorer, category: str) -> None:
-    with explorer(category=category) as page:
-        bars = page.page.get_by_role("group", name="Histogram").get_by_role("link")
-        page.page.get_by_role("group", name="Histogram").locator("[data-level]").first.wait_for()
-        last = bars.last
-        last.focus()
-        page.page.keyboard.press("ArrowLeft")
-        page.page.keyboard.press("ArrowLeft")
-        page.page.keyboard.press("Enter")
-        page.row(M0).wait_for(state="hidden")
-        assert {"since", "until"} <= dict(page.state()).keys()
-
-
 def test_a_record_opens_with_everything_and_closes(explorer: OpenExplorer, category: str) -> None:
     with explorer(category=category) as page:
         page.row(M1).click()
@@ -218,18 +205,6 @@ def test_the_keyboard_moves_opens_and_closes(explorer: OpenExplorer, category: s
         assert page.page.get_by_role("searchbox").evaluate("each => each === document.activeElement")
         keys.type("jk")
         assert page.page.get_by_role("searchbox").input_value() == "jk"
-
-
-def test_e_goes_to_the_next_error(explorer: OpenExplorer, send: Send) -> None:
-    category = new_category()
-    levels = {30: "ERROR", 90: "CRITICAL"}
-    send(category, *({"message": f"m{number}", "level": levels.get(number, "INFO")} for number in range(95)))
-    with explorer(category=category) as page:
-        for message in ("m30", "m90"):
-            page.page.keyboard.press("e")
-            assert page.grid.locator("[aria-selected=true] [data-column=message]").inner_text() == message
-        page.page.keyboard.press("Shift+E")
-        assert page.grid.locator("[aria-selected=true] [data-column=message]").inner_text() == "m30"
 
 
 def test_older_records_are_loaded_as_one_scrolls(explorer: OpenExplorer, send: Send) -> None:

@@ -27,6 +27,20 @@ def focus_newest_bar(page: Explorer) -> Locator:
     return histogram
 
 
+def test_a_bar_is_a_link_that_the_keyboard_reaches(explorer: OpenExplorer, send: Send) -> None:
+    category = new_category()
+    send(category, {"message": "inside"})
+    with explorer(category=category) as page:
+        histogram = page.page.get_by_role("group", name="Histogram")
+        histogram.locator("[data-level]").first.wait_for()
+        histogram.get_by_role("link").last.focus()
+        page.page.keyboard.press("ArrowLeft")
+        page.page.keyboard.press("ArrowLeft")
+        page.page.keyboard.press("Enter")
+        page.row("inside").wait_for(state="hidden")
+        assert {"since", "until"} <= dict(page.state()).keys()
+
+
 def test_a_span_of_several_bars_is_selected_by_keyboard_and_announced(explorer: OpenExplorer, send: Send) -> None:
     category = new_category()
     send(category, {"message": "inside"})
@@ -77,10 +91,24 @@ def test_no_label_of_the_time_axis_is_cut_off(explorer: OpenExplorer, send: Send
             page.page.locator("[data-part=time]").click()
             page.page.get_by_role("button", name=f"Last {span}", exact=True).click()
             page.page.locator("[data-part=progress]").wait_for(state="hidden")
-            sides = page.page.locator("[data-part=axis] small").evaluate_all(
-                "labels => labels.map(label => label.getBoundingClientRect()).map(({left, right}) => [left, right])"
+            # In one step, because an element that was found may be redrawn before it is measured.
+            sides = page.page.evaluate(
+                "[...document.querySelectorAll('[data-part=axis] small')].map(label => label.getBoundingClientRect())"
+                ".map(({left, right}) => [left, right])"
             )
             assert all(left >= 8 and right <= DESKTOP[0] - 8 for left, right in sides), (span, sides)
+
+
+def test_e_goes_to_the_next_error(explorer: OpenExplorer, send: Send) -> None:
+    category = new_category()
+    levels = {30: "ERROR", 90: "CRITICAL"}
+    send(category, *({"message": f"m{number}", "level": levels.get(number, "INFO")} for number in range(95)))
+    with explorer(category=category) as page:
+        for message in ("m30", "m90"):
+            page.page.keyboard.press("e")
+            assert page.grid.locator("[aria-selected=true] [data-column=message]").inner_text() == message
+        page.page.keyboard.press("Shift+E")
+        assert page.grid.locator("[aria-selected=true] [data-column=message]").inner_text() == "m30"
 
 
 def test_e_asks_the_server_for_an_error_beyond_the_loaded_rows(explorer: OpenExplorer, send: Send) -> None:
