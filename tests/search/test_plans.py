@@ -38,6 +38,9 @@ SMALL_PARTITION = 1000
 
 NOW = datetime.now(UTC)
 
+NEWEST = NOW if NOW.hour >= 5 else NOW.replace(hour=0, minute=0, second=0) - timedelta(seconds=1)
+"""The time of the newest record: a page must not be found in a partition that has just begun, and is scanned whole."""
+
 FILL_SQL = """
     INSERT INTO system_logs (timestamp, level, category, source, message, correlation_id, user_id, context, trace_id,
         subject)
@@ -55,9 +58,9 @@ def rows(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Store a record for every 15 seconds of five days."""
     with django_db_blocker.unblock():
         if connection.vendor == "postgresql":
-            get_storage().ensure_partitions([NOW - timedelta(days=day) for day in range(DAYS + 1)])
+            get_storage().ensure_partitions([NOW - timedelta(days=day) for day in range(DAYS + 2)])
             with connections[conf().DATABASE].cursor() as cursor:
-                cursor.execute(FILL_SQL, [NOW, DAYS * 5760])
+                cursor.execute(FILL_SQL, [NEWEST, DAYS * 5760])
                 cursor.execute("VACUUM (ANALYZE) system_logs")
         yield
         if connection.vendor == "postgresql":
